@@ -1,0 +1,43 @@
+# Each target does its own set-up: it needs Python 3.10 or 3.11, make, and a package index.
+PYTHON ?= $(shell for p in python3.11 python3.10 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN = $(VENV)/bin
+NAME ?= darcy
+
+# Ray 2.60 writes an access token into the home directory unless told not to. A cluster of your own may want it.
+export RAY_AUTH_MODE ?= disabled
+export RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO ?= 0
+
+.PHONY: help env search test test-slow lint bench clean
+
+help:  ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+env: $(VENV)/.installed  ## Create the environment in .venv, from the tested versions of constraints.txt
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: Python 3.10 or 3.11 is needed; name one with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+search: env  ## Search an architecture for Darcy flow: 20 trials, about four minutes on two cores
+	$(BIN)/mpnas search --task darcy --space mixed --num-samples 20 --name $(NAME)
+
+test: env  ## Run the test suite, a few minutes
+	$(BIN)/python -m pytest
+
+test-slow: env  ## Run the longer checks too
+	$(BIN)/python -m pytest -m slow --timeout 1800
+
+lint: env  ## Check format, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: env  ## Time graph batches and engines; results go to benchmarks/results
+	$(BIN)/python benchmarks/graph_batches.py
+
+clean:  ## Remove the environment and caches; runs stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

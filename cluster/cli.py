@@ -1,0 +1,122 @@
+"""The command ``mpnas``. Each subcommand is one Python call; Ray is only imported by those that need it."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mpnas_ray.errors import MPNASError
+from mpnas_ray.spaces import SPACE_NAMES, get_space
+from mpnas_ray.spaces.mixed import Mixed
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Neural architecture search on Ray clusters with a meta-learned graph predictor.",
+)
+
+
+class _Preset(str, Enum):
+    small = "small"
+    paper = "paper"
+
+
+@app.command()
+def search(
+    task: Annotated[
+        str, typer.Option(help="Task to search for: a name from `mpnas tasks`, or module:variable.")
+    ] = "darcy",
+    space: Annotated[str, typer.Option(help="Search space: a name from `mpnas spaces`.")] = "mixed",
+    num_samples: Annotated[int, typer.Option(help="Number of architectures to train.")] = 20,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of each training.  [default: the task's]")] = None,
+    preset: Annotated[
+        _Preset, typer.Option(help="Sizes of the networks: paper is appendix A of MP-NAS.")
+    ] = _Preset.small,
+    searcher: Annotated[str, typer.Option(help="What proposes architectures: mpnas or random.")] = "mpnas",
+    max_concurrent: Annotated[
+        int | None, typer.Option(help="Most trials at a time.  [default: as many as the cluster has room for]")
+    ] = None,
+    cpus_per_trial: Annotated[float, typer.Option(help="CPU cores set aside for each trial.")] = 1.0,
+    gpus_per_trial: Annotated[float, typer.Option(help="GPUs for each trial; 0.25 lets four trials share one.")] = 0.0,
+    storage: Annotated[str, typer.Option(help="Folder or URI for runs; all nodes must reach it.")] = "runs",
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the run. One that exists is continued.  [default: task, space and time]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the searcher and of the trainings.")] = 0,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of data files.  [default: the task's own place]")
+    ] = None,
+) -> None:
+    """Search an architecture: trials train networks side by side, the predictor learns from their results.
+
+    Runs on the Ray cluster at RAY_ADDRESS, or starts Ray on this machine. Ctrl-C saves the run; the same command with
+    the same --name continues it.
+    """
+    from cluster.search import run_search
+
+    report = run_search(
+        task,
+        space,
+        num_samples,
+        epochs=epochs,
+        preset=preset.value,
+        searcher=searcher,
+        max_concurrent=max_concurrent,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        storage=storage,
+        name=name,
+        seed=seed,
+        data_dir=data_dir,
+    )
+    typer.echo(str(report))
+
+
+@app.command()
+def tasks() -> None:
+    """List the tasks that networks can be searched for."""
+    from trainables import get_task, task_names
+
+    table = Table("task", "what", "metric", "default training", "source", box=None, pad_edge=False)
+    for name in task_names():
+        task = get_task(name)
+        recipe = f"{task.recipe.epochs} epochs, batch {task.recipe.batch_size}"
+        table.add_row(name, task.description, f"{task.metric.name} ({task.metric.mode})", recipe, task.source)
+    Console().print(table)
+
+
+@app.command()
+def spaces() -> None:
+    """List the search spaces and their sizes."""
+    table = Table("space", "architectures", "distinct networks", "operations", box=None, pad_edge=False)
+    for name in SPACE_NAMES:
+        space = get_space(name)
+        distinct = f"{len(space.distinct()):,}" if space.enumerable else "not counted"
+        table.add_row(name, f"{space.num_architectures:,}", distinct, ", ".join(space.operations))
+    Console().print(table)
+    typer.echo(f"\nHow the size of mixed comes about:\n{Mixed().derivation()}")
+
+
+def main() -> None:
+    """Entry point: an error that a user can mend is one line on standard error and an exit status other than 0."""
+    try:
+        app()
+    except MPNASError as error:
+        from cluster.search import RunInterruptedError
+
+        typer.echo(f"mpnas: {error}", err=True)
+        sys.exit(130 if isinstance(error, RunInterruptedError) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Progress of a search: a line for each finished trial, and below a live line where there is a screen."""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import timedelta
+from typing import Any
+
+from ray.tune import Callback
+from rich.console import Console
+from rich.status import Status
+
+__all__ = ["SearchProgress"]
+
+
+class SearchProgress(Callback):
+    """Prints trials done, their metric, the best so far and the time left. In a log file only whole lines appear."""
+
+    def __init__(self, metric: str, mode: str, num_samples: int) -> None:
+        """Nothing is printed until the run begins."""
+        self._metric, self._mode, self._num_samples = metric, mode, num_samples
+        self._console: Console | None = None
+        self._status: Status | None = None
+        self._start = 0.0
+        self._done_here = 0
+        self._best: float | None = None
+
+    def setup(self, *args: Any, **info: Any) -> None:
+        """The run begins, or goes on."""
+        self._start, self._done_here = time.monotonic(), 0
+        self._console = Console(soft_wrap=True, highlight=False)
+        self._status = self._console.status("starting workers") if self._console.is_terminal else None
+        if self._status:
+            self._status.start()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Some trial finished an epoch."""
+        if self._status:
+            running = [t for t in trials if t.status == "RUNNING" and t.last_result]
+            epochs = ", ".join(f"{t.trial_id[-5:]} epoch {t.last_result.get('epoch', '?')}" for t in running)
+            self._status.update(f"{self._summary(trials)}, now {epochs}")
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial ended well, or with NaN."""
+        value = trial.last_result.get(self._metric, math.nan)
+        better = math.isfinite(value) and (
+            self._best is None or (value > self._best if self._mode == "max" else value < self._best)
+        )
+        if better:
+            self._best = value
+        seconds = trial.last_result.get("time_total_s", 0.0)
+        self._print(trials, trial, f"{value:9.5f}{'*' if better else ' '} {seconds:6.1f} s  {trial.config.get('arch')}")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial failed."""
+        self._print(trials, trial, f"   failed           {trial.config.get('arch')}  (see {trial.error_file})")
+
+    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
+        """Leave the terminal as it was."""
+        if self._status:
+            self._status.stop()
+
+    def _print(self, trials: list[Any], ended: Any, line: str) -> None:
+        self._done_here += 1
+        if self._console:
+            done = self._num_done(trials, ended)
+            width = len(str(self._num_samples))
+            head = f"[{done:{width}}/{self._num_samples}] best {self._shown_best()}, {self._left(done)} left "
+            self._console.print(head + line, markup=False)
+
+    def _summary(self, trials: list[Any]) -> str:
+        done = self._num_done(trials)
+        return f"{done}/{self._num_samples} trials, best {self._metric} {self._shown_best()}, {self._left(done)} left"
+
+    def _shown_best(self) -> str:
+        return "-------" if self._best is None else f"{self._best:.5f}"
+
+    @staticmethod
+    def _num_done(trials: list[Any], ended: Any = None) -> int:
+        """Trials that ended; Tune announces the end of one before it marks it."""
+        return sum(trial is ended or trial.is_finished() for trial in trials)
+
+    def _left(self, done: int) -> str:
+        """Time left, judged by the trials that this session finished."""
+        if not self._done_here:
+            return "?:??"
+        seconds = (time.monotonic() - self._start) / self._done_here * (self._num_samples - done)
+        return str(timedelta(seconds=round(seconds))).removeprefix("0:")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles its callbacks; a screen cannot be."""
+        return {**self.__dict__, "_console": None, "_status": None}

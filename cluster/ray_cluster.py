@@ -1,0 +1,50 @@
+"""The Ray cluster under a run: attach to it or start one, and ask what it has."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+from mpnas_ray.errors import RunError
+
+__all__ = ["Resources", "connected", "most_concurrent"]
+
+Resources = dict[str, float]
+"""What one trial takes, e.g. ``{"CPU": 1, "GPU": 0.5}``."""
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """Use the Ray of this process or at ``RAY_ADDRESS``; else start one on this machine and stop it afterwards."""
+    if ray.is_initialized():
+        yield
+        return
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False)
+    else:
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def most_concurrent(trial: Resources) -> int:
+    """How many trials fit on the cluster side by side, each on one node.
+
+    Raises:
+        RunError: If not even one does; else such a run would wait for ever.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    fitting = sum(
+        min(int(node.get(name, 0.0) / amount + 1e-9) for name, amount in trial.items() if amount > 0) for node in nodes
+    )
+    if fitting < 1:
+        wanted = ", ".join(f"{amount:g} {name}" for name, amount in trial.items() if amount > 0)
+        largest = ", ".join(f"{max((node.get(name, 0.0) for node in nodes), default=0):g} {name}" for name in trial)
+        raise RunError(f"A trial needs {wanted} on one node; the most that a node of this cluster has is {largest}.")
+    return fitting

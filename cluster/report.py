@@ -1,0 +1,113 @@
+"""What came out of a search: as JSON in its folder, and as text for people."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mpnas_ray.errors import RunError
+from mpnas_ray.spaces import draw, parse_architecture
+
+__all__ = ["SearchReport", "best_result"]
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """Facts of a finished search.
+
+    Attributes:
+        task: Name of the task.
+        space: Name of the search space.
+        searcher: Name of the searcher.
+        preset: Sizes of the networks.
+        seed: Of the searcher and of the trainings.
+        metric: Name of the metric, without ``validation_``.
+        mode: ``min`` or ``max``.
+        best_arch: The architecture with the best validation score, its training being complete.
+        validation: Its validation score; the choice was made by this.
+        test: Its test score, computed once, after the choice.
+        parameters: Of its network.
+        num_trials: Trials that ended, failed ones included.
+        num_failed: Trials that raised.
+        num_nan: Trials whose metric was not finite.
+        num_refits: How often the predictor was fitted.
+        training_seconds: Summed over all trials, validation included.
+        wall_seconds: From the start of the search to its end; of the last session if it was continued.
+        busy_fraction: Share of that time that the places for trials spent training.
+        max_concurrent: Number of these places.
+        folder: Of the run.
+    """
+
+    task: str
+    space: str
+    searcher: str
+    preset: str
+    seed: int
+    metric: str
+    mode: str
+    best_arch: str
+    validation: float
+    test: float
+    parameters: int
+    num_trials: int
+    num_failed: int
+    num_nan: int
+    num_refits: int
+    training_seconds: float
+    wall_seconds: float
+    busy_fraction: float
+    max_concurrent: int
+    folder: str
+
+    @property
+    def network(self) -> str:
+        """Where the best network is, for `trainables.load_network`."""
+        return f"{self.folder}/best"
+
+    def to_json(self) -> str:
+        """All fields."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    def __str__(self) -> str:
+        """For people."""
+        picture = "\n".join(f"    {line}" for line in draw(parse_architecture(self.best_arch)).splitlines())
+        failures = f"{self.num_failed} failed, {self.num_nan} without a finite metric"
+        return f"""
+Best of {self.num_trials} architectures on {self.task}, chosen by validation:
+
+    {self.best_arch}
+
+{picture}
+
+    validation {self.metric}   {self.validation:.5f}
+    test {self.metric}         {self.test:.5f}   (computed once, after the choice)
+    parameters   {self.parameters:,}
+
+{self.num_trials} trials, {failures}; {self.num_refits} refits of the predictor.
+{self.training_seconds:.0f} s of training in {self.wall_seconds:.0f} s; {self.max_concurrent} workers, \
+busy for {self.busy_fraction:.0%} of the time.
+Everything is in {self.folder}
+
+To use the network:
+
+    from trainables import load_network
+    network = load_network({self.network!r})
+    outputs = network(inputs)  # [N, channels, ...] as measured, not scaled
+"""
+
+
+def best_result(results: Iterable[Any], metric_key: str, mode: str) -> Any:
+    """The trial result with the best last value of a metric; failed trials and values that are not finite do not count.
+
+    Raises:
+        RunError: If no trial has one; the message holds the first error.
+    """
+    ended = list(results)
+    finite = [r for r in ended if r.error is None and math.isfinite((r.metrics or {}).get(metric_key, math.nan))]
+    if not finite:
+        errors = [str(result.error).strip().splitlines()[-1] for result in ended if result.error is not None]
+        raise RunError(f"No trial gave a finite {metric_key}. First error: {errors[0] if errors else 'none raised'}")
+    return (max if mode == "max" else min)(finite, key=lambda result: result.metrics[metric_key])

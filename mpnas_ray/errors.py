@@ -1,0 +1,29 @@
+"""The errors that a user can meet. Each message says what was wrong, where, and what to do."""
+
+from __future__ import annotations
+
+__all__ = ["MPNASError", "PredictorError", "RunError", "SearchSpaceError", "SearcherStateError", "TaskError"]
+
+
+class MPNASError(Exception):
+    """Base of every error that this project raises on purpose."""
+
+
+class SearchSpaceError(MPNASError, ValueError):
+    """An architecture string or the name of a search space is wrong."""
+
+
+class PredictorError(MPNASError):
+    """A predictor was asked for something it cannot do, or could not be fitted."""
+
+
+class TaskError(MPNASError, ValueError):
+    """A task is unknown, or its data are missing or damaged."""
+
+
+class SearcherStateError(MPNASError, ValueError):
+    """A saved searcher cannot be restored here."""
+
+
+class RunError(MPNASError):
+    """A run cannot start, or cannot be continued, as it was asked for."""

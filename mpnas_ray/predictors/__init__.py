@@ -1,0 +1,8 @@
+"""Predictors of architecture quality."""
+
+from __future__ import annotations
+
+from mpnas_ray.predictors.gcn import GCNConfig, GCNPredictor
+from mpnas_ray.predictors.predictor import Predictor
+
+__all__ = ["GCNConfig", "GCNPredictor", "Predictor"]

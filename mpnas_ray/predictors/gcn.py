@@ -1,0 +1,186 @@
+"""The graph convolutional predictor (BRP-NAS, Dudziak et al. 2020; MP-NAS, Table 9), trained from scratch.
+
+Layer:    H' = dropout(relu(norm(M (H W) + b))), M the passing of messages (`mpnas_ray.graphs.message_passing`)
+Readout:  the global node's state, then one linear map to a scalar
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.graphs import Engine, Flow, GraphBatch, Normalization, graph_batch, message_passing
+from mpnas_ray.spaces import KINDS, Architecture
+
+__all__ = ["GCN", "GCNConfig", "GCNPredictor"]
+
+
+@dataclass(frozen=True)
+class GCNConfig:
+    """Shape and training of a `GCNPredictor`.
+
+    The defaults of ``flow``, ``normalization``, ``layer_norm``, ``width`` and the training were chosen by the rank
+    correlation reached from 100 random architectures of NAS-Bench-201: see benchmarks/results/gcn_options.md.
+    """
+
+    num_layers: int = 4
+    width: int = 128
+    dropout: float = 0.2
+    layer_norm: bool = True
+    normalization: Normalization = "none"
+    flow: Flow = "both"
+    learning_rate: float = 3e-3
+    weight_decay: float = 5e-4
+    epochs: int = 150
+    batch_size: int = 32
+
+    @classmethod
+    def paper(cls) -> GCNConfig:
+        """Table 9 of MP-NAS: 4 layers, width 600, ReLU, dropout 0.2, MSE. Where it is silent, as in BRP-NAS's released
+        code.
+        """
+        return cls(width=600, flow="reverse", learning_rate=3.5e-4, epochs=250, batch_size=64)
+
+
+class GCN(nn.Module):
+    """The network: a batch of graphs to one scalar each, ``[N]``."""
+
+    def __init__(self, config: GCNConfig, engine: Engine = "auto") -> None:
+        """Draw initial weights from torch's current random state."""
+        super().__init__()
+        self.config = config
+        self.engine = engine
+        widths = [len(KINDS)] + [config.width] * config.num_layers
+        self.layers = nn.ModuleList(_GraphLayer(inner, outer, config) for inner, outer in pairwise(widths))
+        self.head = nn.Linear(config.width, 1)
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Scores ``[N]``."""
+        flows: tuple[Literal["forward", "reverse"], ...] = (
+            ("forward", "reverse") if self.config.flow == "both" else (self.config.flow,)
+        )
+        passes = [message_passing(batch, flow, self.config.normalization, self.engine) for flow in flows]
+        states = passes[0].features()
+        for layer in self.layers:
+            states = layer(states, passes)
+        scores: Tensor = self.head(passes[0].readout(states))[:, 0]
+        return scores
+
+
+class _GraphLayer(nn.Module):
+    """One graph convolution; with two flows, each has weights of its own and the two results are averaged."""
+
+    def __init__(self, inner: int, outer: int, config: GCNConfig) -> None:
+        super().__init__()
+        self.weights = nn.ModuleList(nn.Linear(inner, outer, bias=False) for _ in range(1 + (config.flow == "both")))
+        self.bias = nn.Parameter(torch.zeros(outer))
+        self.norm = nn.LayerNorm(outer) if config.layer_norm else nn.Identity()
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, states: Tensor, passes: list) -> Tensor:  # type: ignore[type-arg]
+        summed = [carry(weight(states)) for carry, weight in zip(passes, self.weights, strict=True)]
+        averaged = torch.stack(summed).mean(dim=0) if len(summed) > 1 else summed[0]
+        result: Tensor = self.dropout(F.relu(self.norm(averaged + self.bias)))
+        return result
+
+
+class GCNPredictor:
+    """A GCN trained from scratch on the given scores, standardised, by mean squared error.
+
+    Fitting twice on the same data gives the same predictor: weights and batches follow from ``seed`` alone.
+    """
+
+    def __init__(
+        self,
+        config: GCNConfig | None = None,
+        *,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        engine: Engine = "auto",
+    ) -> None:
+        """Nothing is trained yet.
+
+        Args:
+            config: Shape and training; `GCNConfig()` if None.
+            seed: Of weights, batches and dropout.
+            device: Where to compute.
+            engine: See `mpnas_ray.graphs`.
+        """
+        self.config = config or GCNConfig()
+        self.seed = seed
+        self.device = torch.device(device)
+        self.engine: Engine = engine
+        self._network: GCN | None = None
+
+    def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
+        """Train on N measured architectures of one space; see `Predictor.fit`.
+
+        Raises:
+            PredictorError: If there are fewer than two, if numbers differ, or if a score is not finite.
+        """
+        targets = np.asarray(scores, dtype=np.float64)
+        if targets.shape != (len(archs),) or len(archs) < 2 or not np.isfinite(targets).all():
+            raise PredictorError(
+                f"fit needs two or more architectures and a finite score for each; "
+                f"got {len(archs)} and scores of shape {list(targets.shape)}."
+            )
+        targets = (targets - targets.mean()) / max(targets.std(), 1e-12)
+        batch = graph_batch(archs, self.device)
+        labels = torch.from_numpy(targets).to(self.device, torch.float32)
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(self.seed)
+            self._network = self._train(GCN(self.config, self.engine).to(self.device), batch, labels)
+
+    def _train(self, network: GCN, batch: GraphBatch, labels: Tensor) -> GCN:
+        config = self.config
+        steps = -(-len(batch) // config.batch_size)
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True
+        )
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs * steps)
+        network.train()
+        for _ in range(config.epochs):
+            for rows in torch.randperm(len(batch), device=self.device).tensor_split(steps):
+                loss = F.mse_loss(network(batch[rows]), labels[rows])
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                schedule.step()
+        return network.eval()
+
+    @torch.no_grad()
+    def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Predicted standardised scores, ``[N]``; see `Predictor.predict`."""
+        if self._network is None:
+            raise PredictorError("This predictor has seen no scores yet: call fit first.")
+        batch = graph_batch(archs, self.device)
+        parts = [self._network(batch[slice(start, start + 2048)]) for start in range(0, len(batch), 2048)]
+        return np.asarray(torch.cat(parts).double().cpu().numpy(), dtype=np.float64)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Weights of the network, on the CPU."""
+        if self._network is None:
+            raise PredictorError("This predictor has seen no scores yet: call fit first.")
+        return {name: tensor.detach().cpu().clone() for name, tensor in self._network.state_dict().items()}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take over weights that `state_dict` of a predictor with the same configuration gave."""
+        network = GCN(self.config, self.engine)
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise PredictorError(f"These weights do not fit a GCN of {self.config}: {error}") from error
+        self._network = network.to(self.device).eval()
+
+    def with_seed(self, seed: int) -> GCNPredictor:
+        """The same predictor, untrained, with another seed."""
+        return GCNPredictor(replace(self.config), seed=seed, device=self.device, engine=self.engine)

@@ -1,0 +1,43 @@
+"""What every predictor of architecture quality offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from mpnas_ray.spaces import Architecture
+
+__all__ = ["Predictor"]
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """Ranks architectures of one search space after having seen some scores.
+
+    A predictor without labels may rank too (a meta-learned one does); one that cannot raises `PredictorError`.
+    """
+
+    def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
+        """Learn from measured architectures.
+
+        Args:
+            archs: N architectures, an `Architectures` or a list.
+            scores: ``[N]``, finite, higher is better, on any scale.
+        """
+        ...
+
+    def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Predicted scores ``[N]``; higher is better, only their order counts."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that `fit` learned, as CPU tensors."""
+        ...
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take over what a predictor of the same configuration learned."""
+        ...

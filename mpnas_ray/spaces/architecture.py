@@ -1,0 +1,123 @@
+"""Architectures: one as an immutable value, many as one array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpnas_ray.errors import SearchSpaceError
+from mpnas_ray.spaces.operation_graph import OperationGraphs
+
+if TYPE_CHECKING:
+    from mpnas_ray.spaces.space import SearchSpace
+
+__all__ = ["Architecture", "Architectures"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One architecture of a search space; its text is the whole truth about it.
+
+    Made by a space (`SearchSpace.parse`, `SearchSpace.sample` and the like), not by hand.
+
+    Attributes:
+        text: Short and stable, ``<space>:<cell>``, e.g. ``nasbench201:|nor_conv_3x3~0|+|...``. Equality and hash are
+            those of the text.
+        codes: The same as small integers, in the layout of the space's module.
+    """
+
+    text: str
+    codes: tuple[int, ...] = field(compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space that the text names."""
+        from mpnas_ray.spaces import get_space  # spaces are built of architectures
+
+        return get_space(self.text.partition(":")[0])
+
+    @property
+    def graph(self) -> OperationGraphs:
+        """The cell as a graph of operations, a batch of one."""
+        return self.space.operation_graphs(np.asarray([self.codes], dtype=np.int8))
+
+    @cached_property
+    def canonical(self) -> int:
+        """64-bit key of the canonical form; see `OperationGraphs.canonical_keys`."""
+        return int(self.graph.canonical_keys()[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Architectures(Sequence[Architecture]):
+    """Many architectures of one space, held as one array.
+
+    Attributes:
+        space: Their search space.
+        codes: int8 ``[N, space.code_length]``, read-only.
+    """
+
+    space: SearchSpace
+    codes: NDArray[np.int8]
+
+    def __post_init__(self) -> None:
+        if self.codes.ndim != 2 or self.codes.shape[1] != self.space.code_length or self.codes.dtype != np.int8:
+            raise SearchSpaceError(
+                f"codes of {self.space.name} are int8 of shape [N, {self.space.code_length}], "
+                f"not {self.codes.dtype} of shape {list(self.codes.shape)}."
+            )
+        self.codes.flags.writeable = False
+
+    @classmethod
+    def of(cls, archs: Iterable[Architecture | str], space: SearchSpace | None = None) -> Architectures:
+        """Collect architectures, or their strings, of one space.
+
+        Raises:
+            SearchSpaceError: If they are of several spaces, or if there is none and no ``space`` is named.
+        """
+        if isinstance(archs, Architectures):
+            return archs
+        members = list(archs)
+        if space is None:
+            if not members:
+                raise SearchSpaceError("An empty list of architectures does not say its space: pass space=...")
+            from mpnas_ray.spaces import parse_architecture
+
+            first = members[0]
+            space = first.space if isinstance(first, Architecture) else parse_architecture(first).space
+        codes = np.empty((len(members), space.code_length), dtype=np.int8)
+        for row, arch in enumerate(members):
+            if isinstance(arch, Architecture) and not arch.text.startswith(f"{space.name}:"):
+                raise SearchSpaceError(f"{arch} is not of the space {space.name}: one batch holds one space.")
+            codes[row] = arch.codes if isinstance(arch, Architecture) else space.parse(arch).codes
+        return cls(space, codes)
+
+    @overload
+    def __getitem__(self, index: int | np.integer) -> Architecture: ...
+    @overload
+    def __getitem__(self, index: slice | NDArray[np.integer] | NDArray[np.bool_]) -> Architectures: ...
+    def __getitem__(
+        self, index: int | np.integer | slice | NDArray[np.integer] | NDArray[np.bool_]
+    ) -> Architecture | Architectures:
+        """One architecture, or by slice, index array or mask another batch."""
+        if isinstance(index, int | np.integer):
+            return self.space.architecture(self.codes[index])
+        return Architectures(self.space, self.codes[index])
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def graphs(self) -> OperationGraphs:
+        """All cells as graphs of operations."""
+        return self.space.operation_graphs(self.codes)
+
+    def canonical_keys(self) -> NDArray[np.uint64]:
+        """Key of the canonical form of each, ``[N]``."""
+        return self.graphs().canonical_keys()

@@ -1,0 +1,165 @@
+"""What every search space offers.
+
+A space is a layout of small integers (`code_length` int8 codes a cell) with five abstract operations on it, all but the
+reading and writing of text over whole arrays. Everything else (sampling objects, containment, mutation) follows from
+them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from mpnas_ray.errors import SearchSpaceError
+from mpnas_ray.spaces.architecture import Architecture, Architectures
+from mpnas_ray.spaces.operation_graph import OperationGraphs
+from mpnas_ray.spaces.operations import KINDS
+
+__all__ = ["SearchSpace"]
+
+_ENUMERABLE = 20_000
+
+
+class SearchSpace(ABC):
+    """A set of cells.
+
+    Attributes:
+        name: Prefix of every architecture string of the space.
+        operations: Operation names as the space writes them; a cell's operation codes index this tuple.
+        code_length: Number of int8 codes that describe one cell.
+        num_architectures: Number of different architecture strings.
+    """
+
+    name: str
+    operations: tuple[str, ...]
+    code_length: int
+    num_architectures: int
+
+    def __init__(self, name: str, operations: dict[str, str]) -> None:
+        """Name the space and map each of its operation names to one of the shared kinds (`OPERATIONS`)."""
+        self.name = name
+        self.operations = tuple(operations)
+        self._kinds = np.array([KINDS.index(kind) for kind in operations.values()], dtype=np.int8)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {self.num_architectures:,} architectures)"
+
+    # What a space has to say for itself.
+
+    @abstractmethod
+    def operation_graphs(self, codes: NDArray[np.int8]) -> OperationGraphs:
+        """The cells ``codes [N, code_length]`` as graphs of operations."""
+
+    @abstractmethod
+    def sample_codes(self, n: int, rng: Generator) -> NDArray[np.int8]:
+        """Codes of ``n`` independent random cells, ``[n, code_length]``."""
+
+    @abstractmethod
+    def neighbor_codes(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Codes of all cells one change away from one cell ``codes [code_length]``: ``[K, code_length]``."""
+
+    @abstractmethod
+    def _format(self, codes: NDArray[np.int8]) -> str:
+        """The cell's text, without the name of the space."""
+
+    @abstractmethod
+    def _encode(self, cell: str) -> list[int]:
+        """Inverse of `_format`; raises `SearchSpaceError` for anything else."""
+
+    # What follows from it.
+
+    def architecture(self, codes: NDArray[np.int8]) -> Architecture:
+        """The architecture that ``codes [code_length]`` stand for."""
+        return Architecture(f"{self.name}:{self._format(codes)}", tuple(codes.tolist()))
+
+    def parse(self, text: str) -> Architecture:
+        """Read an architecture string; the name of the space in front may be left out.
+
+        Raises:
+            SearchSpaceError: Naming the token that is wrong and what was expected.
+        """
+        if not isinstance(text, str):
+            raise SearchSpaceError(f"An architecture of {self.name} is written as text, not as {type(text).__name__}.")
+        cell = text.removeprefix(f"{self.name}:")
+        return self.architecture(np.asarray(self._encode(cell), dtype=np.int8))
+
+    def __contains__(self, arch: object) -> bool:
+        """Whether an architecture, or its string, is one of this space."""
+        text = str(arch) if isinstance(arch, Architecture) else arch
+        if not isinstance(text, str):
+            return False
+        try:
+            return str(self.parse(text)) in (text, f"{self.name}:{text}")
+        except SearchSpaceError:
+            return False
+
+    def sample(self, rng: Generator) -> Architecture:
+        """One random architecture."""
+        return self.sample_many(1, rng)[0]
+
+    def sample_many(self, n: int, rng: Generator) -> Architectures:
+        """``n`` independent random architectures; the same one may come twice."""
+        return Architectures(self, self.sample_codes(n, rng))
+
+    def neighbors(self, arch: Architecture) -> Architectures:
+        """All architectures one change away, each once, ``arch`` not among them."""
+        return Architectures(self, self.neighbor_codes(np.asarray(arch.codes, dtype=np.int8)))
+
+    def mutate(self, arch: Architecture, rng: Generator) -> Architecture:
+        """One of the neighbours, each as likely as the others."""
+        neighbors = self.neighbors(arch)
+        return neighbors[int(rng.integers(len(neighbors)))]
+
+    @property
+    def enumerable(self) -> bool:
+        """Whether the space is small enough (20,000) to list and rank whole rather than to sample."""
+        return self.num_architectures <= _ENUMERABLE
+
+    def enumerate(self) -> Architectures:
+        """Every architecture once; only for an `enumerable` space."""
+        raise SearchSpaceError(
+            f"{self.name} has {self.num_architectures:,} architectures, too many to list: sample it."
+        )
+
+    @cached_property
+    def _distinct(self) -> Architectures:
+        everything = self.enumerate()
+        _, first = np.unique(everything.canonical_keys(), return_index=True)
+        return everything[np.sort(first)]
+
+    def distinct(self) -> Architectures:
+        """One architecture for each canonical form, the first in the order of `enumerate`; only for an `enumerable`
+        space.
+        """
+        return self._distinct
+
+    def _operation(self, name: str, where: str, cell: str) -> int:
+        """Code of an operation, or an error that says which there are."""
+        if name in self.operations:
+            return self.operations.index(name)
+        raise SearchSpaceError(
+            f"{name!r} is not an operation of {self.name} ({where} of {cell!r}). It has: {', '.join(self.operations)}."
+        )
+
+    def _malformed(self, cell: str, problem: str, example: str) -> SearchSpaceError:
+        return SearchSpaceError(f"{cell!r} is not a cell of {self.name}: {problem}. It should look like {example!r}.")
+
+
+def other_values(codes: NDArray[np.int8], places: range, num_values: int) -> NDArray[np.int8]:
+    """All copies of ``codes`` with one of ``places`` set to another of ``num_values`` values: ``[K, code_length]``."""
+    steps = np.arange(1, num_values)
+    changed = np.repeat(codes[None], len(places) * len(steps), axis=0)
+    rows = np.arange(len(changed)).reshape(len(places), len(steps))
+    for place, of_place in zip(places, rows, strict=True):
+        changed[of_place, place] = (codes[place] + steps) % num_values
+    return changed
+
+
+def all_codes(sizes: tuple[int, ...]) -> NDArray[np.int8]:
+    """Every tuple of codes with ``0 <= code_i < sizes[i]``, in lexicographic order: ``[prod(sizes), len(sizes)]``."""
+    grid = np.indices(sizes, dtype=np.int8)
+    return np.ascontiguousarray(grid.reshape(len(sizes), -1).T)

@@ -1,0 +1,325 @@
+"""What every searcher of architectures shares: all that Tune asks of a searcher but the choice itself.
+
+Life of a searcher: Tune calls `set_search_properties` once, then in its single control thread `suggest` for each
+trial, and `on_trial_result` and `on_trial_complete` as results come in; now and then it calls `save`. A subclass only
+says which architecture comes next (`_propose`) and what of its own is worth saving.
+
+Since an exception in any of these calls ends the whole experiment, and a slow one stops all trials, a subclass may
+raise in `_propose` (it is logged, counted and answered by a random architecture) but must not wait there.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from ray.tune.search import UNDEFINED_METRIC_MODE, Searcher
+from ray.tune.search.variant_generator import parse_spec_vars
+
+from mpnas_ray.errors import MPNASError, SearcherStateError, SearchSpaceError
+from mpnas_ray.spaces import Architecture, SearchSpace, get_space
+from searchers.observations import Observations, TrialRecord
+from searchers.state import Arrays, read_state, write_state
+
+__all__ = ["ArchitectureSearcher"]
+
+logger = logging.getLogger(__name__)
+
+
+class ArchitectureSearcher(Searcher):
+    """Base of the searchers; `suggest` gives ``{"arch": "<space>:<cell>"}``.
+
+    No two proposals have the same canonical form, whatever became of the first. Everything that happened is in
+    ``observations``; ``events`` lists proposals and refits for a run's telemetry; ``num_failures`` counts what went
+    wrong inside the searcher and was answered otherwise.
+    """
+
+    def __init__(
+        self,
+        space: str | SearchSpace,
+        metric: str | None = None,
+        mode: str | None = None,
+        *,
+        points_to_evaluate: Sequence[str | Mapping[str, Any]] | None = None,
+        evaluated_rewards: Sequence[float] | None = None,
+        seed: int | None = None,
+        max_concurrent: int | None = None,
+    ) -> None:
+        """See `MPNASSearch` for the arguments."""
+        if mode is not None and mode not in ("min", "max"):
+            raise ValueError(f"mode must be 'min' or 'max', not {mode!r}.")
+        if metric is not None and not isinstance(metric, str):
+            raise ValueError(f"metric must be the name of one metric, not {metric!r}.")
+        if max_concurrent is not None and max_concurrent < 1:
+            raise ValueError(f"max_concurrent must be at least 1, not {max_concurrent}.")
+        super().__init__(metric=metric, mode=mode)
+        self._space_name = space.name if isinstance(space, SearchSpace) else get_space(space).name
+        self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+        self._max_concurrent = max_concurrent
+        self._live: set[str] = set()
+        self._seen: set[int] = set()
+        self._draws = 0
+        self.observations = Observations()
+        self.events: list[dict[str, Any]] = []
+        self.num_failures = 0
+        points = [self._parse_point(point) for point in points_to_evaluate or []]
+        rewards = list(evaluated_rewards or [])
+        if len(rewards) > len(points):
+            raise ValueError(f"{len(rewards)} evaluated_rewards, but only {len(points)} points_to_evaluate.")
+        self._rewards = dict(zip(map(str, points), rewards, strict=False))  # turned to scores once the mode is known
+        self._points = [str(point) for point in points[len(rewards) :]]
+        if self.space.enumerable:
+            self.space.distinct()  # here rather than in Tune's control loop
+
+    # What a subclass says.
+
+    @abstractmethod
+    def _propose(self) -> Architecture | Literal["FINISHED"] | None:
+        """The next architecture, not yet seen; None to be asked again later; ``FINISHED`` if there are no more."""
+
+    def _own_state(self) -> tuple[dict[str, Any], Arrays]:
+        """What the subclass wants saved."""
+        return {}, {}
+
+    def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
+        """Inverse of `_own_state`."""
+
+    def _on_label(self) -> None:
+        """A trial was completed and holds a label."""
+
+    # What Tune calls.
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space."""
+        return get_space(self._space_name)
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        """Take metric and mode from ``TuneConfig`` and look at ``param_space``, whose constants reach the trials by
+        themselves.
+
+        Raises:
+            SearchSpaceError: If ``param_space`` holds a domain: the trial would receive it unresolved.
+        """
+        _, domains, grids = parse_spec_vars(config)
+        if domains or grids:
+            names = ", ".join("/".join(map(str, path)) for path, _ in [*domains, *grids])
+            raise SearchSpaceError(
+                f"{type(self).__name__} chooses the architecture alone, but param_space leaves {names} open. "
+                f"Give constants there."
+            )
+        if mode is not None and mode not in ("min", "max"):
+            raise ValueError(f"mode must be 'min' or 'max', not {mode!r}.")
+        self._metric, self._mode = metric or self._metric, mode or self._mode
+        return True
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Limit the trials under way; done here, since Tune's own limiter hangs after some restores."""
+        own = self._max_concurrent
+        self._max_concurrent = max_concurrent if own is None else min(own, max_concurrent)
+        return True
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next architecture as ``{"arch": ...}``, None for later, ``FINISHED`` for never.
+
+        Raises:
+            RuntimeError: If metric or mode were given neither here nor in ``TuneConfig``.
+        """
+        if not self._metric or not self._mode:
+            raise RuntimeError(
+                UNDEFINED_METRIC_MODE.format(cls=type(self).__name__, metric=self._metric, mode=self._mode)
+            )
+        self._take_over_rewards()
+        if self._max_concurrent is not None and len(self._live) >= self._max_concurrent:
+            return None
+        proposal = self._next_point() or self._propose_safely()
+        if proposal is None or isinstance(proposal, str):
+            return proposal
+        self._live.add(trial_id)
+        self._seen.add(proposal.canonical)
+        record = self.observations.trials.setdefault(trial_id, TrialRecord(str(proposal)))
+        event = {"event": "proposal", "trial_id": trial_id, "arch": str(proposal), **self._explain(proposal)}
+        record.predicted = event.get("predicted")
+        self.events.append(event)
+        return {"arch": str(proposal)}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Remember the newest value: a trial that is stopped while paused completes without one."""
+        if self._know(trial_id, result) and self.observations.trials[trial_id].status == "pending":
+            self._live.add(trial_id)  # after a restore this is how a trial under way makes itself known
+            self._note(trial_id, result)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """The trial ended; its label is the last value it reported. A second completion changes nothing."""
+        self._live.discard(trial_id)
+        if not self._know(trial_id, result or {}):
+            return
+        if result and self.observations.trials[trial_id].status == "pending":
+            self._note(trial_id, result)
+        if self.observations.finish(trial_id, failed=error):
+            try:
+                self._on_label()
+            except Exception:
+                self._count_failure("could not take in a result")
+
+    def add_evaluated_point(
+        self,
+        parameters: dict[str, Any],
+        value: float,
+        error: bool = False,
+        pruned: bool = False,
+        intermediate_values: list[float] | None = None,
+    ) -> None:
+        """Learn from an architecture measured elsewhere; it will not be proposed.
+
+        Args:
+            parameters: A config with ``arch``.
+            value: Its metric.
+            error: Whether it failed: then it is only not proposed.
+            pruned: Whether it was stopped early, after as many iterations as there are intermediate values.
+            intermediate_values: Earlier values of the metric.
+        """
+        if not self._mode:
+            raise RuntimeError(
+                UNDEFINED_METRIC_MODE.format(cls=type(self).__name__, metric=self._metric, mode=self._mode)
+            )
+        arch = self._parse_point(parameters)
+        trial_id = f"evaluated-{len(self.observations)}"
+        iteration = len(intermediate_values or []) or 1 if pruned else None
+        score = self._to_score(value)
+        self._seen.add(arch.canonical)
+        self.observations.trials[trial_id] = TrialRecord(str(arch), score=score, iteration=iteration)
+        if self.observations.finish(trial_id, failed=error):
+            self._on_label()
+
+    def save(self, checkpoint_path: str) -> None:
+        """Write the whole state to one file of plain values and arrays."""
+        plain, arrays = self._own_state()
+        state = {
+            "searcher": type(self).__name__,
+            "space": self._space_name,
+            "metric": self._metric,
+            "mode": self._mode,
+            "seed": self._seed,
+            "draws": self._draws,
+            "max_concurrent": self._max_concurrent,
+            "num_failures": self.num_failures,
+            "points": self._points,
+            "rewards": self._rewards,
+            "trials": self.observations.to_plain(),
+            "own": plain,
+        }
+        write_state(checkpoint_path, state, {"seen": np.array(sorted(self._seen), dtype=np.uint64), **arrays})
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Continue from a file that `save` wrote; settings of this instance give way to those saved.
+
+        Raises:
+            SearcherStateError: If the file is damaged, or of another searcher or search space.
+        """
+        plain, arrays = read_state(checkpoint_path)
+        for name, mine in (("searcher", type(self).__name__), ("space", self._space_name)):
+            if plain.get(name) != mine:
+                raise SearcherStateError(
+                    f"{checkpoint_path} is the state of {name} {plain.get(name)!r}, not {mine!r}: restore it into a "
+                    f"{plain.get('searcher')}({plain.get('space')!r})."
+                )
+        try:
+            self._metric, self._mode, self._seed = plain["metric"], plain["mode"], plain["seed"]
+            self._draws, self._max_concurrent = plain["draws"], plain["max_concurrent"]
+            self.num_failures, self._points, self._rewards = plain["num_failures"], plain["points"], plain["rewards"]
+            self.observations = Observations.from_plain(plain["trials"])
+            self._seen = {int(key) for key in arrays["seen"]}
+            self._live = set()  # trials that Tune continues will be heard from; others would block for ever
+            self._set_own_state(plain["own"], arrays)
+        except (KeyError, TypeError) as error:
+            raise SearcherStateError(f"{checkpoint_path} lacks what a {type(self).__name__} needs: {error}") from error
+
+    # What the parts above share.
+
+    def _next_point(self) -> Architecture | None:
+        while self._points:
+            arch = self.space.parse(self._points.pop(0))
+            if arch.canonical not in self._seen:
+                return arch
+        return None
+
+    def _propose_safely(self) -> Architecture | Literal["FINISHED"] | None:
+        try:
+            return self._propose()
+        except Exception:
+            self._count_failure("could not propose, so the next architecture is a random one")
+            return self._random_unseen() or "FINISHED"
+
+    def _random_unseen(self) -> Architecture | None:
+        """A random architecture that was not proposed yet, None if a small space has no more."""
+        rng = self._next_rng()
+        if self.space.enumerable:
+            candidates = self.space.distinct()
+            unseen = ~np.isin(candidates.canonical_keys(), np.fromiter(self._seen, dtype=np.uint64))
+            return candidates[int(rng.choice(np.flatnonzero(unseen)))] if unseen.any() else None
+        while True:
+            for arch in self.space.sample_many(16, rng):
+                if arch.canonical not in self._seen:
+                    return arch
+
+    def _next_rng(self) -> np.random.Generator:
+        """A generator of its own for each draw, so that a restored searcher continues as if it had not stopped."""
+        self._draws += 1
+        return np.random.default_rng([self._seed, self._draws])
+
+    def _explain(self, arch: Architecture) -> dict[str, Any]:
+        """What a subclass can say of why it proposes this one."""
+        return {}
+
+    def _count_failure(self, what: str) -> None:
+        self.num_failures += 1
+        logger.exception("%s %s.", type(self).__name__, what)
+
+    def _to_score(self, value: Any) -> float:
+        """A metric's value as a score, higher is better; NaN for what is not a number."""
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            return math.nan
+        return -number if self._mode == "min" else number
+
+    def _note(self, trial_id: str, result: Mapping[str, Any]) -> None:
+        if self._metric is not None and self._metric in result:
+            iteration = int(result.get("training_iteration", 1))
+            self.observations.report(trial_id, self._to_score(result[self._metric]), iteration)
+
+    def _know(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        """Whether this trial's architecture is known.
+
+        Tune resets failed trials under new ids that were never suggested; their results say the architecture.
+        """
+        if trial_id in self.observations.trials:
+            return True
+        config = result.get("config")
+        text = result.get("config/arch", config.get("arch") if isinstance(config, Mapping) else None)
+        try:
+            arch = self.space.parse(text) if isinstance(text, str) else None
+        except MPNASError:
+            arch = None
+        if arch is None:
+            return False
+        self._seen.add(arch.canonical)
+        self.observations.trials[trial_id] = TrialRecord(str(arch))
+        return True
+
+    def _parse_point(self, point: str | Mapping[str, Any]) -> Architecture:
+        text = point.get("arch") if isinstance(point, Mapping) else point
+        if text is None:
+            raise SearchSpaceError(f"A point to evaluate is an architecture string or {{'arch': ...}}, not {point!r}.")
+        return self.space.parse(text)
+
+    def _take_over_rewards(self) -> None:
+        """Points that came with their rewards become evaluated points, now that the mode is known."""
+        while self._rewards:
+            text = next(iter(self._rewards))
+            self.add_evaluated_point({"arch": text}, self._rewards.pop(text))

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # or Ray writes a token into the home directory
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tables_folder() -> Path:
+    folder = Path(os.environ.get("MPNAS_TABLES", Path(__file__).parents[2] / "shared" / "data" / "nas-tables"))
+    if not folder.is_dir():
+        pytest.skip(f"no NAS tables at {folder}; MPNAS_TABLES names another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generated data sets, made once for all tests."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[None]:
+    """Ray on this machine: two CPUs, and two GPUs that are only numbers."""
+    import ray
+
+    ray.init(num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()

@@ -1,0 +1,131 @@
+"""The trainable that Tune runs: one architecture on one task, on one device."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from mpnas_ray.errors import TaskError
+from trainables.networks.saved import FoundNetwork, NetworkCard
+from trainables.tasks.task import Task, get_task
+from trainables.training import PreparedData, Training, recipe_of
+
+__all__ = ["CellTrainable"]
+
+_CHECKPOINT = "training.pt"
+
+
+class CellTrainable(tune.Trainable):
+    """Trains the network that ``config["arch"]`` describes, an epoch a step, and ends by itself after the last.
+
+    Config, all plain values:
+        arch: Architecture string of any space.
+        task: Name of a task (`get_task`).
+        preset: Sizes of the network, ``paper`` or ``small``. Default ``paper``.
+        epochs, batch_size, learning_rate, weight_decay: In place of the task's recipe.
+        seed: Of weights and batches. Default 0.
+        data_dir: Where the user's data files are. Default: the task's own place.
+        device: Default: the GPU that Ray gave to the trial, else the CPU.
+        num_threads: Of torch, on the CPU. Default 1, so that trials side by side do not slow each other down.
+
+    Reports after each epoch ``validation_<metric>``, ``train_loss``, ``epoch``, ``seconds`` (training and validation),
+    ``samples_per_second`` (training) and ``parameters``. A loss that is not finite ends the trial with a metric of NaN.
+
+    Checkpoints hold all that the next epoch depends on. Actors can be reused: the data stay loaded from trial to trial.
+
+    Example:
+        >>> tuner = tune.Tuner(CellTrainable, param_space={"task": "digits", "preset": "small"}, ...)
+
+    A task that only the driver knows of is passed along: ``tune.with_parameters(CellTrainable, task=my_task)``.
+    """
+
+    _prepared: tuple[tuple[Any, ...], PreparedData] | None = None
+
+    def setup(self, config: dict[str, Any], task: Task | None = None) -> None:
+        """Load the data, unless this actor has them, and build the network."""
+        torch.set_num_threads(int(config.get("num_threads", 1)))
+        self._given_task = task
+        self._build(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take over another trial's config."""
+        self._build(new_config)
+        return True
+
+    def _build(self, config: dict[str, Any]) -> None:
+        if "arch" not in config:
+            raise TaskError(
+                'config["arch"] is missing: let a searcher suggest it, or put one architecture string there.'
+            )
+        if self._given_task is None and "task" not in config:
+            raise TaskError('config["task"] is missing: put the name of a task there.')
+        task = self._given_task or get_task(config["task"])
+        self._training = Training(
+            config["arch"],
+            task,
+            self._data(task, config),
+            preset=config.get("preset", "paper"),
+            recipe=recipe_of(task, config),
+            seed=int(config.get("seed", 0)),
+        )
+
+    def _data(self, task: Task, config: dict[str, Any]) -> PreparedData:
+        device = torch.device(config.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
+        data_dir = config.get("data_dir")
+        key = (task.name, data_dir, device)
+        if self._prepared is None or self._prepared[0] != key:
+            self._prepared = (key, PreparedData(task, Path(data_dir) if data_dir else None, device))
+        return self._prepared[1]
+
+    def step(self) -> dict[str, Any]:
+        """One epoch."""
+        results: dict[str, Any] = self._training.run_epoch()
+        results["parameters"] = self._training.num_parameters
+        results["done"] = self._training.finished or not math.isfinite(results["train_loss"])
+        return results
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Everything the next epoch depends on, tensors and plain values in one file."""
+        torch.save(self._training.state_dict(), Path(checkpoint_dir) / _CHECKPOINT)
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
+        """Continue as if the trial had not stopped."""
+        if not isinstance(checkpoint, str | Path):
+            raise TaskError(f"A checkpoint is a folder, not a {type(checkpoint).__name__}.")
+        state = torch.load(Path(checkpoint) / _CHECKPOINT, weights_only=True, map_location="cpu")
+        self._training.load_state_dict(state)
+
+
+def score_test(config: dict[str, Any], task: Task, checkpoint_dir: str) -> FoundNetwork:
+    """The network of a finished trial with its validation and test score, the only place where a test score is
+    computed.
+
+    Args:
+        config: The trial's config.
+        task: Its task.
+        checkpoint_dir: Folder of its last checkpoint.
+
+    Returns:
+        The network on the CPU; its card holds ``validation_<metric>`` and ``test_<metric>``.
+    """
+    trainable = CellTrainable.__new__(CellTrainable)  # without Tune's constructor, which makes log folders
+    trainable.setup(config, task)
+    trainable.load_checkpoint(checkpoint_dir)
+    training, (_, data) = trainable._training, trainable._prepared or (None, None)
+    assert data is not None
+    scores = {f"{part}_{task.metric.name}": training.score(part) for part in ("validation", "test")}
+    card = NetworkCard(
+        arch=config["arch"],
+        task=task.name,
+        encoded_shape=data.encoded_shape,
+        num_outputs=task.num_outputs,
+        dense=task.dense,
+        preset=config.get("preset", "paper"),
+        coordinates=task.coordinates,
+        scores=scores,
+    )
+    return FoundNetwork(data.encoder, training.network, data.decoder, card).eval().cpu()

@@ -1,0 +1,143 @@
+"""A whole network around a cell: one macro architecture for all search spaces.
+
+Stem, three stacks of equal cells, a residual block between stacks, a head (NAS-Bench-201, section 2.2; MP-NAS,
+appendix A). For points (classes) the residual blocks halve the resolution and the head pools; for dense outputs
+(fields) the resolution stays and the head works on each position.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from mpnas_ray.errors import TaskError
+from mpnas_ray.spaces import Architecture, parse_architecture
+from trainables.networks.cell import Cell
+from trainables.networks.operations import batch_norm, conv, relu_conv_norm
+
+__all__ = ["PRESETS", "Macro", "build_network", "get_macro"]
+
+
+@dataclass(frozen=True)
+class Macro:
+    """Sizes of the network around a cell.
+
+    Attributes:
+        cells_per_stack: Number of cells in each of the stacks.
+        channels: Width of each stack.
+        min_side: A residual block halves the resolution only if every side keeps at least this many positions.
+    """
+
+    cells_per_stack: int = 5
+    channels: tuple[int, ...] = (16, 32, 64)
+    min_side: int = 1
+
+
+PRESETS: dict[str, Macro] = {
+    "paper": Macro(),
+    "small": Macro(cells_per_stack=1, channels=(8, 8, 8), min_side=8),
+}
+"""``paper``: appendix A of MP-NAS. ``small``: ours, for a search in minutes on a CPU; on 8x8 images halving the
+resolution makes all cells look alike, hence its ``min_side``. The two do not rank architectures alike: never mix them
+in one search."""
+
+
+def get_macro(preset: str) -> Macro:
+    """The sizes of a preset.
+
+    Raises:
+        TaskError: If there is no such preset; the message lists those there are.
+    """
+    if preset not in PRESETS:
+        raise TaskError(f"There is no preset {preset!r}. There are: {', '.join(PRESETS)}.")
+    return PRESETS[preset]
+
+
+def build_network(
+    arch: Architecture | str,
+    input_shape: tuple[int, ...],
+    num_outputs: int,
+    dense: bool = False,
+    preset: str = "paper",
+    *,
+    cells_per_stack: int | None = None,
+    channels: tuple[int, ...] | None = None,
+) -> nn.Module:
+    """Build the network of an architecture, its weights drawn from torch's current random state.
+
+    Args:
+        arch: An architecture of any space, or its string.
+        input_shape: ``(channels, length)`` or ``(channels, height, width)``.
+        num_outputs: Number of classes, or of output channels if ``dense``.
+        dense: Predict at every position rather than once.
+        preset: Sizes, one of `PRESETS`.
+        cells_per_stack: In place of the preset's.
+        channels: In place of the preset's.
+
+    Returns:
+        A module ``[batch, *input_shape] -> [batch, num_outputs]``, or ``[batch, num_outputs, *positions]`` if
+        ``dense``.
+    """
+    if len(input_shape) not in (2, 3) or min(input_shape) < 1:
+        raise TaskError(f"input_shape is (channels, length) or (channels, height, width), not {tuple(input_shape)}.")
+    macro = get_macro(preset)
+    if cells_per_stack is not None:
+        macro = replace(macro, cells_per_stack=cells_per_stack)
+    if channels is not None:
+        macro = replace(macro, channels=tuple(channels))
+    parsed = arch if isinstance(arch, Architecture) else parse_architecture(arch)
+    return _CellNetwork(parsed, input_shape, num_outputs, dense, macro)
+
+
+class _CellNetwork(nn.Module):
+    def __init__(
+        self, arch: Architecture, input_shape: tuple[int, ...], num_outputs: int, dense: bool, macro: Macro
+    ) -> None:
+        super().__init__()
+        inner, *sides = input_shape
+        dimensions, graph = len(sides), arch.graph
+        first, *later = macro.channels
+        self.stem = nn.Sequential(conv(dimensions, inner, first, 3), batch_norm(dimensions, first))
+        body: list[nn.Module] = [Cell(graph, first, dimensions) for _ in range(macro.cells_per_stack)]
+        before = first
+        for width in later:
+            halved = [-(-side // 2) for side in sides]
+            halve = not dense and min(halved) >= macro.min_side
+            body.append(_ResidualBlock(dimensions, before, width, stride=2 if halve else 1))
+            body.extend(Cell(graph, width, dimensions) for _ in range(macro.cells_per_stack))
+            before, sides = width, halved if halve else sides
+        self.body = nn.Sequential(*body)
+        self.activation = nn.Sequential(batch_norm(dimensions, before), nn.ReLU())
+        self.head = conv(dimensions, before, num_outputs, 1, bias=True) if dense else nn.Linear(before, num_outputs)
+        self.dense = dense
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        features = self.activation(self.body(self.stem(inputs)))
+        if not self.dense:
+            features = features.flatten(2).mean(dim=2)
+        outputs: Tensor = self.head(features)
+        return outputs
+
+
+class _ResidualBlock(nn.Module):
+    """NAS-Bench-201's basic block: two convolutions beside a shortcut without norm.
+
+    At stride 2, an odd side gives its ceiling on both ways: the convolution does so by itself, the pooling is told to.
+    """
+
+    def __init__(self, dimensions: int, inner: int, outer: int, *, stride: int) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            relu_conv_norm(dimensions, inner, outer, 3, stride=stride), relu_conv_norm(dimensions, outer, outer, 3)
+        )
+        shortcut: list[nn.Module] = []
+        if stride == 2:
+            shortcut.append((nn.AvgPool1d if dimensions == 1 else nn.AvgPool2d)(2, stride=2, ceil_mode=True))
+        if stride == 2 or inner != outer:
+            shortcut.append(conv(dimensions, inner, outer, 1))
+        self.shortcut = nn.Sequential(*shortcut)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.convolutions(inputs) + self.shortcut(inputs)
+        return outputs

@@ -1,0 +1,72 @@
+"""What stands before and after a network: scaling of inputs, coordinates, and the way back to physical units."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Decoder", "Encoder", "fit_scaling"]
+
+_EPSILON = 1e-5  # added to deviations: those of boundary pixels may be zero (NAS-Bench-360's Darcy task uses the same)
+
+
+def fit_scaling(values: Tensor, scaling: str) -> tuple[Tensor, Tensor]:
+    """Mean and deviation to standardise ``values [N, channels, *positions]`` by.
+
+    Args:
+        values: The training part; no other part may have a say.
+        scaling: ``channel``, ``position`` (each value of a sample by its own) or ``none``.
+
+    Returns:
+        Two tensors that broadcast against one sample.
+    """
+    shape = values.shape[1:]
+    if scaling == "none":
+        ones = torch.ones(shape[0], *[1] * (len(shape) - 1))
+        return torch.zeros_like(ones), ones
+    axes = (0,) if scaling == "position" else (0, *range(2, values.ndim))
+    deviation, mean = torch.std_mean(values.double(), dim=axes)
+    mean_shape = shape if scaling == "position" else (shape[0], *[1] * (len(shape) - 1))
+    return mean.float().view(mean_shape), deviation.nan_to_num(0.0).float().view(mean_shape) + _EPSILON
+
+
+class Encoder(nn.Module):
+    """Measured inputs to what the network reads: standardised, with coordinate channels if asked for."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Tensor, deviation: Tensor, coordinates: bool) -> None:
+        """Hold the scaling; see `fit_scaling`."""
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", deviation)
+        self.coordinates = coordinates
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """``[N, channels, *positions] -> [N, channels + axes, *positions]``."""
+        encoded: Tensor = (inputs - self.mean) / self.deviation
+        if not self.coordinates:
+            return encoded
+        sides = inputs.shape[2:]
+        axes = torch.meshgrid(*(torch.linspace(0, 1, side, device=inputs.device) for side in sides), indexing="ij")
+        channels = torch.stack(axes).expand(len(inputs), len(sides), *sides)
+        return torch.cat([encoded, channels.to(encoded.dtype)], dim=1)
+
+
+class Decoder(nn.Module):
+    """A network's outputs to physical units."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Tensor, deviation: Tensor) -> None:
+        """Hold the scaling; see `fit_scaling`."""
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", deviation)
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """``[N, outputs, *positions]``, scaled back."""
+        decoded: Tensor = outputs * self.deviation + self.mean
+        return decoded

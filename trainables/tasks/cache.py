@@ -1,0 +1,50 @@
+"""Data sets that are made rather than downloaded are kept on disk, by their parameters."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from mpnas_ray.errors import TaskError
+
+__all__ = ["cached_arrays"]
+
+
+def cached_arrays(
+    data_dir: Path | None, file_name: str, make: Callable[[], dict[str, NDArray[np.float32]]]
+) -> dict[str, NDArray[np.float32]]:
+    """The arrays in a file, which is made if it is not there.
+
+    The file is written whole and renamed, so that processes that make it at the same time do each other no harm.
+
+    Args:
+        data_dir: Folder of the file; the user's cache folder if None.
+        file_name: Must say all that the arrays depend on.
+        make: Computes the arrays.
+
+    Raises:
+        TaskError: If the file is damaged, or its folder cannot be written.
+    """
+    folder = Path(data_dir) if data_dir is not None else Path(platformdirs.user_cache_dir("mpnas-ray"))
+    path = folder / file_name
+    if path.exists():
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+            raise TaskError(f"{path} is damaged ({error}): delete it, it will be made again.") from error
+    arrays = make()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
+            np.savez_compressed(part, allow_pickle=False, **arrays)
+        Path(part.name).replace(path)
+    except OSError as error:
+        raise TaskError(f"{folder} cannot be written ({error}): name another folder for data.") from error
+    return arrays

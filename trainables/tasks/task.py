@@ -1,0 +1,192 @@
+"""A task: a data set with its split, loss, metric and the recipe that trains a network on it.
+
+To make your own data set a task, write a function that returns its three parts and register it:
+
+    from trainables import Recipe, Split, Task, TaskData, accuracy, cross_entropy, register_task
+
+    def load(data_dir):
+        return TaskData(train=Split(x, y), validation=Split(...), test=Split(...))
+
+    register_task(Task("mine", load, num_outputs=5, loss=cross_entropy, metric=accuracy, recipe=Recipe(epochs=20)))
+
+and name it: ``run_search(task="mine", ...)``. From the command line, name the module and its variable: ``--task
+my_module:TASK``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mpnas_ray.errors import TaskError
+from trainables.tasks.metrics import Metric
+
+__all__ = ["Recipe", "Split", "Task", "TaskData", "get_task", "register_task", "task_names"]
+
+Scaling = Literal["none", "channel", "position"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a data set.
+
+    Attributes:
+        inputs: float32 ``[N, channels, length]`` or ``[N, channels, height, width]``, as measured; scaling is the
+            task's.
+        targets: int64 classes ``[N]``, or float32 fields ``[N, outputs, *positions]``.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """The three disjoint parts: weights are fitted on ``train``, architectures chosen on ``validation``; ``test`` is
+    scored once.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: AdamW under a one-cycle schedule (Smith and Topin 2019).
+
+    The defaults were measured on the small tasks: SGD was never competitive at this length.
+    """
+
+    epochs: int = 15
+    batch_size: int = 20
+    learning_rate: float = 1e-2
+    """Peak of the cycle."""
+    weight_decay: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set and all that is needed to train and judge a network on it.
+
+    Attributes:
+        name: How users and result files call it.
+        load: Returns the data; its argument is the folder of the user's data files, or None for the default place.
+        num_outputs: Number of classes, or of output channels if ``dense``.
+        loss: ``(outputs, targets) -> scalar``, a mean over the batch, on decoded outputs.
+        metric: What validation and test scores are, over a whole part at once.
+        recipe: Default training.
+        dense: Whether a network predicts a value at every position.
+        input_scaling: Standardise inputs by mean and deviation of each channel or of each position, over the training
+            part.
+        target_scaling: The same for targets; a network then predicts standardised values, which are decoded before the
+            loss.
+        coordinates: Give the network one more input channel for each axis, running from 0 to 1.
+        description: One line for `mpnas tasks`.
+        source: Where the data come from, and their licence.
+    """
+
+    name: str
+    load: Callable[[Path | None], TaskData]
+    num_outputs: int
+    loss: Callable[[Tensor, Tensor], Tensor]
+    metric: Metric
+    recipe: Recipe = Recipe()
+    dense: bool = False
+    input_scaling: Scaling = "channel"
+    target_scaling: Scaling = "none"
+    coordinates: bool = False
+    description: str = ""
+    source: str = ""
+
+    @property
+    def metric_key(self) -> str:
+        """Name of the validation score in a trial's results."""
+        return f"validation_{self.metric.name}"
+
+    def load_checked(self, data_dir: Path | None) -> TaskData:
+        """`load`, refusing data that no network could be trained on.
+
+        Raises:
+            TaskError: Naming the part and what is wrong with it.
+        """
+        data = self.load(data_dir)
+        shape = data.train.inputs.shape[1:]
+        for part in ("train", "validation", "test"):
+            split: Split = getattr(data, part)
+            problem = self._problem(split, shape)
+            if problem:
+                raise TaskError(f"Task {self.name}: the {part} part {problem}.")
+        return data
+
+    def _problem(self, split: Split, shape: torch.Size) -> str | None:
+        inputs, targets = split.inputs, split.targets
+        if len(inputs) == 0 or len(inputs) != len(targets):
+            return f"has {len(inputs)} inputs and {len(targets)} targets"
+        if inputs.dtype != torch.float32 or inputs.ndim not in (3, 4) or inputs.shape[1:] != shape:
+            wanted = "float32 of shape [N, channels, length] or [N, channels, height, width], alike in all parts"
+            return f"has inputs {inputs.dtype} {list(inputs.shape)}; they must be {wanted}"
+        if not torch.isfinite(inputs).all() or not torch.isfinite(targets).all():
+            return "holds NaN or infinite values"
+        if self.dense and targets.shape[1:] != (self.num_outputs, *shape[1:]):
+            return f"has targets {list(targets.shape)}; dense ones are [N, {self.num_outputs}, *positions of the input]"
+        if not self.dense and targets.dtype == torch.int64:
+            low, high = int(targets.min()), int(targets.max())
+            if low < 0 or high >= self.num_outputs:
+                return f"has labels from {low} to {high}, outside 0 ... {self.num_outputs - 1}"
+        return None
+
+
+_TASKS: dict[str, Task] = {}
+
+
+def register_task(task: Task) -> Task:
+    """Make a task known by its name in this process; `run_search` carries it to the workers.
+
+    Raises:
+        TaskError: If another task has that name.
+    """
+    if _TASKS.get(task.name, task) != task:
+        raise TaskError(f"There is already a task {task.name!r}: give yours another name.")
+    _TASKS[task.name] = task
+    return task
+
+
+def task_names() -> list[str]:
+    """Names of all registered tasks."""
+    return list(_TASKS)
+
+
+def get_task(name: str) -> Task:
+    """The task of that name; ``module:variable`` imports it.
+
+    Raises:
+        TaskError: If there is none; the message lists those there are.
+    """
+    if name in _TASKS:
+        return _TASKS[name]
+    module, colon, variable = name.partition(":")
+    if not colon:
+        raise TaskError(
+            f"There is no task {name!r}. There are: {', '.join(_TASKS)}; a task of yours is named module:variable."
+        )
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # a console script, unlike `python -m`, does not look where it is started
+    try:
+        task = getattr(import_module(module), variable)
+    except (ImportError, AttributeError) as error:
+        raise TaskError(f"Task {name!r} cannot be imported: {error}.") from error
+    if not isinstance(task, Task):
+        raise TaskError(f"{name!r} is a {type(task).__name__}, not a Task.")
+    return task
