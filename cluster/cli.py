@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from enum import Enum
 from pathlib import Path
@@ -64,6 +65,7 @@ def search(
     """
     from cluster.search import run_search
 
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)  # progress and report say it all
     report = run_search(
         task,
         space,

@@ -33,6 +33,14 @@ __all__ = ["SEARCHERS", "RunInterruptedError", "run_search"]
 SEARCHERS: dict[str, type[ArchitectureSearcher]] = {"mpnas": MPNASSearch, "random": RandomSearch}
 """Searchers by the names that ``--searcher`` takes."""
 
+_TUNE_ENVIRONMENT = {
+    # A snapshot takes a few milliseconds here; Tune's default of one in ten seconds could lose finished short trials.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # its tables are printed even with verbose=0
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the line of a failed trial names the file with its error
+}
+
 _SETTINGS = "run.json"
 _REPORT = "report.json"
 
@@ -201,9 +209,8 @@ def _tuner(
     progress: bool,
 ) -> tune.Tuner:
     """A new Tuner, or one that continues what the folder holds."""
-    # A snapshot takes a few milliseconds here; Tune's default of one in ten seconds could lose finished short trials.
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1")
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # its tables are printed even with verbose=0
+    for variable, value in _TUNE_ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
     if tune.Tuner.can_restore(str(folder)):
         return tune.Tuner.restore(str(folder), trainable, resume_unfinished=True)
     search_alg = SEARCHERS[settings.searcher](settings.space, task.metric_key, task.metric.mode, seed=settings.seed)
@@ -235,7 +242,7 @@ def _tuner(
             storage_path=folder.storage,
             callbacks=callbacks,
             checkpoint_config=tune.CheckpointConfig(
-                num_to_keep=1, checkpoint_at_end=True, checkpoint_frequency=max(1, settings.epochs // 5)
+                num_to_keep=2, checkpoint_at_end=True, checkpoint_frequency=max(1, settings.epochs // 5)
             ),
             verbose=0,
         ),

@@ -12,6 +12,7 @@ import ray
 import torch
 from numpy.typing import NDArray
 
+from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors import GCNPredictor, Predictor
 from mpnas_ray.spaces import Architectures, get_space
 
@@ -79,6 +80,11 @@ def rank_candidates(request: RankingRequest) -> Ranking:
     predictor = deepcopy(request.predictor) if request.predictor is not None else GCNPredictor(seed=request.seed)
     predictor.fit(Architectures.of(request.archs, space), request.labels)
     predicted = np.asarray(predictor.predict(candidates), dtype=np.float64)
+    if predicted.shape != (len(candidates),) or not np.isfinite(predicted).all():
+        raise PredictorError(
+            f"{type(predictor).__name__}.predict must give a finite score for each of {len(candidates)} architectures; "
+            f"it gave shape {list(predicted.shape)} with {np.isfinite(predicted).sum()} finite values."
+        )
     order = np.argsort(-predicted, kind="stable")
     return Ranking(
         space=space.name,

@@ -103,7 +103,7 @@ class Training:
         self._order = torch.Generator().manual_seed(seed)
         self._steps = max(1, round(len(train) / self.recipe.batch_size))
         self._optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
+            self.network.parameters(), lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay, fused=True
         )
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimizer,

@@ -119,5 +119,11 @@ class Architectures(Sequence[Architecture]):
         return self.space.operation_graphs(self.codes)
 
     def canonical_keys(self) -> NDArray[np.uint64]:
-        """Key of the canonical form of each, ``[N]``."""
-        return self.graphs().canonical_keys()
+        """Key of the canonical form of each, ``[N]``; computed once, read-only."""
+        return self._canonical_keys
+
+    @cached_property
+    def _canonical_keys(self) -> NDArray[np.uint64]:
+        keys = self.graphs().canonical_keys()
+        keys.flags.writeable = False
+        return keys

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import permutations, product
+from itertools import chain, permutations, product
 
 import numpy as np
 import pytest
@@ -22,7 +22,8 @@ def exact_form(kinds: np.ndarray, multiplicity: np.ndarray, live: np.ndarray) ->
     kinds, multiplicity = kinds[there], multiplicity[np.ix_(there, there)]
     inner = sorted(range(1, len(there) - 1), key=lambda v: kinds[v])
     groups = [[v for v in inner if kinds[v] == kind] for kind in sorted(set(kinds[inner].tolist()))]
-    orders = ([0, *sum(map(list, parts), []), len(there) - 1] for parts in product(*(permutations(g) for g in groups)))
+    parts = product(*(permutations(group) for group in groups))
+    orders = ([0, *chain.from_iterable(part), len(there) - 1] for part in parts)
     return min(kinds[o].tobytes() + multiplicity[np.ix_(o, o)].tobytes() for o in orders)
 
 
@@ -65,8 +66,8 @@ def test_all_ways_of_writing_nasbench101_give_423624_networks() -> None:
         codes = np.full((len(topologies), len(operations), 26), -1, dtype=np.int8)
         codes[:, :, :21] = topologies[:, None]
         codes[:, :, 21 : 21 + num_inner] = operations
-        for part in np.array_split(codes.reshape(-1, 26), 1 + codes.size // 5_000_000):
-            found.append(np.unique(Architectures(get_space("nasbench101"), part).canonical_keys()))
+        parts = np.array_split(codes.reshape(-1, 26), 1 + codes.size // 5_000_000)
+        found.extend(np.unique(Architectures(get_space("nasbench101"), part).canonical_keys()) for part in parts)
     assert len(np.unique(np.concatenate(found))) == 423_624
 
 

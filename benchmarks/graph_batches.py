@@ -1,0 +1,138 @@
+"""Time graph batches and the two engines, and write benchmarks/results/graph_batches.{json,md}.
+
+    python benchmarks/graph_batches.py
+
+Two questions. How long do 10,000 architectures of each space take to become a batch, and to get their canonical keys?
+And from which graph size on is DGL's sparse engine faster than dense matrix products? Everything runs on one thread,
+in one process; engines are compared as ratios.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mpnas_ray.graphs import GraphBatch, graph_batch
+from mpnas_ray.predictors.gcn import GCN, GCNConfig
+from mpnas_ray.spaces import SPACE_NAMES, Architectures, get_space
+
+RESULTS = Path(__file__).parent / "results"
+SIZES = (16, 32, 64, 128, 256, 512)
+FILLS = (0.02, 0.05, 0.1, 0.2)
+
+
+def median_seconds(function: Callable[[], object], repeats: int) -> float:
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def random_graphs(num_graphs: int, num_nodes: int, fill: float) -> GraphBatch:
+    """Acyclic graphs in which a pair of nodes is joined with twice the probability ``fill``, so that fill is that of
+    the matrix."""
+    generator = torch.Generator().manual_seed(0)
+    links = torch.rand(num_graphs, num_nodes, num_nodes, generator=generator) < 2 * fill
+    return GraphBatch(
+        ops=torch.randint(11, (num_graphs, num_nodes), generator=generator),
+        adjacency=torch.triu(links, diagonal=1).float(),
+        mask=torch.ones(num_graphs, num_nodes, dtype=torch.bool),
+    )
+
+
+def train_step(batch: GraphBatch, engine: str) -> Callable[[], object]:
+    torch.manual_seed(0)
+    network = GCN(GCNConfig(width=128, dropout=0.0), engine)  # type: ignore[arg-type]
+
+    def step() -> None:
+        network.zero_grad()
+        network(batch).square().mean().backward()
+
+    return step
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    spaces = {}
+    for name in SPACE_NAMES:
+        archs = get_space(name).sample_many(10_000, np.random.default_rng(0))
+        spaces[name] = {
+            "graph_batch_ms": 1e3 * median_seconds(lambda archs=archs: graph_batch(archs), 15),
+            "canonical_keys_ms": 1e3
+            * median_seconds(lambda archs=archs: Architectures(archs.space, archs.codes).canonical_keys(), 5),
+        }
+        print(name, spaces[name], flush=True)
+
+    engines = []
+    cells = graph_batch(get_space("mixed").sample_many(256, np.random.default_rng(0)))
+    batches = {("cells of mixed", 12, float(cells.adjacency.mean())): cells}
+    for size in SIZES:
+        for fill in FILLS:
+            batches[f"random, {size} nodes", size, fill] = random_graphs(max(2, 2048 // size), size, fill)
+    for (what, size, fill), batch in batches.items():
+        dense, dgl = (median_seconds(train_step(batch, engine), 5) for engine in ("dense", "dgl"))
+        row = {
+            "graphs": what,
+            "nodes": size,
+            "fill": round(fill, 3),
+            "dense_ms": 1e3 * dense,
+            "dgl_over_dense": dgl / dense,
+        }
+        engines.append(row)
+        print(row, flush=True)
+
+    facts = {
+        "command": f"python benchmarks/{Path(sys.argv[0]).name}",
+        "machine": f"{platform.machine()}, one thread",
+        "versions": {name: version(name) for name in ("torch", "numpy", "dgl")},
+    }
+    RESULTS.mkdir(exist_ok=True)
+    content = {**facts, "spaces": spaces, "engines": engines}
+    (RESULTS / "graph_batches.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (RESULTS / "graph_batches.md").write_text(page(facts, spaces, engines), encoding="utf-8")
+
+
+def page(facts: dict, spaces: dict, engines: list) -> str:  # type: ignore[type-arg]
+    lines = [
+        "# Graph batches",
+        "",
+        f"`{facts['command']}`, {facts['machine']}, {facts['versions']}.",
+        "",
+        "Milliseconds for 10,000 architectures, median:",
+        "",
+        "| space | to a batch | canonical keys |",
+        "| --- | ---: | ---: |",
+        *(f"| {n} | {r['graph_batch_ms']:.0f} | {r['canonical_keys_ms']:.0f} |" for n, r in spaces.items()),
+        "",
+        "One forward and backward pass of the GCN, width 128: time of the DGL engine over that of the dense one, by",
+        "share of links in the matrix. Below 1, DGL is faster.",
+        "",
+        "| graphs | " + " | ".join(f"fill {fill:g}" for fill in FILLS) + " |",
+        "| --- |" + " ---: |" * len(FILLS),
+    ]
+    for size in SIZES:
+        ratios = {
+            row["fill"]: row["dgl_over_dense"]
+            for row in engines
+            if row["graphs"].startswith("random") and row["nodes"] == size
+        }
+        lines.append(f"| {size} nodes | " + " | ".join(f"{ratios[fill]:.2f}" for fill in FILLS) + " |")
+    cells = engines[0]
+    lines += ["", f"Cells of the mixed space (12 nodes, fill {cells['fill']:g}): {cells['dgl_over_dense']:.2f}.", ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

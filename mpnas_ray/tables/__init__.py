@@ -1,0 +1,29 @@
+"""NAS tables: measured (architecture, score) pairs of tasks, read from Parquet files (this package imports pyarrow)."""
+
+from __future__ import annotations
+
+from mpnas_ray.tables.checking import FileCheck, TaskSummary, check_tables, list_tasks
+from mpnas_ray.tables.errors import TableError
+from mpnas_ray.tables.holdout import leaves_out
+from mpnas_ray.tables.loading import load_tasks
+from mpnas_ray.tables.normalization import Normalization, normalize
+from mpnas_ray.tables.schema import read_task, write_task
+from mpnas_ray.tables.splits import split_by_class, split_random
+from mpnas_ray.tables.table_task import TableTask
+
+__all__ = [
+    "FileCheck",
+    "Normalization",
+    "TableError",
+    "TableTask",
+    "TaskSummary",
+    "check_tables",
+    "leaves_out",
+    "list_tasks",
+    "load_tasks",
+    "normalize",
+    "read_task",
+    "split_by_class",
+    "split_random",
+    "write_task",
+]

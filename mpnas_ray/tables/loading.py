@@ -1,0 +1,100 @@
+"""A folder of table files as named tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from mpnas_ray.tables.errors import TableError
+from mpnas_ray.tables.importing import import_tasks
+from mpnas_ray.tables.official import OFFICIAL, UNUSED, OfficialColumn
+from mpnas_ray.tables.schema import is_own, read_card, read_task
+from mpnas_ray.tables.table_task import TableTask
+
+__all__ = ["load_file", "load_tasks", "table_files"]
+
+
+def load_tasks(
+    folder: str | Path, names: Collection[str] | None = None, *, variants: bool = False
+) -> dict[str, TableTask]:
+    """Read the tasks of a folder.
+
+    Official files are known by their names (`mpnas_ray.tables.official`), our own by their metadata
+    (`mpnas_ray.tables.schema`). A folder need not hold all of them.
+
+    Args:
+        folder: Where the ``*.parquet`` files lie; not searched deeper.
+        names: Read only these tasks, and only the columns they need; variants may be among them.
+        variants: Without ``names``: also read other budgets, splits and devices, named ``<task>@<variant>``.
+
+    Returns:
+        Name -> task, official ones first.
+
+    Raises:
+        TableError: If there is no such folder, no table or no task of a name in it, or if a file is damaged or not what
+            its name says.
+    """
+    tasks: dict[str, TableTask] = {}
+    files: dict[str, Path] = {}
+    for path in table_files(folder):
+        for task in load_file(path, names, variants=variants):
+            if task.name in tasks:
+                raise TableError(f"{files[task.name]} and {path} both hold a task {task.name}: take one away.")
+            tasks[task.name], files[task.name] = task, path
+    missing = [name for name in names or () if name not in tasks]
+    if missing:
+        raise TableError(f"{folder} has no task {missing[0]!r}. {_where(missing[0])}")
+    if not tasks:
+        raise TableError(
+            f"{folder} has no task for us (without variants), only: {', '.join(p.name for p in table_files(folder))}."
+        )
+    return tasks
+
+
+def load_file(path: Path, names: Collection[str] | None = None, *, variants: bool = False) -> list[TableTask]:
+    """The tasks of one file, see `load_tasks`; none for an official file that has nothing for us."""
+    if path.name in UNUSED:
+        return []
+    if path.name in OFFICIAL:
+        space = OFFICIAL[path.name].space
+
+        def wanted(column: OfficialColumn) -> bool:
+            if names is not None:
+                return f"{space}/{column.task}" in names
+            return variants or not column.variant
+
+        columns = [column for column in OFFICIAL[path.name].columns if wanted(column)]
+        return import_tasks(path, columns) if columns else []
+    if not is_own(path):
+        raise TableError(
+            f"{path} is neither an official table ({', '.join([*OFFICIAL, *UNUSED])}) nor written by write_task. "
+            f"Take it away, or give it its official name."
+        )
+    return [read_task(path)] if names is None or read_card(path)["name"] in names else []
+
+
+def table_files(folder: str | Path) -> list[Path]:
+    """The Parquet files of a folder: official ones in their own order, then the others by name.
+
+    Raises:
+        TableError: If there is no such folder, or none in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise TableError(f"{folder} is not a folder: NAS tables are read from a folder of Parquet files.")
+    order = list(OFFICIAL)
+    found = sorted(
+        folder.glob("*.parquet"),
+        key=lambda path: (order.index(path.name) if path.name in order else len(order), path.name),
+    )
+    if not found:
+        raise TableError(f"{folder} has no NAS table: no *.parquet file, such as {', '.join(OFFICIAL)}.")
+    return found
+
+
+def _where(name: str) -> str:
+    """Which file an official task would come from, or which official tasks there are."""
+    known = {f"{table.space}/{column.task}": table.file for table in OFFICIAL.values() for column in table.columns}
+    if name in known:
+        return f"It comes from {known[name]}, which is not there."
+    return f"Official tables have: {', '.join(known)}."

@@ -1,0 +1,88 @@
+"""Reading Parquet so that whatever is wrong with a file becomes one `TableError` that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from mpnas_ray.tables.errors import TableError
+
+__all__ = ["floats", "integers", "opened", "read_columns"]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The file as a `pyarrow.parquet.ParquetFile`; pyarrow's errors inside the block become a `TableError`."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise TableError(
+            f"{path} cannot be read as Parquet: it is damaged, cut short or something else ({_first_line(error)}). "
+            f"Copy it again from where it came."
+        ) from error
+
+
+def read_columns(path: Path, columns: Sequence[str], dictionaries: Sequence[str] = ()) -> Any:
+    """These columns alone, as a `pyarrow.Table` of one chunk; text columns among ``dictionaries`` dictionary-encoded.
+
+    Raises:
+        TableError: If the file is damaged, lacks one of the columns, has no rows, or a text column is not text.
+    """
+    with opened(path) as file:
+        there = file.schema_arrow.names
+        missing = [column for column in columns if column not in there]
+        if missing:
+            raise TableError(f"{path} has no column {', '.join(missing)}. It has: {', '.join(there)}.")
+        table = file.read(columns=list(dict.fromkeys(columns)), use_threads=False)
+        for column in dictionaries:
+            text = table.column(column)
+            if not _is_text(text.type):
+                raise TableError(f"{path}: column {column} holds {text.type}, not text.")
+            _refuse_nulls(path, column, text)
+            if not pa.types.is_dictionary(text.type):
+                table = table.set_column(table.schema.get_field_index(column), column, text.dictionary_encode())
+        table = table.unify_dictionaries().combine_chunks()
+    if not table.num_rows:
+        raise TableError(f"{path} has no rows.")
+    return table
+
+
+def integers(path: Path, table: Any, column: str) -> NDArray[np.int64]:
+    """An integer column, ``[N]``."""
+    values = table.column(column)
+    if not pa.types.is_integer(values.type):
+        raise TableError(f"{path}: column {column} holds {values.type}, not integers.")
+    _refuse_nulls(path, column, values)
+    return np.asarray(values.to_numpy(), dtype=np.int64)
+
+
+def floats(path: Path, table: Any, column: str) -> NDArray[np.float64]:
+    """A column of numbers, ``[N]``; missing ones are NaN."""
+    values = table.column(column)
+    if not pa.types.is_floating(values.type):
+        raise TableError(f"{path}: column {column} holds {values.type}, not floating point numbers.")
+    with np.errstate(invalid="ignore"):  # of a damaged file: a signalling NaN
+        return np.asarray(values.to_numpy(), dtype=np.float64)
+
+
+def _is_text(kind: Any) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _refuse_nulls(path: Path, column: str, values: Any) -> None:
+    if values.null_count:
+        raise TableError(f"{path}: column {column} has {values.null_count} empty entries.")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,86 @@
+"""The command line: its help, its lists, and one clear line for everything that cannot be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "cluster.cli"]
+TINY = ["--task", "digits", "--space", "nasbench201", "--num-samples", "2", "--epochs", "1"]
+
+
+def mpnas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_help_is_complete(tmp_path: Path) -> None:
+    top = mpnas("--help", cwd=tmp_path)
+    assert top.returncode == 0
+    assert all(command in top.stdout for command in ("search", "tasks", "spaces"))
+    options = mpnas("search", "--help", cwd=tmp_path).stdout
+    for option in (
+        "--task",
+        "--space",
+        "--num-samples",
+        "--epochs",
+        "--preset",
+        "--searcher",
+        "--max-concurrent",
+        "--gpus-per-trial",
+        "--storage",
+        "--name",
+        "--seed",
+        "--data-dir",
+    ):
+        assert option in options
+
+
+def test_lists(tmp_path: Path) -> None:
+    tasks = mpnas("tasks", cwd=tmp_path).stdout
+    assert "darcy" in tasks
+    assert "accuracy" in tasks
+    spaces = mpnas("spaces", cwd=tmp_path).stdout
+    for number in ("15,625", "5,425", "13,824", "8,865", "4,096", "1,293,208", "796,556,817", "2.35 billion"):
+        assert number in spaces
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--task", "darsy"], "There is no task 'darsy'. There are: darcy, digits"),
+        (["--space", "nasbench"], "There is no search space 'nasbench'"),
+        (["--searcher", "best"], "There is no searcher 'best'. There are: mpnas, random."),
+        (["--num-samples", "0"], "at least 1, not 0"),
+        (["--num-samples", "-1"], "at least 1, not -1"),
+        (["--epochs", "0"], "epochs must be at least 1"),
+        (["--max-concurrent", "0"], "max_concurrent must be at least 1"),
+        (["--gpus-per-trial", "1.5"], "whole number of GPUs"),
+        (["--name", "a/b"], "cannot be the name of a run"),
+        (["--preset", "huge"], "'huge'"),
+    ],
+)
+def test_what_cannot_be_is_one_line(tmp_path: Path, arguments: list[str], named: str) -> None:
+    done = mpnas("search", *TINY, *arguments, cwd=tmp_path)
+    assert done.returncode not in (0, 130)
+    assert named in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists(), "nothing was begun"
+
+
+def test_storage_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = mpnas("search", *TINY, "--storage", str(tmp_path / "file" / "runs"), cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "cannot be written" in done.stderr
+
+
+@pytest.mark.ray
+def test_more_gpus_than_there_are_is_said_at_once(tmp_path: Path) -> None:
+    done = mpnas("search", *TINY, "--gpus-per-trial", "8", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "A trial needs 1 CPU, 8 GPU on one node; the most that a node of this cluster has is" in done.stderr
+    assert "Traceback" not in done.stderr

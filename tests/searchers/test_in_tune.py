@@ -1,0 +1,179 @@
+"""The searchers inside real Tune experiments, with a trainable that knows nothing of ours but ``config["arch"]``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+from numpy.typing import ArrayLike
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler, TrialScheduler
+
+from mpnas_ray.predictors import GCNPredictor
+from mpnas_ray.spaces import Architecture, get_space
+from searchers import ArchitectureSearcher, MPNASSearch
+from searchers.ranking import RankingJob, RankingRequest
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+
+
+def quality(arch: str) -> float:
+    return arch.count("conv_3x3") - 0.5 * arch.count("none")
+
+
+class Trainable(tune.Trainable):
+    def setup(self, config: dict[str, Any]) -> None:
+        self.arch, self.pause = config["arch"], config["pause"]
+
+    def step(self) -> dict[str, Any]:
+        time.sleep(self.pause)
+        if self.arch.count("skip") >= 4:
+            raise RuntimeError("injected")
+        value = float("nan") if self.arch.count("avg") >= 4 else quality(self.arch) - 1 / self.iteration_number
+        return {"score": value, "done": self.iteration_number >= 9}
+
+    @property
+    def iteration_number(self) -> int:
+        return int(self.training_iteration) + 1
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.setup(new_config)
+        return True
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        Path(checkpoint_dir, "arch").write_text(self.arch)
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        self.arch = Path(checkpoint, "arch").read_text()
+
+
+def tuner(
+    searcher: ArchitectureSearcher,
+    folder: Path,
+    num_samples: int,
+    scheduler: TrialScheduler | None = None,
+    pause: float = 0.0,
+) -> tune.Tuner:
+    return tune.Tuner(
+        Trainable,
+        param_space={"constant": 3, "pause": pause},
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=scheduler,
+            metric="score",
+            mode="max",
+            num_samples=num_samples,
+            max_concurrent_trials=2,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(name="run", storage_path=str(folder), verbose=0),
+    )
+
+
+@pytest.mark.parametrize("scheduler", [None, ASHAScheduler(max_t=9, grace_period=1), HyperBandScheduler(max_t=9)])
+def test_experiments_with_failures_nan_and_schedulers_run_to_their_end(
+    tmp_path: Path, scheduler: TrialScheduler | None
+) -> None:
+    searcher = MPNASSearch("nasbench201", seed=0, synchronous=True, predictor=GCNPredictor())
+    results = tuner(searcher, tmp_path, 12, scheduler).fit()
+    assert len(results) == 12
+    archs = [results[number].config["arch"] for number in range(12)]
+    assert len({get_space("nasbench201").parse(arch).canonical for arch in archs}) == 12
+    assert all(results[number].config["constant"] == 3 for number in range(12))
+    assert searcher.num_failures == 0
+    assert searcher.num_refits >= 1
+    trials = searcher.observations.trials.values()
+    assert sum(record.status == "pending" for record in trials) == 0
+    assert sum(record.status == "completed" for record in trials) >= 4
+    for record in trials:
+        if record.arch.count("skip") >= 4 or record.arch.count("avg") >= 4:
+            assert record.status == "failed"
+
+
+def test_a_killed_experiment_is_restored_without_its_unfinished_trials(tmp_path: Path) -> None:
+    script = f"""
+from pathlib import Path
+from test_in_tune import tuner
+from searchers import MPNASSearch
+tuner(MPNASSearch("nasbench201", seed=0), Path({str(tmp_path)!r}), 8, pause=0.3).fit()
+"""
+    environment = {**os.environ, "TUNE_GLOBAL_CHECKPOINT_S": "0.5", "PYTHONPATH": str(Path(__file__).parent)}
+    first = subprocess.Popen([sys.executable, "-c", script], env=environment)
+    deadline = time.monotonic() + 90
+    while not any('"done": true' in path.read_text() for path in tmp_path.glob("run/*/result.json")):
+        assert first.poll() is None, "it ended by itself"
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(1.5)  # the next two trials are under way, and in a snapshot
+    first.kill()
+    first.wait()
+    restored = tune.Tuner.restore(str(tmp_path / "run"), Trainable, resume_unfinished=False)
+    results = restored.fit()  # with Tune's own concurrency limit this would wait for ever
+    assert len(results) == 8
+    iterations = [(results[number].metrics or {}).get("training_iteration", 0) for number in range(8)]
+    assert min(iterations) < 9, "what was under way is given up"
+    assert max(iterations) == 9, "the rest is run"
+
+
+def request(**changes: Any) -> RankingRequest:
+    archs = [str(arch) for arch in get_space("nasbench201").sample_many(6, np.random.default_rng(0))]
+    labels = np.array([quality(arch) for arch in archs])
+    fields = {"space": "nasbench201", "predictor": None, "num_candidates": 100, "seed": 1}
+    return RankingRequest(**{**fields, "archs": archs, "labels": labels, **changes})
+
+
+def wait(job: RankingJob) -> Any:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        started = time.monotonic()
+        ranking = job.poll()
+        assert time.monotonic() - started < 0.5, "polling waits for nothing"
+        if ranking is not None:
+            return ranking
+        time.sleep(0.05)
+    raise AssertionError("the ranking never came")
+
+
+def test_a_refit_runs_beside_trials_that_hold_every_cpu() -> None:
+    @ray.remote(num_cpus=2)
+    class Hog:
+        def ready(self) -> bool:
+            return True
+
+    hog = Hog.remote()
+    assert ray.get(hog.ready.remote())
+    ranking = wait(RankingJob(request()))
+    assert len(ranking) == len(get_space("nasbench201").distinct())
+    assert (np.diff(ranking.predicted) <= 0).all()
+    ray.kill(hog)
+
+
+def test_a_large_space_is_sampled_afresh_for_each_refit() -> None:
+    first, second = (
+        wait(RankingJob(request(space="mixed", archs=MIXED, labels=np.arange(5.0), seed=seed))) for seed in (1, 2)
+    )
+    assert 50 < len(first) <= 100
+    assert len(np.unique(first.keys)) == len(first)
+    assert len(np.intersect1d(first.keys, second.keys)) < len(first) / 2
+
+
+MIXED = [str(arch) for arch in get_space("mixed").sample_many(5, np.random.default_rng(0))]
+
+
+class Broken(GCNPredictor):
+    def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
+        raise RuntimeError("injected")
+
+
+def test_a_failing_refit_raises_where_it_is_polled() -> None:
+    with pytest.raises(RuntimeError, match="injected"):
+        wait(RankingJob(request(predictor=Broken())))

@@ -1,0 +1,366 @@
+"""How the searchers behave towards Tune, called as Tune calls them (no Ray running: refits are made on the spot)."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike, NDArray
+from ray import tune
+from ray.tune.search import ConcurrencyLimiter, Searcher
+from torch import Tensor
+
+from mpnas_ray.errors import SearcherStateError, SearchSpaceError
+from mpnas_ray.spaces import Architecture, get_space
+from searchers import ArchitectureSearcher, MPNASSearch, RandomSearch
+
+both = pytest.mark.parametrize("kind", [MPNASSearch, RandomSearch])
+
+
+class CountConvs:
+    """A predictor that needs no training, so that tests of the searcher take no time."""
+
+    def __init__(self, fail: bool = False) -> None:
+        self.fail = fail
+        self.fitted = 0
+
+    def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
+        if self.fail:
+            raise RuntimeError("injected")
+        self.fitted = len(archs)
+
+    def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        return np.array([quality(str(arch)) for arch in archs])
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
+    def load(self, state: dict[str, Tensor]) -> None: ...
+
+
+def quality(arch: str) -> float:
+    return arch.count("conv_3x3") + 0.5 * arch.count("conv_1x1") - 0.25 * arch.count("none")
+
+
+def mpnas(**arguments: Any) -> MPNASSearch:
+    defaults = {"metric": "score", "mode": "max", "seed": 0, "predictor": CountConvs()}
+    return MPNASSearch("nasbench201", **{**defaults, **arguments})
+
+
+def run(searcher: Searcher, names: Sequence[str], score: Callable[[str], float] = quality) -> list[str]:
+    """One trial after another."""
+    archs = []
+    for name in names:
+        config = None
+        while config is None:
+            config = searcher.suggest(name)
+        archs.append(config["arch"])
+        searcher.on_trial_complete(trial_id=name, result={"score": score(config["arch"]), "training_iteration": 1})
+    return archs
+
+
+def ids(first: int, last: int) -> list[str]:
+    return [f"trial{number}" for number in range(first, last)]
+
+
+@both
+def test_suggestions_are_plain_and_never_repeat_a_network(kind: type[ArchitectureSearcher]) -> None:
+    searcher = kind("transnasbench101", "score", "max", seed=1)
+    archs = []
+    for number in range(60):  # sixty trials under way at once
+        config = searcher.suggest(str(number))
+        assert type(config) is dict
+        assert {type(value) for value in config.values()} == {str}
+        archs.append(get_space("transnasbench101").parse(config["arch"]))
+    assert len({arch.canonical for arch in archs}) == 60
+
+
+@both
+def test_a_small_space_ends_when_every_network_was_proposed(kind: type[ArchitectureSearcher]) -> None:
+    searcher = kind("transnasbench101", "score", "max", seed=1)
+    num_distinct = len(get_space("transnasbench101").distinct())
+    proposals = [searcher.suggest(str(number)) for number in range(num_distinct)]
+    assert all(isinstance(proposal, dict) for proposal in proposals)
+    assert searcher.suggest("one more") == Searcher.FINISHED
+
+
+def test_the_predictor_is_refitted_every_four_results_and_followed() -> None:
+    searcher = mpnas(refit_every=4)
+    run(searcher, ids(0, 3))
+    assert searcher.num_refits == 0
+    run(searcher, ids(3, 12))
+    refits = [event for event in searcher.events if event["event"] == "refit"]
+    assert [event["points"] for event in refits] == [4, 8]
+    assert searcher.num_refits == 2
+    proposals = [event for event in searcher.events if event["event"] == "proposal"]
+    assert [event["predicted"] is None for event in proposals[:4]] == [True] * 4
+    predicted = [event["predicted"] for event in proposals[4:8]]
+    assert predicted == sorted(predicted, reverse=True)
+    assert [event["ranking_age"] for event in proposals[4:8]] == [0, 1, 2, 3]
+    assert predicted[0] == 6.0, "six 3x3 convolutions are the best, by this predictor"
+
+
+def test_the_default_predictor_is_better_than_chance_on_an_easy_score() -> None:
+    searcher = MPNASSearch("nasbench201", "score", "max", seed=0)
+    found = [quality(arch) for arch in run(searcher, ids(0, 24))]
+    assert np.mean(found[12:]) > np.mean(found[:4]) + 0.5
+    assert searcher.num_failures == 0
+
+
+def test_mode_min_turns_the_metric_around() -> None:
+    class Remember(CountConvs):
+        labels: NDArray[np.float64]
+
+        def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
+            Remember.labels = np.asarray(scores)
+
+    run(mpnas(mode="min", predictor=Remember()), ids(0, 5), score=lambda arch: 3.0)
+    assert Remember.labels.tolist() == [-3.0] * 4
+
+
+@both
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, "broken"])
+def test_values_that_are_not_finite_count_as_failures(kind: type[ArchitectureSearcher], value: Any) -> None:
+    searcher = kind("nasbench201", "score", "max", seed=0)
+    arch = searcher.suggest("bad")["arch"]
+    searcher.on_trial_complete("bad", result={"score": value})
+    assert searcher.observations.trials["bad"].status == "failed"
+    later = run(searcher, ids(0, 10))
+    assert arch not in later
+    assert len(searcher.observations.completed) == 10
+
+
+@both
+def test_strange_calls_do_not_raise(kind: type[ArchitectureSearcher]) -> None:
+    searcher = kind("nasbench201", "score", "max", seed=0)
+    searcher.on_trial_result(trial_id="unknown", result={"score": 1.0})
+    searcher.on_trial_complete(trial_id="unknown", result={"score": 1.0})
+    searcher.on_trial_complete(trial_id="unknown", error=True)
+    searcher.suggest("a")
+    searcher.on_trial_result("a", {"other": 1.0})
+    searcher.on_trial_complete("a", result=None)
+    searcher.on_trial_complete("a", result={"score": 5.0})
+    assert searcher.observations.trials["a"].status == "failed", "the second completion changes nothing"
+    searcher.suggest("b")
+    searcher.on_trial_result("b", {"score": 2.0, "training_iteration": 3})
+    searcher.on_trial_complete("b", result=None)
+    assert searcher.observations.trials["b"].score == 2.0, "a paused trial that is stopped ends without a result"
+    searcher.suggest("c")
+    searcher.on_trial_complete("c", result={"score": 1.0})
+    searcher.on_trial_complete("c", error=True)
+    assert searcher.observations.trials["c"].status == "completed"
+    searcher.suggest("d")
+    searcher.on_trial_complete("d", error=True)
+    assert len(searcher.observations.completed) == 2
+
+
+@both
+def test_a_trial_under_a_new_id_is_recognised_by_its_config(kind: type[ArchitectureSearcher]) -> None:
+    # Tuner.restore(restart_errored=True) resets trials under ids that were never suggested.
+    searcher = kind("transnasbench101", "score", "max", seed=0)
+    arch = "transnasbench101:64-41414-3_33_333"
+    searcher.on_trial_result("new", {"score": 1.0, "training_iteration": 1, "config/arch": arch})
+    searcher.on_trial_complete("new", result={"score": 2.0, "training_iteration": 2, "config/arch": arch})
+    assert searcher.observations.trials["new"].score == 2.0
+    assert arch not in [
+        searcher.suggest(str(n))["arch"] for n in range(len(get_space("transnasbench101").distinct()) - 1)
+    ]
+
+
+@pytest.mark.parametrize("where", ["fit", "predict", "shape", "nan"])
+def test_a_failing_predictor_is_counted_and_the_search_goes_on(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(CountConvs):
+        def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
+            if where == "fit":
+                raise RuntimeError("injected")
+
+        def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+            if where == "predict":
+                raise RuntimeError("injected")
+            return np.zeros(3) if where == "shape" else np.full(len(archs), np.nan)
+
+    searcher = mpnas(predictor=Broken())
+    archs = run(searcher, ids(0, 12))
+    assert len(set(archs)) == 12
+    assert searcher.num_failures == 3  # after 4, 8 and 12 results; not again and again in between
+    assert "ranking before stays in use" in caplog.text
+
+
+@both
+def test_metric_and_mode_come_from_either_side(kind: type[ArchitectureSearcher]) -> None:
+    searcher = kind("nasbench201")
+    with pytest.raises(RuntimeError, match="metric"):
+        searcher.suggest("a")
+    assert searcher.set_search_properties("score", "max", {"lr": 0.1}, num_samples=3)
+    assert searcher.suggest("a") is not None
+    assert (searcher.metric, searcher.mode) == ("score", "max")
+    with pytest.raises(ValueError, match="mode"):
+        kind("nasbench201", "score", "maximum")
+    with pytest.raises(ValueError, match="one metric"):
+        kind("nasbench201", ["a", "b"], None)  # type: ignore[arg-type]
+
+
+@both
+@pytest.mark.parametrize("domain", [tune.uniform(0, 1), tune.grid_search([1, 2]), tune.sample_from(lambda _: 1)])
+def test_open_domains_are_refused_by_name(kind: type[ArchitectureSearcher], domain: Any) -> None:
+    with pytest.raises(SearchSpaceError, match="optimizer/lr"):
+        kind("nasbench201").set_search_properties("score", "max", {"optimizer": {"lr": domain}, "task": "digits"})
+
+
+@both
+def test_points_to_evaluate_come_first_and_evaluated_ones_never(kind: type[ArchitectureSearcher]) -> None:
+    points = ["64-41414-3_33_333", {"arch": "transnasbench101:64-41414-3_33_332"}, "64-41414-2_22_222"]
+    searcher = kind("transnasbench101", "score", "max", seed=0, points_to_evaluate=points, evaluated_rewards=[0.9])
+    first = [searcher.suggest(str(n))["arch"].rpartition(":")[2] for n in range(2)]
+    assert first == ["64-41414-3_33_332", "64-41414-2_22_222"]
+    assert [record.score for record in searcher.observations.completed] == [0.9]
+    rest = {searcher.suggest(f"x{n}")["arch"] for n in range(len(get_space("transnasbench101").distinct()) - 3)}
+    assert "transnasbench101:64-41414-3_33_333" not in rest
+    with pytest.raises(ValueError, match="evaluated_rewards"):
+        kind("transnasbench101", points_to_evaluate=points[:1], evaluated_rewards=[1.0, 2.0])
+    with pytest.raises(SearchSpaceError):
+        kind("transnasbench101", points_to_evaluate=["64-41414-9_33_333"])
+
+
+def test_evaluated_points_are_learnt_from() -> None:
+    searcher = mpnas(mode="min")
+    for number, arch in enumerate(get_space("nasbench201").sample_many(5, np.random.default_rng(0))):
+        searcher.add_evaluated_point({"arch": str(arch)}, float(number), error=number == 4)
+    assert [record.score for record in searcher.observations.completed] == [0, -1, -2, -3]
+    searcher.suggest("a")
+    assert searcher.num_refits == 1
+    assert deepcopy(searcher).observations.completed == searcher.observations.completed
+
+
+def test_values_of_different_iterations_are_not_mixed() -> None:
+    searcher = mpnas(refit_every=100)
+    reported = {"a": (0.9, 3), "b": (0.1, 9), "c": (0.2, 9), "d": (0.95, 3), "e": (0.99, 1)}
+    for name, (score, iteration) in reported.items():
+        searcher.suggest(name)
+        searcher.on_trial_complete(name, result={"score": score, "training_iteration": iteration})
+    _, labels = searcher.observations.labels()
+    assert dict(zip(reported, labels.tolist(), strict=True)) == {"e": 0, "a": 1, "d": 2, "b": 3, "c": 4}
+
+
+@both
+def test_concurrency_is_limited_and_a_restore_does_not_block(kind: type[ArchitectureSearcher], tmp_path: Path) -> None:
+    searcher = kind("nasbench201", "score", "max", seed=0)
+    limited = ConcurrencyLimiter(searcher, max_concurrent=2)
+    assert [limited.suggest(name) is None for name in "abc"] == [False, False, True]
+    limited.on_trial_complete("a", result={"score": 1.0})
+    assert limited.suggest("c") is not None
+    assert limited.suggest("d") is None
+    searcher.save(str(tmp_path / "state"))
+    restored = kind("nasbench201")
+    restored.restore(str(tmp_path / "state"))
+    assert restored.suggest("d") is not None, "trials that Tune does not continue would otherwise block for ever"
+
+
+@both
+def test_five_restore_five_are_ten(kind: type[ArchitectureSearcher], tmp_path: Path) -> None:
+    def fresh() -> ArchitectureSearcher:
+        extra = {"predictor": CountConvs(), "synchronous": True} if kind is MPNASSearch else {}
+        return kind("nasbench201", "score", "max", seed=3, **extra)
+
+    straight = run(fresh(), ids(0, 10))
+    for save in ("save", "save_to_dir"):
+        first = fresh()
+        archs = run(first, ids(0, 5))
+        folder = tmp_path / save
+        folder.mkdir()
+        bare = MPNASSearch("nasbench201", predictor=CountConvs()) if kind is MPNASSearch else kind("nasbench201")
+        if save == "save":
+            first.save(str(folder / "state"))
+            bare.restore(str(folder / "state"))
+        else:
+            first.save_to_dir(str(folder), "session")
+            bare.restore_from_dir(str(folder))
+        assert archs + run(bare, ids(5, 10)) == straight
+
+
+def test_pending_trials_survive_a_restore(tmp_path: Path) -> None:
+    searcher = mpnas()
+    pending = searcher.suggest("pending")["arch"]
+    searcher.save(str(tmp_path / "state"))
+    restored = MPNASSearch("nasbench201", predictor=CountConvs())
+    restored.restore(str(tmp_path / "state"))
+    assert pending not in run(restored, ids(0, 9))
+    restored.on_trial_result("pending", {"score": 1.0, "training_iteration": 1})
+    restored.on_trial_complete("pending", result={"score": 2.0, "training_iteration": 2})
+    assert restored.observations.trials["pending"].score == 2.0
+
+
+@both
+def test_pickled_at_any_moment(kind: type[ArchitectureSearcher]) -> None:
+    searcher = kind("nasbench201", "score", "max", seed=0)
+    for step in range(6):
+        copy = pickle.loads(cloudpickle.dumps(searcher))
+        assert copy.suggest("x")["arch"] == deepcopy(searcher).suggest("x")["arch"]
+        run(searcher, [f"t{step}"])
+
+
+def test_damaged_and_foreign_states_are_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    searcher = mpnas()
+    run(searcher, ids(0, 6))
+    searcher.save(str(path))
+    whole = path.read_bytes()
+    with pytest.raises(SearcherStateError, match="RandomSearch"):
+        RandomSearch("nasbench201").restore(str(path))
+    with pytest.raises(SearcherStateError, match="nasbench201"):
+        MPNASSearch("mixed").restore(str(path))
+    with pytest.raises(SearcherStateError, match="no searcher state"):
+        searcher.restore(str(tmp_path / "missing"))
+    assert path.read_bytes() == whole
+    for damaged in (whole[:-200], whole[: len(whole) // 2], b"", pickle.dumps({"a": 1})):
+        path.write_bytes(damaged)
+        with pytest.raises(SearcherStateError, match="damaged"):
+            MPNASSearch("nasbench201").restore(str(path))
+    newer = whole.replace(b'"format": 1', b'"format": 9')
+    path.write_bytes(newer)  # the checksum inside says so as well; either way it is refused
+    with pytest.raises(SearcherStateError):
+        MPNASSearch("nasbench201").restore(str(path))
+
+
+def test_a_fresh_process_proposes_the_same() -> None:
+    code = """
+from searchers import MPNASSearch
+searcher = MPNASSearch("mixed", "score", "max", seed=5, synchronous=True)
+for number in range(9):
+    config = None
+    while config is None:
+        config = searcher.suggest(str(number))
+    print(config["arch"])
+    searcher.on_trial_complete(str(number), result={"score": len(config["arch"])})
+"""
+    outputs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert outputs[0] == outputs[1]
+    assert len(set(outputs[0].splitlines())) == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"refit_every": 0}, "refit_every"),
+        ({"num_candidates": 0}, "num_candidates"),
+        ({"predictor": "mine"}, "predictor"),
+        ({"max_concurrent": 0}, "max_concurrent"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        mpnas(**arguments)
+    with pytest.raises(SearchSpaceError, match="There are"):
+        MPNASSearch("nasbench")

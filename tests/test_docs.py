@@ -1,0 +1,70 @@
+"""What README and docs show is run as it stands there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
+
+
+def python_blocks(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def test_a_task_of_ones_own(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "own-task.md"
+    module, search = python_blocks(page)
+    (tmp_path / "wave.py").write_text(module)
+    (tmp_path / "search.py").write_text(f"from wave import TASK\n{search}")
+    done = subprocess.run([sys.executable, "search.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    arch, test = done.stdout.splitlines()[-1].split()
+    assert arch.startswith("nasbenchasr:")
+    assert float(test) > 0.6
+
+    command = re.search(r"^    mpnas (search .*wave:TASK.*)$", page.read_text(), flags=re.MULTILINE)
+    assert command
+    arguments = [sys.executable, "-m", "cluster.cli", *shlex.split(command[1])]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Best of 3 architectures on wave" in done.stdout
+
+
+def test_every_option_that_the_readme_names_exists() -> None:
+    from typer.testing import CliRunner
+
+    from cluster.cli import app
+
+    helps = {
+        c: CliRunner().invoke(app, [c, "--help"], env={"COLUMNS": "200"}).stdout for c in ("search", "tasks", "spaces")
+    }
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for command, arguments in re.findall(r"^ {4}mpnas (\w+)(.*)$", page.read_text(), flags=re.MULTILINE):
+            assert command in helps, f"{page.name}: mpnas {command}"
+            for option in re.findall(r"--[a-z-]+", arguments):
+                assert option in helps[command], f"{page.name}: mpnas {command} {option}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_main_job(tmp_path: Path) -> None:
+    """`make search`: twenty trials of Darcy flow; the best network below 0.05."""
+    import json
+
+    line = re.search(r"\$\(BIN\)/mpnas (search .*)", (ROOT / "Makefile").read_text())
+    assert line
+    arguments = shlex.split(line[1].replace("$(NAME)", "main"))
+    command = [sys.executable, "-m", "cluster.cli", *arguments, "--storage", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "main" / "report.json").read_text())
+    assert report["num_trials"] == 20
+    assert report["num_refits"] >= 3
+    assert report["validation"] < 0.05
