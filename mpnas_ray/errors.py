@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["MPNASError", "PredictorError", "RunError", "SearchSpaceError", "SearcherStateError", "TaskError"]
+__all__ = [
+    "MPNASError",
+    "PredictorError",
+    "RunError",
+    "SearchSpaceError",
+    "SearcherStateError",
+    "TableError",
+    "TaskError",
+]
 
 
 class MPNASError(Exception):
@@ -15,6 +23,10 @@ class SearchSpaceError(MPNASError, ValueError):
 
 class PredictorError(MPNASError):
     """A predictor was asked for something it cannot do, or could not be fitted."""
+
+
+class TableError(MPNASError, ValueError):
+    """A NAS table is missing, damaged, or not what its name says."""
 
 
 class TaskError(MPNASError, ValueError):

@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from mpnas_ray.spaces.architecture import Architectures
-from mpnas_ray.spaces.operation_graph import OperationGraphs
+from mpnas_ray.spaces.operation_graph import OperationGraphs, edges_between_links
 from mpnas_ray.spaces.operations import INPUT, OUTPUT
 from mpnas_ray.spaces.space import SearchSpace, all_codes, other_values
 
@@ -32,20 +32,6 @@ _LINKS = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """(source, target) state of each operation, target-major as in the official string."""
 
 
-def _edges() -> NDArray[np.uint8]:
-    """Links of the graph whose vertices are the input, the six operations and the output: ``[8, 8]``."""
-    edges = np.zeros((8, 8), dtype=np.uint8)
-    for slot, (source, target) in enumerate(_LINKS, start=1):
-        if source == 0:
-            edges[0, slot] = 1
-        if target == 3:
-            edges[slot, 7] = 1
-        for later, (from_state, _) in enumerate(_LINKS, start=1):
-            if from_state == target:
-                edges[slot, later] = 1
-    return edges
-
-
 class FourStateSpace(SearchSpace):
     """Every cell of four states with one of the given operations on each link."""
 
@@ -55,7 +41,7 @@ class FourStateSpace(SearchSpace):
         """See `SearchSpace`."""
         super().__init__(name, operations)
         self.num_architectures = len(operations) ** 6
-        self._edges = _edges()
+        self._edges = edges_between_links(_LINKS)
 
     def operation_graphs(self, codes: NDArray[np.int8]) -> OperationGraphs:
         """Eight vertices: input, six operations, output."""

@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from mpnas_ray.spaces.architecture import Architectures
-from mpnas_ray.spaces.operation_graph import ABSENT, OperationGraphs
+from mpnas_ray.spaces.operation_graph import ABSENT, OperationGraphs, edges_between_links
 from mpnas_ray.spaces.operations import INPUT, OUTPUT, SKIP
 from mpnas_ray.spaces.space import SearchSpace, all_codes, other_values
 
@@ -29,20 +29,6 @@ _OPERATION_VERTICES = np.array([2, 5, 9])
 _SKIP_VERTICES = np.array([1, 3, 4, 6, 7, 8])
 
 
-def _edges() -> NDArray[np.uint8]:
-    """Links between input, nine interior vertices and output when all are there: ``[11, 11]``."""
-    edges = np.zeros((11, 11), dtype=np.uint8)
-    for vertex, (source, target) in enumerate(_VERTICES, start=1):
-        if source == 0:
-            edges[0, vertex] = 1
-        if target == 3:
-            edges[vertex, 10] = 1
-        for later, (from_node, _) in enumerate(_VERTICES, start=1):
-            if from_node == target:
-                edges[vertex, later] = 1
-    return edges
-
-
 class ChainSpace(SearchSpace):
     """Every chain of three of the given operations, with any skip connections."""
 
@@ -52,7 +38,7 @@ class ChainSpace(SearchSpace):
         """See `SearchSpace`."""
         super().__init__(name, operations)
         self.num_architectures = len(operations) ** 3 * 2**6
-        self._edges = _edges()
+        self._edges = edges_between_links(_VERTICES)
 
     def operation_graphs(self, codes: NDArray[np.int8]) -> OperationGraphs:
         """Eleven vertices: input, three operations each after its skip connections, output."""

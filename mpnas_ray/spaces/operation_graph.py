@@ -7,6 +7,7 @@ drawings and canonical forms all start from it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from mpnas_ray.spaces.operations import SKIP, ZERO
 
-__all__ = ["OperationGraphs"]
+__all__ = ["OperationGraphs", "edges_between_links"]
 
 ABSENT = -1
 
@@ -61,6 +62,26 @@ class OperationGraphs:
             colour = np.where(live, _mix(colour ^ _mix(incoming ^ _mix(outgoing))), np.uint64(0))
         keys: NDArray[np.uint64] = _mix(np.where(live, _mix(colour), np.uint64(0)).sum(axis=1, dtype=np.uint64))
         return keys
+
+
+def edges_between_links(links: Sequence[tuple[int, int]]) -> NDArray[np.uint8]:
+    """Turn a cell with operations on the links between its states into one with operations on vertices.
+
+    Args:
+        links: (source, target) state of each operation; state 0 is the input, the highest the output.
+
+    Returns:
+        ``[V, V]`` for the vertices input, operations in their order, output: an operation reads all operations into its
+        source state.
+    """
+    last, output = max(target for _, target in links), len(links) + 1
+    edges = np.zeros((output + 1, output + 1), dtype=np.uint8)
+    for vertex, (source, target) in enumerate(links, start=1):
+        edges[0, vertex] = source == 0
+        edges[vertex, output] = target == last
+        for later, (from_state, _) in enumerate(links, start=1):
+            edges[vertex, later] = from_state == target
+    return edges
 
 
 def _contract(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mpnas_ray.errors import TableError
 from mpnas_ray.tables.checking import FileCheck, TaskSummary, check_tables, list_tasks
-from mpnas_ray.tables.errors import TableError
 from mpnas_ray.tables.holdout import leaves_out
 from mpnas_ray.tables.loading import load_tasks
 from mpnas_ray.tables.normalization import Normalization, normalize

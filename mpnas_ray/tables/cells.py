@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpnas_ray.errors import TableError
 from mpnas_ray.spaces import SearchSpace
 from mpnas_ray.spaces.nasbench101 import MAX_EDGES, MAX_VERTICES
-from mpnas_ray.tables.errors import TableError
 from mpnas_ray.tables.parquet import integers
 
 __all__ = ["FOUR_STATE_COLUMNS", "UPPER_TRIANGLE_COLUMNS", "four_state_codes", "upper_triangle_codes"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpnas_ray.tables.errors import TableError
+from mpnas_ray.errors import TableError
 from mpnas_ray.tables.importing import check_texts
 from mpnas_ray.tables.loading import load_file, load_tasks, table_files
 from mpnas_ray.tables.official import OFFICIAL, UNUSED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mpnas_ray.tables.errors import TableError
+from mpnas_ray.errors import TableError
 from mpnas_ray.tables.table_task import TableTask
 
 __all__ = ["leaves_out"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mpnas_ray.errors import TableError
 from mpnas_ray.spaces import Architectures, get_space
 from mpnas_ray.tables.cells import FOUR_STATE_COLUMNS, UPPER_TRIANGLE_COLUMNS, four_state_codes, upper_triangle_codes
-from mpnas_ray.tables.errors import TableError
 from mpnas_ray.tables.official import OFFICIAL, OfficialColumn, OfficialTable
 from mpnas_ray.tables.parquet import floats, integers, read_columns
 from mpnas_ray.tables.table_task import TableTask

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from mpnas_ray.tables.errors import TableError
+from mpnas_ray.errors import TableError
 from mpnas_ray.tables.importing import import_tasks
 from mpnas_ray.tables.official import OFFICIAL, UNUSED, OfficialColumn
 from mpnas_ray.tables.schema import is_own, read_card, read_task

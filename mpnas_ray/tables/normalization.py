@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mpnas_ray.tables.errors import TableError
+from mpnas_ray.errors import TableError
 
 __all__ = ["Normalization", "normalize"]
 

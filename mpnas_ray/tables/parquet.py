@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from mpnas_ray.tables.errors import TableError
+from mpnas_ray.errors import TableError
 
 __all__ = ["floats", "integers", "opened", "read_columns"]
 

@@ -23,9 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mpnas_ray.errors import SearchSpaceError
+from mpnas_ray.errors import SearchSpaceError, TableError
 from mpnas_ray.spaces import Architectures, get_space
-from mpnas_ray.tables.errors import TableError
 from mpnas_ray.tables.parquet import floats, opened, read_columns
 from mpnas_ray.tables.table_task import TableTask
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from mpnas_ray.tables.errors import TableError
+from mpnas_ray.errors import TableError
 from mpnas_ray.tables.table_task import TableTask
 
 __all__ = ["split_by_class", "split_random"]

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mpnas_ray.errors import TableError
 from mpnas_ray.spaces import Architectures
-from mpnas_ray.tables.errors import TableError
 
 __all__ = ["Mode", "TableTask"]
 
