@@ -94,7 +94,7 @@ def tasks() -> None:
         task = get_task(name)
         recipe = f"{task.recipe.epochs} epochs, batch {task.recipe.batch_size}"
         table.add_row(name, task.description, f"{task.metric.name} ({task.metric.mode})", recipe, task.source)
-    Console().print(table)
+    _show(table)
 
 
 @app.command()
@@ -105,8 +105,52 @@ def spaces() -> None:
         space = get_space(name)
         distinct = f"{len(space.distinct()):,}" if space.enumerable else "not counted"
         table.add_row(name, f"{space.num_architectures:,}", distinct, ", ".join(space.operations))
-    Console().print(table)
+    _show(table)
     typer.echo(f"\nHow the size of mixed comes about:\n{Mixed().derivation()}")
+
+
+tables_app = typer.Typer(
+    no_args_is_help=True, help="NAS tables: measured architectures, read from a folder of Parquet files."
+)
+app.add_typer(tables_app, name="tables")
+
+_Folder = Annotated[Path, typer.Argument(help="Folder of the *.parquet files.", show_default=False)]
+
+
+@tables_app.command("list")
+def list_tables(
+    folder: _Folder,
+    variants: Annotated[bool, typer.Option("--variants", help="Also other budgets, splits and devices.")] = False,
+) -> None:
+    """List the tasks of a folder of tables."""
+    from mpnas_ray.tables import load_tasks
+
+    table = Table("task", "architectures", "metric", "from", "to", "licence", box=None, pad_edge=False)
+    for task in load_tasks(folder, variants=variants).values():
+        metric = f"{task.metric} ({task.mode})"
+        low, high = (f"{value:.5g} {task.unit}".rstrip() for value in (task.raw.min(), task.raw.max()))
+        table.add_row(task.name, f"{len(task):,}", metric, low, high, task.licence or "none stated")
+    _show(table)
+
+
+@tables_app.command("check")
+def check_tables(folder: _Folder) -> None:
+    """Read every file of a folder whole, and say what is wrong with it; exit status 1 if anything is."""
+    from mpnas_ray.tables import check_tables
+
+    checks = check_tables(folder)
+    for check in checks:
+        rows = "not readable" if check.num_rows is None else f"{check.num_rows:,} rows"
+        typer.echo(f"{check.path.name}: {rows}, {check.problem or check.note or f'{len(check.tasks)} tasks, sound'}")
+    if any(check.problem for check in checks):
+        raise typer.Exit(1)
+
+
+def _show(table: Table) -> None:
+    """A table as wide as the screen, or in a file or pipe as wide as its content."""
+    table.columns[0].no_wrap = True
+    console = Console()
+    (console if console.is_terminal else Console(width=400)).print(table)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 __all__ = ["Observations", "TrialRecord"]
 
@@ -70,11 +71,9 @@ class Observations:
         """Architectures ``[N]`` and their labels ``[N]``, higher is better.
 
         If all trained for the same number of iterations, the labels are their scores. If a scheduler stopped some,
-        values of
-        different iterations do not compare: the labels are then ranks 0 ... N-1, first by iterations reached, then by
-            the value
-        there. So a stopped trial ranks below all that went further, and is compared only with values at its own
-        iteration.
+        values of different iterations do not compare: the labels are then ranks 0 ... N-1, first by iterations
+        reached, then by the value there. So a stopped trial ranks below all that went further, and is compared only
+        with values at its own iteration.
         """
         completed = self.completed
         archs = [record.arch for record in completed]
@@ -93,8 +92,6 @@ class Observations:
         """Spearman correlation between what was predicted at proposal and what came out; None for under 3 such
         trials.
         """
-        from scipy.stats import spearmanr
-
         pairs = [(r.predicted, r.score) for r in self.completed if r.predicted is not None]
         if len(pairs) < 3:
             return None

@@ -128,9 +128,8 @@ class Training:
         Batches differ in size by at most one sample, so none is left too small for batch norm.
 
         Returns:
-            The task's validation metric, train loss, epoch, seconds, samples per second. All but the epoch are NaN
-            from the
-            moment when the loss is: such a training should be given up.
+            The task's validation metric, train loss, epoch, seconds, samples per second. The metric is NaN from the
+            moment when the loss is not finite: such a training should be given up.
         """
         train = self._data.parts["train"]
         start = time.perf_counter()

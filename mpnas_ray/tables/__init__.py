@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mpnas_ray.errors import TableError
-from mpnas_ray.tables.checking import FileCheck, TaskSummary, check_tables, list_tasks
+from mpnas_ray.tables.checking import FileCheck, check_tables
 from mpnas_ray.tables.holdout import leaves_out
 from mpnas_ray.tables.loading import load_tasks
 from mpnas_ray.tables.normalization import Normalization, normalize
@@ -16,10 +16,8 @@ __all__ = [
     "Normalization",
     "TableError",
     "TableTask",
-    "TaskSummary",
     "check_tables",
     "leaves_out",
-    "list_tasks",
     "load_tasks",
     "normalize",
     "read_task",

@@ -19,7 +19,7 @@ def mpnas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_help_is_complete(tmp_path: Path) -> None:
     top = mpnas("--help", cwd=tmp_path)
     assert top.returncode == 0
-    assert all(command in top.stdout for command in ("search", "tasks", "spaces"))
+    assert all(command in top.stdout for command in ("search", "tasks", "spaces", "tables"))
     options = mpnas("search", "--help", cwd=tmp_path).stdout
     for option in (
         "--task",
@@ -45,6 +45,23 @@ def test_lists(tmp_path: Path) -> None:
     spaces = mpnas("spaces", cwd=tmp_path).stdout
     for number in ("15,625", "5,425", "13,824", "8,865", "4,096", "1,293,208", "796,556,817", "2.35 billion"):
         assert number in spaces
+
+
+@pytest.mark.data
+def test_tables_are_listed_and_checked(tables_folder: Path, tmp_path: Path) -> None:
+    listed = mpnas("tables", "list", str(tables_folder), cwd=tmp_path)
+    assert listed.returncode == 0
+    assert len(listed.stdout.splitlines()) == 1 + 15
+    assert "94.373 %" in listed.stdout
+    (tmp_path / "transnasbench101_micro.parquet").write_bytes(
+        (tables_folder / "transnasbench101_micro.parquet").read_bytes()[:-1000]
+    )
+    checked = mpnas("tables", "check", str(tmp_path), cwd=tmp_path)
+    assert checked.returncode == 1
+    assert checked.stdout.startswith("transnasbench101_micro.parquet: not readable, ")
+    empty = mpnas("tables", "list", str(tmp_path / "nowhere"), cwd=tmp_path)
+    assert empty.returncode == 1
+    assert empty.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,17 +8,6 @@ import pytest
 
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask, load_tasks
-
-REPOSITORY = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(scope="session")
-def tables_folder() -> Path:
-    """Folder of the official tables; tests that ask for it are skipped where there is none."""
-    folder = Path(os.environ.get("MPNAS_TABLES") or REPOSITORY.parent / "shared" / "data" / "nas-tables")
-    if not any(folder.glob("*.parquet")):
-        pytest.skip(f"no NAS tables in {folder}: set MPNAS_TABLES")
-    return folder
 
 
 @pytest.fixture(scope="session")
