@@ -33,10 +33,11 @@ Engine = Literal["auto", "dense", "dgl"]
 Flow = Literal["forward", "reverse", "both"]
 Normalization = Literal["none", "row", "sym"]
 
-_DGL_FROM_NODES = 64
-"""Padded graph size from which ``engine="auto"`` takes DGL, if its fill is below _DGL_FILL. Measured, one thread,
-width 128, forward and backward: `python benchmarks/graph_batches.py` prints the crossover."""
-_DGL_FILL = 0.1
+_DGL_FROM_NODES = 512
+_DGL_FROM_NODES_RAGGED = 256
+_RAGGED_FILL = 0.75
+"""``engine="auto"`` takes DGL for graphs padded to that many nodes, or to fewer if less than three quarters of the nodes
+are there: measured, benchmarks/results/graph_batches.md."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +166,10 @@ def _resolve(engine: Engine, batch: GraphBatch) -> Literal["dense", "dgl"]:
     if engine != "auto":
         return engine
     num_nodes = batch.ops.shape[1]
-    if num_nodes < _DGL_FROM_NODES or find_spec("dgl") is None:
+    if num_nodes < _DGL_FROM_NODES_RAGGED or find_spec("dgl") is None:
         return "dense"
-    fill = batch.adjacency.mean().item()
-    return "dgl" if fill < _DGL_FILL else "dense"
+    ragged = batch.mask.float().mean().item() < _RAGGED_FILL
+    return "dgl" if ragged or num_nodes >= _DGL_FROM_NODES else "dense"
 
 
 def _import_dgl() -> Any:

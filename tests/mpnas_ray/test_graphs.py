@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mpnas_ray.graphs import graph_batch, message_passing
+from mpnas_ray.graphs import GraphBatch, graph_batch, message_passing
 from mpnas_ray.predictors.gcn import GCN, GCNConfig
 from mpnas_ray.spaces import KINDS, SPACE_NAMES, Architectures, get_space
 
@@ -83,6 +83,17 @@ def test_dense_engine_works_under_functional_transforms() -> None:
     each = torch.vmap(lambda parameters: torch.func.functional_call(network, parameters, (batch,)))(stacked)
     assert each.shape == (2, 5)
     assert torch.allclose(each[0], network(batch), atol=1e-5)
+
+
+@dgl_there
+@pytest.mark.parametrize(
+    ("nodes", "there", "engine"), [(12, 12, "dense"), (300, 300, "dense"), (300, 100, "dgl"), (600, 600, "dgl")]
+)
+def test_auto_takes_dgl_for_large_or_ragged_graphs(nodes: int, there: int, engine: str) -> None:
+    mask = (torch.arange(nodes) < there)[None]
+    batch = GraphBatch(torch.zeros(1, nodes, dtype=torch.int64), torch.zeros(1, nodes, nodes), mask)
+    chosen = type(message_passing(batch, "forward", "none", "auto"))
+    assert chosen is type(message_passing(batch, "forward", "none", engine))  # type: ignore[arg-type]
 
 
 def test_ten_thousand_architectures_need_no_loop() -> None:
