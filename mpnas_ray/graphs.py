@@ -36,8 +36,8 @@ Normalization = Literal["none", "row", "sym"]
 _DGL_FROM_NODES = 512
 _DGL_FROM_NODES_RAGGED = 256
 _RAGGED_FILL = 0.75
-"""``engine="auto"`` takes DGL for graphs padded to that many nodes, or to fewer if less than three quarters of the nodes
-are there: measured, benchmarks/results/graph_batches.md."""
+"""``engine="auto"`` takes DGL for graphs padded to that many nodes, or to fewer if less than three quarters of them are
+there: measured, benchmarks/results/graph_batches.md."""
 
 
 @dataclass(frozen=True)
