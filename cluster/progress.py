@@ -24,7 +24,6 @@ class SearchProgress(Callback):
         self._status: Status | None = None
         self._start = 0.0
         self._done_here = 0
-        self._best: float | None = None
 
     def setup(self, *args: Any, **info: Any) -> None:
         """The run begins, or goes on."""
@@ -46,37 +45,42 @@ class SearchProgress(Callback):
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial ended well, or with NaN."""
         value = trial.last_result.get(self._metric, math.nan)
-        better = math.isfinite(value) and (
-            self._best is None or (value > self._best if self._mode == "max" else value < self._best)
-        )
-        if better:
-            self._best = value
+        best = self._best(trials, trial)
         seconds = trial.last_result.get("time_total_s", 0.0)
-        self._print(trials, trial, f"{value:9.5f}{'*' if better else ' '} {seconds:6.1f} s  {trial.config.get('arch')}")
+        line = f"{value:9.5f}{'*' if value == best else ' '} {seconds:6.1f} s  {trial.config.get('arch')}"
+        self._print(trials, trial, best, line)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial failed."""
-        self._print(trials, trial, f"   failed           {trial.config.get('arch')}  (see {trial.error_file})")
+        line = f"   failed           {trial.config.get('arch')}  (see {trial.error_file})"
+        self._print(trials, trial, self._best(trials), line)
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         """Leave the terminal as it was."""
         if self._status:
             self._status.stop()
 
-    def _print(self, trials: list[Any], ended: Any, line: str) -> None:
+    def _print(self, trials: list[Any], ended: Any, best: float | None, line: str) -> None:
         self._done_here += 1
         if self._console:
             done = self._num_done(trials, ended)
             width = len(str(self._num_samples))
-            head = f"[{done:{width}}/{self._num_samples}] best {self._shown_best()}, {self._left(done)} left "
+            head = f"[{done:{width}}/{self._num_samples}] best {_shown(best)}, {self._left(done)} left "
             self._console.print(head + line, markup=False)
 
     def _summary(self, trials: list[Any]) -> str:
         done = self._num_done(trials)
-        return f"{done}/{self._num_samples} trials, best {self._metric} {self._shown_best()}, {self._left(done)} left"
+        best = _shown(self._best(trials))
+        return f"{done}/{self._num_samples} trials, best {self._metric} {best}, {self._left(done)} left"
 
-    def _shown_best(self) -> str:
-        return "-------" if self._best is None else f"{self._best:.5f}"
+    def _best(self, trials: list[Any], ended: Any = None) -> float | None:
+        """Best last value of the trials that ended well, those of earlier sessions too."""
+        values = [
+            trial.last_result.get(self._metric, math.nan)
+            for trial in trials
+            if (trial is ended or trial.status == "TERMINATED") and trial.last_result
+        ]
+        return (max if self._mode == "max" else min)(filter(math.isfinite, values), default=None)
 
     @staticmethod
     def _num_done(trials: list[Any], ended: Any = None) -> int:
@@ -93,3 +97,7 @@ class SearchProgress(Callback):
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks; a screen cannot be."""
         return {**self.__dict__, "_console": None, "_status": None}
+
+
+def _shown(best: float | None) -> str:
+    return "-------" if best is None else f"{best:.5f}"

@@ -30,7 +30,8 @@ class SearchTelemetry(Callback):
         """Nothing is written until the first event."""
         self._searcher = searcher
         self._storage, self._name, self._metric = storage, name, metric
-        self._lines: list[str] | None = None
+        self._folder: RunFolder | None = None
+        self._lines: list[str] = []
         self._num_taken = 0
         self._written = 0.0
 
@@ -47,16 +48,16 @@ class SearchTelemetry(Callback):
         self._record(None)
 
     def _record(self, event: dict[str, Any] | None) -> None:
-        folder = RunFolder(self._storage, self._name)
-        if self._lines is None:
-            self._lines = (folder.read("telemetry.jsonl") or "").splitlines()
+        if self._folder is None:
+            self._folder = RunFolder(self._storage, self._name)
+            self._lines = (self._folder.read("telemetry.jsonl") or "").splitlines()
         events = [*self._searcher.events[self._num_taken :], *([event] if event else [])]
         self._num_taken = len(self._searcher.events)
         self._lines.extend(json.dumps({"time": round(time.time(), 3), **each}) for each in events)
         if event is None or time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES:
-            folder.write("telemetry.jsonl", "".join(f"{line}\n" for line in self._lines))
+            self._folder.write("telemetry.jsonl", "".join(f"{line}\n" for line in self._lines))
             self._written = time.monotonic()
 
     def __getstate__(self) -> dict[str, Any]:
         """A restored callback reads the file that is there."""
-        return {**self.__dict__, "_lines": None, "_num_taken": 0, "_written": 0.0}
+        return {**self.__dict__, "_folder": None, "_lines": [], "_num_taken": 0, "_written": 0.0}
