@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mpnas_ray.spaces import SPACE_NAMES, get_space
+
 ROOT = Path(__file__).parents[1]
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
@@ -35,6 +37,19 @@ def test_a_task_of_ones_own(tmp_path: Path) -> None:
     done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Best of 3 architectures on wave" in done.stdout
+
+
+def test_the_page_on_spaces(capsys: pytest.CaptureFixture[str]) -> None:
+    page = ROOT / "docs" / "spaces.md"
+    for block in python_blocks(page):
+        exec(block, {})
+    assert "mixed:" in capsys.readouterr().out
+    for name in SPACE_NAMES:
+        space = get_space(name)
+        row = next(line for line in page.read_text().splitlines() if line.startswith(f"| `{name}` |"))
+        assert f"| {space.num_architectures:,} |" in row
+        if space.enumerable:
+            assert f"| {len(space.distinct()):,} |" in row
 
 
 def test_every_option_that_the_readme_names_exists() -> None:
