@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -107,6 +108,43 @@ def spaces() -> None:
         table.add_row(name, f"{space.num_architectures:,}", distinct, ", ".join(space.operations))
     _show(table)
     typer.echo(f"\nHow the size of mixed comes about:\n{Mixed().derivation()}")
+
+
+class _Algorithm(str, Enum):
+    boil = "boil"
+    maml = "maml"
+    anil = "anil"
+
+
+@app.command("meta-train")
+def meta_train(
+    tables: Annotated[Path, typer.Option(help="Folder of NAS tables.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Checkpoint to write: OUT.safetensors and OUT.json.", show_default=False)],
+    algorithm: Annotated[_Algorithm, typer.Option(help="What moves in the inner loop: body, both or head.")] = (
+        _Algorithm.boil
+    ),
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TASK", help="Learn nothing of this task's data sets and devices. May be repeated."),
+    ] = None,
+    iterations: Annotated[int | None, typer.Option(help="Outer steps.  [default: 1500]")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights and episodes.")] = 0,
+    licensed_only: Annotated[
+        bool, typer.Option("--licensed-only", help="Leave out tasks whose source states no licence.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="Where to compute, e.g. cuda.")] = "cpu",
+) -> None:
+    """Meta-learn a predictor from NAS tables. Interrupted, the same command goes on where it was."""
+    from cluster.meta_training import run_meta_training
+    from mpnas_ray.meta import MetaConfig
+
+    config = MetaConfig(algorithm=algorithm.value, seed=seed)
+    if iterations is not None:
+        config = replace(config, iterations=iterations)
+    card = run_meta_training(
+        tables, out, config, hold_out=hold_out or (), licensed_only=licensed_only, device=device, report=typer.echo
+    )
+    typer.echo(f"{out}.safetensors learned from {len(card.tasks)} tasks: {', '.join(card.tasks)}.")
 
 
 tables_app = typer.Typer(

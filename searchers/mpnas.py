@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 class MPNASSearch(ArchitectureSearcher):
     """Proposes the architectures that a graph predictor ranks highest (MP-NAS, NeurIPS 2023).
 
-    Architectures come in random order until there are ``refit_every`` results. From then on the predictor is fitted to
-    all results each time ``refit_every`` new ones are in, fresh candidates are sampled and ranked, and the searcher
-    proposes them best first, leaving out what was proposed before. Fitting and ranking run as a Ray task beside the
-    trials; meanwhile the ranking before stays in use.
+    Architectures come in random order until there are ``refit_every`` results, or as a meta-learned predictor ranks
+    them zero-shot. From then on the predictor is fitted to all results each time ``refit_every`` new ones are in, fresh
+    candidates are sampled and ranked, and the searcher proposes them best first, leaving out what was proposed before.
+    Fitting and ranking run as a Ray task beside the trials; meanwhile the ranking before stays in use.
 
     Example:
         >>> from ray import tune
@@ -70,7 +70,8 @@ class MPNASSearch(ArchitectureSearcher):
             mode: ``min`` or ``max``; may be left to ``TuneConfig``.
             predictor: ``"default"`` for the bundled predictor of the space; there is none yet, so that a graph network
                 is trained from scratch, as with None. Or a predictor of yours, which is copied and fitted afresh each
-                time.
+                time; one that has ``adapt`` is meta-learned, and ranks before the first result too
+                (`mpnas_ray.meta.load_checkpoint`).
             refit_every: Number of new results that call for a new ranking (MP-NAS: 4).
             num_candidates: Candidates that are sampled and ranked each time; spaces of up to 20,000 are ranked whole.
             points_to_evaluate: Architectures to begin with, as strings or as configs with ``arch``.
@@ -100,6 +101,7 @@ class MPNASSearch(ArchitectureSearcher):
         self._position = 0  # of the next candidate in the ranking
         self._num_refits = 0
         self._num_labels_used = 0  # by the newest refit, finished or failed
+        self._zero_shot_due = hasattr(self._predictor, "adapt")
         self._job: RankingJob | None = None
         self._job_labels = 0
         if predictor == "default":
@@ -112,8 +114,8 @@ class MPNASSearch(ArchitectureSearcher):
 
     def _propose(self) -> Architecture | Literal["FINISHED"] | None:
         self._update_ranking()
-        if self._synchronous and self._job is not None:
-            return None
+        if self._job is not None and (self._synchronous or self._job_labels == 0):
+            return None  # a zero-shot ranking comes within seconds: better than trials at random
         if self._ranking is None:
             self._ranking = random_ranking(self._space_name, min(self._num_candidates, 1_000), self._next_rng())
             self._position = 0
@@ -141,8 +143,10 @@ class MPNASSearch(ArchitectureSearcher):
                 self._job, self._num_labels_used = None, self._job_labels
                 self._adopt(ranking)
         num_labels = len(self.observations.completed)
-        if num_labels >= max(2, self._num_labels_used + self._refit_every):
+        zero_shot = self._zero_shot_due and num_labels == 0
+        if zero_shot or num_labels >= max(2, self._num_labels_used + self._refit_every):
             self._start_refit(num_labels)
+        self._zero_shot_due = False
 
     def _start_refit(self, num_labels: int) -> None:
         archs, labels = self.observations.labels()
@@ -153,7 +157,7 @@ class MPNASSearch(ArchitectureSearcher):
             predictor=self._predictor,
             num_candidates=self._num_candidates,
             # Differs between refits, and is the same again when a restored searcher repeats one that was cut off.
-            seed=int(np.random.SeedSequence([self._seed, 1 + self._num_refits]).generate_state(1)[0]),
+            seed=int(np.random.SeedSequence([self._seed, self._num_refits, num_labels]).generate_state(1)[0]),
         )
         self._job_labels = num_labels
         try:
@@ -164,9 +168,9 @@ class MPNASSearch(ArchitectureSearcher):
 
     def _adopt(self, ranking: Ranking) -> None:
         self._ranking, self._position = ranking, 0
-        self._num_refits += 1
+        self._num_refits += ranking.num_points > 0
         event = {
-            "event": "refit",
+            "event": "refit" if ranking.num_points else "zero_shot",
             "refit": self._num_refits,
             "points": ranking.num_points,
             "candidates": len(ranking),
@@ -210,6 +214,7 @@ class MPNASSearch(ArchitectureSearcher):
         self._num_labels_used, self._position = plain["num_labels_used"], plain["position"]
         self._job, self._job_labels, self._ranking = None, 0, None
         if plain["ranking"] is not None:
+            self._zero_shot_due = False
             self._ranking = Ranking(
                 self._space_name, arrays["codes"], arrays["keys"], arrays["predicted"], **plain["ranking"]
             )

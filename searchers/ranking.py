@@ -26,7 +26,7 @@ class RankingRequest:
     Attributes:
         space: Name of the search space.
         archs: Measured architectures, as strings.
-        labels: Their labels ``[N]``, higher is better.
+        labels: Their labels ``[N]``, higher is better. With none, the predictor ranks zero-shot.
         predictor: Is copied, then fitted; None for a GCN from scratch.
         num_candidates: How many to sample where the space is too large to enumerate.
         seed: Of the sampling and of a GCN from scratch.
@@ -78,7 +78,8 @@ def rank_candidates(request: RankingRequest) -> Ranking:
         keys, first = np.unique(candidates.canonical_keys(), return_index=True)
         candidates = candidates[first]
     predictor = deepcopy(request.predictor) if request.predictor is not None else GCNPredictor(seed=request.seed)
-    predictor.fit(Architectures.of(request.archs, space), request.labels)
+    if request.archs:  # else it is meta-learned, and ranks zero-shot
+        predictor.fit(Architectures.of(request.archs, space), request.labels)
     predicted = np.asarray(predictor.predict(candidates), dtype=np.float64)
     if predicted.shape != (len(candidates),) or not np.isfinite(predicted).all():
         raise PredictorError(

@@ -20,6 +20,8 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 from torch import Tensor
 
 from mpnas_ray.errors import SearcherStateError, SearchSpaceError
+from mpnas_ray.meta import MetaConfig, MetaPredictor
+from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import Architecture, get_space
 from searchers import ArchitectureSearcher, MPNASSearch, RandomSearch
 
@@ -107,6 +109,27 @@ def test_the_predictor_is_refitted_every_four_results_and_followed() -> None:
     assert predicted == sorted(predicted, reverse=True)
     assert [event["ranking_age"] for event in proposals[4:8]] == [0, 1, 2, 3]
     assert predicted[0] == 6.0, "six 3x3 convolutions are the best, by this predictor"
+
+
+def test_a_meta_learned_predictor_ranks_before_the_first_result() -> None:
+    class MetaLearned(CountConvs):
+        def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> MetaLearned:
+            return self
+
+    searcher = mpnas(predictor=MetaLearned())
+    archs = run(searcher, ids(0, 6))
+    assert quality(archs[0]) == 6.0
+    assert [event["event"] for event in searcher.events[:3]] == ["zero_shot", "proposal", "proposal"]
+    assert searcher.num_refits == 1
+    broken = mpnas(predictor=MetaLearned(fail=True))
+    assert len(set(run(broken, ids(0, 6)))) == 6
+
+
+def test_the_real_meta_predictor_is_one() -> None:
+    config = MetaConfig(gcn=GCNConfig(width=8))
+    searcher = mpnas(predictor=MetaPredictor(config), seed=1)
+    assert len(set(run(searcher, ids(0, 9)))) == 9
+    assert (searcher.num_refits, searcher.num_failures) == (2, 0)
 
 
 def test_the_default_predictor_is_better_than_chance_on_an_easy_score() -> None:

@@ -1,0 +1,83 @@
+"""Meta-learn a predictor from a folder of NAS tables: what ``mpnas meta-train`` does."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from mpnas_ray.errors import TableError
+from mpnas_ray.meta import MetaConfig, MetaPredictor, PredictorCard, Progress, meta_train, save_checkpoint
+from mpnas_ray.tables import leaves_out, load_tasks
+
+__all__ = ["run_meta_training"]
+
+
+def run_meta_training(
+    tables: str | Path,
+    out: str | Path,
+    config: MetaConfig | None = None,
+    *,
+    hold_out: Sequence[str] = (),
+    licensed_only: bool = False,
+    device: str = "cpu",
+    report: Callable[[str], None] | None = None,
+) -> PredictorCard:
+    """Meta-learn from all tasks of a folder but those held out, and write ``<out>.safetensors`` and ``<out>.json``.
+
+    Interrupted, the same call goes on from ``<out>.training``, which is deleted at the end.
+
+    Args:
+        tables: Folder of NAS tables (`mpnas_ray.tables.load_tasks`).
+        out: The checkpoint's files, without ending.
+        config: `MetaConfig()` if None.
+        hold_out: Tasks whose data sets and devices must not be learned from, in any table.
+        licensed_only: Leave out tasks whose source states no licence.
+        device: Where to compute.
+        report: Receives a line at each meta-validation.
+
+    Returns:
+        The card, which names every data set and device that was learned from.
+
+    Raises:
+        TableError: If the tables cannot be read, or nothing is left to learn from.
+        PredictorError: If the meta-training fails, or ``<out>.training`` is of another one.
+    """
+    config = config or MetaConfig()
+    out = Path(out)
+    sources = leaves_out(load_tasks(tables), hold_out)
+    if licensed_only:
+        sources = {name: task for name, task in sources.items() if task.licence is not None}
+    if not sources:
+        raise TableError(f"Nothing is left to learn from in {tables}.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f"{out.name}.training")
+    start, first = time.monotonic(), 0
+
+    def show(progress: Progress) -> None:
+        nonlocal first
+        first = first or progress.iteration
+        if report is not None and progress.validation is not None:
+            pace = (time.monotonic() - start) / (progress.iteration - first + 1)
+            left = timedelta(seconds=round(pace * (progress.iterations - progress.iteration)))
+            report(
+                f"[{progress.iteration:{len(str(progress.iterations))}}/{progress.iterations}] query loss "
+                f"{progress.loss:.3f}, Spearman in meta-validation {progress.validation:.3f} "
+                f"(best {progress.best:.3f}), {left} left"
+            )
+
+    result = meta_train(sources, config, device=device, checkpoint=unfinished, on_progress=show)
+    best = max(validation.spearman for validation in result.validations)
+    card = PredictorCard.of(
+        out.name,
+        config,
+        sources,
+        command=shlex.join(["mpnas", *sys.argv[1:]]),
+        quality={"Spearman in meta-validation": best},
+    )
+    save_checkpoint(out, MetaPredictor(config, result.parameters, device=device), card)
+    unfinished.unlink(missing_ok=True)
+    return card

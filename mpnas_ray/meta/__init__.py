@@ -1,0 +1,37 @@
+"""The method of the paper: a GCN predictor meta-learned over many NAS tasks, adapted to a new one by a few gradient
+steps (MP-NAS: BOIL; MAML and ANIL beside it).
+"""
+
+from __future__ import annotations
+
+from mpnas_ray.meta.checkpoint import PredictorCard, load_checkpoint, refuse_if_seen, save_checkpoint
+from mpnas_ray.meta.config import Algorithm, MetaConfig
+from mpnas_ray.meta.episodes import EpisodePool, Episodes, EpisodeTask
+from mpnas_ray.meta.inner_loop import InnerRates, adapt, trajectory
+from mpnas_ray.meta.network import Graphs, Parameters, forward, graphs_of, initial_parameters
+from mpnas_ray.meta.predictor import MetaPredictor
+from mpnas_ray.meta.training import MetaResult, Progress, meta_train
+
+__all__ = [
+    "Algorithm",
+    "EpisodePool",
+    "EpisodeTask",
+    "Episodes",
+    "Graphs",
+    "InnerRates",
+    "MetaConfig",
+    "MetaPredictor",
+    "MetaResult",
+    "Parameters",
+    "PredictorCard",
+    "Progress",
+    "adapt",
+    "forward",
+    "graphs_of",
+    "initial_parameters",
+    "load_checkpoint",
+    "meta_train",
+    "refuse_if_seen",
+    "save_checkpoint",
+    "trajectory",
+]

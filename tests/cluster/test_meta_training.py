@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cluster.meta_training import run_meta_training
+from mpnas_ray.errors import TableError
+from mpnas_ray.meta import MetaConfig, load_checkpoint, refuse_if_seen
+from mpnas_ray.predictors import GCNConfig
+from mpnas_ray.spaces import get_space
+from mpnas_ray.tables import TableTask, load_tasks, write_task
+
+CONFIG = MetaConfig(
+    gcn=GCNConfig(width=8), iterations=4, validation_every=2, num_support=4, num_query=8, tasks_per_batch=2
+)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Path:
+    """Three tasks of one space, as files of ours; scores are counts of operations."""
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    archs = get_space("transnasbench101").enumerate()[np.random.default_rng(0).permutation(4_096)[:400]]
+    for number, name in enumerate(("skips", "small", "large"), start=1):
+        raw = (archs.codes == number).sum(axis=1) + np.linspace(0, 0.1, 400)
+        licence = None if name == "skips" else "MIT"
+        task = TableTask(f"transnasbench101/{name}", archs, raw, "count", "max", datasets=(name,), licence=licence)
+        write_task(task, folder / f"{name}.parquet")
+    return folder
+
+
+def test_a_checkpoint_with_its_card(tables: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    card = run_meta_training(
+        tables, tmp_path / "out" / "mine", CONFIG, hold_out=["transnasbench101/small"], report=lines.append
+    )
+    assert card.tasks == ("transnasbench101/large", "transnasbench101/skips")
+    assert len(lines) == 2
+    assert lines[-1].startswith("[4/4] query loss ")
+    predictor, loaded = load_checkpoint(tmp_path / "out" / "mine")
+    assert loaded == card
+    tasks = load_tasks(tables)
+    refuse_if_seen(card, tasks["transnasbench101/small"])
+    with pytest.raises(Exception, match="learned from large"):
+        refuse_if_seen(card, tasks["transnasbench101/large"])
+    assert np.isfinite(predictor.predict(tasks["transnasbench101/small"].archs[:5])).all()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mine.json", "mine.safetensors"]
+
+
+def test_interrupted_it_goes_on(tables: Path, tmp_path: Path) -> None:
+    whole = run_meta_training(tables, tmp_path / "whole", CONFIG)
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_meta_training(tables, tmp_path / "parts", CONFIG, report=interrupt)
+    assert (tmp_path / "parts.training").exists()
+    parts = run_meta_training(tables, tmp_path / "parts", CONFIG)
+    assert parts.quality == whole.quality
+    assert (tmp_path / "parts.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+
+
+def test_only_what_may_be_learned_from(tables: Path, tmp_path: Path) -> None:
+    assert run_meta_training(tables, tmp_path / "a", CONFIG, licensed_only=True).tasks == (
+        "transnasbench101/large",
+        "transnasbench101/small",
+    )
+    everything = list(load_tasks(tables))
+    with pytest.raises(TableError, match="Nothing is left"):
+        run_meta_training(tables, tmp_path / "b", CONFIG, hold_out=everything)
+    with pytest.raises(TableError, match="no task 'x'"):
+        run_meta_training(tables, tmp_path / "b", CONFIG, hold_out=["x"])
