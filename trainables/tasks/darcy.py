@@ -136,7 +136,7 @@ def darcy_task(
         dense=True,
         loss=relative_l2,
         metric=mean_relative_l2,
-        recipe=Recipe(epochs=12, batch_size=20, learning_rate=1e-2),
+        recipe=Recipe(epochs=10, batch_size=20, learning_rate=1e-2),
         input_scaling="position",
         target_scaling="position",
         coordinates=True,
