@@ -13,6 +13,7 @@ import pytest
 from mpnas_ray.spaces import SPACE_NAMES, get_space
 
 ROOT = Path(__file__).parents[1]
+COMMANDS = ("search", "tasks", "spaces", "tables", "meta-train")
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 
@@ -57,11 +58,9 @@ def test_every_option_that_the_readme_names_exists() -> None:
 
     from cluster.cli import app
 
-    helps = {
-        c: CliRunner().invoke(app, [c, "--help"], env={"COLUMNS": "200"}).stdout for c in ("search", "tasks", "spaces")
-    }
+    helps = {c: CliRunner().invoke(app, [c, "--help"], env={"COLUMNS": "200"}).stdout for c in COMMANDS}
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for command, arguments in re.findall(r"^ {4}mpnas (\w+)(.*)$", page.read_text(), flags=re.MULTILINE):
+        for command, arguments in re.findall(r"^ {4}mpnas ([\w-]+)(.*)$", page.read_text(), flags=re.MULTILINE):
             assert command in helps, f"{page.name}: mpnas {command}"
             for option in re.findall(r"--[a-z-]+", arguments):
                 assert option in helps[command], f"{page.name}: mpnas {command} {option}"

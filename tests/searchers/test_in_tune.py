@@ -79,9 +79,9 @@ def tuner(
     )
 
 
-@pytest.mark.parametrize("scheduler", [None, ASHAScheduler(max_t=9, grace_period=1), HyperBandScheduler(max_t=9)])
+@pytest.mark.parametrize("scheduler", [ASHAScheduler(max_t=9, grace_period=1), HyperBandScheduler(max_t=9)])
 def test_experiments_with_failures_nan_and_schedulers_run_to_their_end(
-    tmp_path: Path, scheduler: TrialScheduler | None
+    tmp_path: Path, scheduler: TrialScheduler
 ) -> None:
     searcher = MPNASSearch("nasbench201", seed=0, synchronous=True, predictor=GCNPredictor())
     results = tuner(searcher, tmp_path, 12, scheduler).fit()

@@ -88,7 +88,7 @@ def load_network(path: str | Path) -> FoundNetwork:
     Raises:
         TaskError: If the folder holds no such network, or one of a newer format.
     """
-    folder = Path(path)
+    folder = Path(path).expanduser()
     try:
         fields = json.loads((folder / "network.json").read_text(encoding="utf-8"))
         if fields.pop("format") != _FORMAT:
