@@ -20,6 +20,7 @@ class SearchTelemetry(Callback):
     """Writes ``telemetry.jsonl`` into the run folder.
 
     ``proposal``: architecture, predicted score, rank, which refit ranked it and how many results that did not know.
+    ``zero_shot``: what a meta-learned predictor ranked before the first result.
     ``refit``: number of points and candidates, seconds, Spearman correlation of earlier predictions with what came out.
     ``result``: a trial's last metric, or that it failed.
 

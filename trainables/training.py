@@ -27,7 +27,6 @@ class PreparedData:
         encoder: From measured inputs to what a network reads.
         decoder: From what a network gives to what the loss compares.
         parts: Name -> encoded inputs and raw targets.
-        raw_shape: Of one measured input.
         encoded_shape: Of one encoded input, which networks are built for.
     """
 
@@ -45,7 +44,6 @@ class PreparedData:
             self.decoder = Decoder(*fit_scaling(train.targets, task.target_scaling))
         self.encoder.to(device)
         self.decoder.to(device)
-        self.raw_shape = tuple(train.inputs.shape[1:])
         self.parts = {name: self._encode(getattr(data, name), device) for name in ("train", "validation", "test")}
         self.encoded_shape = tuple(self.parts["train"].inputs.shape[1:])
 
