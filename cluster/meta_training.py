@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from mpnas_ray.checkpoints import PredictorCard, save_checkpoint
 from mpnas_ray.errors import TableError
-from mpnas_ray.meta import MetaConfig, MetaPredictor, PredictorCard, Progress, meta_train, save_checkpoint
+from mpnas_ray.meta import MetaConfig, MetaPredictor, Progress, meta_train
+from mpnas_ray.mixture import MixtureConfig, MixturePredictor, meta_train_mixture
 from mpnas_ray.tables import leaves_out, load_tasks
 
 __all__ = ["run_meta_training"]
@@ -19,7 +21,7 @@ __all__ = ["run_meta_training"]
 def run_meta_training(
     tables: str | Path,
     out: str | Path,
-    config: MetaConfig | None = None,
+    config: MetaConfig | MixtureConfig | None = None,
     *,
     hold_out: Sequence[str] = (),
     licensed_only: bool = False,
@@ -33,11 +35,11 @@ def run_meta_training(
     Args:
         tables: Folder of NAS tables (`mpnas_ray.tables.load_tasks`).
         out: The checkpoint's files, without ending.
-        config: `MetaConfig()` if None.
+        config: `MixtureConfig()` if None.
         hold_out: Tasks whose data sets and devices must not be learned from, in any table.
         licensed_only: Leave out tasks whose source states no licence.
         device: Where to compute.
-        report: Receives a line at each meta-validation.
+        report: Receives a line every so often.
 
     Returns:
         The card, which names every data set and device that was learned from.
@@ -46,7 +48,7 @@ def run_meta_training(
         TableError: If the tables cannot be read, or nothing is left to learn from.
         PredictorError: If the meta-training fails, or ``<out>.training`` is of another one.
     """
-    config = config or MetaConfig()
+    config = config or MixtureConfig()
     out = Path(out)
     sources = leaves_out(load_tasks(tables), hold_out)
     if licensed_only:
@@ -55,29 +57,46 @@ def run_meta_training(
         raise TableError(f"Nothing is left to learn from in {tables}.")
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f"{out.name}.training")
-    start, first = time.monotonic(), 0
-
-    def show(progress: Progress) -> None:
-        nonlocal first
-        first = first or progress.iteration
-        if report is not None and progress.validation is not None:
-            pace = (time.monotonic() - start) / (progress.iteration - first + 1)
-            left = timedelta(seconds=round(pace * (progress.iterations - progress.iteration)))
-            report(
-                f"[{progress.iteration:{len(str(progress.iterations))}}/{progress.iterations}] query loss "
-                f"{progress.loss:.3f}, Spearman in meta-validation {progress.validation:.3f} "
-                f"(best {progress.best:.3f}), {left} left"
-            )
-
-    result = meta_train(sources, config, device=device, checkpoint=unfinished, on_progress=show)
-    best = max(validation.spearman for validation in result.validations)
+    show = _shown(report, time.monotonic()) if report is not None else None
+    predictor: MetaPredictor | MixturePredictor
+    if isinstance(config, MixtureConfig):
+        mixture = meta_train_mixture(sources, config, device=device, checkpoint=unfinished, on_progress=show)
+        predictor = mixture.predictor
+        quality = {f"{name}: Spearman given 5 points, in meta-validation": r for name, r in mixture.validation.items()}
+    else:
+        result = meta_train(sources, config, device=device, checkpoint=unfinished, on_progress=show)
+        predictor = MetaPredictor(config, result.parameters, device=device)
+        best = max(validation.spearman for validation in result.validations)
+        quality = {"Spearman in meta-validation": best}
     card = PredictorCard.of(
         out.name,
         config,
         sources,
         command=shlex.join(["mpnas", *sys.argv[1:]]),
-        quality={"Spearman in meta-validation": best},
+        quality=quality,
     )
-    save_checkpoint(out, MetaPredictor(config, result.parameters, device=device), card)
+    save_checkpoint(out, predictor, card)
     unfinished.unlink(missing_ok=True)
     return card
+
+
+def _shown(report: Callable[[str], None], start: float) -> Callable[[Progress], None]:
+    """Reports each meta-validation, or where there is none each hundredth step, with the time left."""
+    first = 0
+
+    def show(progress: Progress) -> None:
+        nonlocal first
+        first = first or progress.iteration
+        if progress.validation is None and progress.iteration % 100 and progress.iteration < progress.iterations:
+            return
+        pace = (time.monotonic() - start) / (progress.iteration - first + 1)
+        left = timedelta(seconds=round(pace * (progress.iterations - progress.iteration)))
+        reached = (
+            ""
+            if progress.validation is None
+            else (f", Spearman in meta-validation {progress.validation:.3f} (best {progress.best:.3f})")
+        )
+        place = f"[{progress.iteration:{len(str(progress.iterations))}}/{progress.iterations}]"
+        report(f"{place} loss {progress.loss:.3f}{reached}, {left} left")
+
+    return show

@@ -4,34 +4,32 @@ steps (MP-NAS: BOIL; MAML and ANIL beside it).
 
 from __future__ import annotations
 
-from mpnas_ray.meta.checkpoint import PredictorCard, load_checkpoint, refuse_if_seen, save_checkpoint
 from mpnas_ray.meta.config import Algorithm, MetaConfig
-from mpnas_ray.meta.episodes import EpisodePool, Episodes, EpisodeTask
+from mpnas_ray.meta.episodes import EpisodePool, Episodes
 from mpnas_ray.meta.inner_loop import InnerRates, adapt, trajectory
 from mpnas_ray.meta.network import Graphs, Parameters, forward, graphs_of, initial_parameters
+from mpnas_ray.meta.pooling import MeasuredTask, SpacePool, pool_by_space
 from mpnas_ray.meta.predictor import MetaPredictor
 from mpnas_ray.meta.training import MetaResult, Progress, meta_train
 
 __all__ = [
     "Algorithm",
     "EpisodePool",
-    "EpisodeTask",
     "Episodes",
     "Graphs",
     "InnerRates",
+    "MeasuredTask",
     "MetaConfig",
     "MetaPredictor",
     "MetaResult",
     "Parameters",
-    "PredictorCard",
     "Progress",
+    "SpacePool",
     "adapt",
     "forward",
     "graphs_of",
     "initial_parameters",
-    "load_checkpoint",
     "meta_train",
-    "refuse_if_seen",
-    "save_checkpoint",
+    "pool_by_space",
     "trajectory",
 ]

@@ -25,7 +25,7 @@ class MetaConfig:
 
     Attributes:
         algorithm: Which parts of the predictor move in the inner loop: ``boil`` the body, ``anil`` the head, ``maml``
-            both.
+            both; ``pretrain`` has no inner loop in meta-training, and both move on a new task.
         gcn: Shape of the predictor; its dropout acts on query sets of meta-training only. What it says about training
             from scratch is not used.
         inner_rate: Step size of the inner loop during meta-training.
@@ -114,6 +114,11 @@ class MetaConfig:
             patience=None,
             seed=seed,
         )
+
+    @property
+    def training_steps(self) -> int:
+        """Steps of the inner loop during meta-training."""
+        return 0 if self.algorithm == "pretrain" else self.inner_steps
 
     @property
     def rates(self) -> InnerRates:

@@ -20,10 +20,10 @@ from torch import Tensor
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta.config import MetaConfig
 from mpnas_ray.meta.network import Graphs, graphs_of
-from mpnas_ray.spaces import Architectures, get_space
+from mpnas_ray.meta.pooling import MeasuredTask, pool_by_space
 from mpnas_ray.tables import TableTask, normalize
 
-__all__ = ["EpisodePart", "EpisodePool", "EpisodeTask", "Episodes"]
+__all__ = ["EpisodePart", "EpisodePool", "Episodes"]
 
 
 @dataclass(frozen=True)
@@ -62,19 +62,6 @@ class Episodes:
 
 
 @dataclass(frozen=True)
-class EpisodeTask:
-    """A task as the pool holds it.
-
-    Attributes:
-        rows: Which architectures of the pool were measured, int64 ``[N]``.
-        scores: Their scores, higher is better, on the task's own scale, ``[N]``.
-    """
-
-    rows: NDArray[np.int64]
-    scores: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
 class EpisodePool:
     """Tasks to draw episodes from, with the graphs of their architectures, each made once.
 
@@ -87,7 +74,7 @@ class EpisodePool:
 
     graphs: Graphs
     classes: NDArray[np.int64]
-    tasks: Mapping[str, EpisodeTask]
+    tasks: Mapping[str, MeasuredTask]
     config: MetaConfig
 
     @classmethod
@@ -95,30 +82,20 @@ class EpisodePool:
         cls, tasks: Mapping[str, TableTask], config: MetaConfig, rng: Generator, device: torch.device | str = "cpu"
     ) -> EpisodePool:
         """Prepare measured tasks; ``rng`` thins those of more than ``config.archs_per_task`` architectures."""
-        thinned = {name: _thinned(task, config.archs_per_task, rng) for name, task in tasks.items()}
-        held: dict[str, EpisodeTask] = {}
+        held: dict[str, MeasuredTask] = {}
         graphs: list[Graphs] = []
         classes: list[NDArray[np.int64]] = []
         num_graphs = num_classes = 0
-        for space_name in dict.fromkeys(task.archs.space.name for task in thinned.values()):
-            members = {name: task for name, task in thinned.items() if task.archs.space.name == space_name}
-            codes = np.concatenate([task.archs.codes for task in members.values()])
-            different, place = np.unique(codes, axis=0, return_inverse=True)
-            archs = Architectures(get_space(space_name), np.ascontiguousarray(different))
-            keys, classes_here = np.unique(archs.canonical_keys(), return_inverse=True)
-            ends = np.cumsum([len(task) for task in members.values()])[:-1]
-            for (name, task), rows in zip(members.items(), np.split(place.reshape(-1), ends), strict=True):
-                held[name] = EpisodeTask(rows.astype(np.int64) + num_graphs, task.scores)
-            graphs.append(graphs_of(archs, config.gcn, device))
+        for pool in pool_by_space(tasks, config.archs_per_task, rng):
+            keys, classes_here = np.unique(pool.archs.canonical_keys(), return_inverse=True)
+            for name, task in pool.tasks.items():
+                held[name] = MeasuredTask(task.rows + num_graphs, task.scores)
+            graphs.append(graphs_of(pool.archs, config.gcn, device))
             classes.append(classes_here.astype(np.int64) + num_classes)
-            num_graphs += len(archs)
+            num_graphs += len(pool.archs)
             num_classes += len(keys)
-        if not held:
-            raise PredictorError("There is no task to draw episodes from.")
-        num_nodes = max(part.num_nodes for part in graphs)
-        padded = [part.padded(num_nodes) for part in graphs]
         return cls(
-            Graphs(torch.cat([part.inputs for part in padded]), torch.cat([part.reads for part in padded])),
+            Graphs.joined(graphs),
             np.concatenate(classes),
             {name: held[name] for name in tasks},
             config,
@@ -138,7 +115,7 @@ class EpisodePool:
         tasks = {}
         for name, task in self.tasks.items():
             kept = chosen[self.classes[task.rows]]
-            tasks[name] = EpisodeTask(task.rows[kept], task.scores[kept])
+            tasks[name] = MeasuredTask(task.rows[kept], task.scores[kept])
         return EpisodePool(self.graphs, self.classes, tasks, self.config)
 
     def draw(
@@ -183,7 +160,3 @@ class EpisodePool:
         normalised = np.stack([normalize(of_task, self.config.normalization) for of_task in scores])
         index = torch.from_numpy(rows).to(device)
         return EpisodePart(index, self.graphs[index], torch.from_numpy(normalised).to(device, torch.float32))
-
-
-def _thinned(task: TableTask, limit: int, rng: Generator) -> TableTask:
-    return task if len(task) <= limit else task[np.sort(rng.permutation(len(task))[:limit])]

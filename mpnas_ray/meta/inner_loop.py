@@ -6,6 +6,10 @@ The three algorithms are one function here and differ in the rates alone:
     MAML   both move          Finn et al. 2017
     ANIL   the head moves     Raghu et al. 2020
     BOIL   the body moves     Oh et al. 2021; the choice of MP-NAS
+
+Beside them stands plain pre-training on all tasks, ``pretrain``: no inner loop while learning, and both parts move when
+the result is fine-tuned to a new task. With one source task it is naive transfer, untrained it is a random
+initialisation.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from mpnas_ray.meta.network import Parameters
 
 __all__ = ["Algorithm", "InnerRates", "OuterGradient", "adapt", "trajectory"]
 
-Algorithm = Literal["boil", "maml", "anil"]
+Algorithm = Literal["boil", "maml", "anil", "pretrain"]
 
 OuterGradient = Literal["second", "first", "none"]
 """What an outer loss is differentiated through: the steps and their gradients (``second`` order); the steps alone,

@@ -11,6 +11,7 @@ weights on top of each other.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +24,7 @@ from mpnas_ray.graphs import graph_batch, message_passing
 from mpnas_ray.predictors.gcn import GCNConfig
 from mpnas_ray.spaces import KINDS, Architectures
 
-__all__ = ["Graphs", "Parameters", "forward", "graphs_of", "initial_parameters", "stacked"]
+__all__ = ["Graphs", "Parameters", "check_shapes", "embed", "forward", "graphs_of", "initial_parameters", "stacked"]
 
 Parameters = dict[str, Tensor]
 """Name -> tensor: ``layers.<i>.weight`` ``[flows * in, width]``, ``.bias``, ``.norm.weight``, ``.norm.bias``
@@ -61,6 +62,13 @@ class Graphs:
         flows = self.reads.shape[-2] // self.num_nodes
         return Graphs(F.pad(self.inputs, (0, 0, 0, added)), F.pad(self.reads, (0, added, 0, added * flows)))
 
+    @staticmethod
+    def joined(parts: Sequence[Graphs]) -> Graphs:
+        """Those of several spaces in one batch, in their order."""
+        num_nodes = max(part.num_nodes for part in parts)
+        padded = [part.padded(num_nodes) for part in parts]
+        return Graphs(torch.cat([part.inputs for part in padded]), torch.cat([part.reads for part in padded]))
+
 
 def graphs_of(archs: Architectures, config: GCNConfig, device: torch.device | str = "cpu") -> Graphs:
     """Prepare N architectures of one space: ``[N, ...]``."""
@@ -77,7 +85,14 @@ def graphs_of(archs: Architectures, config: GCNConfig, device: torch.device | st
     )
 
 
-def initial_parameters(config: GCNConfig, generator: torch.Generator, device: torch.device | str = "cpu") -> Parameters:
+def initial_parameters(
+    config: GCNConfig,
+    generator: torch.Generator,
+    device: torch.device | str = "cpu",
+    *,
+    num_inputs: int = len(KINDS),
+    num_outputs: int = 1,
+) -> Parameters:
     """Random weights as `GCN` draws its own: uniform in +-1/sqrt(in), biases of layers 0, layer norms the identity."""
     flows = len(_flows(config))
     parameters: Parameters = {}
@@ -86,14 +101,14 @@ def initial_parameters(config: GCNConfig, generator: torch.Generator, device: to
         return (torch.rand(shape, generator=generator) * 2 - 1) / math.sqrt(inner)
 
     for number in range(config.num_layers):
-        inner = config.width if number else len(KINDS)
+        inner = config.width if number else num_inputs
         parameters[f"layers.{number}.weight"] = uniform(flows * inner, config.width, inner=inner)
         parameters[f"layers.{number}.bias"] = torch.zeros(config.width)
         if config.layer_norm:
             parameters[f"layers.{number}.norm.weight"] = torch.ones(config.width)
             parameters[f"layers.{number}.norm.bias"] = torch.zeros(config.width)
-    parameters["head.weight"] = uniform(config.width, 1, inner=config.width)
-    parameters["head.bias"] = uniform(1, inner=config.width)
+    parameters["head.weight"] = uniform(config.width, num_outputs, inner=config.width)
+    parameters["head.bias"] = uniform(num_outputs, inner=config.width)
     return {name: tensor.to(device) for name, tensor in parameters.items()}
 
 
@@ -105,7 +120,15 @@ def stacked(parameters: Parameters, tasks: int) -> Parameters:
 def forward(
     parameters: Parameters, graphs: Graphs, config: GCNConfig, dropout_generator: torch.Generator | None = None
 ) -> Tensor:
-    """Scores ``[tasks, N]``.
+    """Scores ``[tasks, N]``; the arguments are those of `embed`."""
+    states = embed(parameters, graphs, config, dropout_generator)
+    return torch.baddbmm(parameters["head.bias"][:, None], states, parameters["head.weight"]).squeeze(2)
+
+
+def embed(
+    parameters: Parameters, graphs: Graphs, config: GCNConfig, dropout_generator: torch.Generator | None = None
+) -> Tensor:
+    """States of the global nodes after the last layer, which the head reads: ``[tasks, N, width]``.
 
     Args:
         parameters: With a leading dimension for the task.
@@ -131,13 +154,15 @@ def forward(
         if dropout_generator is not None and config.dropout > 0:
             kept = torch.rand(states.shape, generator=dropout_generator, device=states.device) >= config.dropout
             states = states * kept / (1 - config.dropout)
-    scores = torch.baddbmm(parameters["head.bias"][:, None], states[:, :, 0], parameters["head.weight"])
-    return scores.squeeze(2)
+    return states[:, :, 0]
 
 
-def check_shapes(parameters: Parameters, config: GCNConfig) -> None:
+def check_shapes(
+    parameters: Parameters, config: GCNConfig, *, num_inputs: int = len(KINDS), num_outputs: int = 1
+) -> None:
     """Raise `PredictorError` where names or shapes are not those of a network of this shape."""
-    expected = {name: list(t.shape) for name, t in initial_parameters(config, torch.Generator()).items()}
+    shaped = initial_parameters(config, torch.Generator(), num_inputs=num_inputs, num_outputs=num_outputs)
+    expected = {name: list(tensor.shape) for name, tensor in shaped.items()}
     found = {name: list(tensor.shape) for name, tensor in parameters.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):

@@ -157,6 +157,10 @@ class MetaPredictor:
         ]
         return np.asarray(torch.cat(parts).double().cpu().numpy(), dtype=np.float64)
 
+    def initialisation(self) -> Parameters:
+        """What meta-learning made, on the CPU."""
+        return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in self._initial.items()}
+
     def state_dict(self) -> dict[str, Tensor]:
         """The initialisation (``initial.*``) and, once adapted, what it became (``adapted.*``), on the CPU."""
         state = {f"initial.{name}": tensor for name, tensor in self._initial.items()}

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,11 +24,10 @@ from mpnas_ray.meta.config import MetaConfig
 from mpnas_ray.meta.episodes import EpisodePart, EpisodePool, Episodes
 from mpnas_ray.meta.inner_loop import OuterGradient, adapt
 from mpnas_ray.meta.network import Parameters, forward, initial_parameters, stacked
+from mpnas_ray.meta.resuming import identity, read_state, write_state
 from mpnas_ray.tables import TableTask
 
 __all__ = ["MetaResult", "Progress", "Validation", "meta_train", "outer_loss", "outer_rate", "validate"]
-
-_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -207,7 +205,7 @@ def _adapted(parameters: Parameters, support: EpisodePart, config: MetaConfig, o
         return (forward(of_tasks, support.graphs, config.gcn) - support.scores).square().mean(dim=1)
 
     initial = stacked(parameters, len(support.scores))
-    return adapt(support_loss, initial, config.rates, config.inner_steps, outer_gradient=order)
+    return adapt(support_loss, initial, config.rates, config.training_steps, outer_gradient=order)
 
 
 def _outer_step(state: _State, episodes: Episodes, config: MetaConfig) -> float:
@@ -254,16 +252,8 @@ def _out_of_patience(state: _State, config: MetaConfig) -> bool:
     return config.patience is not None and state.patience_used() >= config.patience
 
 
-def _identity(config: MetaConfig, tasks: Mapping[str, TableTask]) -> str:
-    """What two trainings must share for one to go on from the other's checkpoint."""
-    sizes = {name: [len(task), float(np.sum(task.scores))] for name, task in tasks.items()}
-    return json.dumps({"config": config.to_dict(), "tasks": sizes})
-
-
 def _save(path: Path, state: _State, config: MetaConfig, tasks: Mapping[str, TableTask]) -> None:
     content = {
-        "format": _FORMAT,
-        "identity": _identity(config, tasks),
         "parameters": {name: tensor.detach() for name, tensor in state.parameters.items()},
         "best": state.best,
         "optimizer": state.optimizer.state_dict(),
@@ -273,19 +263,12 @@ def _save(path: Path, state: _State, config: MetaConfig, tasks: Mapping[str, Tab
         "seconds": state.seconds,
         "validations": [asdict(validation) for validation in state.validations],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    torch.save(content, partial)
-    partial.replace(path)
+    write_state(path, identity(config.to_dict(), tasks), content)
 
 
 def _restore(path: Path, state: _State, config: MetaConfig, tasks: Mapping[str, TableTask]) -> None:
     device = next(iter(state.parameters.values())).device
-    content = _read(path, device)
-    if content["identity"] != _identity(config, tasks):
-        raise PredictorError(
-            f"{path} is of a meta-training with other settings or tasks: name another file, or delete it."
-        )
+    content = read_state(path, identity(config.to_dict(), tasks), device)
     with torch.no_grad():
         for name, tensor in state.parameters.items():
             tensor.copy_(content["parameters"][name])
@@ -295,17 +278,3 @@ def _restore(path: Path, state: _State, config: MetaConfig, tasks: Mapping[str, 
     state.best = content["best"]
     state.iteration, state.seconds = content["iteration"], content["seconds"]
     state.validations = [Validation(**values) for values in content["validations"]]
-
-
-def _read(path: Path, device: torch.device) -> dict[str, Any]:
-    try:
-        content: Any = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError and more for damaged files
-        raise PredictorError(
-            f"{path} is not a readable meta-training checkpoint: delete it to start afresh."
-        ) from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise PredictorError(
-            f"{path} is not a meta-training checkpoint of format {_FORMAT}: delete it to start afresh."
-        )
-    return content

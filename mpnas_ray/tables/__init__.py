@@ -9,10 +9,11 @@ from mpnas_ray.tables.loading import load_tasks
 from mpnas_ray.tables.normalization import Normalization, normalize
 from mpnas_ray.tables.schema import read_task, write_task
 from mpnas_ray.tables.splits import split_by_class, split_random
-from mpnas_ray.tables.table_task import TableTask
+from mpnas_ray.tables.table_task import Kind, TableTask
 
 __all__ = [
     "FileCheck",
+    "Kind",
     "Normalization",
     "TableError",
     "TableTask",

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from mpnas_ray.errors import TableError
 from mpnas_ray.spaces import Architectures
 
-__all__ = ["Mode", "TableTask"]
+__all__ = ["Kind", "Mode", "TableTask"]
 
 Mode = Literal["min", "max"]
+
+Kind = Literal["quality", "cost"]
+"""What a task measures of an architecture: how good it is, or how dear."""
 
 _CHUNK = 50_000
 
@@ -76,6 +79,11 @@ class TableTask:
     def __getitem__(self, rows: slice | NDArray[np.integer] | NDArray[np.bool_]) -> TableTask:
         """The same task on some of its architectures, by slice, index array or mask."""
         return replace(self, archs=self.archs[rows], raw=self.raw[rows])
+
+    @property
+    def kind(self) -> Kind:
+        """A value that depends on a device is a cost; all others are qualities."""
+        return "cost" if self.devices else "quality"
 
     @cached_property
     def canonical_keys(self) -> NDArray[np.uint64]:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from cluster.meta_training import run_meta_training
+from mpnas_ray.checkpoints import load_checkpoint, refuse_if_seen
 from mpnas_ray.errors import TableError
-from mpnas_ray.meta import MetaConfig, load_checkpoint, refuse_if_seen
+from mpnas_ray.meta import MetaConfig
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask, load_tasks, write_task

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.meta import EpisodePool, EpisodeTask, MetaConfig, graphs_of
+from mpnas_ray.meta import EpisodePool, MeasuredTask, MetaConfig, graphs_of
 from mpnas_ray.tables import TableTask, normalize
 
 
@@ -54,7 +54,7 @@ def test_each_set_is_normalised_by_its_own_scores(pool: EpisodePool, tiny: MetaC
             if name in episodes.names:
                 support = episodes.support.rows[episodes.names.index(name)].numpy()
                 scores[~np.isin(task.rows, support)] *= -1e6
-            wild[name] = EpisodeTask(task.rows, scores)
+            wild[name] = MeasuredTask(task.rows, scores)
         changed = replace(own, tasks=wild).draw(np.random.default_rng(2))
         assert torch.equal(changed.support.rows, episodes.support.rows)
         assert torch.equal(changed.support.scores, episodes.support.scores)

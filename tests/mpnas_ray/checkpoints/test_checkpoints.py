@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mpnas_ray.checkpoints import PredictorCard, load_checkpoint, refuse_if_seen, save_checkpoint
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.meta import MetaConfig, MetaPredictor, PredictorCard, load_checkpoint, refuse_if_seen, save_checkpoint
-from mpnas_ray.spaces import get_space
+from mpnas_ray.meta import MetaConfig, MetaPredictor
+from mpnas_ray.mixture import MixtureResult
+from mpnas_ray.spaces import SPACE_NAMES, get_space
 from mpnas_ray.tables import TableTask
 
 ARCHS = get_space("nasbench201").sample_many(20, np.random.default_rng(0))
@@ -42,12 +44,31 @@ def test_round_trip(saved: Path, tiny: MetaConfig, card: PredictorCard) -> None:
     assert sorted(path.name for path in saved.parent.iterdir()) == ["made-up-1.0.json", "made-up-1.0.safetensors"]
 
 
+def test_round_trip_of_a_mixture(
+    tmp_path: Path, meta_trained: MixtureResult, made_up_tasks: dict[str, TableTask]
+) -> None:
+    card = PredictorCard.of("mixed", meta_trained.predictor.config, made_up_tasks, quality=meta_trained.validation)
+    adapted = meta_trained.predictor.adapt(ARCHS, np.arange(20))
+    save_checkpoint(tmp_path / "mixed", adapted, card)
+    predictor, read = load_checkpoint(tmp_path / "mixed")
+    assert read == card
+    assert np.array_equal(predictor.predict(ARCHS), meta_trained.predictor.predict(ARCHS))
+
+
+def test_a_mixture_covers_all_spaces_and_others_those_whose_operations_they_have_seen(
+    card: PredictorCard, meta_trained: MixtureResult, made_up_tasks: dict[str, TableTask]
+) -> None:
+    mixture = PredictorCard.of("mixed", meta_trained.predictor.config, made_up_tasks)
+    assert all(mixture.covers(get_space(name)) for name in SPACE_NAMES)
+    assert [name for name in SPACE_NAMES if card.covers(get_space(name))] == ["nasbench101", "transnasbench101"]
+
+
 def test_the_card_says_where_it_comes_from(card: PredictorCard, saved: Path) -> None:
     assert card.spaces == ("nasbench101", "transnasbench101")
     assert card.datasets == ("letters-0", "letters-1", "letters-2", "sounds-0", "sounds-1")
     assert set(card.licences.values()) == {"CC0"}
     content = json.loads(card_of(saved).read_text(encoding="utf-8"))
-    assert content["format_version"] == 1
+    assert content["format_version"] == 2
     assert (content["algorithm"], content["seed"], content["command"]) == ("boil", 0, "pytest")
 
 
@@ -97,7 +118,7 @@ def test_a_damaged_or_foreign_card_is_refused(saved: Path, text: str, message: s
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("format_version", 2, "has format 2; .* update mpnas-ray"),
+        ("format_version", 3, "has format 3; .* update mpnas-ray"),
         ("datasets", None, "is damaged"),
         ("config", {"algorithm": "boil"}, "not the settings of a MetaConfig"),
     ],

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mpnas_ray.meta import MetaConfig
+from mpnas_ray.mixture import MixtureConfig, MixturePredictor, MixtureResult, meta_train_mixture
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import KINDS, Architectures, get_space
 from mpnas_ray.tables import TableTask
@@ -16,6 +17,15 @@ TINY = MetaConfig(
     tasks_per_batch=3,
     validation_every=5,
     patience=None,
+)
+
+TINY_MIXTURE = MixtureConfig(
+    gcn=GCNConfig(width=8, num_layers=2, dropout=0.05),
+    iterations=60,
+    batch_size=64,
+    num_price_lists=6,
+    prior_iterations=3,
+    validation_fraction=0.2,
 )
 
 
@@ -51,3 +61,18 @@ def made_up_tasks() -> dict[str, TableTask]:
 @pytest.fixture
 def tiny() -> MetaConfig:
     return TINY
+
+
+@pytest.fixture(scope="session")
+def tiny_mixture() -> MixtureConfig:
+    return TINY_MIXTURE
+
+
+@pytest.fixture(scope="session")
+def meta_trained(made_up_tasks: dict[str, TableTask]) -> MixtureResult:
+    return meta_train_mixture(made_up_tasks, TINY_MIXTURE)
+
+
+@pytest.fixture(scope="session")
+def predictor(meta_trained: MixtureResult) -> MixturePredictor:
+    return meta_trained.predictor

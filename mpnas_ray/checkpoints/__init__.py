@@ -1,0 +1,8 @@
+"""Meta-learned predictors as files, and those that come with the package."""
+
+from __future__ import annotations
+
+from mpnas_ray.checkpoints.card import PredictorCard, refuse_if_seen
+from mpnas_ray.checkpoints.files import BUNDLED, load_checkpoint, save_checkpoint
+
+__all__ = ["BUNDLED", "PredictorCard", "load_checkpoint", "refuse_if_seen", "save_checkpoint"]

@@ -1,0 +1,104 @@
+"""Where a meta-learned predictor comes from.
+
+The card is for people, and for the check that keeps results honest: a predictor must not be judged on a data set, or
+device, that it was meta-learned on (`refuse_if_seen`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.meta import MetaConfig
+from mpnas_ray.mixture import MixtureConfig, Source
+from mpnas_ray.spaces import SearchSpace, get_space
+from mpnas_ray.tables import TableTask
+
+__all__ = ["PredictorCard", "refuse_if_seen"]
+
+
+@dataclass(frozen=True)
+class PredictorCard:
+    """Where a predictor comes from.
+
+    Attributes:
+        name: Of the checkpoint, e.g. ``mpnas-1``.
+        config: How it was meta-learned, and its shape.
+        sources: Tasks it learned from, in its own order.
+        datasets: All data sets that their values depend on.
+        devices: All devices that their values depend on.
+        licences: Task -> licence of its table; None where the source states none.
+        command: What made it.
+        quality: Figure -> value, e.g. ``nasbench201/cifar10: Spearman at 5 points, held out``.
+    """
+
+    name: str
+    config: MetaConfig | MixtureConfig
+    sources: tuple[Source, ...]
+    datasets: tuple[str, ...]
+    devices: tuple[str, ...]
+    licences: Mapping[str, str | None]
+    command: str = ""
+    quality: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        config: MetaConfig | MixtureConfig,
+        tasks: Mapping[str, TableTask],
+        *,
+        command: str = "",
+        quality: Mapping[str, float] | None = None,
+    ) -> PredictorCard:
+        """The card of a predictor that was meta-learned from these tasks."""
+
+        def union(attribute: str) -> tuple[str, ...]:
+            return tuple(sorted({value for task in tasks.values() for value in getattr(task, attribute)}))
+
+        return cls(
+            name=name,
+            config=config,
+            sources=tuple(Source(name, task.archs.space.name, task.kind) for name, task in tasks.items()),
+            datasets=union("datasets"),
+            devices=union("devices"),
+            licences={name: task.licence for name, task in tasks.items()},
+            command=command,
+            quality=dict(quality or {}),
+        )
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks it learned from."""
+        return tuple(source.name for source in self.sources)
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """Search spaces it learned from."""
+        return tuple(sorted({source.space for source in self.sources}))
+
+    def covers(self, space: SearchSpace) -> bool:
+        """Whether it can rank architectures of a space.
+
+        The mixture describes operations by what they do, so that it covers every space; the others know an operation
+        only if a space they learned from has it.
+        """
+        known = {operation for name in self.spaces for operation in get_space(name).operations}
+        return isinstance(self.config, MixtureConfig) or known.issuperset(space.operations)
+
+
+def refuse_if_seen(card: PredictorCard, task: TableTask) -> None:
+    """Raise if a predictor has learned from the data set or device of a task it is to be judged on.
+
+    Raises:
+        PredictorError: Naming what it has seen.
+    """
+    seen = sorted({*card.datasets, *card.devices} & {*task.datasets, *task.devices})
+    if task.name in card.tasks:
+        seen = seen or [task.name]
+    if seen:
+        raise PredictorError(
+            f"The predictor {card.name!r} has learned from {', '.join(seen)}, so it cannot be judged on {task.name}: "
+            f"meta-train one with that task held out."
+        )

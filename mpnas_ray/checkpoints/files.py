@@ -1,0 +1,130 @@
+"""A meta-learned predictor as two files: weights (``.safetensors``) and a card (``.json``) on where they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mpnas_ray.checkpoints.card import PredictorCard
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.meta import MetaConfig, MetaPredictor
+from mpnas_ray.mixture import MixtureConfig, MixturePredictor, Source
+
+__all__ = ["BUNDLED", "FORMAT_VERSION", "load_checkpoint", "save_checkpoint"]
+
+FORMAT_VERSION = 2
+BUNDLED = Path(__file__).with_name("mpnas-1")
+"""The default predictor, which comes with the package. A better one gets a new name."""
+
+_KIND = "mpnas-ray meta-learned predictor"
+
+
+def save_checkpoint(path: str | Path, predictor: MetaPredictor | MixturePredictor, card: PredictorCard) -> None:
+    """Write ``<path>.safetensors`` and ``<path>.json``; only the initialisation is kept, not an adaptation to a task.
+
+    Args:
+        path: Without ending, or with one of the two.
+        predictor: Meta-learned, with the configuration that the card names.
+        card: Its card.
+
+    Raises:
+        PredictorError: If card and predictor are of different configurations.
+    """
+    from safetensors.torch import save
+
+    if card.config != predictor.config:
+        raise PredictorError(f"The card {card.name!r} is of another configuration than the predictor.")
+    weights, card_file = _files(path)
+    initial = predictor.initialisation()
+    data = save(initial)
+    content = {
+        "kind": _KIND,
+        "format_version": FORMAT_VERSION,
+        "algorithm": card.config.algorithm,
+        "seed": card.config.seed,
+        **asdict(card),
+        "weights_sha256": hashlib.sha256(data).hexdigest(),
+        "num_parameters": sum(tensor.numel() for tensor in initial.values()),
+    }
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    _write_whole(weights, data)
+    _write_whole(card_file, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def load_checkpoint(
+    path: str | Path, device: torch.device | str = "cpu"
+) -> tuple[MetaPredictor | MixturePredictor, PredictorCard]:
+    """Read what `save_checkpoint` wrote.
+
+    Raises:
+        PredictorError: If a file is missing, damaged, written by a newer version, or something else.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    weights, card_file = _files(path)
+    card, digest = _read_card(card_file)
+    try:
+        data = weights.read_bytes()
+    except OSError as error:
+        raise PredictorError(f"{card_file} is there but its weights {weights} cannot be read: {error}.") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise PredictorError(
+            f"{weights} is damaged or belongs to another card than {card_file} (SHA-256 differs): fetch both again."
+        )
+    try:
+        initial = load(data)
+    except SafetensorError as error:
+        raise PredictorError(f"{weights} is not a safetensors file: {error}.") from error
+    if isinstance(card.config, MixtureConfig):
+        return MixturePredictor.of_state(card.config, card.sources, initial, device=device), card
+    return MetaPredictor(card.config, initial, device=device), card
+
+
+def _read_card(path: Path) -> tuple[PredictorCard, str]:
+    """The card, and the digest of the weights it belongs to."""
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PredictorError(f"There is no predictor card {path}: {error}.") from error
+    except ValueError as error:
+        raise PredictorError(f"The predictor card {path} is damaged, it is not JSON: {error}.") from error
+    if not isinstance(content, dict) or content.get("kind") != _KIND:
+        raise PredictorError(f"{path} is not the card of a meta-learned predictor of mpnas-ray.")
+    version = content.get("format_version")
+    if version != FORMAT_VERSION:
+        raise PredictorError(
+            f"{path} has format {version!r}; this version of mpnas-ray reads format {FORMAT_VERSION}: "
+            f"update mpnas-ray, or make the predictor anew with `mpnas meta-train`."
+        )
+    try:
+        config = MixtureConfig if content["algorithm"] == "mixture" else MetaConfig
+        card = PredictorCard(
+            name=content["name"],
+            config=config.from_dict(content["config"]),
+            sources=tuple(Source(**source) for source in content["sources"]),
+            licences=content["licences"],
+            command=content["command"],
+            quality=content["quality"],
+            **{name: tuple(content[name]) for name in ("datasets", "devices")},
+        )
+        return card, str(content["weights_sha256"])
+    except (KeyError, TypeError) as error:
+        raise PredictorError(f"The predictor card {path} is damaged: {error!r} is missing or wrong.") from error
+
+
+def _files(path: str | Path) -> tuple[Path, Path]:
+    """The weights and the card; a dot in the name is not taken for an ending."""
+    name = str(path).removesuffix(".safetensors").removesuffix(".json")
+    return Path(f"{name}.safetensors"), Path(f"{name}.json")
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(data)
+    partial.replace(path)

@@ -1,0 +1,81 @@
+"""All settings of the mixture predictor in one value."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.predictors.gcn import GCNConfig
+
+__all__ = ["MixtureConfig"]
+
+
+@dataclass(frozen=True)
+class MixtureConfig:
+    """How a mixture predictor is meta-learned.
+
+    The constants are ours, none is from a paper.
+
+    Attributes:
+        gcn: Shape of the graph network that predicts the source tasks; what it says of training is not used.
+        iterations: Steps of its training.
+        batch_size: Architectures of a step, drawn in proportion to the number of tasks that measured them.
+        learning_rate: Peak of its one-cycle schedule.
+        weight_decay: Of its AdamW.
+        archs_per_task: Larger tasks are thinned to so many random architectures, to bound memory and their weight.
+        num_price_lists: Random lists of operation prices, each the mean function of a task that measures a cost.
+        price_spread: Standard deviation of log prices around their usual ratios.
+        prior_iterations: Steps of learning the prior.
+        prior_rate: Step size of its Adam.
+        shrinkage: How strongly the prior is held to where it starts.
+        source_dropout: Part of the sources left out of every second group of episodes, as a new task may be like none.
+        validation_fraction: Part of the canonical classes of each space held apart, to say how well it did.
+        seed: Of initial weights, batches, prices and episodes.
+    """
+
+    gcn: GCNConfig = field(default_factory=lambda: GCNConfig(width=96, dropout=0.05))
+    iterations: int = 1_200
+    batch_size: int = 256
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    archs_per_task: int = 10_000
+    num_price_lists: int = 64
+    price_spread: float = 0.8
+    prior_iterations: int = 80
+    prior_rate: float = 0.08
+    shrinkage: float = 1e-3
+    source_dropout: float = 0.4
+    validation_fraction: float = 0.05
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "batch_size", "learning_rate", "archs_per_task", "num_price_lists", "prior_rate"):
+            if not getattr(self, name) > 0:
+                raise PredictorError(f"MixtureConfig.{name} is {getattr(self, name)!r}; it is above 0.")
+        for name in ("source_dropout", "validation_fraction"):
+            if not 0 < getattr(self, name) < 1:
+                raise PredictorError(f"MixtureConfig.{name} is {getattr(self, name)!r}; it is between 0 and 1.")
+
+    @property
+    def algorithm(self) -> str:
+        """``mixture``; beside the algorithms of `mpnas_ray.meta.MetaConfig`."""
+        return "mixture"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON; `from_dict` is its inverse."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> MixtureConfig:
+        """The configuration that `to_dict` wrote.
+
+        Raises:
+            PredictorError: If a setting is unknown or out of range.
+        """
+        try:
+            return cls(**{**values, "gcn": GCNConfig(**values["gcn"])})
+        except (TypeError, KeyError) as error:
+            raise PredictorError(f"These are not the settings of a MixtureConfig of this version: {error}.") from error

@@ -1,0 +1,94 @@
+"""Functions drawn from the posterior of the mixture.
+
+A hypothesis is drawn by its probability, then a function of its Gaussian process by Matheron's rule: one drawn from
+the prior, corrected by what it says wrongly of the support. The linear kernels have exact features, the radial one has
+random Fourier features (Rahimi and Recht 2007); the correction uses the exact kernels.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mpnas_ray.mixture.knowledge import Knowledge, kernels, mean_functions
+from mpnas_ray.mixture.posterior import OFFSET_VARIANCE, Evidence, hypothesis_weights
+from mpnas_ray.mixture.prior import AMPLITUDES, SCALES
+
+__all__ = ["sample_posterior"]
+
+_NUM_FOURIER = 512
+
+
+def sample_posterior(
+    support: Knowledge,
+    scores: Tensor,
+    known: Knowledge,
+    kept: Tensor,
+    log_prior: tuple[Tensor, Tensor],
+    num_samples: int,
+    rng: Generator,
+) -> NDArray[np.float64]:
+    """Draw score functions, half of them given each scale of the scores.
+
+    Args:
+        support: Of the n measured architectures.
+        scores: Theirs on E scales, ``[E, n]``.
+        known: Of the N architectures where the functions are wanted.
+        kept: Sources in use.
+        log_prior: Of the hypotheses.
+        num_samples: S.
+        rng: Source of all randomness.
+
+    Returns:
+        ``[S, N]``.
+    """
+    num_scales, num_points = scores.shape
+    rows = torch.arange(num_points).expand(num_scales, -1)
+    found = Evidence.of(support[rows], scores, kept)
+    weights = hypothesis_weights(found.statistics, log_prior)
+    scale = torch.from_numpy(rng.permutation(np.arange(num_samples) % num_scales))
+    cumulative = weights.flatten(1).cumsum(dim=1)[scale]
+    drawn = torch.from_numpy(rng.random((num_samples, 1))) * cumulative[:, -1:]
+    place = torch.searchsorted(cumulative, drawn)[:, 0].clamp(max=cumulative.shape[1] - 1)
+    amplitude, mean, sign, factor = (torch.from_numpy(i) for i in np.unravel_index(place.numpy(), weights.shape[1:]))
+
+    amplitudes = AMPLITUDES[amplitude]  # [S, 4]
+    signs = 1.0 - 2.0 * sign[:, None]
+    prior_support, prior_known = _prior_functions(support, known, kept, amplitudes, rng)
+    offset = math.sqrt(OFFSET_VARIANCE) * torch.from_numpy(rng.standard_normal((num_samples, 1)))
+    noise = amplitudes[:, 3:].sqrt() * torch.from_numpy(rng.standard_normal((num_samples, num_points)))
+    believed = signs * mean_functions(support, kept).T[mean] + prior_support + offset + noise
+    wrong = scores[scale] / SCALES[factor][:, None] - believed
+    solved = torch.cholesky_solve(wrong[..., None], found.cholesky[scale, amplitude])[..., 0]
+    covariance = torch.einsum("jqn,sj,sn->sq", kernels(known, support, kept), amplitudes[:, :3], solved)
+    corrected = prior_known + offset + covariance + OFFSET_VARIANCE * solved.sum(dim=1, keepdim=True)
+    sampled = SCALES[factor][:, None] * (signs * mean_functions(known, kept).T[mean] + corrected)
+    return np.asarray(sampled.numpy(), dtype=np.float64)
+
+
+def _prior_functions(
+    support: Knowledge, known: Knowledge, kept: Tensor, amplitudes: Tensor, rng: Generator
+) -> tuple[Tensor, Tensor]:
+    """One function of each prior process at the support ``[S, n]`` and elsewhere ``[S, N]``."""
+    width = known.features.shape[1]
+    # The kernel exp(-|x - y|^2 / 4) is that of frequencies with variance 1/2.
+    frequencies = torch.from_numpy(rng.standard_normal((width, _NUM_FOURIER))) * math.sqrt(0.5)
+    phases = torch.from_numpy(rng.uniform(0, 2 * math.pi, _NUM_FOURIER))
+
+    share = (kept / (2 * kept.sum().clamp(min=1))).sqrt()
+
+    def features(of: Knowledge) -> list[Tensor]:
+        radial = math.sqrt(2 / _NUM_FOURIER) * torch.cos(of.features @ frequencies + phases)
+        return [torch.cat([of.ranks * share, of.values * share], dim=1), of.counts, radial]
+
+    here, there = features(support), features(known)
+    deviations = torch.cat(
+        [amplitudes[:, [place]].sqrt().expand(-1, part.shape[1]) for place, part in enumerate(here)], 1
+    )
+    weights = deviations * torch.from_numpy(rng.standard_normal(deviations.shape))
+    return weights @ torch.cat(here, dim=1).T, weights @ torch.cat(there, dim=1).T

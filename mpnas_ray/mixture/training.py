@@ -1,0 +1,130 @@
+"""Meta-training of the mixture: first the source network, then the prior over what a new task may be like."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.meta.pooling import SpacePool, held_apart, pool_by_space
+from mpnas_ray.meta.resuming import identity
+from mpnas_ray.meta.training import Progress
+from mpnas_ray.mixture.config import MixtureConfig
+from mpnas_ray.mixture.knowledge import Source
+from mpnas_ray.mixture.learning import EpisodeSource, learn_prior, validate_prior
+from mpnas_ray.mixture.predictor import MixturePredictor
+from mpnas_ray.mixture.prior import Prior
+from mpnas_ray.mixture.source_network import train_sources
+from mpnas_ray.tables import TableTask
+
+__all__ = ["MixtureResult", "meta_train_mixture"]
+
+_FEWEST_JUDGED = 15
+
+_FEWEST = 200
+"""Architectures that a task must have: episodes take up to 98 of them, and some are held apart."""
+
+
+@dataclass(frozen=True)
+class MixtureResult:
+    """What meta-training made.
+
+    Attributes:
+        predictor: Ranks zero-shot.
+        validation: Task -> mean Spearman correlation over architectures held apart, given 5 of them, without the
+            sources of the task's data sets; the network has learned from the task, so that a new one is harder. Tasks
+            with fewer than 15 architectures held apart are left out.
+        seconds: Spent since it was last begun or continued.
+    """
+
+    predictor: MixturePredictor
+    validation: Mapping[str, float]
+    seconds: float
+
+
+def meta_train_mixture(
+    tasks: Mapping[str, TableTask],
+    config: MixtureConfig | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    checkpoint: str | Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> MixtureResult:
+    """Learn a predictor from measured tasks.
+
+    Interrupted and called again with the same arguments and a checkpoint file, it goes on from there and ends with
+    exactly the result of an uninterrupted run. (Learning the prior takes seconds and is begun again.)
+
+    Args:
+        tasks: Name -> task to learn from; see `mpnas_ray.tables.leaves_out` for what must not be among them.
+        config: `MixtureConfig()` if None.
+        device: Where to compute.
+        checkpoint: File to continue from, if it is there, and to write every 200 steps.
+        on_progress: Called after each step; what it raises ends the training. Its loss is that of the source network,
+            then 1 - the mean correlation in the prior's episodes, at last that in meta-validation.
+
+    Raises:
+        PredictorError: If a task is too small, the loss is no longer finite, or the checkpoint is damaged or of another
+            training.
+    """
+    config = config or MixtureConfig()
+    small = [name for name, task in tasks.items() if len(task) < _FEWEST]
+    if small:
+        raise PredictorError(f"{small[0]} has {len(tasks[small[0]])} architectures; to learn from it takes {_FEWEST}.")
+    started, total = time.perf_counter(), config.iterations + config.prior_iterations
+
+    def report(step: int, loss: float, validation: float | None = None) -> None:
+        if on_progress is not None:
+            spent = time.perf_counter() - started
+            on_progress(Progress(step, total, loss, validation, -np.inf if validation is None else validation, spent))
+
+    names = list(tasks)
+    rng = np.random.default_rng([config.seed, 0])
+    pools = pool_by_space(tasks, config.archs_per_task, rng)
+    training, apart = zip(*(held_apart(pool, config.validation_fraction, rng) for pool in pools), strict=True)
+    network = train_sources(
+        training,
+        names,
+        config,
+        device=device,
+        identity=identity(config.to_dict(), tasks),
+        checkpoint=Path(checkpoint) if checkpoint is not None else None,
+        on_step=report,
+    )
+    sources = [Source(name, task.archs.space.name, task.kind) for name, task in tasks.items()]
+    unlearned = MixturePredictor(config, sources, network, Prior.start(len(sources)), device=device)
+    prior = learn_prior(
+        _episode_sources(tasks, training, unlearned),
+        config,
+        lambda step, correlation: report(config.iterations + step, 1 - correlation),
+    )
+    held = _episode_sources(tasks, apart, unlearned)
+    validation = {
+        name: validate_prior(source, prior, rng)
+        for name, source in zip(names, held, strict=True)
+        if len(source.rows) >= _FEWEST_JUDGED
+    }
+    reached = float(np.mean(list(validation.values()))) if validation else math.nan
+    report(total, 1 - reached, reached)
+    predictor = MixturePredictor(config, sources, network, prior, device=device)
+    return MixtureResult(predictor, validation, time.perf_counter() - started)
+
+
+def _episode_sources(
+    tasks: Mapping[str, TableTask], pools: Sequence[SpacePool], predictor: MixturePredictor
+) -> list[EpisodeSource]:
+    """The sources as episodes are drawn from them, in their order."""
+    origins = {name: {*task.datasets, *task.devices} for name, task in tasks.items()}
+    found = {}
+    for pool in pools:
+        known = predictor.known(pool.archs)
+        for name, measured in pool.tasks.items():
+            usable = np.array([name != other and origins[name].isdisjoint(origins[other]) for other in tasks])
+            found[name] = EpisodeSource(known, measured.rows, measured.scores, tasks[name].kind, usable)
+    return [found[name] for name in tasks]
