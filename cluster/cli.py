@@ -111,23 +111,30 @@ def spaces() -> None:
 
 
 class _Algorithm(str, Enum):
+    mixture = "mixture"
     boil = "boil"
     maml = "maml"
     anil = "anil"
+    pretrain = "pretrain"
 
 
 @app.command("meta-train")
 def meta_train(
     tables: Annotated[Path, typer.Option(help="Folder of NAS tables.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Checkpoint to write: OUT.safetensors and OUT.json.", show_default=False)],
-    algorithm: Annotated[_Algorithm, typer.Option(help="What moves in the inner loop: body, both or head.")] = (
-        _Algorithm.boil
-    ),
+    algorithm: Annotated[
+        _Algorithm,
+        typer.Option(
+            help="mixture adapts in closed form; boil, maml and anil by gradient; pretrain has no inner loop."
+        ),
+    ] = _Algorithm.mixture,
     hold_out: Annotated[
         list[str] | None,
         typer.Option(metavar="TASK", help="Learn nothing of this task's data sets and devices. May be repeated."),
     ] = None,
-    iterations: Annotated[int | None, typer.Option(help="Outer steps.  [default: 1500]")] = None,
+    iterations: Annotated[
+        int | None, typer.Option(help="Training steps.  [default: 1200 for mixture, else 1500]")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights and episodes.")] = 0,
     licensed_only: Annotated[
         bool, typer.Option("--licensed-only", help="Leave out tasks whose source states no licence.")
@@ -137,14 +144,46 @@ def meta_train(
     """Meta-learn a predictor from NAS tables. Interrupted, the same command goes on where it was."""
     from cluster.meta_training import run_meta_training
     from mpnas_ray.meta import MetaConfig
+    from mpnas_ray.mixture import MixtureConfig
 
-    config = MetaConfig(algorithm=algorithm.value, seed=seed)
+    config: MetaConfig | MixtureConfig = MixtureConfig(seed=seed)
+    if algorithm is not _Algorithm.mixture:
+        config = MetaConfig(algorithm=algorithm.value, seed=seed)
     if iterations is not None:
         config = replace(config, iterations=iterations)
     card = run_meta_training(
         tables, out, config, hold_out=hold_out or (), licensed_only=licensed_only, device=device, report=typer.echo
     )
     typer.echo(f"{out}.safetensors learned from {len(card.tasks)} tasks: {', '.join(card.tasks)}.")
+
+
+class _Study(str, Enum):
+    table2 = "table2"
+    table3 = "table3"
+    table4 = "table4"
+    table5 = "table5"
+    table6 = "table6"
+    fig2 = "fig2"
+    fig3 = "fig3"
+
+
+@app.command()
+def reproduce(
+    study: Annotated[_Study, typer.Argument(help="A table or figure of MP-NAS.", show_default=False)],
+    tables: Annotated[Path, typer.Option(help="Folder of NAS tables.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for STUDY.json, STUDY.md and STUDY.png.")] = Path(
+        "benchmarks/results"
+    ),
+    work: Annotated[Path, typer.Option(help="Folder for meta-trainings, which studies share.")] = Path(
+        "runs/reproduce"
+    ),
+) -> None:
+    """Regenerate a published table or figure from NAS tables, on Ray. Interrupted, the same command goes on."""
+    from cluster.studies.registry import STUDIES
+    from cluster.studies.study import reproduce
+
+    for path in reproduce(STUDIES[study.value], tables, out, work):
+        typer.echo(str(path))
 
 
 tables_app = typer.Typer(

@@ -13,7 +13,7 @@ import pytest
 from mpnas_ray.spaces import SPACE_NAMES, get_space
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("search", "tasks", "spaces", "tables", "meta-train")
+COMMANDS = ("search", "tasks", "spaces", "tables", "meta-train", "reproduce")
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 

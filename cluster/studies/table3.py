@@ -1,0 +1,62 @@
+"""Table 3: leave-one-task-out on TransNAS-Bench-101."""
+
+from __future__ import annotations
+
+from cluster.studies.folds import LEAVE_ONE_OUT, TRANSNASBENCH101
+from cluster.studies.pages import PROTOCOL, READING, TargetTable, curve_table, other_points, seconds_table
+from cluster.studies.results import Rows
+from cluster.studies.splits import Split
+from cluster.studies.study import Study
+from cluster.studies.units import Unit
+
+__all__ = ["TABLE3"]
+
+_METHODS = ("mixture", "mixture, kind not told", "boil")
+_SPLITS: tuple[Split, ...] = ("random", "class")
+
+
+def _page(rows: Rows) -> str:
+    five, fifty = (TargetTable(rows, "table3", TRANSNASBENCH101, _METHODS, points) for points in (5, 50))
+    apart = TargetTable(rows, "table3", TRANSNASBENCH101, _METHODS, 5, split="class", with_paper=False)
+    return f"""{READING} We read it as: leave-one-task-out on TransNAS-Bench-101's cell space. `mixture` is our default,
+told whether a target measures a quality or a cost (here always a quality), `boil` the paper's algorithm.
+
+{PROTOCOL}
+
+## Means over the seven tasks, random split
+
+{curve_table(rows, TRANSNASBENCH101, _METHODS, study="table3")}
+
+## 5 fine-tuning models, random split
+
+{five}
+
+{five.wins_and_losses()}
+{fifty.wins_and_losses()}
+
+## 5 fine-tuning models, class split
+
+{apart}
+
+## Means over the seven tasks, class split
+
+{curve_table(rows, TRANSNASBENCH101, _METHODS, split="class")}
+
+## Each task, random split
+
+{other_points(rows, TRANSNASBENCH101, _METHODS)}
+
+## Time
+
+Units are shared with NAS-Bench-201, whose tasks are in these means.
+
+{seconds_table(rows, _METHODS)}
+"""
+
+
+TABLE3 = Study(
+    "table3",
+    "Table 3: TransNAS-Bench-101, one task left out",
+    tuple(Unit(fold, method, split) for method in ("mixture", "boil") for split in _SPLITS for fold in LEAVE_ONE_OUT),
+    _page,
+)

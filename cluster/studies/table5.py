@@ -1,0 +1,46 @@
+"""Table 5, its rank correlations: zero-shot, without a single fine-tuning model."""
+
+from __future__ import annotations
+
+from cluster.studies.folds import LEAVE_ONE_OUT, NASBENCH201
+from cluster.studies.pages import PROTOCOL, READING, TargetTable, seconds_table
+from cluster.studies.results import Rows
+from cluster.studies.study import Study
+from cluster.studies.units import Unit
+
+__all__ = ["TABLE5"]
+
+_METHODS = ("mixture", "mixture, kind not told", "boil", "mean-rank", "mean-rank, same kind", "parameters")
+_TARGETS = NASBENCH201[:5]
+
+
+def _page(rows: Rows) -> str:
+    table = TargetTable(rows, "table5", _TARGETS, _METHODS, 0)
+    return f"""{READING} We read it as: zero-shot ranking of NAS-Bench-201, and searches with it. This page has the rank
+correlations; the columns on searches come with `mpnas compare`.
+
+`mixture` is our default, told whether a target measures a quality or a cost, and in the next column not told; `boil`
+the paper's algorithm. `mean-rank` is the mean rank of an architecture on the other tasks of NAS-Bench-201 that it may
+know, `same kind` on those that measure a quality like the target; `parameters` the number of weights of the cell's
+operations.
+
+{PROTOCOL}
+
+## No fine-tuning models, random split
+
+{table}
+
+{table.wins_and_losses()}
+
+## Time
+
+{seconds_table(rows, _METHODS)}
+"""
+
+
+TABLE5 = Study(
+    "table5",
+    "Table 5: zero-shot ranking of NAS-Bench-201",
+    tuple(Unit(fold, method) for method in ("mixture", "boil", "free") for fold in LEAVE_ONE_OUT[: len(_TARGETS)]),
+    _page,
+)
