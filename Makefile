@@ -36,8 +36,9 @@ lint: env  ## Check format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: env  ## Time graph batches and engines; results go to benchmarks/results
+bench: env  ## Time graph batches and meta-learning; results go to benchmarks/results
 	$(BIN)/python benchmarks/graph_batches.py
+	$(BIN)/python benchmarks/meta_learning.py
 
 clean:  ## Remove the environment and caches; runs stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from mpnas_ray.checkpoints import BUNDLED, load_checkpoint
 from mpnas_ray.predictors import Predictor
 from mpnas_ray.spaces import Architecture, SearchSpace
 from searchers.architecture_searcher import ArchitectureSearcher
@@ -22,10 +24,10 @@ logger = logging.getLogger(__name__)
 class MPNASSearch(ArchitectureSearcher):
     """Proposes the architectures that a graph predictor ranks highest (MP-NAS, NeurIPS 2023).
 
-    Architectures come in random order until there are ``refit_every`` results, or as a meta-learned predictor ranks
-    them zero-shot. From then on the predictor is fitted to all results each time ``refit_every`` new ones are in, fresh
-    candidates are sampled and ranked, and the searcher proposes them best first, leaving out what was proposed before.
-    Fitting and ranking run as a Ray task beside the trials; meanwhile the ranking before stays in use.
+    At first architectures come as the meta-learned predictor ranks them zero-shot, or in random order if the predictor
+    starts from scratch. It is fitted to all results each time ``refit_every`` new ones are in; then fresh candidates
+    are sampled and ranked, and the searcher proposes them best first, leaving out what was proposed before. Fitting and
+    ranking run as a Ray task beside the trials; meanwhile the ranking before stays in use.
 
     Example:
         >>> from ray import tune
@@ -53,7 +55,7 @@ class MPNASSearch(ArchitectureSearcher):
         space: str | SearchSpace,
         metric: str | None = None,
         mode: str | None = None,
-        predictor: Predictor | Literal["default"] | None = "default",
+        predictor: Predictor | str | Path | None = "default",
         refit_every: int = 4,
         num_candidates: int = 10_000,
         points_to_evaluate: Sequence[str | Mapping[str, Any]] | None = None,
@@ -68,10 +70,10 @@ class MPNASSearch(ArchitectureSearcher):
             space: A search space or its name.
             metric: Metric of the trials' results; may be left to ``TuneConfig``.
             mode: ``min`` or ``max``; may be left to ``TuneConfig``.
-            predictor: ``"default"`` for the bundled predictor of the space; there is none yet, so that a graph network
-                is trained from scratch, as with None. Or a predictor of yours, which is copied and fitted afresh each
-                time; one that has ``adapt`` is meta-learned, and ranks before the first result too
-                (`mpnas_ray.meta.load_checkpoint`).
+            predictor: ``"default"`` for the meta-learned predictor that comes with the package, a path for a checkpoint
+                of yours (`mpnas meta-train`), None for a graph network that learns from the results alone. Or a
+                predictor object, which is copied and fitted afresh each time; one that has ``adapt`` is meta-learned,
+                and ranks before the first result too.
             refit_every: Number of new results that call for a new ranking (MP-NAS: 4).
             num_candidates: Candidates that are sampled and ranked each time; spaces of up to 20,000 are ranked whole.
             points_to_evaluate: Architectures to begin with, as strings or as configs with ``arch``.
@@ -91,9 +93,7 @@ class MPNASSearch(ArchitectureSearcher):
         )
         if refit_every < 1 or num_candidates < 1:
             raise ValueError("refit_every and num_candidates must be at least 1.")
-        if predictor is not None and predictor != "default" and not isinstance(predictor, Predictor):
-            raise ValueError(f"predictor must be 'default', None or a Predictor, not {predictor!r}.")
-        self._predictor = predictor if isinstance(predictor, Predictor) else None
+        self._predictor = self._resolve(predictor)
         self._refit_every = refit_every
         self._num_candidates = num_candidates
         self._synchronous = synchronous
@@ -104,8 +104,22 @@ class MPNASSearch(ArchitectureSearcher):
         self._zero_shot_due = hasattr(self._predictor, "adapt")
         self._job: RankingJob | None = None
         self._job_labels = 0
-        if predictor == "default":
-            logger.info("No bundled predictor covers %s: the predictor is trained from scratch.", self._space_name)
+
+    def _resolve(self, predictor: Predictor | str | Path | None) -> Predictor | None:
+        """The predictor to copy at each refit; None for one from scratch."""
+        if predictor is None or isinstance(predictor, Predictor):
+            return predictor
+        if not isinstance(predictor, (str, Path)):
+            raise ValueError(f"predictor must be 'default', a path, None or a Predictor, not {predictor!r}.")
+        loaded, card = load_checkpoint(BUNDLED if predictor == "default" else predictor)
+        if card.covers(self.space):
+            return loaded
+        logger.warning(
+            "The predictor %s does not know all operations of %s: one is trained from scratch instead.",
+            card.name,
+            self._space_name,
+        )
+        return None
 
     @property
     def num_refits(self) -> int:
@@ -114,8 +128,8 @@ class MPNASSearch(ArchitectureSearcher):
 
     def _propose(self) -> Architecture | Literal["FINISHED"] | None:
         self._update_ranking()
-        if self._job is not None and (self._synchronous or self._job_labels == 0):
-            return None  # a zero-shot ranking comes within seconds: better than trials at random
+        if self._job is not None and (self._synchronous or self._ranking is None):
+            return None  # the first ranking comes within seconds: better than trials at random
         if self._ranking is None:
             self._ranking = random_ranking(self._space_name, min(self._num_candidates, 1_000), self._next_rng())
             self._position = 0
@@ -127,26 +141,31 @@ class MPNASSearch(ArchitectureSearcher):
         return self._random_unseen() or "FINISHED"
 
     def _on_label(self) -> None:
-        self._update_ranking()
+        if self._ranking is not None:  # else these are results known beforehand, and there are more to come
+            self._update_ranking()
 
     def _update_ranking(self) -> None:
         """Take over a ranking that is ready; start the next if it is due. Waits for nothing."""
-        if self._job is not None:
-            try:
-                ranking = self._job.poll()
-            except Exception:
-                self._job, self._num_labels_used = None, self._job_labels
-                self._count_failure("could not refit its predictor, so the ranking before stays in use")
-            else:
-                if ranking is None:
-                    return
+        self._take_over()
+        num_labels = len(self.observations.completed)
+        enough = num_labels >= max(2, self._num_labels_used + self._refit_every)
+        if self._job is None and (enough or self._zero_shot_due):
+            self._zero_shot_due = False
+            self._start_refit(num_labels)
+            self._take_over()  # without Ray it is ready at once
+
+    def _take_over(self) -> None:
+        if self._job is None:
+            return
+        try:
+            ranking = self._job.poll()
+        except Exception:
+            self._job, self._num_labels_used = None, self._job_labels
+            self._count_failure("could not refit its predictor, so the ranking before stays in use")
+        else:
+            if ranking is not None:
                 self._job, self._num_labels_used = None, self._job_labels
                 self._adopt(ranking)
-        num_labels = len(self.observations.completed)
-        zero_shot = self._zero_shot_due and num_labels == 0
-        if zero_shot or num_labels >= max(2, self._num_labels_used + self._refit_every):
-            self._start_refit(num_labels)
-        self._zero_shot_due = False
 
     def _start_refit(self, num_labels: int) -> None:
         archs, labels = self.observations.labels()

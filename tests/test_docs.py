@@ -7,7 +7,9 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from mpnas_ray.spaces import SPACE_NAMES, get_space
@@ -51,6 +53,15 @@ def test_the_page_on_spaces(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"| {space.num_architectures:,} |" in row
         if space.enumerable:
             assert f"| {len(space.distinct()):,} |" in row
+
+
+def test_the_page_on_predictors() -> None:
+    (block,) = python_blocks(ROOT / "docs" / "predictors.md")
+    names: dict[str, Any] = {}
+    exec(block, names)
+    assert names["best"] in names["candidates"]
+    assert names["drawn"].shape == (16, 1_000)
+    assert not np.array_equal(names["before"], names["adapted"].predict(names["candidates"]))
 
 
 def test_every_option_that_the_readme_names_exists() -> None:

@@ -13,7 +13,7 @@ from mpnas_ray.errors import PredictorError
 from mpnas_ray.spaces import Architectures, get_space
 from mpnas_ray.tables import TableTask
 
-__all__ = ["MeasuredTask", "SpacePool", "held_apart", "pool_by_space"]
+__all__ = ["MeasuredTask", "SpacePool", "pool_by_space"]
 
 
 @dataclass(frozen=True)
@@ -63,23 +63,6 @@ def pool_by_space(tasks: Mapping[str, TableTask], archs_per_task: int, rng: Gene
         }
         pools.append(SpacePool(Architectures(get_space(space_name), np.ascontiguousarray(different)), measured))
     return pools
-
-
-def held_apart(pool: SpacePool, fraction: float, rng: Generator) -> tuple[SpacePool, SpacePool]:
-    """Two pools of the same tasks: most architectures, and those of a random ``fraction`` of all canonical classes."""
-    keys, classes = np.unique(pool.archs.canonical_keys(), return_inverse=True)
-    apart = np.zeros(len(keys), dtype=np.bool_)
-    apart[rng.permutation(len(keys))[: max(1, round(fraction * len(keys)))]] = True
-    return _of(pool, ~apart[classes]), _of(pool, apart[classes])
-
-
-def _of(pool: SpacePool, chosen: NDArray[np.bool_]) -> SpacePool:
-    place = np.cumsum(chosen) - 1
-    tasks = {}
-    for name, task in pool.tasks.items():
-        kept = chosen[task.rows]
-        tasks[name] = MeasuredTask(place[task.rows[kept]].astype(np.int64), task.scores[kept])
-    return SpacePool(pool.archs[chosen], tasks)
 
 
 def _thinned(task: TableTask, limit: int, rng: Generator) -> TableTask:

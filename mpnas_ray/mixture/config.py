@@ -32,7 +32,6 @@ class MixtureConfig:
         prior_rate: Step size of its Adam.
         shrinkage: How strongly the prior is held to where it starts.
         source_dropout: Part of the sources left out of every second group of episodes, as a new task may be like none.
-        validation_fraction: Part of the canonical classes of each space held apart, to say how well it did.
         seed: Of initial weights, batches, prices and episodes.
     """
 
@@ -48,16 +47,14 @@ class MixtureConfig:
     prior_rate: float = 0.08
     shrinkage: float = 1e-3
     source_dropout: float = 0.4
-    validation_fraction: float = 0.05
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "learning_rate", "archs_per_task", "num_price_lists", "prior_rate"):
             if not getattr(self, name) > 0:
                 raise PredictorError(f"MixtureConfig.{name} is {getattr(self, name)!r}; it is above 0.")
-        for name in ("source_dropout", "validation_fraction"):
-            if not 0 < getattr(self, name) < 1:
-                raise PredictorError(f"MixtureConfig.{name} is {getattr(self, name)!r}; it is between 0 and 1.")
+        if not 0 <= self.source_dropout < 1:
+            raise PredictorError(f"MixtureConfig.source_dropout is {self.source_dropout!r}; it is from 0 to below 1.")
 
     @property
     def algorithm(self) -> str:

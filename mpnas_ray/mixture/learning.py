@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mpnas_ray.mixture.config import MixtureConfig
 from mpnas_ray.mixture.knowledge import Candidates, Knowledge, candidates, kernels, mean_functions
-from mpnas_ray.mixture.posterior import Evidence, Statistics, hypothesis_weights, signed_scales
+from mpnas_ray.mixture.posterior import Evidence, Statistics, hypothesis_weights, posterior, signed_scales
 from mpnas_ray.mixture.prior import AMPLITUDES, Prior
 from mpnas_ray.mixture.scales import support_scales
 from mpnas_ray.tables import Kind, normalize
@@ -29,6 +29,7 @@ EPISODES = ((0, 1), (5, 5), (10, 2), (25, 1), (50, 1))
 """Sizes of support sets, and how many episodes have each: most of what a prior can do, it does with few points."""
 
 _NUM_QUERY = 48
+_MOST_JUDGED = 1_000
 _CLIPPED = 0.6
 """Part of the episodes whose scores are clipped values; those of the others are ranks (`support_scales`)."""
 
@@ -69,12 +70,14 @@ def learn_prior(
         for kept in _choices_of_sources(source, config, rng)
         for num_points, count in EPISODES
     ]
+    if not groups:  # a single data set: nothing says how tasks are related
+        return Prior.start(len(sources))
     learned = {name: tensor.requires_grad_() for name, tensor in Prior.start(len(sources)).tensors().items()}
     prior = Prior(**learned)
     optimizer = torch.optim.Adam(learned.values(), lr=config.prior_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, config.prior_iterations))
     for step in range(1, config.prior_iterations + 1):
-        chosen = [group for group in groups if rng.random() < 0.5]
+        chosen = [group for group in groups if rng.random() < 0.5] or groups
         optimizer.zero_grad()
         correlations = torch.cat([_correlations(_predicted(group, prior), group.targets) for group in chosen])
         (1 - correlations.mean() + config.shrinkage * prior.penalty()).backward()  # type: ignore[no-untyped-call]
@@ -87,9 +90,17 @@ def learn_prior(
 
 def validate_prior(source: EpisodeSource, prior: Prior, rng: Generator) -> float:
     """Mean Spearman correlation in 20 episodes of a source with 5 points, without the sources of its data sets."""
-    episodes = _draw(source, torch.from_numpy(source.usable), 5, 20, rng)
-    ranks = np.stack([normalize(row, "rank") for row in _predicted(episodes, prior).double().numpy()])
-    return float((ranks * episodes.targets.numpy()).mean())
+    kept = torch.from_numpy(source.usable)
+    log_prior = prior.log_weights(candidates(source.known.reference, kept), 5, source.kind)
+    found = []
+    for _ in range(20):
+        drawn = rng.permutation(len(source.rows))
+        support, query = (torch.from_numpy(source.rows[rows]) for rows in (drawn[:5], drawn[5:_MOST_JUDGED]))
+        scores = torch.from_numpy(support_scales(source.scores[drawn[:5]]))
+        both = posterior(source.known[support.expand(2, -1)], scores, kept, log_prior).mean(source.known[query])
+        predicted = sum(normalize(scale) for scale in both.numpy())
+        found.append(np.mean(normalize(predicted, "rank") * normalize(source.scores[drawn[5:_MOST_JUDGED]], "rank")))
+    return float(np.mean(found))
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def test_a_checkpoint_with_its_card(tables: Path, tmp_path: Path) -> None:
     )
     assert card.tasks == ("transnasbench101/large", "transnasbench101/skips")
     assert len(lines) == 2
-    assert lines[-1].startswith("[4/4] query loss ")
+    assert lines[-1].startswith("[4/4] loss ")
     predictor, loaded = load_checkpoint(tmp_path / "out" / "mine")
     assert loaded == card
     tasks = load_tasks(tables)

@@ -25,7 +25,6 @@ TINY_MIXTURE = MixtureConfig(
     batch_size=64,
     num_price_lists=6,
     prior_iterations=3,
-    validation_fraction=0.2,
 )
 
 

@@ -19,10 +19,12 @@ from ray import tune
 from ray.tune.search import ConcurrencyLimiter, Searcher
 from torch import Tensor
 
-from mpnas_ray.errors import SearcherStateError, SearchSpaceError
+from mpnas_ray.checkpoints import PredictorCard, save_checkpoint
+from mpnas_ray.errors import PredictorError, SearcherStateError, SearchSpaceError
 from mpnas_ray.meta import MetaConfig, MetaPredictor
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import Architecture, get_space
+from mpnas_ray.tables import TableTask
 from searchers import ArchitectureSearcher, MPNASSearch, RandomSearch
 
 both = pytest.mark.parametrize("kind", [MPNASSearch, RandomSearch])
@@ -101,8 +103,8 @@ def test_the_predictor_is_refitted_every_four_results_and_followed() -> None:
     assert searcher.num_refits == 0
     run(searcher, ids(3, 12))
     refits = [event for event in searcher.events if event["event"] == "refit"]
-    assert [event["points"] for event in refits] == [4, 8]
-    assert searcher.num_refits == 2
+    assert [event["points"] for event in refits] == [4, 8, 12]
+    assert searcher.num_refits == 3
     proposals = [event for event in searcher.events if event["event"] == "proposal"]
     assert [event["predicted"] is None for event in proposals[:4]] == [True] * 4
     predicted = [event["predicted"] for event in proposals[4:8]]
@@ -132,11 +134,55 @@ def test_the_real_meta_predictor_is_one() -> None:
     assert (searcher.num_refits, searcher.num_failures) == (2, 0)
 
 
-def test_the_default_predictor_is_better_than_chance_on_an_easy_score() -> None:
-    searcher = MPNASSearch("nasbench201", "score", "max", seed=0)
+def test_from_scratch_is_better_than_chance_on_an_easy_score() -> None:
+    searcher = mpnas(predictor=None)
     found = [quality(arch) for arch in run(searcher, ids(0, 24))]
     assert np.mean(found[12:]) > np.mean(found[:4]) + 0.5
     assert searcher.num_failures == 0
+
+
+def test_the_default_predictor_begins_with_what_it_knows_of_other_tasks() -> None:
+    searcher = MPNASSearch("nasbench201", "score", "max", seed=0)
+    known = run(searcher, ids(0, 10))
+    blind = run(mpnas(predictor=None), ids(0, 10))
+    assert np.mean([quality(arch) for arch in known[:4]]) > np.mean([quality(arch) for arch in blind[:4]]) + 0.5
+    assert [event["event"] for event in searcher.events if event["event"] != "proposal"] == [
+        "zero_shot",
+        "refit",
+        "refit",
+    ]
+    assert searcher.num_failures == 0
+
+
+def test_points_known_beforehand_are_in_the_first_ranking() -> None:
+    points = [
+        "|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|none~0|none~1|skip_connect~2|",
+        "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+    ]
+    archs = [f"nasbench201:{point}" for point in points]
+    searcher = MPNASSearch(
+        "nasbench201", "score", "max", seed=0, points_to_evaluate=archs, evaluated_rewards=[1.0, 2.0]
+    )
+    searcher.suggest("first")
+    assert searcher.events[0]["points"] == 2
+
+
+def test_a_checkpoint_by_path(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = MetaConfig(gcn=GCNConfig(width=8))
+    archs = get_space("nasbench201").sample_many(3, np.random.default_rng(0))
+    task = TableTask("nasbench201/letters", archs, np.arange(3.0), "accuracy", "max", datasets=("letters",))
+    card = PredictorCard.of("mine", config, {task.name: task})
+    save_checkpoint(tmp_path / "mine", MetaPredictor(config), card)
+    searcher = MPNASSearch("nasbench201", "score", "max", predictor=tmp_path / "mine.safetensors")
+    searcher.suggest("first")
+    assert searcher.events[0]["event"] == "zero_shot"
+    assert not caplog.records
+    elsewhere = MPNASSearch("mixed", "score", "max", predictor=str(tmp_path / "mine"))
+    assert "mine does not know all operations of mixed: one is trained from scratch" in caplog.text
+    elsewhere.suggest("first")
+    assert elsewhere.events[0]["event"] == "proposal"
+    with pytest.raises(PredictorError, match="no predictor card"):
+        MPNASSearch("nasbench201", predictor=tmp_path / "theirs")
 
 
 def test_mode_min_turns_the_metric_around() -> None:
@@ -378,7 +424,7 @@ for number in range(9):
     [
         ({"refit_every": 0}, "refit_every"),
         ({"num_candidates": 0}, "num_candidates"),
-        ({"predictor": "mine"}, "predictor"),
+        ({"predictor": 3}, "predictor"),
         ({"max_concurrent": 0}, "max_concurrent"),
     ],
 )

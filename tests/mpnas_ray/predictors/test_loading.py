@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mpnas_ray.checkpoints import BUNDLED, load_checkpoint, refuse_if_seen
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.predictors import Predictor, load_predictor
+from mpnas_ray.spaces import SPACE_NAMES, get_space
+from mpnas_ray.tables import load_tasks
+
+ARCHS = [
+    "nasbench201:|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+    "nasbench201:|nor_conv_1x1~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_1x1~0|none~1|skip_connect~2|",
+    "nasbench201:|avg_pool_3x3~0|+|avg_pool_3x3~0|skip_connect~1|+|none~0|none~1|skip_connect~2|",
+    "nasbench201:|none~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|none~2|",
+    "nasbench201:|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+]
+SCORES = [0.3, 0.9, 0.5, 0.1, 0.7]
+ZERO_SHOT = [1.6232, -0.178, -1.8282, -0.737, -2.9242]
+ADAPTED = [-1.7924, 1.7403, -0.4693, -2.2042, 0.6555]
+"""Predictions of mpnas-1, recorded when it was made: a change of the program must not change them."""
+
+
+def test_golden_outputs() -> None:
+    predictor = load_predictor()
+    archs = get_space("nasbench201")
+    listed = [archs.parse(text) for text in ARCHS]
+    assert np.allclose(predictor.predict(listed), ZERO_SHOT, atol=1e-3)
+    assert np.allclose(predictor.adapt(listed, SCORES).predict(listed), ADAPTED, atol=1e-3)
+
+
+def test_it_ranks_every_space_at_once() -> None:
+    predictor = load_predictor("default")
+    assert isinstance(predictor, Predictor)
+    for name in SPACE_NAMES:
+        archs = get_space(name).sample_many(50, np.random.default_rng(0))
+        assert len(np.unique(predictor.predict(archs).round(6))) > 10
+
+
+def test_the_bundled_files() -> None:
+    predictor, card = load_checkpoint(BUNDLED)
+    assert card.name == BUNDLED.name == "mpnas-1"
+    assert sum(path.stat().st_size for path in BUNDLED.parent.glob("mpnas-*")) < 5_000_000
+    assert card.licences.keys() == set(card.tasks)
+    assert card.quality
+    assert card.command.startswith("mpnas meta-train ")
+    assert predictor.config == card.config
+
+
+@pytest.mark.data
+def test_it_learned_from_all_tables_and_may_not_be_judged_on_any(tables_folder: Path) -> None:
+    _, card = load_checkpoint(BUNDLED)
+    tasks = load_tasks(tables_folder)
+    assert set(card.tasks) == tasks.keys()
+    for task in tasks.values():
+        with pytest.raises(PredictorError, match="cannot be judged"):
+            refuse_if_seen(card, task)
+
+
+def test_neither_ray_nor_dgl_is_imported() -> None:
+    program = (
+        "import sys; from mpnas_ray.predictors import load_predictor; load_predictor();"
+        "print([name for name in ('ray', 'dgl') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_a_missing_path_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PredictorError, match=r"no predictor card .*mine\.json"):
+        load_predictor(tmp_path / "mine")
