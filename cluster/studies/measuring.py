@@ -14,16 +14,21 @@ from cluster.studies.baselines import Ranker
 from cluster.studies.splits import Split, draw
 from mpnas_ray.tables import TableTask, normalize
 
-__all__ = ["CURVES", "DRAWS", "MANY_DRAWS", "Measurement", "draws_of", "measure", "spearman"]
+__all__ = ["CURVES", "DRAWS", "Measurement", "draws_of", "measure", "spearman"]
 
 DRAWS = {0: 1, 5: 10, 10: 10, 25: 10, 50: 10}
 """Number of fine-tuning models -> number of draws. Without any there is nothing to draw."""
 
-MANY_DRAWS = {100: 5}
-"""Only for the curves of figure 2: their methods, on NAS-Bench-201 in the random split."""
+_FEWER = {
+    "maml": {0: 1, 5: 10, 25: 10},
+    "anil": {0: 1, 5: 10, 25: 10},
+    "pretraining": {0: 1, 5: 10},
+    "random": {5: 10, 10: 5, 25: 5, 50: 5},
+}
+"""Of methods that a study shows at fewer numbers: to adapt by gradient takes seconds a draw."""
 
 CURVES = ("mixture", "boil", "random")
-"""Methods of those curves."""
+"""Methods of figure 2."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,11 @@ class Measurement:
 
 def draws_of(target: str, split: Split, method: str) -> dict[int, int]:
     """Number of fine-tuning models -> number of draws, for a target and the name of a unit's method."""
-    curve = method in CURVES and target.startswith("nasbench201/") and split == "random"
-    return DRAWS | MANY_DRAWS if curve else dict(DRAWS)
+    if method == "mixture" and target.startswith("nasbench201/") and split == "random":
+        return {**DRAWS, 100: 5}  # for figure 2
+    if method == "boil" and split == "class":
+        return {0: 1, 5: 10}
+    return _FEWER.get(method, DRAWS)
 
 
 def measure(
