@@ -21,8 +21,9 @@ from ray.tune.search import UNDEFINED_METRIC_MODE, Searcher
 from ray.tune.search.variant_generator import parse_spec_vars
 
 from mpnas_ray.errors import MPNASError, SearcherStateError, SearchSpaceError
-from mpnas_ray.spaces import Architecture, SearchSpace, get_space
+from mpnas_ray.spaces import Architecture, Architectures, SearchSpace, get_space
 from searchers.observations import Observations, TrialRecord
+from searchers.sameness import all_architectures, keys
 from searchers.state import Arrays, read_state, write_state
 
 __all__ = ["ArchitectureSearcher"]
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 class ArchitectureSearcher(Searcher):
     """Base of the searchers; `suggest` gives ``{"arch": "<space>:<cell>"}``.
 
-    No two proposals have the same canonical form, whatever became of the first. Everything that happened is in
+    No two proposals are the same network, whatever became of the first. Everything that happened is in
     ``observations``; ``events`` lists proposals and refits for a run's telemetry; ``num_failures`` counts what went
     wrong inside the searcher and was answered otherwise.
     """
@@ -48,6 +49,7 @@ class ArchitectureSearcher(Searcher):
         evaluated_rewards: Sequence[float] | None = None,
         seed: int | None = None,
         max_concurrent: int | None = None,
+        twins: bool = False,
     ) -> None:
         """See `MPNASSearch` for the arguments."""
         if mode is not None and mode not in ("min", "max"):
@@ -60,6 +62,7 @@ class ArchitectureSearcher(Searcher):
         self._space_name = space.name if isinstance(space, SearchSpace) else get_space(space).name
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
         self._max_concurrent = max_concurrent
+        self._twins = twins
         self._live: set[str] = set()
         self._seen: set[int] = set()
         self._draws = 0
@@ -73,7 +76,7 @@ class ArchitectureSearcher(Searcher):
         self._rewards = dict(zip(map(str, points), rewards, strict=False))  # turned to scores once the mode is known
         self._points = [str(point) for point in points[len(rewards) :]]
         if self.space.enumerable:
-            self.space.distinct()  # here rather than in Tune's control loop
+            all_architectures(self.space, twins)  # here rather than in Tune's control loop
 
     # What a subclass says.
 
@@ -140,7 +143,7 @@ class ArchitectureSearcher(Searcher):
         if proposal is None or isinstance(proposal, str):
             return proposal
         self._live.add(trial_id)
-        self._seen.add(proposal.canonical)
+        self._seen.add(self._key(proposal))
         record = self.observations.trials.setdefault(trial_id, TrialRecord(str(proposal)))
         event = {"event": "proposal", "trial_id": trial_id, "arch": str(proposal), **self._explain(proposal)}
         record.predicted = event.get("predicted")
@@ -191,7 +194,7 @@ class ArchitectureSearcher(Searcher):
         trial_id = f"evaluated-{len(self.observations)}"
         iteration = len(intermediate_values or []) or 1 if pruned else None
         score = self._to_score(value)
-        self._seen.add(arch.canonical)
+        self._seen.add(self._key(arch))
         self.observations.trials[trial_id] = TrialRecord(str(arch), score=score, iteration=iteration)
         if self.observations.finish(trial_id, failed=error):
             self._on_label()
@@ -206,6 +209,7 @@ class ArchitectureSearcher(Searcher):
             "mode": self._mode,
             "seed": self._seed,
             "draws": self._draws,
+            "twins": self._twins,
             "max_concurrent": self._max_concurrent,
             "num_failures": self.num_failures,
             "points": self._points,
@@ -230,7 +234,8 @@ class ArchitectureSearcher(Searcher):
                 )
         try:
             self._metric, self._mode, self._seed = plain["metric"], plain["mode"], plain["seed"]
-            self._draws, self._max_concurrent = plain["draws"], plain["max_concurrent"]
+            self._draws, self._twins = plain["draws"], plain["twins"]
+            self._max_concurrent = plain["max_concurrent"]
             self.num_failures, self._points, self._rewards = plain["num_failures"], plain["points"], plain["rewards"]
             self.observations = Observations.from_plain(plain["trials"])
             self._seen = {int(key) for key in arrays["seen"]}
@@ -244,7 +249,7 @@ class ArchitectureSearcher(Searcher):
     def _next_point(self) -> Architecture | None:
         while self._points:
             arch = self.space.parse(self._points.pop(0))
-            if arch.canonical not in self._seen:
+            if self._key(arch) not in self._seen:
                 return arch
         return None
 
@@ -259,13 +264,17 @@ class ArchitectureSearcher(Searcher):
         """A random architecture that was not proposed yet, None if a small space has no more."""
         rng = self._next_rng()
         if self.space.enumerable:
-            candidates = self.space.distinct()
-            unseen = ~np.isin(candidates.canonical_keys(), np.fromiter(self._seen, dtype=np.uint64))
+            candidates = all_architectures(self.space, self._twins)
+            unseen = ~np.isin(keys(candidates, self._twins), np.fromiter(self._seen, dtype=np.uint64))
             return candidates[int(rng.choice(np.flatnonzero(unseen)))] if unseen.any() else None
         while True:
             for arch in self.space.sample_many(16, rng):
-                if arch.canonical not in self._seen:
+                if self._key(arch) not in self._seen:
                     return arch
+
+    def _key(self, arch: Architecture) -> int:
+        """Equal for architectures that count as the same, see `searchers.sameness`."""
+        return int(keys(Architectures.of([arch]), self._twins)[0]) if self._twins else arch.canonical
 
     def _next_rng(self) -> np.random.Generator:
         """A generator of its own for each draw, so that a restored searcher continues as if it had not stopped."""
@@ -308,7 +317,7 @@ class ArchitectureSearcher(Searcher):
             arch = None
         if arch is None:
             return False
-        self._seen.add(arch.canonical)
+        self._seen.add(self._key(arch))
         self.observations.trials[trial_id] = TrialRecord(str(arch))
         return True
 

@@ -63,6 +63,8 @@ class MPNASSearch(ArchitectureSearcher):
         seed: int | None = None,
         max_concurrent: int | None = None,
         synchronous: bool = False,
+        *,
+        twins: bool = False,
     ) -> None:
         """Nothing is computed yet but the list of a small space.
 
@@ -81,6 +83,8 @@ class MPNASSearch(ArchitectureSearcher):
             seed: Makes sequential runs reproducible if ``synchronous`` is set.
             max_concurrent: Most trials under way at a time; ``TuneConfig(max_concurrent_trials=...)`` does the same.
             synchronous: Give out nothing while a new ranking is due, so that every proposal knows all results.
+            twins: Also propose an architecture that is the same network as an earlier one and differs in its text
+                alone. For replays of tables, which measured such twins apart.
         """
         super().__init__(
             space,
@@ -90,6 +94,7 @@ class MPNASSearch(ArchitectureSearcher):
             evaluated_rewards=evaluated_rewards,
             seed=seed,
             max_concurrent=max_concurrent,
+            twins=twins,
         )
         if refit_every < 1 or num_candidates < 1:
             raise ValueError("refit_every and num_candidates must be at least 1.")
@@ -131,7 +136,9 @@ class MPNASSearch(ArchitectureSearcher):
         if self._job is not None and (self._synchronous or self._ranking is None):
             return None  # the first ranking comes within seconds: better than trials at random
         if self._ranking is None:
-            self._ranking = random_ranking(self._space_name, min(self._num_candidates, 1_000), self._next_rng())
+            self._ranking = random_ranking(
+                self._space_name, min(self._num_candidates, 1_000), self._next_rng(), self._twins
+            )
             self._position = 0
         while self._position < len(self._ranking):
             place = self._position
@@ -177,6 +184,7 @@ class MPNASSearch(ArchitectureSearcher):
             num_candidates=self._num_candidates,
             # Differs between refits, and is the same again when a restored searcher repeats one that was cut off.
             seed=int(np.random.SeedSequence([self._seed, self._num_refits, num_labels]).generate_state(1)[0]),
+            twins=self._twins,
         )
         self._job_labels = num_labels
         try:
@@ -201,7 +209,7 @@ class MPNASSearch(ArchitectureSearcher):
     def _explain(self, arch: Architecture) -> dict[str, Any]:
         """Rank and predicted score of the candidate just taken, and how many results the ranking does not know."""
         ranking, place = self._ranking, self._position - 1
-        taken = ranking is not None and 0 <= place < len(ranking) and int(ranking.keys[place]) == arch.canonical
+        taken = ranking is not None and 0 <= place < len(ranking) and int(ranking.keys[place]) == self._key(arch)
         if ranking is None or not taken or not len(ranking.predicted):
             return {"predicted": None, "rank": None, "ranking": self._num_refits, "ranking_age": None}
         return {

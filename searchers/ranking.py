@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors import GCNPredictor, Predictor
 from mpnas_ray.spaces import Architectures, get_space
+from searchers.sameness import all_architectures, keys
 
 __all__ = ["Ranking", "RankingJob", "RankingRequest", "rank_candidates"]
 
@@ -30,6 +31,7 @@ class RankingRequest:
         predictor: Is copied, then fitted; None for a GCN from scratch.
         num_candidates: How many to sample where the space is too large to enumerate.
         seed: Of the sampling and of a GCN from scratch.
+        twins: Whether texts of one network count as different, see `searchers.sameness`.
     """
 
     space: str
@@ -38,16 +40,17 @@ class RankingRequest:
     predictor: Predictor | None
     num_candidates: int
     seed: int
+    twins: bool = False
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Candidates, best first, one for each canonical form.
+    """Candidates, best first, none twice.
 
     Attributes:
         space: Name of the search space.
         codes: int8 ``[N, code_length]``.
-        keys: Canonical keys, uint64 ``[N]``.
+        keys: Of `searchers.sameness`, uint64 ``[N]``.
         predicted: Predicted scores, descending, float64 ``[N]``; empty for a random order.
         num_points: Number of labels behind it.
         seconds: What it took.
@@ -71,11 +74,11 @@ def rank_candidates(request: RankingRequest) -> Ranking:
     space = get_space(request.space)
     rng = np.random.default_rng(request.seed)
     if space.enumerable:
-        candidates = space.distinct()
-        keys = candidates.canonical_keys()
+        candidates = all_architectures(space, request.twins)
+        found = keys(candidates, request.twins)
     else:
         candidates = space.sample_many(request.num_candidates, rng)
-        keys, first = np.unique(candidates.canonical_keys(), return_index=True)
+        found, first = np.unique(keys(candidates, request.twins), return_index=True)
         candidates = candidates[first]
     predictor = deepcopy(request.predictor) if request.predictor is not None else GCNPredictor(seed=request.seed)
     if request.archs:  # else it is meta-learned, and ranks zero-shot
@@ -90,24 +93,24 @@ def rank_candidates(request: RankingRequest) -> Ranking:
     return Ranking(
         space=space.name,
         codes=candidates.codes[order],
-        keys=keys[order],
+        keys=found[order],
         predicted=predicted[order],
         num_points=len(request.archs),
         seconds=time.perf_counter() - start,
     )
 
 
-def random_ranking(space_name: str, num_candidates: int, rng: np.random.Generator) -> Ranking:
+def random_ranking(space_name: str, num_candidates: int, rng: np.random.Generator, twins: bool = False) -> Ranking:
     """Candidates in random order, for as long as there is nothing to learn from."""
     start = time.perf_counter()
     space = get_space(space_name)
     if space.enumerable:
-        candidates = space.distinct()
+        candidates = all_architectures(space, twins)
         candidates = candidates[rng.permutation(len(candidates))]
     else:
         candidates = space.sample_many(num_candidates, rng)
-    keys = candidates.canonical_keys()
-    return Ranking(space_name, candidates.codes, keys, np.empty(0), 0, time.perf_counter() - start)
+    found = keys(candidates, twins)
+    return Ranking(space_name, candidates.codes, found, np.empty(0), 0, time.perf_counter() - start)
 
 
 class RankingJob:

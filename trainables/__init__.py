@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainables.cell import CellTrainable
 from trainables.networks import build_network, load_network
+from trainables.tabular import TabularTrainable
 from trainables.tasks import (
     Metric,
     Recipe,
@@ -25,6 +26,7 @@ __all__ = [
     "Metric",
     "Recipe",
     "Split",
+    "TabularTrainable",
     "Task",
     "TaskData",
     "accuracy",

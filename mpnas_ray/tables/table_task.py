@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import TableError
-from mpnas_ray.spaces import Architectures
+from mpnas_ray.spaces import Architecture, Architectures
 
 __all__ = ["Kind", "Mode", "TableTask"]
 
@@ -84,6 +84,25 @@ class TableTask:
     def kind(self) -> Kind:
         """A value that depends on a device is a cost; all others are qualities."""
         return "cost" if self.devices else "quality"
+
+    def value_of(self, arch: Architecture | str) -> float:
+        """The raw value of one architecture, by its text.
+
+        Raises:
+            TableError: If it was not measured.
+            SearchSpaceError: If it is no architecture of the space.
+        """
+        if isinstance(arch, str):
+            arch = self.archs.space.parse(arch)
+        row = self._row_of.get(arch.codes) if arch.space.name == self.archs.space.name else None
+        if row is None:
+            raise TableError(f"{self.name} has not measured {arch}.")
+        return float(self.raw[row])
+
+    @cached_property
+    def _row_of(self) -> dict[tuple[int, ...], int]:
+        """Codes -> row."""
+        return {tuple(codes): row for row, codes in enumerate(self.archs.codes.tolist())}
 
     @cached_property
     def canonical_keys(self) -> NDArray[np.uint64]:
