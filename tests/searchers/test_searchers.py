@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
-from ray import tune
-from ray.tune.search import ConcurrencyLimiter, Searcher
+from ray.tune.search import Searcher
 from torch import Tensor
 
 from mpnas_ray.checkpoints import PredictorCard, save_checkpoint
@@ -265,27 +261,6 @@ def test_a_failing_predictor_is_counted_and_the_search_goes_on(where: str, caplo
 
 
 @both
-def test_metric_and_mode_come_from_either_side(kind: type[ArchitectureSearcher]) -> None:
-    searcher = kind("nasbench201")
-    with pytest.raises(RuntimeError, match="metric"):
-        searcher.suggest("a")
-    assert searcher.set_search_properties("score", "max", {"lr": 0.1}, num_samples=3)
-    assert searcher.suggest("a") is not None
-    assert (searcher.metric, searcher.mode) == ("score", "max")
-    with pytest.raises(ValueError, match="mode"):
-        kind("nasbench201", "score", "maximum")
-    with pytest.raises(ValueError, match="one metric"):
-        kind("nasbench201", ["a", "b"], None)  # type: ignore[arg-type]
-
-
-@both
-@pytest.mark.parametrize("domain", [tune.uniform(0, 1), tune.grid_search([1, 2]), tune.sample_from(lambda _: 1)])
-def test_open_domains_are_refused_by_name(kind: type[ArchitectureSearcher], domain: Any) -> None:
-    with pytest.raises(SearchSpaceError, match="optimizer/lr"):
-        kind("nasbench201").set_search_properties("score", "max", {"optimizer": {"lr": domain}, "task": "digits"})
-
-
-@both
 def test_points_to_evaluate_come_first_and_evaluated_ones_never(kind: type[ArchitectureSearcher]) -> None:
     points = ["64-41414-3_33_333", {"arch": "transnasbench101:64-41414-3_33_332"}, "64-41414-2_22_222"]
     searcher = kind("transnasbench101", "score", "max", seed=0, points_to_evaluate=points, evaluated_rewards=[0.9])
@@ -320,42 +295,6 @@ def test_values_of_different_iterations_are_not_mixed() -> None:
     assert dict(zip(reported, labels.tolist(), strict=True)) == {"e": 0, "a": 1, "d": 2, "b": 3, "c": 4}
 
 
-@both
-def test_concurrency_is_limited_and_a_restore_does_not_block(kind: type[ArchitectureSearcher], tmp_path: Path) -> None:
-    searcher = kind("nasbench201", "score", "max", seed=0)
-    limited = ConcurrencyLimiter(searcher, max_concurrent=2)
-    assert [limited.suggest(name) is None for name in "abc"] == [False, False, True]
-    limited.on_trial_complete("a", result={"score": 1.0})
-    assert limited.suggest("c") is not None
-    assert limited.suggest("d") is None
-    searcher.save(str(tmp_path / "state"))
-    restored = kind("nasbench201")
-    restored.restore(str(tmp_path / "state"))
-    assert restored.suggest("d") is not None, "trials that Tune does not continue would otherwise block for ever"
-
-
-@both
-def test_five_restore_five_are_ten(kind: type[ArchitectureSearcher], tmp_path: Path) -> None:
-    def fresh() -> ArchitectureSearcher:
-        extra = {"predictor": CountConvs(), "synchronous": True} if kind is MPNASSearch else {}
-        return kind("nasbench201", "score", "max", seed=3, **extra)
-
-    straight = run(fresh(), ids(0, 10))
-    for save in ("save", "save_to_dir"):
-        first = fresh()
-        archs = run(first, ids(0, 5))
-        folder = tmp_path / save
-        folder.mkdir()
-        bare = MPNASSearch("nasbench201", predictor=CountConvs()) if kind is MPNASSearch else kind("nasbench201")
-        if save == "save":
-            first.save(str(folder / "state"))
-            bare.restore(str(folder / "state"))
-        else:
-            first.save_to_dir(str(folder), "session")
-            bare.restore_from_dir(str(folder))
-        assert archs + run(bare, ids(5, 10)) == straight
-
-
 def test_pending_trials_survive_a_restore(tmp_path: Path) -> None:
     searcher = mpnas()
     pending = searcher.suggest("pending")["arch"]
@@ -366,15 +305,6 @@ def test_pending_trials_survive_a_restore(tmp_path: Path) -> None:
     restored.on_trial_result("pending", {"score": 1.0, "training_iteration": 1})
     restored.on_trial_complete("pending", result={"score": 2.0, "training_iteration": 2})
     assert restored.observations.trials["pending"].score == 2.0
-
-
-@both
-def test_pickled_at_any_moment(kind: type[ArchitectureSearcher]) -> None:
-    searcher = kind("nasbench201", "score", "max", seed=0)
-    for step in range(6):
-        copy = pickle.loads(cloudpickle.dumps(searcher))
-        assert copy.suggest("x")["arch"] == deepcopy(searcher).suggest("x")["arch"]
-        run(searcher, [f"t{step}"])
 
 
 def test_damaged_and_foreign_states_are_refused_and_left_alone(tmp_path: Path) -> None:
@@ -398,25 +328,6 @@ def test_damaged_and_foreign_states_are_refused_and_left_alone(tmp_path: Path) -
     path.write_bytes(newer)  # the checksum inside says so as well; either way it is refused
     with pytest.raises(SearcherStateError):
         MPNASSearch("nasbench201").restore(str(path))
-
-
-def test_a_fresh_process_proposes_the_same() -> None:
-    code = """
-from searchers import MPNASSearch
-searcher = MPNASSearch("mixed", "score", "max", seed=5, synchronous=True)
-for number in range(9):
-    config = None
-    while config is None:
-        config = searcher.suggest(str(number))
-    print(config["arch"])
-    searcher.on_trial_complete(str(number), result={"score": len(config["arch"])})
-"""
-    outputs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        for _ in range(2)
-    ]
-    assert outputs[0] == outputs[1]
-    assert len(set(outputs[0].splitlines())) == 9
 
 
 @pytest.mark.parametrize(
