@@ -61,8 +61,6 @@ def draws_of(target: str, split: Split, method: str) -> dict[int, int]:
     """Number of fine-tuning models -> number of draws, for a target and the name of a unit's method."""
     if method == "mixture" and target.startswith("nasbench201/") and split == "random":
         return {**DRAWS, 100: 5}  # for figure 2
-    if method == "boil" and split == "class":
-        return {0: 1, 5: 10}
     return _FEWER.get(method, DRAWS)
 
 
