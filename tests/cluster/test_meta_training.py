@@ -9,6 +9,7 @@ from cluster.meta_training import run_meta_training
 from mpnas_ray.checkpoints import load_checkpoint, refuse_if_seen
 from mpnas_ray.errors import TableError
 from mpnas_ray.meta import MetaConfig
+from mpnas_ray.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask, load_tasks, write_task
@@ -16,6 +17,7 @@ from mpnas_ray.tables import TableTask, load_tasks, write_task
 CONFIG = MetaConfig(
     gcn=GCNConfig(width=8), iterations=4, validation_every=2, num_support=4, num_query=8, tasks_per_batch=2
 )
+MIXTURE = MixtureConfig(gcn=GCNConfig(width=8), iterations=200, batch_size=32, num_price_lists=4, prior_iterations=2)
 
 
 @pytest.fixture
@@ -50,18 +52,34 @@ def test_a_checkpoint_with_its_card(tables: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mine.json", "mine.safetensors"]
 
 
-def test_interrupted_it_goes_on(tables: Path, tmp_path: Path) -> None:
-    whole = run_meta_training(tables, tmp_path / "whole", CONFIG)
+@pytest.mark.parametrize("config", [CONFIG, MIXTURE])
+def test_interrupted_it_goes_on(tables: Path, tmp_path: Path, config: MetaConfig | MixtureConfig) -> None:
+    whole = run_meta_training(tables, tmp_path / "whole", config)
 
-    def interrupt(_: str) -> None:
-        raise KeyboardInterrupt
+    lines: list[str] = []
+
+    def interrupt(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 2:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_meta_training(tables, tmp_path / "parts", CONFIG, report=interrupt)
+        run_meta_training(tables, tmp_path / "parts", config, report=interrupt)
     assert (tmp_path / "parts.training").exists()
-    parts = run_meta_training(tables, tmp_path / "parts", CONFIG)
+    parts = run_meta_training(tables, tmp_path / "parts", config)
     assert parts.quality == whole.quality
     assert (tmp_path / "parts.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+
+
+def test_a_mixture_says_how_well_it_does_on_each_task(tables: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    card = run_meta_training(tables, tmp_path / "mine", MIXTURE, report=lines.append)
+    assert [line.partition("]")[0] for line in lines] == ["[100/202", "[200/202", "[202/202", "[202/202"]
+    assert "Spearman in meta-validation" in lines[-1]
+    assert {figure.partition(":")[0] for figure in card.quality} == set(card.tasks)
+    predictor, loaded = load_checkpoint(tmp_path / "mine")
+    assert loaded == card
+    assert isinstance(predictor, MixturePredictor)
 
 
 def test_only_what_may_be_learned_from(tables: Path, tmp_path: Path) -> None:

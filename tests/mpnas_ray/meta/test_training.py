@@ -11,6 +11,7 @@ import torch
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta import EpisodePool, MetaConfig, MetaResult, Parameters, Progress, initial_parameters, meta_train
 from mpnas_ray.meta import training as training_module
+from mpnas_ray.meta.network import forward, stacked
 from mpnas_ray.meta.training import outer_loss, outer_rate, validate
 from mpnas_ray.tables import TableTask
 
@@ -187,3 +188,15 @@ def test_the_papers_configuration_runs(made_up_tasks: Tasks) -> None:
     result = meta_train(made_up_tasks, config)
     assert result.iterations == 20
     assert math.isfinite(result.validations[0].spearman)
+
+
+def test_pretraining_has_no_inner_loop(made_up_tasks: Tasks, tiny: MetaConfig) -> None:
+    config = replace(tiny, algorithm="pretrain")
+    episodes = EpisodePool.of(made_up_tasks, config, np.random.default_rng(0)).draw(np.random.default_rng(1))
+    drawn = initial_parameters(config.gcn, torch.Generator().manual_seed(0))
+    weights = {name: tensor.requires_grad_() for name, tensor in drawn.items()}
+    losses = outer_loss(weights, episodes, config)
+    predicted = forward(stacked(weights, len(episodes)), episodes.query.graphs, config.gcn)
+    assert torch.allclose(losses, (predicted - episodes.query.scores).square().mean(dim=1))
+    assert not torch.allclose(losses, outer_loss(weights, episodes, tiny))
+    assert (config.adapt_rates.body, config.adapt_rates.head) == (config.adapt_rate, config.adapt_rate)
