@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cluster.studies.folds import LEAVE_ONE_OUT, NASBENCH201
 from cluster.studies.measuring import CURVES
-from cluster.studies.pages import PROTOCOL, READING, TargetTable
+from cluster.studies.pages import PROTOCOL, READING, TUNED, TargetTable
 from cluster.studies.plots import save_curves
 from cluster.studies.results import Row, Rows
 from cluster.studies.study import Study
@@ -41,6 +41,8 @@ known to us. `mixture` is our default, told whether a target measures a quality 
 `random` the same network fine-tuned from random weights.
 
 {PROTOCOL.replace("over 10 draws", "over 5 draws")}
+
+{TUNED}
 
 {tables}
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cluster.studies.folds import LEAVE_ONE_OUT, NASBENCH201
-from cluster.studies.pages import PROTOCOL, READING, TargetTable, curve_table, other_points, seconds_table
+from cluster.studies.pages import PROTOCOL, READING, TUNED, TargetTable, curve_table, other_points, seconds_table
 from cluster.studies.results import Rows
 from cluster.studies.study import Study
 from cluster.studies.units import Unit
@@ -21,6 +21,8 @@ default, told whether a target measures a quality or a cost; `boil`, `maml` and 
 compares, `boil` its choice.
 
 {PROTOCOL}
+
+{TUNED}
 
 ## 5 fine-tuning models, random split
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cluster.studies.folds import LEAVE_ONE_OUT, TRANSNASBENCH101
-from cluster.studies.pages import PROTOCOL, READING, TargetTable, curve_table, other_points, seconds_table
+from cluster.studies.pages import PROTOCOL, READING, TUNED, TargetTable, curve_table, other_points, seconds_table
 from cluster.studies.results import Rows
 from cluster.studies.splits import Split
 from cluster.studies.study import Study
@@ -23,6 +23,8 @@ def _page(rows: Rows) -> str:
 told whether a target measures a quality or a cost (here always a quality), `boil` the paper's algorithm.
 
 {PROTOCOL}
+
+{TUNED}
 
 ## Means over the seven tasks, random split
 

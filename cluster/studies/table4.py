@@ -9,6 +9,7 @@ from cluster.studies.pages import (
     POINTS,
     PROTOCOL,
     READING,
+    TUNED,
     TargetTable,
     curve_table,
     markdown_table,
@@ -62,6 +63,8 @@ method against ways to do without meta-learning.
 - `parameters`: the number of weights of the cell's operations, larger first. It uses no points.
 
 {PROTOCOL}
+
+{TUNED}
 
 ## 5 fine-tuning models, random split
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cluster.studies.folds import LEAVE_ONE_OUT, NASBENCH201
-from cluster.studies.pages import PROTOCOL, READING, TargetTable, seconds_table
+from cluster.studies.pages import PROTOCOL, READING, TUNED, TargetTable, seconds_table
 from cluster.studies.results import Rows
 from cluster.studies.study import Study
 from cluster.studies.units import Unit
@@ -25,6 +25,8 @@ know, `same kind` on those that measure a quality like the target; `parameters` 
 operations.
 
 {PROTOCOL}
+
+{TUNED}
 
 ## No fine-tuning models, random split
 

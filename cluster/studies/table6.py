@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cluster.studies.folds import ACROSS_SPACES, NASBENCH101, STRICT_ACROSS_SPACES, TRANSNASBENCH101
-from cluster.studies.pages import POINTS, READING, TargetTable, curve_table, seconds_table
+from cluster.studies.pages import POINTS, READING, TUNED, TargetTable, curve_table, seconds_table
 from cluster.studies.results import Row, Rows
 from cluster.studies.splits import Split
 from cluster.studies.study import Study
@@ -52,6 +52,8 @@ class split NAS-Bench-201 is halved by networks rather than texts, and no twin o
   space.
 - `{_STRICT}` learns nothing from CIFAR-10.
 - NAS-Bench-ASR cannot be judged on: its table is not publicly available any more.
+
+{TUNED}
 
 ## 5 fine-tuning models, TransNAS-Bench-101
 
