@@ -19,10 +19,12 @@ __all__ = ["CURVES", "DRAWS", "Measurement", "draws_of", "measure", "spearman"]
 DRAWS = {0: 1, 5: 10, 10: 10, 25: 10, 50: 10}
 """Number of fine-tuning models -> number of draws. Without any there is nothing to draw."""
 
+_FIVE = {0: 1, 5: 10}
+
 _FEWER = {
-    "maml": {0: 1, 5: 10, 25: 10},
-    "anil": {0: 1, 5: 10, 25: 10},
-    "pretraining": {0: 1, 5: 10},
+    "maml": _FIVE,
+    "anil": _FIVE,
+    "pretraining": _FIVE,
     "random": {5: 10, 10: 5, 25: 5, 50: 5},
 }
 """Of methods that a study shows at fewer numbers: to adapt by gradient takes seconds a draw."""
@@ -57,8 +59,10 @@ class Measurement:
         return cls(**{**values, "values": tuple(values["values"])})
 
 
-def draws_of(target: str, split: Split, method: str) -> dict[int, int]:
+def draws_of(target: str, split: Split, method: str, *, across_spaces: bool = False) -> dict[int, int]:
     """Number of fine-tuning models -> number of draws, for a target and the name of a unit's method."""
+    if across_spaces and method != "mixture":
+        return _FIVE
     if method == "mixture" and target.startswith("nasbench201/") and split == "random":
         return {**DRAWS, 100: 5}  # for figure 2
     return _FEWER.get(method, DRAWS)

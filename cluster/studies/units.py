@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from cluster.studies.folds import TASKS, Fold
+from cluster.studies.folds import ACROSS_SPACES, STRICT_ACROSS_SPACES, TASKS, Fold
 from cluster.studies.measuring import Measurement, draws_of, measure
 from cluster.studies.methods import Method, Sources
 from cluster.studies.splits import SPLIT_SEED, SpaceSplit, Split, judgeable, split_space
@@ -55,7 +55,9 @@ class Unit:
 
     def draws(self, target: str, method: Method) -> dict[int, int]:
         """Number of fine-tuning models -> number of draws."""
-        draws = draws_of(target, self.split, self.method)
+        draws = draws_of(
+            target, self.split, self.method, across_spaces=self.fold in (ACROSS_SPACES, STRICT_ACROSS_SPACES)
+        )
         return {points: number for points, number in draws.items() if points or method.zero_shot}
 
 
