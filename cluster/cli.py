@@ -43,7 +43,13 @@ def search(
     preset: Annotated[
         _Preset, typer.Option(help="Sizes of the networks: paper is appendix A of MP-NAS.")
     ] = _Preset.small,
-    searcher: Annotated[str, typer.Option(help="What proposes architectures: mpnas or random.")] = "mpnas",
+    searcher: Annotated[
+        str,
+        typer.Option(
+            help="What proposes architectures: mpnas, scratch (mpnas without what it knows of other tasks), tpe, "
+            "evolution, local-search, reinforce or random."
+        ),
+    ] = "mpnas",
     max_concurrent: Annotated[
         int | None, typer.Option(help="Most trials at a time.  [default: as many as the cluster has room for]")
     ] = None,

@@ -7,8 +7,10 @@ import math
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,15 @@ from cluster.run_folder import RunFolder
 from cluster.telemetry import SearchTelemetry
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import get_space
-from searchers import ArchitectureSearcher, MPNASSearch, RandomSearch
+from searchers import (
+    ArchitectureSearcher,
+    LocalSearch,
+    MPNASSearch,
+    RandomSearch,
+    RegularizedEvolution,
+    REINFORCESearch,
+    TPESearch,
+)
 from trainables import CellTrainable, Task, get_task
 from trainables.cell import score_test
 from trainables.networks import FoundNetwork, save_network
@@ -30,8 +40,16 @@ from trainables.networks.network import get_macro
 
 __all__ = ["SEARCHERS", "RunInterruptedError", "run_search"]
 
-SEARCHERS: dict[str, type[ArchitectureSearcher]] = {"mpnas": MPNASSearch, "random": RandomSearch}
-"""Searchers by the names that ``--searcher`` takes."""
+SEARCHERS: dict[str, Callable[..., ArchitectureSearcher]] = {
+    "mpnas": MPNASSearch,
+    "scratch": partial(MPNASSearch, predictor=None),
+    "tpe": TPESearch,
+    "evolution": RegularizedEvolution,
+    "local-search": LocalSearch,
+    "reinforce": REINFORCESearch,
+    "random": RandomSearch,
+}
+"""Searchers by the names that ``--searcher`` takes; ``scratch`` is MP-NAS without what it knows of other tasks."""
 
 _TUNE_ENVIRONMENT = {
     # A snapshot takes a few milliseconds here; Tune's default of one in ten seconds could lose finished short trials.

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mpnas_ray.spaces import get_space
-from searchers import MPNASSearch, RandomSearch
+from mpnas_ray.tables import TableTask
+from searchers import (
+    ArchitectureSearcher,
+    LocalSearch,
+    MeanRankSearch,
+    MPNASSearch,
+    NearestTaskSearch,
+    RandomSearch,
+    RegularizedEvolution,
+    REINFORCESearch,
+    TPESearch,
+)
 from searchers.testing import MakeSearcher, SearcherConformance, SearcherInTuneConformance
+from searchers.transfer import TransferSearch
+
+
+def source(name: str, seed: int) -> TableTask:
+    archs = get_space("transnasbench101").enumerate()
+    raw = np.random.default_rng(seed).normal(size=len(archs))
+    return TableTask(f"transnasbench101/{name}", archs, raw, "accuracy", "max", datasets=(name,))
+
+
+SOURCES = {name: source(name, seed) for seed, name in enumerate(("letters", "sounds"))}
 
 
 class OurKeys:
@@ -23,6 +46,20 @@ class TestRandomSearch(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self) -> MakeSearcher:
         return lambda **arguments: RandomSearch("mixed", **arguments)
+
+
+@pytest.mark.parametrize("kind", [RegularizedEvolution, LocalSearch, TPESearch, REINFORCESearch])
+class TestRivals(OurKeys, SearcherConformance):
+    @pytest.fixture
+    def make_searcher(self, kind: type[ArchitectureSearcher]) -> MakeSearcher:
+        return partial(kind, "nasbench201")
+
+
+@pytest.mark.parametrize("kind", [MeanRankSearch, NearestTaskSearch])
+class TestTransferRivals(OurKeys, SearcherConformance):
+    @pytest.fixture
+    def make_searcher(self, kind: type[TransferSearch]) -> MakeSearcher:
+        return partial(kind, "transnasbench101", sources=SOURCES)
 
 
 class TestMPNASSearchFromScratch(OurKeys, SearcherConformance):
