@@ -48,8 +48,9 @@ the meta-trainings. The sources are all other tasks, NAS-Bench-101's CIFAR-10 to
 the architectures of a space (7,812 of NAS-Bench-201, 2,048 of TransNAS-Bench-101) are for meta-training, the same for
 all tasks. Fine-tuning models are drawn from the other half, the same ones for all methods, and all the rest of that
 half is judged. In the random split, the paper's, twins (other texts of one network) may lie on both sides; in the
-class split they never do, nor is a twin of a fine-tuning model judged. The two spaces are split apart from each
-other, and have cells in common: a cell that is judged may be known from the other space, on other tasks.\
+class split, run for the default and for what costs nothing, they never do, nor is a twin of a fine-tuning model
+judged. The two spaces are split apart from each other, and have cells in common: a cell that is judged may be known
+from the other space, on other tasks.\
 """
 
 
