@@ -55,6 +55,19 @@ def test_the_page_on_spaces(capsys: pytest.CaptureFixture[str]) -> None:
             assert f"| {len(space.distinct()):,} |" in row
 
 
+def test_the_page_on_experiments(tmp_path: Path) -> None:
+    experiment, conformance = python_blocks(ROOT / "docs" / "experiment.md")
+    (tmp_path / "experiment.py").write_text(experiment)
+    done = subprocess.run([sys.executable, "experiment.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("nasbench201:")
+    (tmp_path / "test_mine.py").write_text(conformance)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+
+
 def test_the_page_on_predictors() -> None:
     (block,) = python_blocks(ROOT / "docs" / "predictors.md")
     names: dict[str, Any] = {}
