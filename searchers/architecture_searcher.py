@@ -17,14 +17,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+from optuna.samplers import RandomSampler
 from ray.tune.search import UNDEFINED_METRIC_MODE, Searcher
-from ray.tune.search.variant_generator import parse_spec_vars
 
 from mpnas_ray.errors import MPNASError, SearcherStateError, SearchSpaceError
 from mpnas_ray.spaces import Architecture, Architectures, SearchSpace, get_space
+from searchers.hyperparameters import Hyperparameters, SamplerFactory, tpe_sampler
 from searchers.observations import Observations, TrialRecord
 from searchers.sameness import all_architectures, keys
 from searchers.state import Arrays, read_state, write_state
+from searchers.told_study import ToldStudy
 
 __all__ = ["ArchitectureSearcher"]
 
@@ -50,6 +52,7 @@ class ArchitectureSearcher(Searcher):
         seed: int | None = None,
         max_concurrent: int | None = None,
         twins: bool = False,
+        hyperparameter_sampler: SamplerFactory = tpe_sampler,
     ) -> None:
         """See `MPNASSearch` for the arguments."""
         if mode is not None and mode not in ("min", "max"):
@@ -63,6 +66,9 @@ class ArchitectureSearcher(Searcher):
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
         self._max_concurrent = max_concurrent
         self._twins = twins
+        self._hyperparameter_sampler = hyperparameter_sampler
+        self._hyperparameters = Hyperparameters({}, {})
+        self._study: ToldStudy | None = None  # of the hyperparameters; follows from the observations
         self._live: set[str] = set()
         self._seen: set[int] = set()
         self._draws = 0
@@ -75,6 +81,11 @@ class ArchitectureSearcher(Searcher):
             raise ValueError(f"{len(rewards)} evaluated_rewards, but only {len(points)} points_to_evaluate.")
         self._rewards = dict(zip(map(str, points), rewards, strict=False))  # turned to scores once the mode is known
         self._points = [str(point) for point in points[len(rewards) :]]
+        self._given = {
+            str(point): dict(given)
+            for point, given in zip(points, points_to_evaluate or [], strict=True)
+            if isinstance(given, Mapping)
+        }
         if self.space.enumerable:
             all_architectures(self.space, twins)  # here rather than in Tune's control loop
 
@@ -102,19 +113,22 @@ class ArchitectureSearcher(Searcher):
         return get_space(self._space_name)
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
-        """Take metric and mode from ``TuneConfig`` and look at ``param_space``, whose constants reach the trials by
-        themselves.
+        """Take metric and mode from ``TuneConfig`` and look at ``param_space``.
+
+        Its constants reach the trials by themselves; what it leaves open is drawn by an Optuna sampler for each
+        architecture, given all results.
 
         Raises:
-            SearchSpaceError: If ``param_space`` holds a domain: the trial would receive it unresolved.
+            SearchSpaceError: If ``param_space`` holds a grid search, a domain that depends on other entries, or one for
+                the architecture.
         """
-        _, domains, grids = parse_spec_vars(config)
-        if domains or grids:
-            names = ", ".join("/".join(map(str, path)) for path, _ in [*domains, *grids])
+        hyperparameters = Hyperparameters.of(config)
+        if "arch" in hyperparameters.domains:
             raise SearchSpaceError(
-                f"{type(self).__name__} chooses the architecture alone, but param_space leaves {names} open. "
-                f"Give constants there."
+                f'param_space leaves "arch" open, which {type(self).__name__} chooses from {self._space_name}: '
+                f"take it out of param_space."
             )
+        self._hyperparameters, self._study = hyperparameters, None
         if mode is not None and mode not in ("min", "max"):
             raise ValueError(f"mode must be 'min' or 'max', not {mode!r}.")
         self._metric, self._mode = metric or self._metric, mode or self._mode
@@ -144,11 +158,13 @@ class ArchitectureSearcher(Searcher):
             return proposal
         self._live.add(trial_id)
         self._seen.add(self._key(proposal))
+        drawn = self._draw_hyperparameters(str(proposal))
         record = self.observations.trials.setdefault(trial_id, TrialRecord(str(proposal)))
         event = {"event": "proposal", "trial_id": trial_id, "arch": str(proposal), **self._explain(proposal)}
-        record.predicted = event.get("predicted")
-        self.events.append(event)
-        return {"arch": str(proposal)}
+        record.predicted, record.drawn = event.get("predicted"), drawn
+        config = self._hyperparameters.config(drawn or {})
+        self.events.append({**event, "hyperparameters": config} if config else event)
+        return {"arch": str(proposal), **config}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Remember the newest value: a trial that is stopped while paused completes without one."""
@@ -195,7 +211,8 @@ class ArchitectureSearcher(Searcher):
         iteration = len(intermediate_values or []) or 1 if pruned else None
         score = self._to_score(value)
         self._seen.add(self._key(arch))
-        self.observations.trials[trial_id] = TrialRecord(str(arch), score=score, iteration=iteration)
+        drawn = self._hyperparameters.drawn(parameters)
+        self.observations.trials[trial_id] = TrialRecord(str(arch), score=score, iteration=iteration, drawn=drawn)
         if self.observations.finish(trial_id, failed=error):
             self._on_label()
 
@@ -213,6 +230,7 @@ class ArchitectureSearcher(Searcher):
             "max_concurrent": self._max_concurrent,
             "num_failures": self.num_failures,
             "points": self._points,
+            "given": self._given,
             "rewards": self._rewards,
             "trials": self.observations.to_plain(),
             "own": plain,
@@ -237,6 +255,7 @@ class ArchitectureSearcher(Searcher):
             self._draws, self._twins = plain["draws"], plain["twins"]
             self._max_concurrent = plain["max_concurrent"]
             self.num_failures, self._points, self._rewards = plain["num_failures"], plain["points"], plain["rewards"]
+            self._given, self._study = plain["given"], None
             self.observations = Observations.from_plain(plain["trials"])
             self._seen = {int(key) for key in arrays["seen"]}
             self._live = set()  # trials that Tune continues will be heard from; others would block for ever
@@ -244,7 +263,30 @@ class ArchitectureSearcher(Searcher):
         except (KeyError, TypeError) as error:
             raise SearcherStateError(f"{checkpoint_path} lacks what a {type(self).__name__} needs: {error}") from error
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the study, which is made anew from the observations."""
+        return {**self.__dict__, "_study": None}
+
     # What the parts above share.
+
+    def _draw_hyperparameters(self, arch: str) -> dict[str, Any] | None:
+        """What the trial of an architecture shall have, as it came with the point to evaluate or as Optuna draws it."""
+        if not len(self._hyperparameters):
+            return None
+        given = self._hyperparameters.drawn(self._given.pop(arch, {}))
+        if given is not None:
+            return given
+        seed = int(self._next_rng().integers(2**32))
+        try:
+            distributions = self._hyperparameters.distributions()
+            self._study = ToldStudy.in_step(
+                self._study, distributions, self.observations, lambda trial_id: self.observations.trials[trial_id].drawn
+            )
+            return self._study.ask(self._hyperparameter_sampler(seed))
+        except Exception:
+            self._study = None
+            self._count_failure("could not ask its sampler, so the hyperparameters are random ones")
+            return ToldStudy(self._hyperparameters.distributions()).ask(RandomSampler(seed))
 
     def _next_point(self) -> Architecture | None:
         while self._points:
@@ -318,7 +360,9 @@ class ArchitectureSearcher(Searcher):
         if arch is None:
             return False
         self._seen.add(self._key(arch))
-        self.observations.trials[trial_id] = TrialRecord(str(arch))
+        self.observations.trials[trial_id] = TrialRecord(
+            str(arch), drawn=self._hyperparameters.drawn(config) if isinstance(config, Mapping) else None
+        )
         return True
 
     def _parse_point(self, point: str | Mapping[str, Any]) -> Architecture:
@@ -331,4 +375,4 @@ class ArchitectureSearcher(Searcher):
         """Points that came with their rewards become evaluated points, now that the mode is known."""
         while self._rewards:
             text = next(iter(self._rewards))
-            self.add_evaluated_point({"arch": text}, self._rewards.pop(text))
+            self.add_evaluated_point({**self._given.pop(text, {}), "arch": text}, self._rewards.pop(text))

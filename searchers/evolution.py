@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mpnas_ray.spaces import Architecture, SearchSpace
+from searchers.hyperparameters import SamplerFactory, tpe_sampler
 from searchers.neighbors import NeighborSearch
 from searchers.state import Arrays
 
@@ -36,6 +37,7 @@ class RegularizedEvolution(NeighborSearch):
         seed: int | None = None,
         max_concurrent: int | None = None,
         twins: bool = False,
+        hyperparameter_sampler: SamplerFactory = tpe_sampler,
     ) -> None:
         """Nothing is computed yet.
 
@@ -53,6 +55,7 @@ class RegularizedEvolution(NeighborSearch):
             seed: Makes sequential runs reproducible.
             max_concurrent: See `MPNASSearch`.
             twins: See `MPNASSearch`.
+            hyperparameter_sampler: See `MPNASSearch`.
         """
         super().__init__(
             space,
@@ -63,6 +66,7 @@ class RegularizedEvolution(NeighborSearch):
             seed=seed,
             max_concurrent=max_concurrent,
             twins=twins,
+            hyperparameter_sampler=hyperparameter_sampler,
         )
         if population_size < 1 or sample_size < 1:
             raise ValueError("population_size and sample_size must be at least 1.")

@@ -13,6 +13,7 @@ from mpnas_ray.checkpoints import BUNDLED, load_checkpoint
 from mpnas_ray.predictors import Predictor
 from mpnas_ray.spaces import Architecture, SearchSpace
 from searchers.architecture_searcher import ArchitectureSearcher
+from searchers.hyperparameters import SamplerFactory, tpe_sampler
 from searchers.ranking import Ranking, RankingJob, RankingRequest, random_ranking
 from searchers.state import Arrays
 
@@ -65,6 +66,7 @@ class MPNASSearch(ArchitectureSearcher):
         synchronous: bool = False,
         *,
         twins: bool = False,
+        hyperparameter_sampler: SamplerFactory = tpe_sampler,
     ) -> None:
         """Nothing is computed yet but the list of a small space.
 
@@ -85,6 +87,8 @@ class MPNASSearch(ArchitectureSearcher):
             synchronous: Give out nothing while a new ranking is due, so that every proposal knows all results.
             twins: Also propose an architecture that is the same network as an earlier one and differs in its text
                 alone. For replays of tables, which measured such twins apart.
+            hyperparameter_sampler: Makes, from a seed, the Optuna sampler that draws what ``param_space`` leaves open
+                beside the architecture; TPE by default.
         """
         super().__init__(
             space,
@@ -95,6 +99,7 @@ class MPNASSearch(ArchitectureSearcher):
             seed=seed,
             max_concurrent=max_concurrent,
             twins=twins,
+            hyperparameter_sampler=hyperparameter_sampler,
         )
         if refit_every < 1 or num_candidates < 1:
             raise ValueError("refit_every and num_candidates must be at least 1.")
@@ -248,4 +253,4 @@ class MPNASSearch(ArchitectureSearcher):
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles the searcher when a Tuner is made; a refit under way is not part of it and will be repeated."""
-        return {**self.__dict__, "_job": None, "_job_labels": 0}
+        return {**super().__getstate__(), "_job": None, "_job_labels": 0}

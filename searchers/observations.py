@@ -26,6 +26,7 @@ class TrialRecord:
         score: Last value that the trial reported, higher is better; None before the first.
         iteration: Training iteration of that value; None for a score from elsewhere, which counts as a full training.
         predicted: Score predicted when it was proposed, if a predictor did; only its order means something.
+        drawn: What was drawn for the open hyperparameters, by name (`searchers.hyperparameters`).
     """
 
     arch: str
@@ -33,6 +34,7 @@ class TrialRecord:
     score: float | None = None
     iteration: int | None = None
     predicted: float | None = None
+    drawn: dict[str, Any] | None = None
 
 
 @dataclass

@@ -16,6 +16,7 @@ from mpnas_ray.errors import SearcherStateError, SearchSpaceError
 from mpnas_ray.spaces import Architecture, Architectures, SearchSpace
 from mpnas_ray.tables import TableTask
 from searchers.architecture_searcher import ArchitectureSearcher
+from searchers.hyperparameters import SamplerFactory, tpe_sampler
 from searchers.sameness import keys
 from searchers.state import Arrays
 
@@ -42,6 +43,7 @@ class TransferSearch(ArchitectureSearcher):
         seed: int | None = None,
         max_concurrent: int | None = None,
         twins: bool = False,
+        hyperparameter_sampler: SamplerFactory = tpe_sampler,
     ) -> None:
         """Rank the architectures of every source.
 
@@ -55,6 +57,7 @@ class TransferSearch(ArchitectureSearcher):
             seed: Makes sequential runs reproducible.
             max_concurrent: See `MPNASSearch`.
             twins: See `MPNASSearch`.
+            hyperparameter_sampler: See `MPNASSearch`.
 
         Raises:
             SearchSpaceError: If a source is of another space.
@@ -69,6 +72,7 @@ class TransferSearch(ArchitectureSearcher):
             seed=seed,
             max_concurrent=max_concurrent,
             twins=twins,
+            hyperparameter_sampler=hyperparameter_sampler,
         )
         if not sources:
             raise ValueError(f"{type(self).__name__} needs at least one source task.")
