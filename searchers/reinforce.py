@@ -26,7 +26,8 @@ class REINFORCESearch(ChoiceSearch):
     """Draws each code from a categorical policy of its own, which moves towards what was better than average.
 
     Arguments as in `MPNASSearch`. The policy follows from the results in the order of their proposal. One that comes
-    in late, or labels that a scheduler's early stops change, make the searcher learn again from there, 20 us a trial.
+    in late, or labels that a scheduler's early stops change, make the searcher learn again from there; so does a
+    restore, which takes 0.1 to 0.5 ms a trial.
     """
 
     _learnt: tuple[tuple[str, float], ...] = ()
