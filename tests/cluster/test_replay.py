@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +107,6 @@ def test_nothing_queried() -> None:
 @pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.parametrize("kind", [MPNASSearch, RandomSearch])
 def test_tune_and_the_replay_ask_for_the_same(kind: type[ArchitectureSearcher], folder: Path, tmp_path: Path) -> None:
-    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     settings = {"synchronous": True} if kind is MPNASSearch else {}
     task = table()
     searcher: Searcher = kind("transnasbench101", seed=3, **settings)
