@@ -169,17 +169,19 @@ def test_all_cells_of_nasbench101_are_of_different_canonical_form(tasks: Mapping
 
 
 @pytest.mark.data
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
 def test_nasbench101_loads_in_time_and_memory(tables_folder: Path) -> None:
+    # Not getrusage: its peak is that of this test's own process too, from which the new one was forked.
     code = (
-        "import resource, sys; from mpnas_ray.tables import load_tasks; "
+        "import sys; from mpnas_ray.tables import load_tasks; "
         "assert len(load_tasks(sys.argv[1], ['nasbench101/cifar10'])['nasbench101/cifar10']) == 423_624; "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     started = time.perf_counter()
     run = subprocess.run([sys.executable, "-c", code, str(tables_folder)], check=True, capture_output=True, text=True)
 
     assert time.perf_counter() - started < 10
-    assert int(run.stdout) * (1 if sys.platform == "darwin" else 1024) < 1e9
+    assert int(run.stdout) * 1024 < 1e9
 
 
 @pytest.mark.data
