@@ -10,6 +10,7 @@ raise in `_propose` (it is logged, counted and answered by a random architecture
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from abc import abstractmethod
@@ -82,7 +83,7 @@ class ArchitectureSearcher(Searcher):
         self._rewards = dict(zip(map(str, points), rewards, strict=False))  # turned to scores once the mode is known
         self._points = [str(point) for point in points[len(rewards) :]]
         self._given = {
-            str(point): dict(given)
+            str(point): _plain(given)
             for point, given in zip(points, points_to_evaluate or [], strict=True)
             if isinstance(given, Mapping)
         }
@@ -376,3 +377,16 @@ class ArchitectureSearcher(Searcher):
         while self._rewards:
             text = next(iter(self._rewards))
             self.add_evaluated_point({**self._given.pop(text, {}), "arch": text}, self._rewards.pop(text))
+
+
+def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A point's config, which will be part of the saved state.
+
+    Raises:
+        SearchSpaceError: If it holds what JSON cannot.
+    """
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(given))
+    except (TypeError, ValueError) as error:
+        raise SearchSpaceError(f"A point to evaluate holds plain values only, not {dict(given)!r}: {error}.") from error
+    return plain

@@ -157,5 +157,7 @@ def test_points_come_with_their_hyperparameters() -> None:
     assert (first["arch"], first["optimizer"], first["batch"]) == (archs[1], {"lr": 0.25}, 16)
     assert second["arch"] == archs[2]
     assert second["optimizer"]["lr"] not in (0.25, 0.5)
+    with pytest.raises(SearchSpaceError, match="plain values only"):
+        searcher(points_to_evaluate=[{"arch": archs[0], "batch": object()}])
     (known,) = made.observations.completed
     assert known.drawn == {"optimizer/lr": 0.5, "batch": 1}
