@@ -81,7 +81,7 @@ class MixturePredictor:
 
         Before the first score it ranks for qualities if it is not told; then the scores decide.
         """
-        other = MixturePredictor(self.config, self.sources, self._network, self._prior, kind=kind, device=self.device)
+        other = self._not_adapted(kind)
         if self._support is not None:
             other.fit(self._support, self._scores)
         return other
@@ -98,10 +98,7 @@ class MixturePredictor:
         Raises:
             PredictorError: If numbers differ or a score is not finite.
         """
-        adapted = MixturePredictor(
-            self.config, self.sources, self._network, self._prior, kind=self.kind, device=self.device
-        )
-        adapted._references = self._references
+        adapted = self._not_adapted(self.kind)
         adapted.fit(archs, scores)
         return adapted
 
@@ -197,6 +194,11 @@ class MixturePredictor:
             space = get_space(bytes(state["support.space"].tolist()).decode())
             predictor.fit(Architectures(space, state["support.codes"].numpy()), state["support.scores"].numpy())
         return predictor
+
+    def _not_adapted(self, kind: Kind | None) -> MixturePredictor:
+        other = MixturePredictor(self.config, self.sources, self._network, self._prior, kind=kind, device=self.device)
+        other._references = self._references  # no task changes them
+        return other
 
     def _condition(self, support: Knowledge, scores: NDArray[np.float64]) -> Posterior:
         """The posterior of scores ``[E, n]`` of one support set."""
