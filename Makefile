@@ -22,7 +22,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-search: env  ## Search an architecture for Darcy flow: 20 trials, about four minutes on two cores
+search: env  ## Search an architecture for Darcy flow: 20 trials, about four and a half minutes on two cores
 	$(BIN)/mpnas search --task darcy --space mixed --num-samples 20 --name $(NAME)
 
 test: env  ## Run the test suite, a few minutes

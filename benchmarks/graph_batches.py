@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import json
 import platform
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
+from timing import median_seconds
 
 from mpnas_ray.graphs import GraphBatch, graph_batch
 from mpnas_ray.predictors.gcn import GCN, GCNConfig
@@ -28,16 +27,6 @@ from mpnas_ray.spaces import SPACE_NAMES, Architectures, get_space
 RESULTS = Path(__file__).parent / "results"
 SIZES = (16, 64, 256, 512, 1024, 2048)
 KINDS = tuple((degree, ragged) for ragged in (False, True) for degree in (2, 8))
-
-
-def median_seconds(function: Callable[[], object], repeats: int) -> float:
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def random_graphs(num_nodes: int, degree: int, ragged: bool) -> GraphBatch:

@@ -13,9 +13,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -23,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from timing import median_seconds
 
 from mpnas_ray.meta import EpisodePool, Episodes, MetaConfig, MetaPredictor, initial_parameters
 from mpnas_ray.meta.predictor import STEP_COUNTS
@@ -35,16 +34,6 @@ from mpnas_ray.tables import TableTask
 
 RESULTS = Path(__file__).parent / "results"
 NUM_RANKED, NUM_ADAPTED = 10_000, 20
-
-
-def median_seconds(function: Callable[[], object], repeats: int) -> float:
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def matmul_rate() -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from mpnas_ray.checkpoints import PredictorCard, save_checkpoint
 from mpnas_ray.errors import TableError
 from mpnas_ray.meta import MetaConfig, MetaPredictor, Progress, meta_train
 from mpnas_ray.mixture import MixtureConfig, MixturePredictor, meta_train_mixture
-from mpnas_ray.tables import leaves_out, load_tasks
+from mpnas_ray.tables import TableTask, leaves_out, load_tasks
 
-__all__ = ["run_meta_training"]
+__all__ = ["MetaLearned", "meta_learn", "run_meta_training"]
 
 
 def run_meta_training(
@@ -58,26 +59,58 @@ def run_meta_training(
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f"{out.name}.training")
     show = _shown(report, time.monotonic()) if report is not None else None
+    command = shlex.join(["mpnas", *sys.argv[1:]])
+    learned = meta_learn(
+        sources, config, out, name=out.name, unfinished=unfinished, command=command, device=device, on_progress=show
+    )
+    unfinished.unlink(missing_ok=True)
+    return learned.card
+
+
+@dataclass(frozen=True)
+class MetaLearned:
+    """A predictor with its card, and the seconds that meta-training took."""
+
+    predictor: MetaPredictor | MixturePredictor
+    card: PredictorCard
+    seconds: float
+
+
+def meta_learn(
+    sources: Mapping[str, TableTask],
+    config: MetaConfig | MixtureConfig,
+    out: Path,
+    *,
+    name: str,
+    unfinished: Path,
+    command: str = "",
+    device: str = "cpu",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> MetaLearned:
+    """Meta-learn from these tasks by the algorithm of ``config``, and write the checkpoint ``out``.
+
+    Args:
+        sources: Name -> task.
+        config: Of either kind of predictor.
+        out: The checkpoint's files, without ending.
+        name: Of the predictor, for its card.
+        unfinished: File to go on from after an interruption; it stays, for the caller to delete.
+        command: What is run, for the card.
+        device: Where to compute.
+        on_progress: Called after each step.
+    """
     predictor: MetaPredictor | MixturePredictor
     if isinstance(config, MixtureConfig):
-        mixture = meta_train_mixture(sources, config, device=device, checkpoint=unfinished, on_progress=show)
-        predictor = mixture.predictor
-        quality = {f"{name}: Spearman given 5 points, in meta-validation": r for name, r in mixture.validation.items()}
+        mixture = meta_train_mixture(sources, config, device=device, checkpoint=unfinished, on_progress=on_progress)
+        predictor, seconds = mixture.predictor, mixture.seconds
+        quality = {f"{task}: Spearman given 5 points, in meta-validation": r for task, r in mixture.validation.items()}
     else:
-        result = meta_train(sources, config, device=device, checkpoint=unfinished, on_progress=show)
-        predictor = MetaPredictor(config, result.parameters, device=device)
-        best = max(validation.spearman for validation in result.validations)
-        quality = {"Spearman in meta-validation": best}
-    card = PredictorCard.of(
-        out.name,
-        config,
-        sources,
-        command=shlex.join(["mpnas", *sys.argv[1:]]),
-        quality=quality,
-    )
+        result = meta_train(sources, config, device=device, checkpoint=unfinished, on_progress=on_progress)
+        predictor, seconds = MetaPredictor(config, result.parameters, device=device), result.seconds
+        quality = {"Spearman in meta-validation": max(validation.spearman for validation in result.validations)}
+    card = PredictorCard.of(name, config, sources, command=command, quality=quality)
     save_checkpoint(out, predictor, card)
-    unfinished.unlink(missing_ok=True)
-    return card
+    return MetaLearned(predictor, card, seconds)
 
 
 def _shown(report: Callable[[str], None], start: float) -> Callable[[Progress], None]:

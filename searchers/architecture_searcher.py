@@ -253,10 +253,10 @@ class ArchitectureSearcher(Searcher):
                 )
         try:
             self._metric, self._mode, self._seed = plain["metric"], plain["mode"], plain["seed"]
-            self._draws, self._twins = plain["draws"], plain["twins"]
+            self._draws, self._twins = plain["draws"], plain.get("twins", False)  # not in older states
             self._max_concurrent = plain["max_concurrent"]
             self.num_failures, self._points, self._rewards = plain["num_failures"], plain["points"], plain["rewards"]
-            self._given, self._study = plain["given"], None
+            self._given, self._study = plain.get("given", {}), None  # not in older states
             self.observations = Observations.from_plain(plain["trials"])
             self._seen = {int(key) for key in arrays["seen"]}
             self._live = set()  # trials that Tune continues will be heard from; others would block for ever

@@ -6,6 +6,7 @@ At the authors' learning rate a policy has hardly moved after 100 trials; they l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -32,6 +33,10 @@ class REINFORCESearch(ChoiceSearch):
 
     _learnt: tuple[tuple[str, float], ...] = ()
     _policies: tuple[Policy, ...] = ()  # before the first result, after the first, ...
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the policies, which follow from the observations."""
+        return {**super().__getstate__(), "_learnt": (), "_policies": ()}
 
     def _draw(self, rng: Generator) -> NDArray[np.int8]:
         drawn = self._policy().draw(rng)

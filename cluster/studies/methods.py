@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 from zlib import crc32
@@ -11,10 +11,10 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from cluster.meta_training import meta_learn
 from cluster.studies.baselines import MeanRank, ParameterCount, Ranker, same_kind, same_space
-from mpnas_ray.checkpoints import PredictorCard, save_checkpoint
-from mpnas_ray.meta import MetaConfig, MetaPredictor, meta_train
-from mpnas_ray.mixture import MixtureConfig, meta_train_mixture
+from mpnas_ray.meta import MetaConfig, MetaPredictor
+from mpnas_ray.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.spaces import Architectures
 from mpnas_ray.tables import TableTask
 
@@ -22,9 +22,8 @@ __all__ = [
     "METHODS",
     "FreeRankings",
     "Learned",
-    "MetaLearned",
+    "MetaLearning",
     "Method",
-    "Mixture",
     "RandomInitialisation",
     "Sources",
 ]
@@ -86,11 +85,14 @@ class Method(Protocol):
 
 
 @dataclass(frozen=True)
-class MetaLearned:
-    """`mpnas_ray.meta` with one of its algorithms."""
+class MetaLearning:
+    """A meta-learned predictor, under the name of its algorithm.
+
+    The mixture fills two rows: told whether the target is a quality or a cost, and not told.
+    """
 
     label: str
-    config: MetaConfig
+    config: MetaConfig | MixtureConfig
     space: str | None = None
     zero_shot: bool = True
 
@@ -101,41 +103,20 @@ class MetaLearned:
     def learn(self, sources: Sources, seed: int, folder: Path, training: str) -> Learned:
         """Meta-train, and keep the predictor."""
         config = replace(self.config, seed=seed)
-        result = meta_train(sources.training, config, checkpoint=folder / training)
-        predictor = MetaPredictor(config, result.parameters)
-        best = max(validation.spearman for validation in result.validations)
-        card = PredictorCard.of(folder.name, config, sources.training, quality={"Spearman in meta-validation": best})
-        save_checkpoint(folder / "predictor", predictor, card)
-        return Learned(lambda _: {self.label: predictor}, result.seconds)
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """`mpnas_ray.mixture`, once told whether the target is a quality or a cost, and once not told."""
-
-    config: MixtureConfig = field(default_factory=MixtureConfig)
-    space: str | None = None
-    zero_shot: bool = True
-
-    def settings(self, seed: int) -> dict[str, Any]:
-        """The whole configuration."""
-        return replace(self.config, seed=seed).to_dict()
-
-    def learn(self, sources: Sources, seed: int, folder: Path, training: str) -> Learned:
-        """Meta-train, and keep the predictor."""
-        config = replace(self.config, seed=seed)
-        result = meta_train_mixture(sources.training, config, checkpoint=folder / training)
-        predictor = result.predictor
-        quality = {f"{name}: Spearman given 5 points, in meta-validation": r for name, r in result.validation.items()}
-        card = PredictorCard.of(folder.name, config, sources.training, quality=quality)
-        save_checkpoint(folder / "predictor", predictor, card)
-        return Learned(
-            lambda target: {
-                "mixture": predictor.measuring(target.kind),
-                "mixture, kind not told": predictor.measuring(None),
-            },
-            result.seconds,
+        learned = meta_learn(
+            sources.training, config, folder / "predictor", name=folder.name, unfinished=folder / training
         )
+        predictor = learned.predictor
+
+        def rankers(target: TableTask) -> dict[str, Ranker]:
+            if isinstance(predictor, MixturePredictor):
+                return {
+                    self.label: predictor.measuring(target.kind),
+                    f"{self.label}, kind not told": predictor.measuring(None),
+                }
+            return {self.label: predictor}
+
+        return Learned(rankers, learned.seconds)
 
 
 @dataclass(frozen=True)
@@ -198,11 +179,11 @@ class FreeRankings:
 _PRETRAIN = MetaConfig(algorithm="pretrain")
 
 METHODS: dict[str, Method] = {
-    "mixture": Mixture(),
-    "boil": MetaLearned("boil", MetaConfig(algorithm="boil")),
-    "maml": MetaLearned("maml", MetaConfig(algorithm="maml"), space="nasbench201"),
-    "anil": MetaLearned("anil", MetaConfig(algorithm="anil"), space="nasbench201"),
-    "pretraining": MetaLearned("pretraining", _PRETRAIN, space="nasbench201"),
+    "mixture": MetaLearning("mixture", MixtureConfig()),
+    "boil": MetaLearning("boil", MetaConfig(algorithm="boil")),
+    "maml": MetaLearning("maml", MetaConfig(algorithm="maml"), space="nasbench201"),
+    "anil": MetaLearning("anil", MetaConfig(algorithm="anil"), space="nasbench201"),
+    "pretraining": MetaLearning("pretraining", _PRETRAIN, space="nasbench201"),
     "random": RandomInitialisation(_PRETRAIN, space="nasbench201"),
     "free": FreeRankings(),
 }

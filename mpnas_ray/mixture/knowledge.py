@@ -173,11 +173,10 @@ def candidates(reference: Reference, kept: Tensor) -> Candidates:
     kind = reference.cost.long()
     index = torch.arange(num_sources)
     pools = torch.stack([(members & kept).any() for members in _pools(reference)])
-    rest = torch.tensor
     return Candidates(
-        torch.cat([category, category, rest([POOL] * 3 + [NOTHING]), torch.full((num_prices,), PRICES)]),
+        torch.cat([category, category, torch.tensor([POOL] * 3 + [NOTHING]), torch.full((num_prices,), PRICES)]),
         torch.cat([index, index, torch.full((4 + num_prices,), -1)]),
-        torch.cat([kind, kind, rest([0, 0, 1, -1]), torch.full((num_prices,), -1)]),
+        torch.cat([kind, kind, torch.tensor([0, 0, 1, -1]), torch.full((num_prices,), -1)]),
         torch.cat([kept, kept, pools, torch.ones(1 + num_prices, dtype=torch.bool)]),
     )
 

@@ -26,7 +26,7 @@ from cluster.studies.folds import (
     Fold,
 )
 from cluster.studies.measuring import Measurement, spearman
-from cluster.studies.methods import METHODS, FreeRankings, MetaLearned, Method, RandomInitialisation
+from cluster.studies.methods import METHODS, FreeRankings, MetaLearning, Method, RandomInitialisation
 from cluster.studies.pages import TargetTable, number, shown, wrapped
 from cluster.studies.registry import STUDIES
 from cluster.studies.results import Row, Rows, averaged, mean_of, rows_of
@@ -192,7 +192,7 @@ def test_a_unit_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask
     assert read(UNIT, tmp_path, identity(UNIT, method, fewer)) is None, "other tables"
     assert read(UNIT, tmp_path, identity(UNIT, replace(FreeRankings(), zero_shot=False), tasks)) is None
     boil, slower = (replace(UNIT, method="boil"), replace(TINY, iterations=3))
-    assert identity(boil, MetaLearned("boil", TINY), tasks) != identity(boil, MetaLearned("boil", slower), tasks)
+    assert identity(boil, MetaLearning("boil", TINY), tasks) != identity(boil, MetaLearning("boil", slower), tasks)
 
     file = tmp_path / UNIT.name / "result.json"
     for damaged in (file.read_text()[:-200], "[]", "{}", ""):
@@ -208,7 +208,7 @@ def test_a_unit_that_learns_keeps_its_predictor(
     tables: Path, tasks: dict[str, TableTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster.studies.measuring, "DRAWS", {0: 1, 5: 2})
-    unit, method = replace(UNIT, method="boil", split="random"), MetaLearned("boil", TINY)
+    unit, method = replace(UNIT, method="boil", split="random"), MetaLearning("boil", TINY)
     folder = tmp_path / unit.name
 
     def interrupt(*_: object, **__: object) -> None:
@@ -393,7 +393,7 @@ def test_a_study_from_interruption_and_failure_to_page(
     whole = STUDIES["table5"]
     study = replace(whole, units=tuple(unit for unit in whole.units if unit.fold.name in ("ninapro", "darcy")))
     free = FreeRankings()
-    too_large = MetaLearned("boil", replace(TINY, num_query=5_000))
+    too_large = MetaLearning("boil", replace(TINY, num_query=5_000))
     methods: dict[str, Method] = {"mixture": free, "boil": too_large, "free": free}
     out, work = tmp_path / "out", tmp_path / "work"
 

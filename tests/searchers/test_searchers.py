@@ -22,6 +22,7 @@ from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import Architecture, get_space
 from mpnas_ray.tables import TableTask
 from searchers import ArchitectureSearcher, MPNASSearch, RandomSearch
+from searchers.state import read_state, write_state
 
 both = pytest.mark.parametrize("kind", [MPNASSearch, RandomSearch])
 
@@ -344,3 +345,17 @@ def test_wrong_arguments_are_refused(arguments: dict[str, Any], named: str) -> N
         mpnas(**arguments)
     with pytest.raises(SearchSpaceError, match="There are"):
         MPNASSearch("nasbench")
+
+
+def test_a_state_of_the_version_before_is_still_read(tmp_path: Path) -> None:
+    searcher = RandomSearch("nasbench201", "score", "max", seed=1)
+    first = run(searcher, ids(0, 3))
+    searcher.save(str(tmp_path / "state"))
+    plain, arrays = read_state(tmp_path / "state")
+    older = {key: value for key, value in plain.items() if key not in ("twins", "given")}
+    older["trials"] = [{k: v for k, v in trial.items() if k != "drawn"} for trial in plain["trials"]]
+    write_state(tmp_path / "older", older, arrays)
+    restored = RandomSearch("nasbench201")
+    restored.restore(str(tmp_path / "older"))
+    assert run(restored, ids(3, 6)) == run(searcher, ids(3, 6))
+    assert not set(first) & set(run(restored, ids(6, 9)))
