@@ -1,0 +1,75 @@
+"""``mpnas search``."""
+
+from __future__ import annotations
+
+import logging
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["search"]
+
+
+class _Preset(str, Enum):
+    small = "small"
+    paper = "paper"
+
+
+def search(
+    task: Annotated[
+        str, typer.Option(help="Task to search for: a name from `mpnas tasks`, or module:variable.")
+    ] = "darcy",
+    space: Annotated[str, typer.Option(help="Search space: a name from `mpnas spaces`.")] = "mixed",
+    num_samples: Annotated[int, typer.Option(help="Number of architectures to train.")] = 20,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of each training.  [default: the task's]")] = None,
+    preset: Annotated[
+        _Preset, typer.Option(help="Sizes of the networks: paper is appendix A of MP-NAS.")
+    ] = _Preset.small,
+    searcher: Annotated[
+        str,
+        typer.Option(
+            help="What proposes architectures: mpnas, scratch (mpnas without what it knows of other tasks), tpe, "
+            "evolution, local-search, reinforce or random."
+        ),
+    ] = "mpnas",
+    max_concurrent: Annotated[
+        int | None, typer.Option(help="Most trials at a time.  [default: as many as the cluster has room for]")
+    ] = None,
+    cpus_per_trial: Annotated[float, typer.Option(help="CPU cores set aside for each trial.")] = 1.0,
+    gpus_per_trial: Annotated[float, typer.Option(help="GPUs for each trial; 0.25 lets four trials share one.")] = 0.0,
+    storage: Annotated[str, typer.Option(help="Folder or URI for runs; all nodes must reach it.")] = "runs",
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the run. One that exists is continued.  [default: task, space and time]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the searcher and of the trainings.")] = 0,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of data files.  [default: the task's own place]")
+    ] = None,
+) -> None:
+    """Search an architecture: trials train networks side by side, the predictor learns from their results.
+
+    Runs on the Ray cluster at RAY_ADDRESS, or starts Ray on this machine. Ctrl-C saves the run; the same command with
+    the same --name continues it.
+    """
+    from cluster.search import run_search
+
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)  # progress and report say it all
+    report = run_search(
+        task,
+        space,
+        num_samples,
+        epochs=epochs,
+        preset=preset.value,
+        searcher=searcher,
+        max_concurrent=max_concurrent,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        storage=storage,
+        name=name,
+        seed=seed,
+        data_dir=data_dir,
+    )
+    typer.echo(str(report))

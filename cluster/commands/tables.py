@@ -1,0 +1,47 @@
+"""``mpnas tables``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cluster.commands.printing import print_table
+
+__all__ = ["tables_app"]
+
+tables_app = typer.Typer(
+    no_args_is_help=True, help="NAS tables: measured architectures, read from a folder of Parquet files."
+)
+_Folder = Annotated[Path, typer.Argument(help="Folder of the *.parquet files.", show_default=False)]
+
+
+@tables_app.command("list")
+def list_tables(
+    folder: _Folder,
+    variants: Annotated[bool, typer.Option("--variants", help="Also other budgets, splits and devices.")] = False,
+) -> None:
+    """List the tasks of a folder of tables."""
+    from mpnas_ray.tables import load_tasks
+
+    table = Table("task", "architectures", "metric", "from", "to", "licence", box=None, pad_edge=False)
+    for task in load_tasks(folder, variants=variants).values():
+        metric = f"{task.metric} ({task.mode})"
+        low, high = (f"{value:.5g} {task.unit}".rstrip() for value in (task.raw.min(), task.raw.max()))
+        table.add_row(task.name, f"{len(task):,}", metric, low, high, task.licence or "none stated")
+    print_table(table)
+
+
+@tables_app.command("check")
+def check_tables(folder: _Folder) -> None:
+    """Read every file of a folder whole, and say what is wrong with it; exit status 1 if anything is."""
+    from mpnas_ray.tables import check_tables
+
+    checks = check_tables(folder)
+    for check in checks:
+        rows = "not readable" if check.num_rows is None else f"{check.num_rows:,} rows"
+        typer.echo(f"{check.path.name}: {rows}, {check.problem or check.note or f'{len(check.tasks)} tasks, sound'}")
+    if any(check.problem for check in checks):
+        raise typer.Exit(1)
