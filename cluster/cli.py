@@ -21,14 +21,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Neural architecture search on Ray clusters with a meta-learned graph predictor.",
 )
-for name, command in {
-    "search": search,
-    "tasks": tasks,
-    "spaces": spaces,
-    "meta-train": meta_train,
-    "reproduce": reproduce,
-}.items():
-    app.command(name)(command)
+app.command()(search)
+app.command()(tasks)
+app.command()(spaces)
+app.command()(meta_train)
+app.command()(reproduce)
 app.add_typer(tables_app, name="tables")
 
 
