@@ -1,10 +1,26 @@
-"""How the benchmarks take time."""
+"""How the benchmarks take time, and where they leave it."""
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import shlex
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
 
 
 def median_seconds(function: Callable[[], object], repeats: int) -> float:
@@ -15,3 +31,78 @@ def median_seconds(function: Callable[[], object], repeats: int) -> float:
         function()
         times.append(time.perf_counter() - start)
     return statistics.median(times)
+
+
+@dataclass
+class CallTimes:
+    """Wall and CPU seconds of each call of some methods, by name."""
+
+    wall: dict[str, list[float]] = field(default_factory=dict)
+    cpu: dict[str, list[float]] = field(default_factory=dict)
+
+    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A `suggest` that answers None counts apart, or it would hide what proposing takes."""
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            key, start, cpu_start = name, time.perf_counter(), time.thread_time()
+            try:
+                answer = function(*args, **kwargs)
+                if name == "suggest" and answer is None:
+                    key = "suggest, later"
+                return answer
+            finally:
+                self.wall.setdefault(key, []).append(time.perf_counter() - start)
+                self.cpu.setdefault(key, []).append(time.thread_time() - cpu_start)
+
+        return call
+
+    @contextmanager
+    def of_methods(self, kind: type, names: tuple[str, ...], prefix: str = "") -> Iterator[None]:
+        """While this is open, calls of these methods are timed, on every object of a class."""
+        with ExitStack() as stack:
+            for name in names:
+                stack.enter_context(patch.object(kind, name, self.timed(prefix + name, getattr(kind, name))))
+            yield
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Milliseconds, by name: quantiles of wall time, and the CPU time of this thread in the slowest call."""
+        return {
+            name: {
+                "calls": len(wall),
+                **{f"p{q}_ms": 1e3 * float(np.quantile(wall, q / 100)) for q in (50, 99)},
+                "max_ms": 1e3 * max(wall),
+                "cpu_of_max_ms": 1e3 * self.cpu[name][int(np.argmax(wall))],
+            }
+            for name, wall in sorted(self.wall.items())
+        }
+
+
+def summary_table(calls: dict[str, dict[str, float]]) -> list[str]:
+    return [
+        "| call | calls | p50 | p99 | max | CPU of the slowest |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {name} | {c['calls']} | {c['p50_ms']:.2f} | {c['p99_ms']:.2f} | {c['max_ms']:.2f} "
+            f"| {c['cpu_of_max_ms']:.2f} |"
+            for name, c in calls.items()
+        ),
+    ]
+
+
+def facts(*packages: str) -> dict[str, Any]:
+    return {
+        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": {name: version(name) for name in packages},
+    }
+
+
+def write_results(folder: Path, name: str, content: dict[str, Any], page: list[str]) -> None:
+    """``<name>.json`` and ``<name>.md``, each whole and then renamed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {f"{name}.json": json.dumps(content, indent=2), f"{name}.md": "\n".join(page)}
+    for file, text in files.items():
+        part = folder / f"{file}.part"
+        part.write_text(text + "\n", encoding="utf-8")
+        part.replace(folder / file)

@@ -6,9 +6,14 @@ import sys
 
 import typer
 
+from cluster.commands.compare import compare
+from cluster.commands.export import export
+from cluster.commands.extend import extend
 from cluster.commands.listing import spaces, tasks
 from cluster.commands.meta_train import meta_train
+from cluster.commands.predict import predict
 from cluster.commands.reproduce import reproduce
+from cluster.commands.resume import resume
 from cluster.commands.search import search
 from cluster.commands.tables import tables_app
 from mpnas_ray.errors import MPNASError
@@ -22,10 +27,15 @@ app = typer.Typer(
     help="Neural architecture search on Ray clusters with a meta-learned graph predictor.",
 )
 app.command()(search)
+app.command()(resume)
+app.command()(extend)
 app.command()(tasks)
 app.command()(spaces)
 app.command()(meta_train)
 app.command()(reproduce)
+app.command()(compare)
+app.command()(predict)
+app.command()(export)
 app.add_typer(tables_app, name="tables")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ from mpnas_ray.errors import TableError
 from mpnas_ray.tables import TableTask
 
 __all__ = ["Replay", "replay"]
+
+_SPREAD_OF_DURATIONS = 0.5
+"""Standard deviation of the logarithm of how long a trial takes: one in six takes 1.6 times the median or more."""
 
 
 @dataclass(frozen=True)
@@ -37,36 +41,58 @@ class Replay:
         return int(reached[0]) + 1 if len(reached) else None
 
 
-def replay(searcher: Searcher, task: TableTask, num_samples: int) -> Replay:
-    """Ask a searcher for one architecture after the other and tell it what the table has measured.
+def replay(searcher: Searcher, task: TableTask, num_samples: int, *, num_concurrent: int = 1, seed: int = 0) -> Replay:
+    """Ask a searcher for architectures and tell it what the table has measured.
 
-    It is what Tune does with `trainables.TabularTrainable` and one trial at a time: an architecture that the table has
-    not measured is a failed trial. Every suggestion counts.
+    It is what Tune does with `trainables.TabularTrainable`: an architecture that the table has not measured is a failed
+    trial. Every suggestion counts, when it is made.
+
+    With one trial at a time each is told before the next is asked for. With more, as many are under way as the searcher
+    gives out, and each takes a random, log-normal time: results come in late and out of order, and a new trial starts
+    whenever one ends.
 
     Args:
         searcher: Of architectures; metric and mode are set here.
         task: Its metric is what the searcher is told.
         num_samples: Most queries; fewer if the searcher has finished.
+        num_concurrent: Most trials under way.
+        seed: Of the times that trials take; without influence if there is one at a time.
+
+    Raises:
+        ValueError: If ``num_concurrent`` is not positive.
     """
+    if num_concurrent < 1:
+        raise ValueError(f"num_concurrent must be at least 1, not {num_concurrent}.")
+    rng = np.random.default_rng(seed)
     searcher.set_search_properties(task.metric, task.mode, {})
     archs: list[str] = []
     scores: list[float] = []
-    while len(archs) < num_samples:
-        trial_id = f"query-{len(archs)}"
-        config: Any = searcher.suggest(trial_id)
-        if config == Searcher.FINISHED:
-            break
-        if config is None:
-            continue  # not yet: a ranking is being made
-        archs.append(config["arch"])
-        try:
-            value = task.value_of(config["arch"])
-        except TableError:
+    under_way: list[tuple[float, int, str]] = []  # a heap: when it ends, its query, its architecture
+    now, finished = 0.0, False
+    while True:
+        while len(under_way) < num_concurrent and len(archs) < num_samples and not finished:
+            config: Any = searcher.suggest(f"query-{len(archs)}")
+            finished = config == Searcher.FINISHED
+            if finished or config is None:
+                break  # not yet: a ranking is being made, or results must come first
+            heapq.heappush(under_way, (now + rng.lognormal(sigma=_SPREAD_OF_DURATIONS), len(archs), config["arch"]))
+            archs.append(config["arch"])
             scores.append(np.nan)
-            searcher.on_trial_complete(trial_id, error=True)
-            continue
-        scores.append(value if task.mode == "max" else -value)
-        result = {task.metric: value, "training_iteration": 1, "done": True, "config": config}
-        searcher.on_trial_result(trial_id, result)
-        searcher.on_trial_complete(trial_id, result)
-    return Replay(tuple(archs), np.array(scores, dtype=np.float64))
+        if under_way:
+            now, query, arch = heapq.heappop(under_way)
+            scores[query] = _tell(searcher, task, f"query-{query}", arch)
+        elif finished or len(archs) >= num_samples:
+            return Replay(tuple(archs), np.array(scores, dtype=np.float64))
+
+
+def _tell(searcher: Searcher, task: TableTask, trial_id: str, arch: str) -> float:
+    """End a trial by what the table has; the score, NaN if it has nothing."""
+    try:
+        value = task.value_of(arch)
+    except TableError:
+        searcher.on_trial_complete(trial_id, error=True)
+        return np.nan
+    result = {task.metric: value, "training_iteration": 1, "done": True, "config": {"arch": arch}}
+    searcher.on_trial_result(trial_id, result)
+    searcher.on_trial_complete(trial_id, result)
+    return value if task.mode == "max" else -value

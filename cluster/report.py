@@ -11,7 +11,7 @@ from typing import Any
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import draw, parse_architecture
 
-__all__ = ["SearchReport", "best_result"]
+__all__ = ["SearchReport", "best_result", "is_complete"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class SearchReport:
         seed: Of the searcher and of the trainings.
         metric: Name of the metric, without ``validation_``.
         mode: ``min`` or ``max``.
-        best_arch: The architecture with the best validation score, its training being complete.
+        best_arch: The architecture with the best validation score among those whose training is complete; among all if
+            there is none.
         validation: Its validation score; the choice was made by this.
         test: Its test score, computed once, after the choice.
         parameters: Of its network.
@@ -39,6 +40,7 @@ class SearchReport:
         busy_fraction: Share of that time that the places for trials spent training.
         max_concurrent: Number of these places.
         folder: Of the run.
+        num_stopped: Trials that a scheduler or a time budget ended before their last epoch.
     """
 
     task: str
@@ -61,6 +63,7 @@ class SearchReport:
     busy_fraction: float
     max_concurrent: int
     folder: str
+    num_stopped: int = 0  # not in older reports
 
     @property
     def network(self) -> str:
@@ -75,6 +78,8 @@ class SearchReport:
         """For people."""
         picture = "\n".join(f"    {line}" for line in draw(parse_architecture(self.best_arch)).splitlines())
         failures = f"{self.num_failed} failed, {self.num_nan} without a finite metric"
+        if self.num_stopped:
+            failures += f", {self.num_stopped} stopped early"
         return f"""
 Best of {self.num_trials} architectures on {self.task}, chosen by validation:
 
@@ -99,15 +104,30 @@ To use the network:
 """
 
 
-def best_result(results: Iterable[Any], metric_key: str, mode: str) -> Any:
-    """The trial result with the best last value of a metric; failed trials and values that are not finite do not count.
+def is_complete(result: Any, epochs: int) -> bool:
+    """Whether a trial's training went through all of its epochs."""
+    return int((result.metrics or {}).get("epoch", 0)) >= epochs
+
+
+def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int) -> Any:
+    """The trial result with the best last value of a metric.
+
+    Failed trials, values that are not finite and trials without a checkpoint do not count. Those whose training went
+    through all ``epochs`` go before those that were stopped, whose values do not compare.
 
     Raises:
         RunError: If no trial has one; the message holds the first error.
     """
     ended = list(results)
-    finite = [r for r in ended if r.error is None and math.isfinite((r.metrics or {}).get(metric_key, math.nan))]
+    finite = [
+        result
+        for result in ended
+        if result.error is None
+        and result.checkpoint is not None
+        and math.isfinite((result.metrics or {}).get(metric_key, math.nan))
+    ]
     if not finite:
         errors = [str(result.error).strip().splitlines()[-1] for result in ended if result.error is not None]
         raise RunError(f"No trial gave a finite {metric_key}. First error: {errors[0] if errors else 'none raised'}")
-    return (max if mode == "max" else min)(finite, key=lambda result: result.metrics[metric_key])
+    complete = [result for result in finite if is_complete(result, epochs)]
+    return (max if mode == "max" else min)(complete or finite, key=lambda result: result.metrics[metric_key])

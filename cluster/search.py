@@ -1,83 +1,45 @@
-"""One search from start to report, on whatever Ray cluster there is."""
+"""Searches from start to report, on whatever Ray cluster there is: new ones, stopped ones, and larger ones."""
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune
+from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler, MedianStoppingRule, TrialScheduler
 
+from cluster.continuing import enqueue_all, reconcile
+from cluster.finishing import RunInterruptedError, earlier_report, finish
+from cluster.limits import size_limits
 from cluster.progress import SearchProgress
-from cluster.ray_cluster import Resources, connected, most_concurrent
-from cluster.report import SearchReport, best_result
+from cluster.ray_cluster import connected, most_concurrent
+from cluster.report import SearchReport
 from cluster.run_folder import RunFolder
+from cluster.searcher_names import SEARCHERS
+from cluster.settings import SCHEDULERS, RunSettings
 from cluster.telemetry import SearchTelemetry
+from cluster.trial_files import TrialFiles, newest_trainings, read_trials
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import get_space
-from searchers import (
-    ArchitectureSearcher,
-    LocalSearch,
-    MPNASSearch,
-    RandomSearch,
-    RegularizedEvolution,
-    REINFORCESearch,
-    TPESearch,
-)
+from searchers import ArchitectureSearcher
 from trainables import CellTrainable, Task, get_task
-from trainables.cell import score_test
-from trainables.networks import FoundNetwork, save_network
-from trainables.networks.network import get_macro
+from trainables.networks.limits import SizeLimits
 
-__all__ = ["SEARCHERS", "RunInterruptedError", "run_search"]
-
-SEARCHERS: dict[str, Callable[..., ArchitectureSearcher]] = {
-    "mpnas": MPNASSearch,
-    "scratch": partial(MPNASSearch, predictor=None),
-    "tpe": TPESearch,
-    "evolution": RegularizedEvolution,
-    "local-search": LocalSearch,
-    "reinforce": REINFORCESearch,
-    "random": RandomSearch,
-}
-"""Searchers by the names that ``--searcher`` takes; ``scratch`` is MP-NAS without what it knows of other tasks."""
+__all__ = ["SCHEDULERS", "SEARCHERS", "RunInterruptedError", "extend_search", "resume_search", "run_search"]
 
 _TUNE_ENVIRONMENT = {
-    # A snapshot takes a few milliseconds here; Tune's default of one in ten seconds could lose finished short trials.
+    # A snapshot takes a few milliseconds here; Tune's default of one in ten seconds would make a continued run slow.
     "TUNE_GLOBAL_CHECKPOINT_S": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # its tables are printed even with verbose=0
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the line of a failed trial names the file with its error
 }
-
-_SETTINGS = "run.json"
-_REPORT = "report.json"
-
-
-class RunInterruptedError(RunError):
-    """The run was stopped before its end; what was computed is saved."""
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What two runs must have in common for one to continue the other."""
-
-    task: str
-    space: str
-    num_samples: int
-    epochs: int
-    preset: str
-    searcher: str
-    seed: int
 
 
 def run_search(
@@ -88,6 +50,10 @@ def run_search(
     epochs: int | None = None,
     preset: str = "small",
     searcher: str = "mpnas",
+    scheduler: str | None = None,
+    time_budget_s: float | None = None,
+    max_params: int | None = None,
+    max_flops: int | None = None,
     max_concurrent: int | None = None,
     cpus_per_trial: float = 1.0,
     gpus_per_trial: float = 0.0,
@@ -99,8 +65,8 @@ def run_search(
 ) -> SearchReport:
     """Search an architecture: what ``mpnas search`` does.
 
-    A run of the same name and settings is continued: finished trials are kept, unfinished ones go on from their last
-    checkpoint. A run that is complete gives its report again.
+    A run of the same name and settings is continued as by `resume_search`. A run that is complete gives its report
+    again.
 
     Args:
         task: A task or its name (`trainables.get_task`).
@@ -109,6 +75,10 @@ def run_search(
         epochs: Of each training; the task's own number if None.
         preset: Sizes of the networks, ``small`` or ``paper``.
         searcher: One of `SEARCHERS`.
+        scheduler: One of `SCHEDULERS`, to stop trainings that look bad; None to complete all.
+        time_budget_s: Seconds after which all trainings are stopped and the run is complete.
+        max_params: Most trainable parameters of a network.
+        max_flops: Most multiply-adds of a network for one input, see `trainables.networks.limits.NetworkSizes.flops`.
         max_concurrent: Most trials at a time; as many as fit on the cluster if None.
         cpus_per_trial: CPU cores for each trial; one torch thread runs whatever this is.
         gpus_per_trial: GPUs for each trial; a fraction lets trials share one.
@@ -122,8 +92,9 @@ def run_search(
         MPNASError: If something was asked for that cannot be; each message says what.
         RunInterruptedError: After Ctrl-C; call again with the same name to go on.
     """
+    reference = task if isinstance(task, str) else None
     task = task if isinstance(task, Task) else get_task(task)
-    settings = _Settings(
+    settings = RunSettings(
         task=task.name,
         space=get_space(space).name,
         num_samples=num_samples,
@@ -131,126 +102,154 @@ def run_search(
         preset=preset,
         searcher=searcher,
         seed=seed,
+        scheduler=scheduler,
+        time_budget_s=time_budget_s,
+        max_params=max_params,
+        max_flops=max_flops,
+        max_concurrent=max_concurrent,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        data_dir=str(Path(data_dir).expanduser().resolve()) if data_dir else None,
+        task_reference=reference,
     )
-    _check(settings, max_concurrent, cpus_per_trial, gpus_per_trial)
+    settings.check()
     folder = RunFolder(str(storage), name or f"{task.name}-{space}-{datetime.now():%Y-%m-%d_%H-%M-%S}")
-    finished = _earlier_report(folder, settings)
-    if finished is not None:
-        return finished
-    task.load_checked(Path(data_dir) if data_dir else None)  # here an error is one line, not one for each trial
-
-    with connected():
-        trial_resources = {"CPU": cpus_per_trial, "GPU": gpus_per_trial}
-        fitting = most_concurrent(trial_resources)
-        concurrent = min(fitting, max_concurrent or fitting)
-        trainable = tune.with_resources(tune.with_parameters(CellTrainable, task=task), trial_resources)
-        start = time.time()
-        results = _tuner(trainable, task, settings, folder, concurrent, data_dir, progress).fit()
-        wall_seconds = time.time() - start
-        _check_complete(results, settings, folder)
-
-        trials = [results[number] for number in range(len(results))]
-        best = best_result(trials, task.metric_key, task.metric.mode)
-        network = _score_on_cluster(best, task, trial_resources)
-        _save_best(network, folder)
-        training_seconds, here = _training_seconds(trials, start)
-        report = SearchReport(
-            **{key: value for key, value in asdict(settings).items() if key not in ("num_samples", "epochs")},
-            metric=task.metric.name,
-            mode=task.metric.mode,
-            best_arch=network.card.arch,
-            validation=best.metrics[task.metric_key],
-            test=network.card.scores[f"test_{task.metric.name}"],
-            parameters=best.metrics["parameters"],
-            num_trials=len(results),
-            num_failed=results.num_errors,
-            num_nan=sum(
-                r.error is None and not math.isfinite((r.metrics or {}).get(task.metric_key, math.nan)) for r in trials
-            ),
-            num_refits=(folder.read("telemetry.jsonl") or "").count('"event": "refit"'),
-            training_seconds=training_seconds,
-            wall_seconds=wall_seconds,
-            busy_fraction=here / (concurrent * wall_seconds),
-            max_concurrent=concurrent,
-            folder=str(folder),
-        )
-        folder.write(_REPORT, report.to_json())
-        return report
+    earlier = RunSettings.read(folder)
+    if earlier is not None:
+        settings.check_same(earlier, folder)
+    return _search(settings, task, folder, progress=progress)
 
 
-def _check(settings: _Settings, max_concurrent: int | None, cpus: float, gpus: float) -> None:
-    """Refuse what cannot be run, before anything is started."""
-    get_macro(settings.preset)
-    if settings.searcher not in SEARCHERS:
-        raise RunError(f"There is no searcher {settings.searcher!r}. There are: {', '.join(SEARCHERS)}.")
-    if settings.num_samples < 1:
-        raise RunError(f"num_samples is the number of architectures to train, at least 1, not {settings.num_samples}.")
-    if settings.epochs < 1:
-        raise RunError(f"epochs must be at least 1, not {settings.epochs}.")
-    if max_concurrent is not None and max_concurrent < 1:
-        raise RunError(f"max_concurrent must be at least 1, not {max_concurrent}.")
-    if cpus <= 0 or gpus < 0 or (gpus > 1 and gpus != int(gpus)):
-        raise RunError(f"A trial takes CPUs and, if any, a fraction or a whole number of GPUs; not {cpus} and {gpus}.")
+def resume_search(folder: str | Path, *, task: Task | None = None, progress: bool = True) -> SearchReport:
+    """Continue a run that was stopped, however it was: what ``mpnas resume`` does.
 
+    No training that was complete is done again, and the others go on from their last checkpoint. A run that is complete
+    gives its report again.
 
-def _earlier_report(folder: RunFolder, settings: _Settings) -> SearchReport | None:
-    """The report of a complete run of the same settings; None if the run is new or unfinished.
+    Args:
+        folder: The run's folder or URI.
+        task: The run's task, if only this program knows of it.
+        progress: Print a line for each finished trial.
 
     Raises:
-        RunError: If the folder holds something else.
+        MPNASError: If there is no run, or if it cannot be continued.
+        RunInterruptedError: After Ctrl-C.
     """
-    earlier = folder.read_json(_SETTINGS)
-    if earlier is None:
-        if not folder.is_empty():
-            raise RunError(f"{folder} holds something else than a run of mpnas-ray: choose another --name.")
-        folder.write(_SETTINGS, json.dumps(asdict(settings), indent=2) + "\n")
-        return None
-    differences = [
-        f"{key} {earlier.get(key)!r}" for key, value in asdict(settings).items() if earlier.get(key) != value
-    ]
-    if differences:
+    run = RunFolder.of_run(folder)
+    settings = _settings_of(run)
+    return _search(settings, _task_of(settings, run, task), run, progress=progress)
+
+
+def extend_search(
+    folder: str | Path, num_samples: int, *, name: str | None = None, task: Task | None = None, progress: bool = True
+) -> SearchReport:
+    """Begin a new run with all that an earlier one has found: what ``mpnas extend`` does.
+
+    The earlier run stays as it is. Its trials are the first of the new run and report at once, so that the searcher
+    knows them and the best is chosen among all; trials that failed are counted and not repeated. A new run of that name
+    that was stopped is continued.
+
+    Args:
+        folder: The earlier run's folder or URI.
+        num_samples: Number of architectures in all, more than the earlier run had.
+        name: Of the new run, which lies beside the earlier one; ``<earlier>-extended-<num_samples>`` if None.
+        task: The run's task, if only this program knows of it.
+        progress: Print a line for each finished trial.
+
+    Raises:
+        MPNASError: If there is no run, or if it cannot be extended.
+        RunInterruptedError: After Ctrl-C.
+    """
+    source = RunFolder.of_run(folder)
+    earlier = _settings_of(source)
+    trials = _distinct(read_trials(source))
+    num_before = len(trials) + earlier.num_failed_before
+    if num_samples <= num_before:
         raise RunError(
-            f"The run {folder} was started with {', '.join(differences)}: "
-            f"use the same to continue it, or another --name."
+            f"{source} has {num_before} architectures: num_samples is the number in all, more than that, not "
+            f"{num_samples}."
         )
-    report = folder.read_json(_REPORT)
-    return None if report is None else SearchReport(**report)
+    settings = replace(
+        earlier,
+        num_samples=num_samples,
+        extends=str(source),
+        num_failed_before=earlier.num_failed_before + sum(trial.failed for trial in trials),
+    )
+    found = _task_of(settings, source, task)
+    target = RunFolder(source.storage, name or f"{source.name}-extended-{num_samples}")
+    begun = RunSettings.read(target)
+    if begun is not None:
+        if begun.extends != str(source):
+            raise RunError(f"{target} is a run that does not extend {source}: choose another --name.")
+        settings.check_same(begun, target)
+        settings = begun
+    return _search(settings, found, target, before=trials, progress=progress)
+
+
+def _search(
+    settings: RunSettings,
+    task: Task,
+    folder: RunFolder,
+    *,
+    before: list[TrialFiles] | None = None,
+    progress: bool,
+) -> SearchReport:
+    """Run what is left to run in a folder, and report. ``before`` are the trials of the run that this one extends; they
+    are read from there if None.
+    """
+    finished = earlier_report(folder)
+    if finished is not None:
+        return finished
+    data = task.load_checked(settings.data_path)  # here an error is one line, not one for each trial
+    limits = size_limits(settings, task, data)
+    if before is None:
+        before = _distinct(read_trials(RunFolder.of_run(settings.extends))) if settings.extends else []
+    if RunSettings.read(folder) is None:
+        settings.write(folder)
+    with connected():
+        fitting = most_concurrent(settings.trial_resources)
+        concurrent = min(fitting, settings.max_concurrent or fitting)
+        start = time.time()
+        results = _tuner(settings, task, folder, before, limits, concurrent, progress).fit()
+        return finish(results, settings, task, folder, concurrent=concurrent, start=start)
 
 
 def _tuner(
-    trainable: Any,
+    settings: RunSettings,
     task: Task,
-    settings: _Settings,
     folder: RunFolder,
+    before: list[TrialFiles],
+    limits: SizeLimits | None,
     concurrent: int,
-    data_dir: str | Path | None,
     progress: bool,
 ) -> tune.Tuner:
     """A new Tuner, or one that continues what the folder holds."""
     for variable, value in _TUNE_ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
-    if tune.Tuner.can_restore(str(folder)):
+    here = read_trials(folder)
+    trainable = tune.with_resources(
+        tune.with_parameters(CellTrainable, task=task, earlier=newest_trainings([*before, *here])),
+        settings.trial_resources,
+    )
+    make_searcher = partial(_searcher, settings, task, limits)
+    if reconcile(folder, here, make_searcher):
         return tune.Tuner.restore(str(folder), trainable, resume_unfinished=True)
-    search_alg = SEARCHERS[settings.searcher](settings.space, task.metric_key, task.metric.mode, seed=settings.seed)
+    search_alg = make_searcher()
+    enqueue_all(search_alg, _distinct([*before, *here]))
     callbacks: list[tune.Callback] = [SearchTelemetry(search_alg, folder.storage, folder.name, task.metric_key)]
+    num_samples = settings.num_samples - settings.num_failed_before
     if progress:
-        callbacks.append(SearchProgress(task.metric_key, task.metric.mode, settings.num_samples))
-    param_space: dict[str, Any] = {
-        "task": task.name,
-        "preset": settings.preset,
-        "epochs": settings.epochs,
-        "seed": settings.seed,
-    }
-    if data_dir:
-        param_space["data_dir"] = str(Path(data_dir).expanduser().resolve())
+        callbacks.append(SearchProgress(task.metric_key, task.metric.mode, num_samples))
     return tune.Tuner(
         trainable,
-        param_space=param_space,
+        param_space=settings.constants(),
         tune_config=tune.TuneConfig(
             search_alg=search_alg,
+            scheduler=_scheduler(settings),
             metric=task.metric_key,
             mode=task.metric.mode,
-            num_samples=settings.num_samples,
+            num_samples=num_samples,
+            time_budget_s=settings.time_budget_s,
             max_concurrent_trials=concurrent,
             reuse_actors=True,
             trial_dirname_creator=_trial_id,
@@ -267,47 +266,50 @@ def _tuner(
     )
 
 
+def _searcher(settings: RunSettings, task: Task, limits: SizeLimits | None) -> ArchitectureSearcher:
+    return SEARCHERS[settings.searcher](
+        settings.space, task.metric_key, task.metric.mode, seed=settings.seed, constraint=limits
+    )
+
+
+def _scheduler(settings: RunSettings) -> TrialScheduler | None:
+    """Tune's, with about two looks at a training before its end; Tune gives it metric and mode."""
+    first_look = max(1, round(settings.epochs / 9))
+    make: dict[str | None, Callable[[], TrialScheduler | None]] = {
+        None: lambda: None,
+        "asha": partial(ASHAScheduler, max_t=settings.epochs, grace_period=first_look, reduction_factor=3),
+        "hyperband": partial(HyperBandScheduler, max_t=settings.epochs, reduction_factor=3),
+        "median": partial(MedianStoppingRule, grace_period=max(1, settings.epochs // 3), min_samples_required=3),
+    }
+    return make[settings.scheduler]()
+
+
 def _trial_id(trial: Any) -> str:
-    """Name of a trial's folder: architecture strings would be cut, and are in its params.json."""
+    """Name of a trial's folder: architecture strings would be cut, and are in its params.json.
+
+    Tune's files name this function: it must stay where it is for runs to be continued.
+    """
     return str(trial.trial_id)
 
 
-def _check_complete(results: tune.ResultGrid, settings: _Settings, folder: RunFolder) -> None:
-    """Raise if the run was stopped early; a small space ends when all of it was proposed."""
-    space = get_space(settings.space)
-    expected = min(settings.num_samples, len(space.distinct())) if space.enumerable else settings.num_samples
-    ended = results.num_terminated + results.num_errors
-    if ended < expected:
-        raise RunInterruptedError(
-            f"Stopped after {ended} of {expected} trials; all is saved in {folder}. "
-            f"The same command with --name {folder.name} goes on from there."
-        )
+def _settings_of(run: RunFolder) -> RunSettings:
+    settings = RunSettings.read(run)
+    assert settings is not None, "the folder is one of a run"
+    return settings
 
 
-def _score_on_cluster(best: Any, task: Task, trial_resources: Resources) -> FoundNetwork:
-    """The best trial's network with its test score, computed where a trial would run."""
-
-    def score(config: dict[str, Any], checkpoint: tune.Checkpoint) -> FoundNetwork:
-        with checkpoint.as_directory() as checkpoint_dir:
-            return score_test(config, task, checkpoint_dir)
-
-    options = {"num_cpus": trial_resources["CPU"], "num_gpus": trial_resources["GPU"]}
-    found: FoundNetwork = ray.get(ray.remote(score).options(**options).remote(best.config, best.checkpoint))
-    return found
+def _task_of(settings: RunSettings, run: RunFolder, task: Task | None) -> Task:
+    """The task of a run, or the one given, which must have its name."""
+    if task is None:
+        return settings.find_task(run)
+    if task.name != settings.task:
+        raise RunError(f"{run} is a search for task {settings.task!r}, not {task.name!r}.")
+    return task
 
 
-def _save_best(network: FoundNetwork, folder: RunFolder) -> None:
-    with tempfile.TemporaryDirectory() as local:
-        save_network(Path(local), network)
-        folder.upload(Path(local), "best")
-
-
-def _training_seconds(trials: list[tune.Result], since: float) -> tuple[float, float]:
-    """Seconds of training and validation in all trials: of the whole run, and since a moment."""
-    total = here = 0.0
-    for result in trials:
-        epochs = result.metrics_dataframe
-        if epochs is not None and "seconds" in epochs:
-            total += float(epochs["seconds"].sum())
-            here += float(epochs.loc[epochs["timestamp"] >= since, "seconds"].sum())
-    return total, here
+def _distinct(trials: list[TrialFiles]) -> list[TrialFiles]:
+    """One trial for each architecture: a kill may leave two of the same, of which the one that did not fail counts."""
+    chosen: dict[str, TrialFiles] = {}
+    for trial in sorted(trials, key=lambda trial: trial.failed):
+        chosen.setdefault(trial.arch, trial)
+    return list(chosen.values())

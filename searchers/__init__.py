@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from searchers.architecture_searcher import ArchitectureSearcher
+from searchers.bananas import BANANASSearch
 from searchers.evolution import RegularizedEvolution
+from searchers.gaussian_process import GaussianProcessSearch
 from searchers.local_search import LocalSearch
 from searchers.mpnas import MPNASSearch
+from searchers.predictor_search import PredictorSearch
 from searchers.random_search import RandomSearch
 from searchers.reinforce import REINFORCESearch
 from searchers.tpe import TPESearch
@@ -13,10 +16,13 @@ from searchers.transfer import MeanRankSearch, NearestTaskSearch
 
 __all__ = [
     "ArchitectureSearcher",
+    "BANANASSearch",
+    "GaussianProcessSearch",
     "LocalSearch",
     "MPNASSearch",
     "MeanRankSearch",
     "NearestTaskSearch",
+    "PredictorSearch",
     "REINFORCESearch",
     "RandomSearch",
     "RegularizedEvolution",

@@ -10,28 +10,33 @@ raise in `_propose` (it is logged, counted and answered by a random architecture
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from optuna.samplers import RandomSampler
 from ray.tune.search import UNDEFINED_METRIC_MODE, Searcher
+from ray.tune.search.sample import Categorical
 
 from mpnas_ray.errors import MPNASError, SearcherStateError, SearchSpaceError
 from mpnas_ray.spaces import Architecture, Architectures, SearchSpace, get_space
+from searchers.candidates import Candidates, Constraint, chosen_architectures, keys
 from searchers.hyperparameters import Hyperparameters, SamplerFactory, tpe_sampler
 from searchers.observations import Observations, TrialRecord
-from searchers.sameness import all_architectures, keys
+from searchers.starting_points import Evaluated, StartingPoints, plain_config
 from searchers.state import Arrays, read_state, write_state
 from searchers.told_study import ToldStudy
 
 __all__ = ["ArchitectureSearcher"]
 
 logger = logging.getLogger(__name__)
+
+_MOST_REFUSED = 100
+"""Proposals in a row that may not be made; then the next is a random one that may."""
 
 
 class ArchitectureSearcher(Searcher):
@@ -50,8 +55,10 @@ class ArchitectureSearcher(Searcher):
         *,
         points_to_evaluate: Sequence[str | Mapping[str, Any]] | None = None,
         evaluated_rewards: Sequence[float] | None = None,
+        evaluated: Evaluated | None = None,
         seed: int | None = None,
         max_concurrent: int | None = None,
+        constraint: Constraint | None = None,
         twins: bool = False,
         hyperparameter_sampler: SamplerFactory = tpe_sampler,
     ) -> None:
@@ -63,10 +70,11 @@ class ArchitectureSearcher(Searcher):
         if max_concurrent is not None and max_concurrent < 1:
             raise ValueError(f"max_concurrent must be at least 1, not {max_concurrent}.")
         super().__init__(metric=metric, mode=mode)
-        self._space_name = space.name if isinstance(space, SearchSpace) else get_space(space).name
+        self._candidates = Candidates(
+            space.name if isinstance(space, SearchSpace) else get_space(space).name, twins, constraint
+        )
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
         self._max_concurrent = max_concurrent
-        self._twins = twins
         self._hyperparameter_sampler = hyperparameter_sampler
         self._hyperparameters = Hyperparameters({}, {})
         self._study: ToldStudy | None = None  # of the hyperparameters; follows from the observations
@@ -76,19 +84,8 @@ class ArchitectureSearcher(Searcher):
         self.observations = Observations()
         self.events: list[dict[str, Any]] = []
         self.num_failures = 0
-        points = [self._parse_point(point) for point in points_to_evaluate or []]
-        rewards = list(evaluated_rewards or [])
-        if len(rewards) > len(points):
-            raise ValueError(f"{len(rewards)} evaluated_rewards, but only {len(points)} points_to_evaluate.")
-        self._rewards = dict(zip(map(str, points), rewards, strict=False))  # turned to scores once the mode is known
-        self._points = [str(point) for point in points[len(rewards) :]]
-        self._given = {
-            str(point): _plain(given)
-            for point, given in zip(points, points_to_evaluate or [], strict=True)
-            if isinstance(given, Mapping)
-        }
-        if self.space.enumerable:
-            all_architectures(self.space, twins)  # here rather than in Tune's control loop
+        self._starting = StartingPoints.of(self.space, points_to_evaluate or [], evaluated_rewards or [], evaluated)
+        self._check_candidates()
 
     # What a subclass says.
 
@@ -111,25 +108,37 @@ class ArchitectureSearcher(Searcher):
     @property
     def space(self) -> SearchSpace:
         """The search space."""
-        return get_space(self._space_name)
+        return self._candidates.space
+
+    @property
+    def _space_name(self) -> str:
+        return self._candidates.space_name
+
+    @property
+    def _twins(self) -> bool:
+        return self._candidates.twins
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         """Take metric and mode from ``TuneConfig`` and look at ``param_space``.
 
-        Its constants reach the trials by themselves; what it leaves open is drawn by an Optuna sampler for each
-        architecture, given all results.
+        With ``"arch": tune.choice([...])`` only these architectures are proposed. Constants reach the trials by
+        themselves; what else is open is drawn by an Optuna sampler for each architecture, given all results.
 
         Raises:
             SearchSpaceError: If ``param_space`` holds a grid search, a domain that depends on other entries, or one for
-                the architecture.
+                the architecture that is not a choice of strings.
         """
-        hyperparameters = Hyperparameters.of(config)
-        if "arch" in hyperparameters.domains:
+        open_entries = dict(config)
+        if isinstance(config.get("arch"), Categorical):
+            chosen = chosen_architectures(self.space, open_entries.pop("arch").categories)
+            self._candidates = replace(self._candidates, chosen=chosen)
+            self._check_candidates()
+        self._hyperparameters, self._study = Hyperparameters.of(open_entries), None
+        if "arch" in self._hyperparameters.domains:
             raise SearchSpaceError(
-                f'param_space leaves "arch" open, which {type(self).__name__} chooses from {self._space_name}: '
-                f"take it out of param_space."
+                f'param_space leaves "arch" open as something else than a choice of architectures: '
+                f"take it out, and {type(self).__name__} proposes any of {self._space_name}."
             )
-        self._hyperparameters, self._study = hyperparameters, None
         if mode is not None and mode not in ("min", "max"):
             raise ValueError(f"mode must be 'min' or 'max', not {mode!r}.")
         self._metric, self._mode = metric or self._metric, mode or self._mode
@@ -151,15 +160,16 @@ class ArchitectureSearcher(Searcher):
             raise RuntimeError(
                 UNDEFINED_METRIC_MODE.format(cls=type(self).__name__, metric=self._metric, mode=self._mode)
             )
-        self._take_over_rewards()
+        self._take_in_results()
         if self._max_concurrent is not None and len(self._live) >= self._max_concurrent:
             return None
-        proposal = self._next_point() or self._propose_safely()
+        given = self._next_point()
+        proposal = self.space.parse(given["arch"]) if given else self._propose_safely()
         if proposal is None or isinstance(proposal, str):
             return proposal
         self._live.add(trial_id)
         self._seen.add(self._key(proposal))
-        drawn = self._draw_hyperparameters(str(proposal))
+        drawn = self._draw_hyperparameters(given)
         record = self.observations.trials.setdefault(trial_id, TrialRecord(str(proposal)))
         event = {"event": "proposal", "trial_id": trial_id, "arch": str(proposal), **self._explain(proposal)}
         record.predicted, record.drawn = event.get("predicted"), drawn
@@ -207,7 +217,7 @@ class ArchitectureSearcher(Searcher):
             raise RuntimeError(
                 UNDEFINED_METRIC_MODE.format(cls=type(self).__name__, metric=self._metric, mode=self._mode)
             )
-        arch = self._parse_point(parameters)
+        arch = self.space.parse(plain_config(self.space, {"arch": parameters.get("arch")})["arch"])
         trial_id = f"evaluated-{len(self.observations)}"
         iteration = len(intermediate_values or []) or 1 if pruned else None
         score = self._to_score(value)
@@ -216,6 +226,21 @@ class ArchitectureSearcher(Searcher):
         self.observations.trials[trial_id] = TrialRecord(str(arch), score=score, iteration=iteration, drawn=drawn)
         if self.observations.finish(trial_id, failed=error):
             self._on_label()
+
+    def enqueue(self, trial_id: str, config: Mapping[str, Any]) -> None:
+        """Propose a config before all others, and forget the trial of it that Tune has lost.
+
+        Args:
+            trial_id: Of the lost trial; it need not be known.
+            config: With ``arch``, and if it is to be the same again what was drawn beside it.
+        """
+        plain = plain_config(self.space, config)
+        lost = self.observations.trials.get(trial_id)
+        if lost is not None and lost.status == "pending":
+            del self.observations.trials[trial_id]
+            self._live.discard(trial_id)
+        self._seen.discard(self._key(self.space.parse(plain["arch"])))
+        self._starting.queue.append(plain)
 
     def save(self, checkpoint_path: str) -> None:
         """Write the whole state to one file of plain values and arrays."""
@@ -230,9 +255,8 @@ class ArchitectureSearcher(Searcher):
             "twins": self._twins,
             "max_concurrent": self._max_concurrent,
             "num_failures": self.num_failures,
-            "points": self._points,
-            "given": self._given,
-            "rewards": self._rewards,
+            "chosen": self._candidates.chosen,
+            "starting_points": self._starting.to_plain(),
             "trials": self.observations.to_plain(),
             "own": plain,
         }
@@ -253,10 +277,11 @@ class ArchitectureSearcher(Searcher):
                 )
         try:
             self._metric, self._mode, self._seed = plain["metric"], plain["mode"], plain["seed"]
-            self._draws, self._twins = plain["draws"], plain.get("twins", False)  # not in older states
-            self._max_concurrent = plain["max_concurrent"]
-            self.num_failures, self._points, self._rewards = plain["num_failures"], plain["points"], plain["rewards"]
-            self._given, self._study = plain.get("given", {}), None  # not in older states
+            self._draws, self._max_concurrent = plain["draws"], plain["max_concurrent"]
+            self.num_failures = plain["num_failures"]
+            chosen = None if plain["chosen"] is None else tuple(plain["chosen"])
+            self._candidates = replace(self._candidates, twins=plain["twins"], chosen=chosen)
+            self._starting, self._study = StartingPoints.from_plain(plain["starting_points"]), None
             self.observations = Observations.from_plain(plain["trials"])
             self._seen = {int(key) for key in arrays["seen"]}
             self._live = set()  # trials that Tune continues will be heard from; others would block for ever
@@ -270,13 +295,23 @@ class ArchitectureSearcher(Searcher):
 
     # What the parts above share.
 
-    def _draw_hyperparameters(self, arch: str) -> dict[str, Any] | None:
+    def _check_candidates(self) -> None:
+        """List those of a small space here rather than in Tune's control loop.
+
+        Raises:
+            SearchSpaceError: If the constraint leaves none.
+        """
+        listed = None if self._candidates.listed is None else self._candidates.listed_keys
+        if not len(self._candidates.sample(1, np.random.default_rng(0)) if listed is None else listed):
+            raise SearchSpaceError(f"No architecture of {self._space_name} was found that satisfies the constraint.")
+
+    def _draw_hyperparameters(self, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
         """What the trial of an architecture shall have, as it came with the point to evaluate or as Optuna draws it."""
         if not len(self._hyperparameters):
             return None
-        given = self._hyperparameters.drawn(self._given.pop(arch, {}))
-        if given is not None:
-            return given
+        drawn = None if given is None else self._hyperparameters.drawn(given)
+        if drawn is not None:
+            return drawn
         seed = int(self._next_rng().integers(2**32))
         try:
             distributions = self._hyperparameters.distributions()
@@ -289,31 +324,35 @@ class ArchitectureSearcher(Searcher):
             self._count_failure("could not ask its sampler, so the hyperparameters are random ones")
             return ToldStudy(self._hyperparameters.distributions()).ask(RandomSampler(seed))
 
-    def _next_point(self) -> Architecture | None:
-        while self._points:
-            arch = self.space.parse(self._points.pop(0))
-            if self._key(arch) not in self._seen:
-                return arch
+    def _next_point(self) -> dict[str, Any] | None:
+        while self._starting.queue:
+            config = self._starting.queue.pop(0)
+            if self._key(self.space.parse(config["arch"])) not in self._seen:
+                return config
         return None
 
     def _propose_safely(self) -> Architecture | Literal["FINISHED"] | None:
         try:
-            return self._propose()
+            for _ in range(_MOST_REFUSED):
+                proposal = self._propose()
+                if proposal is None or isinstance(proposal, str) or self._candidates.allow(proposal):
+                    return proposal
+                self._seen.add(self._key(proposal))
         except Exception:
             self._count_failure("could not propose, so the next architecture is a random one")
-            return self._random_unseen() or "FINISHED"
+        return self._random_unseen() or "FINISHED"
 
     def _random_unseen(self) -> Architecture | None:
-        """A random architecture that was not proposed yet, None if a small space has no more."""
-        rng = self._next_rng()
-        if self.space.enumerable:
-            candidates = all_architectures(self.space, self._twins)
-            unseen = ~np.isin(keys(candidates, self._twins), np.fromiter(self._seen, dtype=np.uint64))
-            return candidates[int(rng.choice(np.flatnonzero(unseen)))] if unseen.any() else None
-        while True:
-            for arch in self.space.sample_many(16, rng):
+        """A random architecture that was not proposed yet, None if there are no more."""
+        rng, listed = self._next_rng(), self._candidates.listed
+        if listed is not None:
+            unseen = ~np.isin(self._candidates.listed_keys, np.fromiter(self._seen, dtype=np.uint64))
+            return listed[int(rng.choice(np.flatnonzero(unseen)))] if unseen.any() else None
+        for size in (16, 256, 4_096):
+            for arch in self._candidates.sample(size, rng):
                 if self._key(arch) not in self._seen:
                     return arch
+        return None
 
     def _key(self, arch: Architecture) -> int:
         """Equal for architectures that count as the same, see `searchers.sameness`."""
@@ -366,27 +405,9 @@ class ArchitectureSearcher(Searcher):
         )
         return True
 
-    def _parse_point(self, point: str | Mapping[str, Any]) -> Architecture:
-        text = point.get("arch") if isinstance(point, Mapping) else point
-        if text is None:
-            raise SearchSpaceError(f"A point to evaluate is an architecture string or {{'arch': ...}}, not {point!r}.")
-        return self.space.parse(text)
-
-    def _take_over_rewards(self) -> None:
-        """Points that came with their rewards become evaluated points, now that the mode is known."""
-        while self._rewards:
-            text = next(iter(self._rewards))
-            self.add_evaluated_point({**self._given.pop(text, {}), "arch": text}, self._rewards.pop(text))
-
-
-def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A point's config, which will be part of the saved state.
-
-    Raises:
-        SearchSpaceError: If it holds what JSON cannot.
-    """
-    try:
-        plain: dict[str, Any] = json.loads(json.dumps(given))
-    except (TypeError, ValueError) as error:
-        raise SearchSpaceError(f"A point to evaluate holds plain values only, not {dict(given)!r}: {error}.") from error
-    return plain
+    def _take_in_results(self) -> None:
+        """Results that were there beforehand become evaluated points, now that metric and mode are known."""
+        while self._starting.measured:
+            measured = self._starting.measured.pop(0)
+            value = measured.value(str(self._metric), str(self._mode))
+            self.add_evaluated_point(measured.config, value, error=measured.failed)

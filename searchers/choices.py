@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mpnas_ray.errors import SearchSpaceError
 from mpnas_ray.spaces import Architecture, Architectures
 from searchers.architecture_searcher import ArchitectureSearcher
-from searchers.sameness import all_architectures, keys
+from searchers.candidates import keys
 
 __all__ = ["ChoiceSearch"]
 
@@ -76,8 +76,9 @@ class ChoiceSearch(ArchitectureSearcher):
 
     def _nearest_unseen(self, codes: NDArray[np.int8], rng: Generator) -> Architecture | None:
         """The unseen candidate that differs in the fewest codes; a random one of several."""
-        if self.space.enumerable:
-            candidates = all_architectures(self.space, self._twins)
+        listed = self._candidates.listed
+        if listed is not None:
+            candidates, found = listed, self._candidates.listed_keys
             distance = _distance(candidates, codes, rng)
         else:
             archs, labels = self.observations.labels()
@@ -87,7 +88,8 @@ class ChoiceSearch(ArchitectureSearcher):
             distance = _distance(candidates, codes, rng)
             nearest = np.argsort(distance)[:64]  # the keys of all would take too long
             candidates, distance = candidates[nearest], distance[nearest]
-        seen = np.isin(keys(candidates, self._twins), np.fromiter(self._seen, dtype=np.uint64))
+            found = keys(candidates, self._twins)
+        seen = np.isin(found, np.fromiter(self._seen, dtype=np.uint64))
         distance[seen] = np.inf
         best = int(np.argmin(distance))
         return None if seen[best] else candidates[best]

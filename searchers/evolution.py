@@ -6,15 +6,17 @@ member dies, however good it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mpnas_ray.spaces import Architecture, SearchSpace
-from searchers.hyperparameters import SamplerFactory, tpe_sampler
 from searchers.neighbors import NeighborSearch
+from searchers.settings import SearcherSettings
 from searchers.state import Arrays
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["RegularizedEvolution"]
 
@@ -32,12 +34,7 @@ class RegularizedEvolution(NeighborSearch):
         *,
         population_size: int = 20,
         sample_size: int = 20,
-        points_to_evaluate: Sequence[str | Mapping[str, Any]] | None = None,
-        evaluated_rewards: Sequence[float] | None = None,
-        seed: int | None = None,
-        max_concurrent: int | None = None,
-        twins: bool = False,
-        hyperparameter_sampler: SamplerFactory = tpe_sampler,
+        **settings: Unpack[SearcherSettings],
     ) -> None:
         """Nothing is computed yet.
 
@@ -50,24 +47,9 @@ class RegularizedEvolution(NeighborSearch):
             sample_size: How many of them, drawn with replacement, compete to be the parent (the paper: 25 of 100). The
                 defaults were measured: in 100 trials they came to the best 0.1 % of NAS-Bench-201's CIFAR-10 in 9 of 12
                 runs (median 44 trials), samples of 3 from 10 (NATS-Bench, Dong et al. 2021) in 5, 10 from 50 in 7.
-            points_to_evaluate: See `MPNASSearch`.
-            evaluated_rewards: See `MPNASSearch`.
-            seed: Makes sequential runs reproducible.
-            max_concurrent: See `MPNASSearch`.
-            twins: See `MPNASSearch`.
-            hyperparameter_sampler: See `MPNASSearch`.
+            settings: Those that all searchers share, see `MPNASSearch`.
         """
-        super().__init__(
-            space,
-            metric,
-            mode,
-            points_to_evaluate=points_to_evaluate,
-            evaluated_rewards=evaluated_rewards,
-            seed=seed,
-            max_concurrent=max_concurrent,
-            twins=twins,
-            hyperparameter_sampler=hyperparameter_sampler,
-        )
+        super().__init__(space, metric, mode, **settings)
         if population_size < 1 or sample_size < 1:
             raise ValueError("population_size and sample_size must be at least 1.")
         self._population_size = population_size

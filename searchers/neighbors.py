@@ -6,7 +6,7 @@ import numpy as np
 
 from mpnas_ray.spaces import Architecture, Architectures
 from searchers.architecture_searcher import ArchitectureSearcher
-from searchers.sameness import keys
+from searchers.candidates import keys
 
 __all__ = ["NeighborSearch"]
 

@@ -1,46 +1,60 @@
-"""Candidates in the order in which a searcher proposes them: made by a predictor, away from Tune's control loop."""
+"""Candidates in the order in which a searcher proposes them, made by a predictor."""
 
 from __future__ import annotations
 
 import time
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
-import ray
 import torch
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.predictors import GCNPredictor, Predictor
-from mpnas_ray.spaces import Architectures, get_space
-from searchers.sameness import all_architectures, keys
+from mpnas_ray.predictors import GCNPredictor, MetaLearned, Predictor
+from mpnas_ray.spaces import Architectures
+from searchers.acquisition import Acquisition, Uncertain, acquire
+from searchers.candidates import Candidates, keys
+from searchers.transfer_check import TransferCheck, check_transfer
 
-__all__ = ["Ranking", "RankingJob", "RankingRequest", "rank_candidates"]
+__all__ = ["Ranker", "Ranking", "RankingRequest", "random_ranking"]
+
+_MOST_POINTS = 500
+"""A predictor learns from the better half of so many, and the newest others: closed forms cost the cube of it."""
+
+
+_GUARDED_FROM = 4
+"""Results from which a predictor without transfer has a say."""
 
 
 @dataclass(frozen=True)
 class RankingRequest:
-    """All that a ranking follows from, as plain values and a predictor.
+    """What a ranking follows from, beside what is always the same.
 
     Attributes:
-        space: Name of the search space.
-        archs: Measured architectures, as strings.
+        archs: Measured architectures, as strings, in the order of their proposal.
         labels: Their labels ``[N]``, higher is better. With none, the predictor ranks zero-shot.
-        predictor: Is copied, then fitted; None for a GCN from scratch.
-        num_candidates: How many to sample where the space is too large to enumerate.
-        seed: Of the sampling and of a GCN from scratch.
-        twins: Whether texts of one network count as different, see `searchers.sameness`.
+        seen: Keys of what was proposed already, uint64 ``[M]``: it is left out of the ranking.
+        seed: Of sampled candidates, of Thompson sampling and of a GCN from scratch.
+        check: Whether to ask the results if what was learned on other tasks helps.
+        transfer_hurts: What an earlier check found.
     """
 
-    space: str
     archs: list[str]
     labels: NDArray[np.float64]
-    predictor: Predictor | None
-    num_candidates: int
+    seen: NDArray[np.uint64]
     seed: int
-    twins: bool = False
+    check: bool = False
+    transfer_hurts: bool = False
+
+    def thinned(self) -> RankingRequest:
+        """With no more points than a predictor can learn from."""
+        if len(self.archs) <= _MOST_POINTS:
+            return self
+        best = np.argsort(-self.labels, kind="stable")[: _MOST_POINTS // 2]
+        newest = np.setdiff1d(np.arange(len(self.labels)), best)[-(_MOST_POINTS // 2) :]
+        kept = np.sort(np.concatenate([best, newest]))
+        return replace(self, archs=[self.archs[row] for row in kept], labels=self.labels[kept])
 
 
 @dataclass(frozen=True)
@@ -48,88 +62,128 @@ class Ranking:
     """Candidates, best first, none twice.
 
     Attributes:
-        space: Name of the search space.
         codes: int8 ``[N, code_length]``.
-        keys: Of `searchers.sameness`, uint64 ``[N]``.
-        predicted: Predicted scores, descending, float64 ``[N]``; empty for a random order.
+        keys: Of `searchers.candidates.keys`, uint64 ``[N]``.
+        predicted: Predicted scores, float64 ``[N]``; empty for a random order.
         num_points: Number of labels behind it.
         seconds: What it took.
+        transfer: What the results say of what was learned on other tasks, if that was asked.
     """
 
-    space: str
     codes: NDArray[np.int8]
     keys: NDArray[np.uint64]
     predicted: NDArray[np.float64]
     num_points: int
     seconds: float
+    transfer: TransferCheck | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
 
 
-def rank_candidates(request: RankingRequest) -> Ranking:
-    """Fit a predictor and rank candidates: the whole space if it is small, else a fresh sample."""
-    torch.set_num_threads(1)  # trials run beside this
-    start = time.perf_counter()
-    space = get_space(request.space)
-    rng = np.random.default_rng(request.seed)
-    if space.enumerable:
-        candidates = all_architectures(space, request.twins)
-        found = keys(candidates, request.twins)
-    else:
-        candidates = space.sample_many(request.num_candidates, rng)
-        found, first = np.unique(keys(candidates, request.twins), return_index=True)
-        candidates = candidates[first]
-    predictor = deepcopy(request.predictor) if request.predictor is not None else GCNPredictor(seed=request.seed)
-    if request.archs:  # else it is meta-learned, and ranks zero-shot
-        predictor.fit(Architectures.of(request.archs, space), request.labels)
-    predicted = np.asarray(predictor.predict(candidates), dtype=np.float64)
-    if predicted.shape != (len(candidates),) or not np.isfinite(predicted).all():
-        raise PredictorError(
-            f"{type(predictor).__name__}.predict must give a finite score for each of {len(candidates)} architectures; "
-            f"it gave shape {list(predicted.shape)} with {np.isfinite(predicted).sum()} finite values."
+@dataclass(frozen=True)
+class Ranker:
+    """Makes rankings; what stays the same from one to the next.
+
+    Attributes:
+        candidates: What may be proposed.
+        predictor: Is not changed: each ranking has its own copy, or what ``adapt`` gives. None for a GCN from scratch.
+        acquisition: What to try next, given what the predictor believes.
+        guard: For a meta-learned predictor: one without it, whose proposals alternate with its own, and replace them
+            where transfer hurts. None for no guard.
+        num_candidates: How many to sample where the candidates are too many to list.
+    """
+
+    candidates: Candidates
+    predictor: Predictor | None
+    acquisition: Acquisition
+    num_candidates: int
+    guard: Predictor | None = None
+
+    def rank(self, request: RankingRequest) -> Ranking:
+        """Fit the predictor, and rank all candidates if they are few, else a fresh sample.
+
+        Raises:
+            PredictorError: If the predictor gives something else than a finite number for each candidate.
+        """
+        torch.set_num_threads(1)  # trials run beside this
+        start = time.perf_counter()
+        rng = np.random.default_rng(request.seed)
+        archs, found = self._drawn(rng)
+        points = request.thinned()
+        measured = Architectures.of(points.archs, self.candidates.space)
+        predictor = self._fitted(measured, points)
+        predicted, order = _order(predictor, self.acquisition, archs, measured, points, rng)
+        unseen = ~np.isin(found, request.seen)
+        order = order[unseen[order]]  # first of all: what was seen would otherwise spoil the turns of a guard
+        check = None
+        if isinstance(self.predictor, MetaLearned) and self.guard is not None and len(measured) >= _GUARDED_FROM:
+            if request.check:
+                check = check_transfer(self.predictor, self.guard, measured, points.labels, request.seed)
+            hurts = request.transfer_hurts if check is None else check.verdict == "hurts"
+            guard = deepcopy(self.guard)
+            guard.fit(measured, points.labels)
+            _, of_guard = _order(guard, "ei", archs, measured, points, rng)
+            of_guard = of_guard[unseen[of_guard]]
+            order = of_guard if hurts else alternating(order, of_guard, first=len(request.archs) % 2)
+        if predicted.shape != (len(archs),) or not np.isfinite(predicted).all():
+            raise PredictorError(
+                f"{type(predictor).__name__} must give a finite score for each of {len(archs)} architectures; it gave "
+                f"shape {list(predicted.shape)} with {np.isfinite(predicted).sum()} finite values."
+            )
+        return Ranking(
+            archs.codes[order],
+            found[order],
+            predicted[order],
+            num_points=len(request.archs),
+            seconds=time.perf_counter() - start,
+            transfer=check,
         )
-    order = np.argsort(-predicted, kind="stable")
-    return Ranking(
-        space=space.name,
-        codes=candidates.codes[order],
-        keys=found[order],
-        predicted=predicted[order],
-        num_points=len(request.archs),
-        seconds=time.perf_counter() - start,
-    )
+
+    def _drawn(self, rng: np.random.Generator) -> tuple[Architectures, NDArray[np.uint64]]:
+        if self.candidates.listed is not None:
+            return self.candidates.listed, self.candidates.listed_keys
+        archs = self.candidates.sample(self.num_candidates, rng)
+        return archs, keys(archs, self.candidates.twins)
+
+    def _fitted(self, measured: Architectures, points: RankingRequest) -> Predictor:
+        if isinstance(self.predictor, MetaLearned):  # without points it ranks zero-shot
+            return self.predictor.adapt(measured, points.labels) if points.archs else self.predictor
+        predictor = GCNPredictor(seed=points.seed) if self.predictor is None else deepcopy(self.predictor)
+        predictor.fit(measured, points.labels)
+        return predictor
 
 
-def random_ranking(space_name: str, num_candidates: int, rng: np.random.Generator, twins: bool = False) -> Ranking:
+def _order(
+    predictor: Predictor,
+    acquisition: Acquisition,
+    archs: Architectures,
+    measured: Architectures,
+    points: RankingRequest,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Predicted scores ``[N]``, and the order in which to try the candidates ``[N]``."""
+    if acquisition != "mean" and isinstance(predictor, Uncertain) and len(measured) and np.ptp(points.labels) > 0:
+        return acquire(predictor, acquisition, archs, measured, rng)
+    predicted = np.asarray(predictor.predict(archs), dtype=np.float64)
+    return predicted, np.argsort(-predicted, kind="stable")
+
+
+def alternating(one: NDArray[np.intp], other: NDArray[np.intp], first: int) -> NDArray[np.intp]:
+    """Two orders of the same N places merged: each in turn gives its next that is not yet there.
+
+    Args:
+        one: ``[N]``, each place once.
+        other: ``[N]``, each place once.
+        first: 0 to begin with ``one``, 1 to begin with ``other``.
+    """
+    both = np.stack([one, other] if first == 0 else [other, one], axis=1).ravel()
+    _, places = np.unique(both, return_index=True)
+    return both[np.sort(places)]
+
+
+def random_ranking(candidates: Candidates, num_candidates: int, rng: np.random.Generator) -> Ranking:
     """Candidates in random order, for as long as there is nothing to learn from."""
     start = time.perf_counter()
-    space = get_space(space_name)
-    if space.enumerable:
-        candidates = all_architectures(space, twins)
-        candidates = candidates[rng.permutation(len(candidates))]
-    else:
-        candidates = space.sample_many(num_candidates, rng)
-    found = keys(candidates, twins)
-    return Ranking(space_name, candidates.codes, found, np.empty(0), 0, time.perf_counter() - start)
-
-
-class RankingJob:
-    """A ranking in the making: a Ray task where Ray runs, else computed on the spot."""
-
-    def __init__(self, request: RankingRequest) -> None:
-        """Start it. The task asks for no CPU of its own, so that it waits for no trial and no trial for it."""
-        self._done: Ranking | None = None
-        self._reference: Any = None
-        if ray.is_initialized():
-            self._reference = ray.remote(rank_candidates).options(num_cpus=0, max_retries=3).remote(request)
-        else:
-            self._done = rank_candidates(request)
-
-    def poll(self) -> Ranking | None:
-        """The ranking if it is ready, without waiting. Raises what the predictor raised."""
-        if self._done is None:
-            ready, _ = ray.wait([self._reference], timeout=0)
-            if not ready:
-                return None
-            self._done = ray.get(self._reference)
-        return self._done
+    archs = candidates.sample(num_candidates, rng)
+    return Ranking(archs.codes, keys(archs, candidates.twins), np.empty(0), 0, time.perf_counter() - start)

@@ -14,7 +14,7 @@ from mpnas_ray.errors import SearcherStateError
 
 __all__ = ["read_state", "write_state"]
 
-_FORMAT = 1
+_FORMAT = 2
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -38,7 +38,7 @@ def read_state(path: str | Path) -> tuple[dict[str, Any], Arrays]:
     """Inverse of `write_state`.
 
     Raises:
-        SearcherStateError: If the file is missing, damaged, of a newer format or of something else.
+        SearcherStateError: If the file is missing, damaged, of another format or of something else.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -51,6 +51,7 @@ def read_state(path: str | Path) -> tuple[dict[str, Any], Arrays]:
         raise SearcherStateError(f"{path} is not a searcher state of mpnas-ray, or is damaged: {error}") from error
     if version != _FORMAT:
         raise SearcherStateError(
-            f"{path} has format {version}; this version of mpnas-ray reads {_FORMAT}. Restore it with a newer version."
+            f"{path} has format {version}; this version of mpnas-ray reads {_FORMAT}. Restore it with the version of "
+            f"mpnas-ray that wrote it; or begin anew with its results: evaluated=[(arch, value), ...]."
         )
     return plain, arrays

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,12 @@ from mpnas_ray.errors import SearcherStateError, SearchSpaceError
 from mpnas_ray.spaces import Architecture, Architectures, SearchSpace
 from mpnas_ray.tables import TableTask
 from searchers.architecture_searcher import ArchitectureSearcher
-from searchers.hyperparameters import SamplerFactory, tpe_sampler
-from searchers.sameness import keys
+from searchers.candidates import keys
+from searchers.settings import SearcherSettings
 from searchers.state import Arrays
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["MeanRankSearch", "NearestTaskSearch"]
 
@@ -38,12 +41,7 @@ class TransferSearch(ArchitectureSearcher):
         mode: str | None = None,
         *,
         sources: Mapping[str, TableTask],
-        points_to_evaluate: Sequence[str | Mapping[str, Any]] | None = None,
-        evaluated_rewards: Sequence[float] | None = None,
-        seed: int | None = None,
-        max_concurrent: int | None = None,
-        twins: bool = False,
-        hyperparameter_sampler: SamplerFactory = tpe_sampler,
+        **settings: Unpack[SearcherSettings],
     ) -> None:
         """Rank the architectures of every source.
 
@@ -52,28 +50,13 @@ class TransferSearch(ArchitectureSearcher):
             metric: Metric of the trials' results; may be left to ``TuneConfig``.
             mode: ``min`` or ``max``; may be left to ``TuneConfig``.
             sources: Name -> task of this space. An honest comparison leaves out the target's own data set.
-            points_to_evaluate: See `MPNASSearch`.
-            evaluated_rewards: See `MPNASSearch`.
-            seed: Makes sequential runs reproducible.
-            max_concurrent: See `MPNASSearch`.
-            twins: See `MPNASSearch`.
-            hyperparameter_sampler: See `MPNASSearch`.
+            settings: Those that all searchers share, see `MPNASSearch`.
 
         Raises:
             SearchSpaceError: If a source is of another space.
             ValueError: If there is no source.
         """
-        super().__init__(
-            space,
-            metric,
-            mode,
-            points_to_evaluate=points_to_evaluate,
-            evaluated_rewards=evaluated_rewards,
-            seed=seed,
-            max_concurrent=max_concurrent,
-            twins=twins,
-            hyperparameter_sampler=hyperparameter_sampler,
-        )
+        super().__init__(space, metric, mode, **settings)
         if not sources:
             raise ValueError(f"{type(self).__name__} needs at least one source task.")
         for name, task in sources.items():
@@ -81,7 +64,7 @@ class TransferSearch(ArchitectureSearcher):
                 raise SearchSpaceError(
                     f"The source {name} is of {task.archs.space.name}, not of {self.space.name}: leave it out."
                 )
-        self._sources = _Sources.of(sources, twins)
+        self._sources = _Sources.of(sources, self._twins)
 
     def _first_unseen(self, rows: Iterable[int]) -> Architecture | None:
         """The first of these rows of the sources that was not proposed yet."""
@@ -145,7 +128,7 @@ class _Sources:
         names: Of the tasks.
         fingerprint: Of names, architectures and scores.
         codes: int8 ``[N, code_length]``.
-        keys: Of `searchers.sameness`, ascending, ``[N]``.
+        keys: Of `searchers.candidates`, ascending, ``[N]``.
         quantiles: Rank of an architecture among those of a task, over their number: 1 is best, ``[S, N]``. NaN where
             the task did not measure it; the mean where it measured several that count as the same.
         by_mean: Rows by their mean quantile over the tasks that measured them, best first, ``[N]``.

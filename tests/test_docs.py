@@ -15,7 +15,7 @@ import pytest
 from mpnas_ray.spaces import SPACE_NAMES, get_space
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("search", "tasks", "spaces", "tables", "meta-train", "reproduce")
+COMMANDS = ("search", "tasks", "spaces", "tables", "meta-train", "reproduce", "compare", "predict", "export")
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 
@@ -75,6 +75,62 @@ def test_the_page_on_predictors() -> None:
     assert names["best"] in names["candidates"]
     assert names["drawn"].shape == (16, 1_000)
     assert not np.array_equal(names["before"], names["adapted"].predict(names["candidates"]))
+
+
+def commands(page: Path, name: str) -> list[list[str]]:
+    """Arguments of the commands ``mpnas <name> ...`` of a page."""
+    lines = re.findall(rf"^ {{4}}mpnas ({name} .*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert lines
+    return [shlex.split(line) for line in lines]
+
+
+def run_here(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from cluster.cli import main
+
+    monkeypatch.setattr(sys, "argv", ["mpnas", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+
+
+def test_the_commands_on_predicting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    archs = get_space("nasbench201").sample_many(9, np.random.default_rng(0))
+    (tmp_path / "cells.txt").write_text("".join(f"{arch}\n" for arch in archs[:3]))
+    rows = (f"{arch},{score}\n" for score, arch in enumerate(archs[3:]))
+    (tmp_path / "measured.csv").write_text("arch,score\n" + "".join(rows))
+    for arguments in commands(ROOT / "docs" / "predictors.md", "predict"):
+        run_here(arguments, monkeypatch)
+    printed = capsys.readouterr().out
+    assert "before any measurement, for a task that measures a quality" in printed
+    assert '"num_observed": 6' in printed
+
+
+def test_the_page_on_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxscript")
+    import torch
+
+    from trainables import build_network
+    from trainables.networks.saved import FoundNetwork, NetworkCard, save_network
+    from trainables.networks.scaling import Decoder, Encoder
+
+    monkeypatch.chdir(tmp_path)
+    arch, one = "mixed:nasbenchasr:|conv5-d1~0|linear|skip|", torch.ones(1, 1, 1)
+    network = build_network(arch, (3, 11, 11), 1, dense=True, preset="small")
+    card = NetworkCard(arch, "darcy", (3, 11, 11), 1, True, "small", True, {"validation_relative_l2": 0.1})
+    found = FoundNetwork(Encoder(one, one, True), network, Decoder(one, one), card)
+    save_network(tmp_path / "runs" / "darcy" / "best", found)
+    page = ROOT / "docs" / "export.md"
+    for arguments in commands(page, "export"):
+        run_here(arguments, monkeypatch)
+    names: dict[str, Any] = {}
+    for block in python_blocks(page):
+        exec(block, names)
+    assert names["card"]["arch"] == arch
+    assert names["outputs"].shape == (7, 1, 11, 11)
+    assert np.allclose(names["outputs"], names["same"].detach(), atol=1e-5)
 
 
 def test_every_option_that_the_readme_names_exists() -> None:

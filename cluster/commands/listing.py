@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 from rich.table import Table
 
@@ -12,15 +15,40 @@ from mpnas_ray.spaces.mixed import Mixed
 __all__ = ["spaces", "tasks"]
 
 
-def tasks() -> None:
-    """List the tasks that networks can be searched for."""
+def tasks(
+    check: Annotated[
+        bool, typer.Option("--check", help="List the files of each task: which are there, which not.")
+    ] = False,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of your data files.  [default: mpnas-ray in your cache folder]")
+    ] = None,
+) -> None:
+    """List the tasks that networks can be searched for, or with --check the files they need."""
     from trainables import get_task, task_names
 
+    if check:
+        _print_files(data_dir)
+        return
     table = Table("task", "what", "metric", "default training", "source", box=None, pad_edge=False)
     for name in task_names():
         task = get_task(name)
         recipe = f"{task.recipe.epochs} epochs, batch {task.recipe.batch_size}"
         table.add_row(name, task.description, f"{task.metric.name} ({task.metric.mode})", recipe, task.source)
+    print_table(table)
+
+
+def _print_files(data_dir: Path | None) -> None:
+    from trainables import get_task, task_names
+    from trainables.tasks.cache import data_folder
+
+    table = Table("task", "file", "state", "size", "licence", "source", box=None, pad_edge=False)
+    for name in task_names():
+        task = get_task(name)
+        for file in task.files:
+            table.add_row(name, file.name, file.state(data_dir), f"{file.megabytes:g} MB", file.licence, file.source)
+        if not task.files:
+            table.add_row(name, "none needed", "ready", "", "", task.source)
+    typer.echo(f"Files of yours are looked for in {data_folder(data_dir)}.\n")
     print_table(table)
 
 

@@ -17,6 +17,12 @@ class _Preset(str, Enum):
     paper = "paper"
 
 
+class _Scheduler(str, Enum):
+    asha = "asha"
+    hyperband = "hyperband"
+    median = "median"
+
+
 def search(
     task: Annotated[
         str, typer.Option(help="Task to search for: a name from `mpnas tasks`, or module:variable.")
@@ -34,6 +40,16 @@ def search(
             "evolution, local-search, reinforce or random."
         ),
     ] = "mpnas",
+    scheduler: Annotated[
+        _Scheduler | None, typer.Option(help="Who stops trainings that look bad.  [default: none, all are completed]")
+    ] = None,
+    time_budget_s: Annotated[
+        float | None, typer.Option(help="Seconds after which all is stopped and reported.  [default: no end]")
+    ] = None,
+    max_params: Annotated[int | None, typer.Option(help="Most parameters of a network.  [default: any number]")] = None,
+    max_flops: Annotated[
+        int | None, typer.Option(help="Most multiply-adds of a network for one input.  [default: any number]")
+    ] = None,
     max_concurrent: Annotated[
         int | None, typer.Option(help="Most trials at a time.  [default: as many as the cluster has room for]")
     ] = None,
@@ -52,7 +68,7 @@ def search(
     """Search an architecture: trials train networks side by side, the predictor learns from their results.
 
     Runs on the Ray cluster at RAY_ADDRESS, or starts Ray on this machine. Ctrl-C saves the run; the same command with
-    the same --name continues it.
+    the same --name continues it, as `mpnas resume` does.
     """
     from cluster.search import run_search
 
@@ -64,6 +80,10 @@ def search(
         epochs=epochs,
         preset=preset.value,
         searcher=searcher,
+        scheduler=scheduler.value if scheduler else None,
+        time_budget_s=time_budget_s,
+        max_params=max_params,
+        max_flops=max_flops,
         max_concurrent=max_concurrent,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cluster.result_files import machine, make_folders, versions, write_whole
 from cluster.studies.methods import METHODS, Method
 from cluster.studies.pages import wrapped
 from cluster.studies.results import Row, Rows, rows_of
 from cluster.studies.splits import SPLIT_SEED
-from cluster.studies.units import Unit, UnitResult, study_tasks, versions
-from mpnas_ray.errors import RunError
+from cluster.studies.units import Unit, UnitResult, study_tasks
 from mpnas_ray.tables import TableTask
 
 __all__ = ["Study", "reproduce"]
@@ -68,7 +66,7 @@ def reproduce(
         RunInterruptedError: After Ctrl-C; the same call goes on.
     """
     tasks = study_tasks(tables)
-    _make_folders(Path(out), Path(work))
+    make_folders(Path(out), Path(work))
     results: dict[Unit, UnitResult] = {}
     if study.units:
         from cluster.studies.running import run_units  # imports Ray
@@ -82,23 +80,12 @@ def reproduce(
         f"All draws are in [{study.name}.json]({study.name}.json).\n\n{study.page(rows)}"
     )
     written = [Path(out) / f"{study.name}.json", Path(out) / f"{study.name}.md"]
-    _write_whole(written[0], json.dumps(content, indent=1) + "\n")
-    _write_whole(written[1], wrapped(page))
+    write_whole(written[0], json.dumps(content, indent=1) + "\n")
+    write_whole(written[1], wrapped(page))
     if study.plot is not None:
         written.append(Path(out) / f"{study.name}.png")
         study.plot(rows, written[2])
     return written
-
-
-def _make_folders(*folders: Path) -> None:
-    """Before work of hours, not after it."""
-    try:
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / ".writable").touch()
-            (folder / ".writable").unlink()
-    except OSError as error:
-        raise RunError(f"Cannot write results: {error}. Name other folders with --out and --work.") from error
 
 
 def _content(study: Study, rows: Rows, results: Mapping[Unit, UnitResult]) -> dict[str, Any]:
@@ -107,7 +94,7 @@ def _content(study: Study, rows: Rows, results: Mapping[Unit, UnitResult]) -> di
         "title": study.title,
         "command": f"mpnas reproduce {study.name} --tables DIR",
         "versions": versions(),
-        "machine": {"cores": os.cpu_count(), "platform": platform.platform()},
+        "machine": machine(),
         "seeds": {"splits and draws": SPLIT_SEED, "methods": sorted({unit.seed for unit in study.units})},
         "rows": [asdict(row) | asdict(row.estimate) for row in rows],
         "units": [
@@ -115,9 +102,3 @@ def _content(study: Study, rows: Rows, results: Mapping[Unit, UnitResult]) -> di
             for unit, result in results.items()
         ],
     }
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

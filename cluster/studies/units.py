@@ -13,12 +13,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cluster.result_files import versions, write_whole
 from cluster.studies.folds import ACROSS_SPACES, STRICT_ACROSS_SPACES, TASKS, Fold
 from cluster.studies.measuring import Measurement, draws_of, measure
 from cluster.studies.methods import Method, Sources
@@ -27,7 +27,7 @@ from mpnas_ray.checkpoints import PredictorCard, refuse_if_seen
 from mpnas_ray.meta import MetaConfig
 from mpnas_ray.tables import TableTask, load_tasks
 
-__all__ = ["Unit", "UnitResult", "compute", "identity", "read", "study_tasks", "versions"]
+__all__ = ["Unit", "UnitResult", "compute", "identity", "read", "study_tasks"]
 
 _KIND = "mpnas-ray unit of a study"
 _FORMAT = 1
@@ -138,7 +138,8 @@ def compute(unit: Unit, method: Method, tables: str | Path, work: str | Path) ->
         for row, ranker in learned.rankers(tasks[name]).items():
             measurements += measure(tasks[name], rows, unit.split, unit.draws(name, method), row, ranker)
     result = UnitResult(settings, tuple(measurements), learned.seconds, versions())
-    _write_whole(folder / "result.json", {"kind": _KIND, "format": _FORMAT, **asdict(result)})
+    content = {"kind": _KIND, "format": _FORMAT, **asdict(result)}
+    write_whole(folder / "result.json", json.dumps(content, indent=1) + "\n")
     for unfinished in folder.glob("*.training"):  # also those of settings that were given up
         unfinished.unlink()
 
@@ -159,11 +160,6 @@ def read(unit: Unit, work: str | Path, expected: Mapping[str, Any]) -> UnitResul
         return None
 
 
-def versions() -> dict[str, str]:
-    """Of this package and of those that numbers depend on."""
-    return {name: version(name) for name in ("mpnas-ray", "torch", "numpy", "ray")}
-
-
 def _training_part(task: TableTask, splits: Mapping[str, SpaceSplit]) -> TableTask:
     split = splits.get(task.archs.space.name)
     return task if split is None else task[split.is_training(task.archs)]
@@ -176,9 +172,3 @@ def _folder(work: str | Path, unit: Unit) -> Path:
 def _fingerprint(task: TableTask) -> list[float]:
     """Number of architectures, sum of scores, and a sum that knows their order."""
     return [len(task), float(np.sum(task.scores)), float(task.scores @ np.linspace(0, 1, len(task)))]
-
-
-def _write_whole(path: Path, content: Mapping[str, Any]) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)

@@ -24,6 +24,7 @@ __all__ = [
     "Reference",
     "Source",
     "candidates",
+    "kernel_diagonals",
     "kernels",
     "mean_functions",
     "price_lists",
@@ -200,6 +201,13 @@ def kernels(one: Knowledge, other: Knowledge, kept: Tensor) -> Tensor:
     squares = one.features.square().sum(-1)[..., :, None] + other.features.square().sum(-1)[..., None, :]
     distance = (squares - 2 * one.features @ other.features.mT).clamp(min=0)
     return torch.stack([sources, counts, torch.exp(-distance / 4)], dim=-3)  # the mean squared distance is 2
+
+
+def kernel_diagonals(known: Knowledge, kept: Tensor) -> Tensor:
+    """The variances of `kernels`, ``[3, N]``."""
+    weights = kept.to(known.ranks) / (2 * kept.sum().clamp(min=1))
+    sources = (known.ranks.square() + known.values.square()) @ weights
+    return torch.stack([sources, known.counts.square().sum(dim=1), torch.ones_like(sources)])
 
 
 def _pools(reference: Reference) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,13 +16,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mpnas_ray.mixture.knowledge import NUM_KERNELS, Knowledge, kernels, mean_functions
+from mpnas_ray.mixture.knowledge import NUM_KERNELS, Knowledge, kernel_diagonals, kernels, mean_functions
 from mpnas_ray.mixture.prior import AMPLITUDES, LOG_SCALE_PRIOR, SCALES
 
-__all__ = ["Evidence", "Posterior", "Statistics", "hypothesis_weights", "posterior", "signed_scales"]
+__all__ = [
+    "Evidence",
+    "Posterior",
+    "Statistics",
+    "hypothesis_weights",
+    "posterior",
+    "signed_scales",
+    "variances",
+]
 
 OFFSET_VARIANCE = 25.0
 """Of the offset, in units of a mean function's variance: wide, as scores may be of any level."""
+
+_NEGLIGIBLE = 0.03
+"""Probability of the hypotheses that `variances` leaves out, which are most of them: deviations change by 2 %."""
 
 _SIGNS = torch.tensor([1.0, -1.0], dtype=torch.float64)
 
@@ -157,3 +168,56 @@ def posterior(support: Knowledge, scores: Tensor, kept: Tensor, log_prior: tuple
     residual = weights.sum(dim=(2, 3, 4))[..., None] * solved[..., 0] - (solved[..., 1:] @ signed[..., None])[..., 0]
     kernel_weights = torch.einsum("hj,ehn->ejn", AMPLITUDES[:, :3].to(scores), residual)
     return Posterior(support, kept, signed.sum(dim=1), kernel_weights)
+
+
+def variances(
+    support: Knowledge, scores: Tensor, known: Knowledge, kept: Tensor, log_prior: tuple[Tensor, Tensor]
+) -> Tensor:
+    """Variances of the noiseless scores of N architectures, in the units of the scores, ``[E, N]``.
+
+    Over the probable hypotheses and all functions of their Gaussian processes.
+
+    Args:
+        support: Of the n measured architectures.
+        scores: Theirs on E scales, ``[E, n]``, n of 1 or more.
+        known: Of the N architectures.
+        kept: Sources in use.
+        log_prior: Of the hypotheses.
+    """
+    rows = torch.arange(scores.shape[1]).expand(len(scores), -1)
+    found = Evidence.of(support[rows], scores, kept)
+    weights = hypothesis_weights(found.statistics, log_prior)
+    between, of_known = kernels(known, support, kept), mean_functions(known, kept)
+    own = kernel_diagonals(known, kept)
+    spread = []
+    for episode, of_episode in enumerate(weights):
+        first = torch.zeros(len(known), dtype=scores.dtype)
+        second = torch.zeros_like(first)
+        probable = _probable(of_episode.sum(dim=(1, 2, 3)))
+        for h in probable:
+            weight = of_episode[h] / of_episode[probable].sum()
+            c = _probable(weight.sum(dim=(1, 2)))
+            weight = weight[c] * (weight.sum() / weight[c].sum())
+            signed = torch.einsum("csl,s,l->c", weight, _SIGNS, SCALES)
+            squared = weight.sum(dim=1) @ SCALES.square()
+            # The score is l (s m + r) + v: r and v are what the points add given the mean function, and the scores.
+            cholesky = found.cholesky[episode, h]
+            covariance = torch.einsum("j,jqn->qn", AMPLITUDES[h, :NUM_KERNELS], between) + OFFSET_VARIANCE
+            vectors = torch.cat([scores[episode, :, None], found.means[episode][:, c]], dim=1)
+            explained = covariance @ torch.cholesky_solve(vectors, cholesky)
+            from_scores, deviation = explained[:, 0], of_known[:, c] - explained[:, 1:]
+            linear = deviation @ signed
+            first += linear + weight.sum() * from_scores
+            second += deviation.square() @ squared + 2 * linear * from_scores + weight.sum() * from_scores.square()
+            whitened = torch.linalg.solve_triangular(cholesky, covariance.T, upper=False)
+            remaining = AMPLITUDES[h, :NUM_KERNELS] @ own + OFFSET_VARIANCE - whitened.square().sum(dim=0)
+            second += squared.sum() * remaining.clamp(min=0)
+        spread.append((second - first.square()).clamp(min=0))
+    return torch.stack(spread)
+
+
+def _probable(probabilities: Tensor) -> Tensor:
+    """Places of the fewest entries that hold all of the sum but the negligible part."""
+    ordered, places = probabilities.sort(descending=True)
+    needed = int((ordered.cumsum(0) < (1 - _NEGLIGIBLE) * ordered.sum()).sum()) + 1
+    return places[:needed]

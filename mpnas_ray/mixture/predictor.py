@@ -15,7 +15,7 @@ from mpnas_ray.meta.network import Parameters, check_shapes
 from mpnas_ray.mixture.config import MixtureConfig
 from mpnas_ray.mixture.description import NUM_INPUTS
 from mpnas_ray.mixture.knowledge import Knowledge, Reference, Source, candidates, price_lists, priced_counts
-from mpnas_ray.mixture.posterior import Posterior, posterior
+from mpnas_ray.mixture.posterior import Posterior, posterior, variances
 from mpnas_ray.mixture.prior import Prior
 from mpnas_ray.mixture.sampling import sample_posterior
 from mpnas_ray.mixture.scales import support_scales
@@ -27,6 +27,9 @@ __all__ = ["MixturePredictor"]
 
 _NUM_REFERENCE = 2_048
 """Random architectures of a space that say what is usual in it."""
+
+_REMEMBERED_FROM = 1_000
+"""Architectures in a list that is likely to be asked for again: the whole of a small space."""
 
 
 class MixturePredictor:
@@ -72,6 +75,7 @@ class MixturePredictor:
         self._price_lists = price_lists(config)
         self._kept = torch.ones(len(self.sources), dtype=torch.bool)
         self._references: dict[str, tuple[Reference, Knowledge]] = {}
+        self._remembered: dict[str, tuple[Architectures, Knowledge]] = {}
         self._support: Architectures | None = None
         self._scores: NDArray[np.float64] = np.empty(0)
         self._posterior: Posterior | None = None
@@ -131,22 +135,47 @@ class MixturePredictor:
         predicted = ((belief.mean(known) - usual.mean(dim=1, keepdim=True)) / deviation).mean(dim=0)
         return np.asarray(predicted.numpy(), dtype=np.float64)
 
+    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Expected scores ``[N]`` as by `predict`, and how far off they may be: standard deviations ``[N]``.
+
+        In units of the standard deviation of the expected scores over the space. The deviation is that of the noiseless
+        score, over all hypotheses and over both scales of the scores.
+
+        Raises:
+            PredictorError: If no scores, or only equal ones, were measured, or those of another space.
+        """
+        if self._posterior is None or self._support is None:
+            raise PredictorError("predict_with_deviation needs measured scores that differ: call fit or adapt first.")
+        known, reference = self._known_with_reference(archs)
+        belief = self._belief(known.reference.space)
+        usual = belief.mean(reference)
+        unit = usual.std(dim=1, keepdim=True, correction=0).clamp(min=1e-9)
+        means = (belief.mean(known) - usual.mean(dim=1, keepdim=True)) / unit
+        log_prior = self._prior.log_weights(candidates(known.reference, self._kept), len(self._scores), self.kind)
+        scores = torch.from_numpy(support_scales(self._scores))
+        spread = variances(self.known(self._support), scores, known, self._kept, log_prior) / unit.square()
+        mean = means.mean(dim=0)
+        together = (spread + means.square()).mean(dim=0) - mean.square()
+        return np.asarray(mean.numpy()), np.asarray(together.clamp(min=0).sqrt().numpy())
+
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
         """Score functions drawn from the posterior, at N architectures: ``[num_samples, N]``.
 
         In units of the standard deviation of the measured scores, half of them (as ranks, the other half) on their
         clipped scale. Each sample is one function, so that its highest architecture is a proposal of Thompson sampling.
+        Before any measurement the functions are drawn from the prior; their offsets, which may be of any size, then say
+        nothing, but their order does.
 
         Raises:
-            PredictorError: If no scores, or only equal ones, were measured.
+            PredictorError: If it was adapted to architectures of another space.
         """
-        if self._posterior is None or self._support is None:
-            raise PredictorError("sample_scores needs measured scores that differ: call fit or adapt first.")
-        known, _ = self._known_with_reference(archs)
-        support = self.known(self._support)
+        known, reference = self._known_with_reference(archs)
+        self._belief(known.reference.space)  # refuses another space
+        support, scores = reference[:0], np.empty((1, 0))
+        if self._support is not None:
+            support, scores = self.known(self._support), support_scales(self._scores)
         log_prior = self._prior.log_weights(candidates(known.reference, self._kept), len(self._scores), self.kind)
-        scores = torch.from_numpy(support_scales(self._scores))
-        return sample_posterior(support, scores, known, self._kept, log_prior, num_samples, rng)
+        return sample_posterior(support, torch.from_numpy(scores), known, self._kept, log_prior, num_samples, rng)
 
     def initialisation(self) -> dict[str, Tensor]:
         """What meta-learning made, on the CPU: the parts of `state_dict` that no task changes."""
@@ -195,9 +224,13 @@ class MixturePredictor:
             predictor.fit(Architectures(space, state["support.codes"].numpy()), state["support.scores"].numpy())
         return predictor
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without what is remembered of long lists, for pickles and copies."""
+        return {**self.__dict__, "_remembered": {}}
+
     def _not_adapted(self, kind: Kind | None) -> MixturePredictor:
         other = MixturePredictor(self.config, self.sources, self._network, self._prior, kind=kind, device=self.device)
-        other._references = self._references  # no task changes them
+        other._references, other._remembered = self._references, self._remembered  # no task changes them
         return other
 
     def _condition(self, support: Knowledge, scores: NDArray[np.float64]) -> Posterior:
@@ -222,8 +255,16 @@ class MixturePredictor:
         return self.known(listed), self._reference(listed.space.name)[1]
 
     def known(self, archs: Architectures) -> Knowledge:
-        """What is known of N architectures before their task is measured."""
-        return Knowledge.of(self._raw(archs), self._reference(archs.space.name)[0])
+        """What is known of N architectures before their task is measured.
+
+        Of a long list it is remembered, as long as the same object comes again.
+        """
+        before, known = self._remembered.get(archs.space.name, (None, None))
+        if known is None or before is not archs:
+            known = Knowledge.of(self._raw(archs), self._reference(archs.space.name)[0])
+            if len(archs) >= _REMEMBERED_FROM:
+                self._remembered[archs.space.name] = archs, known
+        return known
 
     def _reference(self, space: str) -> tuple[Reference, Knowledge]:
         """What is usual in a space: random architectures of it, always the same ones. Made at its first use."""

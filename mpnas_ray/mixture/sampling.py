@@ -36,7 +36,7 @@ def sample_posterior(
     """Draw score functions, half of them given each scale of the scores.
 
     Args:
-        support: Of the n measured architectures.
+        support: Of the n measured architectures; with none the functions are drawn from the prior.
         scores: Theirs on E scales, ``[E, n]``.
         known: Of the N architectures where the functions are wanted.
         kept: Sources in use.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mpnas_ray.spaces import Architecture
 
-__all__ = ["Predictor"]
+__all__ = ["MetaLearned", "Predictor"]
 
 
 @runtime_checkable
@@ -40,4 +40,13 @@ class Predictor(Protocol):
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Take over what a predictor of the same configuration learned."""
+        ...
+
+
+@runtime_checkable
+class MetaLearned(Predictor, Protocol):
+    """A predictor that knows other tasks: it ranks without a score, and learns a new task from a few."""
+
+    def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> MetaLearned:
+        """A new predictor that has learned from measured architectures; this one is not changed. As `fit` otherwise."""
         ...

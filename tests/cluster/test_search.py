@@ -151,14 +151,23 @@ class TestRunSearch:
             run_search(TINY, "nasbench201", 2, storage=tmp_path, name="run")
 
 
-def test_the_best_result_leaves_out_failures_and_values_that_are_not_finite() -> None:
+def test_the_best_result_leaves_out_failures_values_that_are_not_finite_and_partial_trainings() -> None:
     class Result:
-        def __init__(self, value: float, error: Exception | None = None) -> None:
-            self.metrics, self.error = {"validation_x": value}, error
+        def __init__(self, value: float, error: Exception | None = None, epoch: int = 3) -> None:
+            self.metrics, self.error = {"validation_x": value, "epoch": epoch}, error
+            self.checkpoint: str | None = "somewhere"
 
     results = [Result(float("nan")), Result(0.5), Result(0.1, RuntimeError("x")), Result(0.3), Result(float("-inf"))]
-    assert best_result(results, "validation_x", "min") is results[3]
-    assert best_result(results, "validation_x", "max") is results[1]
+    assert best_result(results, "validation_x", "min", 3) is results[3]
+    assert best_result(results, "validation_x", "max", 3) is results[1]
+
+    # A training that was stopped early is chosen only if there is no other.
+    stopped = Result(0.01, epoch=1)
+    assert best_result([*results, stopped], "validation_x", "min", 3) is results[3]
+    assert best_result([results[0], stopped], "validation_x", "min", 3) is stopped
+    stopped.checkpoint = None
+    with pytest.raises(RunError, match="No trial gave a finite"):
+        best_result([results[0], stopped], "validation_x", "min", 3)
 
 
 def test_interrupted_and_continued(tmp_path: Path) -> None:

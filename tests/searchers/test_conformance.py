@@ -13,10 +13,13 @@ from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask
 from searchers import (
     ArchitectureSearcher,
+    BANANASSearch,
+    GaussianProcessSearch,
     LocalSearch,
     MeanRankSearch,
     MPNASSearch,
     NearestTaskSearch,
+    PredictorSearch,
     RandomSearch,
     RegularizedEvolution,
     REINFORCESearch,
@@ -53,6 +56,13 @@ class TestRivals(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self, kind: type[ArchitectureSearcher]) -> MakeSearcher:
         return partial(kind, "nasbench201")
+
+
+@pytest.mark.parametrize("kind", [GaussianProcessSearch, BANANASSearch])
+class TestModelledRivals(OurKeys, SearcherConformance):
+    @pytest.fixture
+    def make_searcher(self, kind: type[PredictorSearch]) -> MakeSearcher:
+        return partial(kind, "transnasbench101", refit_every=8, synchronous=True)
 
 
 @pytest.mark.parametrize("kind", [MeanRankSearch, NearestTaskSearch])

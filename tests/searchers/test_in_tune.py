@@ -17,10 +17,12 @@ from numpy.typing import ArrayLike
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
-from mpnas_ray.predictors import GCNPredictor
+from mpnas_ray.predictors import GCNPredictor, Predictor
 from mpnas_ray.spaces import Architecture, get_space
 from searchers import ArchitectureSearcher
-from searchers.ranking import RankingJob, RankingRequest
+from searchers.candidates import Candidates
+from searchers.ranking import Ranker, Ranking, RankingRequest
+from searchers.refitting import Refitting
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
@@ -104,18 +106,20 @@ tuner(MPNASSearch("nasbench201", seed=0), Path({str(tmp_path)!r}), 8, pause=0.3)
     assert max(iterations) == 9, "the rest is run"
 
 
-def request(**changes: Any) -> RankingRequest:
-    archs = [str(arch) for arch in get_space("nasbench201").sample_many(6, np.random.default_rng(0))]
-    labels = np.array([quality(arch) for arch in archs])
-    fields = {"space": "nasbench201", "predictor": None, "num_candidates": 100, "seed": 1}
-    return RankingRequest(**{**fields, "archs": archs, "labels": labels, **changes})
+ARCHS = [str(arch) for arch in get_space("nasbench201").sample_many(6, np.random.default_rng(0))]
+LABELS = np.array([quality(arch) for arch in ARCHS])
+NOTHING_SEEN = np.empty(0, dtype=np.uint64)
 
 
-def wait(job: RankingJob) -> Any:
+def refitting(space: str = "nasbench201", predictor: Predictor | None = None) -> Refitting:
+    return Refitting(Ranker(Candidates(space), predictor, "mean", num_candidates=100))
+
+
+def wait(at_work: Refitting) -> Ranking:
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         started = time.monotonic()
-        ranking = job.poll()
+        ranking = at_work.poll()
         assert time.monotonic() - started < 0.5, "polling waits for nothing"
         if ranking is not None:
             return ranking
@@ -131,29 +135,58 @@ def test_a_refit_runs_beside_trials_that_hold_every_cpu() -> None:
 
     hog = Hog.remote()
     assert ray.get(hog.ready.remote())
-    ranking = wait(RankingJob(request()))
+    at_work = refitting()
+    assert at_work.start(RankingRequest(ARCHS, LABELS, NOTHING_SEEN, seed=1)) is None, "beside Tune's control loop"
+    ranking = wait(at_work)
+    assert at_work.under_way is None
     assert len(ranking) == len(get_space("nasbench201").distinct())
     assert (np.diff(ranking.predicted) <= 0).all()
     ray.kill(hog)
 
 
-def test_a_large_space_is_sampled_afresh_for_each_refit() -> None:
-    first, second = (
-        wait(RankingJob(request(space="mixed", archs=MIXED, labels=np.arange(5.0), seed=seed))) for seed in (1, 2)
-    )
+MIXED = [str(arch) for arch in get_space("mixed").sample_many(5, np.random.default_rng(0))]
+
+
+def test_one_actor_makes_one_ranking_after_the_other_and_samples_large_spaces_afresh() -> None:
+    at_work = refitting("mixed")
+    rankings, processes = [], set()
+    for seed in (1, 2):
+        at_work.start(RankingRequest(MIXED, np.arange(5.0), NOTHING_SEEN, seed))
+        processes.add(at_work._actor)
+        rankings.append(wait(at_work))
+    assert len(processes) == 1
+    first, second = rankings
     assert 50 < len(first) <= 100
     assert len(np.unique(first.keys)) == len(first)
     assert len(np.intersect1d(first.keys, second.keys)) < len(first) / 2
 
 
-MIXED = [str(arch) for arch in get_space("mixed").sample_many(5, np.random.default_rng(0))]
+class Fragile(GCNPredictor):
+    """Kills its process once, or fails."""
 
+    def __init__(self, marker: str) -> None:
+        super().__init__()
+        self.marker = marker
 
-class Broken(GCNPredictor):
     def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
-        raise RuntimeError("injected")
+        if not self.marker:
+            raise RuntimeError("injected")
+        if not Path(self.marker).exists():
+            Path(self.marker).touch()
+            os._exit(1)
+        super().fit(archs, scores)
 
 
-def test_a_failing_refit_raises_where_it_is_polled() -> None:
+def test_an_actor_that_dies_is_started_again(tmp_path: Path) -> None:
+    at_work = refitting(predictor=Fragile(str(tmp_path / "died")))
+    at_work.start(RankingRequest(ARCHS, LABELS, NOTHING_SEEN, seed=1))
+    assert len(wait(at_work))
+    assert (tmp_path / "died").exists()
+
+
+def test_a_failing_refit_raises_where_it_is_polled_and_the_next_one_works() -> None:
+    at_work = refitting(predictor=Fragile(""))
+    at_work.start(RankingRequest(ARCHS, LABELS, NOTHING_SEEN, seed=1))
     with pytest.raises(RuntimeError, match="injected"):
-        wait(RankingJob(request(predictor=Broken())))
+        wait(at_work)
+    assert at_work.under_way is None

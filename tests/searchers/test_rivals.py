@@ -28,8 +28,8 @@ from searchers import (
     REINFORCESearch,
     TPESearch,
 )
+from searchers.candidates import keys
 from searchers.reinforce import Policy
-from searchers.sameness import keys
 from searchers.testing import run_trials
 
 Kind = type[ArchitectureSearcher]

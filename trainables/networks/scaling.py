@@ -50,7 +50,7 @@ class Encoder(nn.Module):
             return encoded
         sides = inputs.shape[2:]
         axes = torch.meshgrid(*(torch.linspace(0, 1, side, device=inputs.device) for side in sides), indexing="ij")
-        channels = torch.stack(axes).expand(len(inputs), len(sides), *sides)
+        channels = torch.stack(axes).expand(inputs.shape[0], len(sides), *sides)  # not len(): exports trace this
         return torch.cat([encoded, channels.to(encoded.dtype)], dim=1)
 
 

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from trainables.tasks import darcy, digits  # noqa: F401  (they register themselves)
+from trainables.tasks import (  # noqa: F401  (they register themselves)
+    cifar,
+    darcy,
+    darcy_files,
+    digits,
+    ecg,
+    keel,
+    mnist5k,
+    ninapro,
+    osuleaf,
+    satellite,
+    spherical,
+    watch,
+)
 from trainables.tasks.darcy import darcy_task
-from trainables.tasks.metrics import Metric, accuracy, cross_entropy, mean_relative_l2, relative_l2
-from trainables.tasks.task import Recipe, Split, Task, TaskData, get_task, register_task, task_names
+from trainables.tasks.losses import FocalLoss, RelativeLp, cross_entropy, relative_l2
+from trainables.tasks.metrics import Metric, accuracy, error_rate, mean_relative_l2, record_f1_error
+from trainables.tasks.spherical import spherical_digits_task
+from trainables.tasks.task import FixedScaling, Recipe, Split, Task, TaskData, get_task, register_task, task_names
 
 __all__ = [
+    "FixedScaling",
+    "FocalLoss",
     "Metric",
     "Recipe",
+    "RelativeLp",
     "Split",
     "Task",
     "TaskData",
     "accuracy",
     "cross_entropy",
     "darcy_task",
+    "error_rate",
     "get_task",
     "mean_relative_l2",
+    "record_f1_error",
     "register_task",
     "relative_l2",
+    "spherical_digits_task",
     "task_names",
 ]

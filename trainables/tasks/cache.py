@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from mpnas_ray.errors import TaskError
 
-__all__ = ["cached_arrays"]
+__all__ = ["cached_arrays", "data_folder"]
+
+
+def data_folder(data_dir: Path | None) -> Path:
+    """The user's folder for data, or the default one in the user's cache folder."""
+    return Path(data_dir) if data_dir is not None else Path(platformdirs.user_cache_dir("mpnas-ray"))
 
 
 def cached_arrays(
@@ -31,7 +36,7 @@ def cached_arrays(
     Raises:
         TaskError: If the file is damaged, or its folder cannot be written.
     """
-    folder = Path(data_dir) if data_dir is not None else Path(platformdirs.user_cache_dir("mpnas-ray"))
+    folder = data_folder(data_dir)
     path = folder / file_name
     if path.exists():
         try:

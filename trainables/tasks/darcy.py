@@ -23,7 +23,8 @@ from scipy.sparse.linalg import splu
 
 from mpnas_ray.errors import TaskError
 from trainables.tasks.cache import cached_arrays
-from trainables.tasks.metrics import mean_relative_l2, relative_l2
+from trainables.tasks.losses import relative_l2
+from trainables.tasks.metrics import mean_relative_l2
 from trainables.tasks.task import Recipe, Split, Task, TaskData, register_task
 
 __all__ = ["darcy_task", "sample_permeability", "solve_darcy"]

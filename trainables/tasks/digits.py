@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from trainables.tasks.metrics import accuracy, cross_entropy
+from trainables.tasks.losses import cross_entropy
+from trainables.tasks.metrics import accuracy
 from trainables.tasks.task import Recipe, Split, Task, TaskData, register_task
 
-__all__: list[str] = []
+__all__ = ["load_digit_parts"]
 
 
-def _load(data_dir: Path | None) -> TaskData:
-    """1,197 to train, 300 to validate, 300 to test, stratified, the same each time."""
+def load_digit_parts() -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    """Images ``[N, 8, 8]`` from 0 to 16 and labels ``[N]`` of each part.
+
+    1,197 to train, 300 to validate, 300 to test, stratified, the same each time.
+    """
     images, labels = load_digits(return_X_y=True)
     rest_images, test_images, rest_labels, test_labels = train_test_split(
-        images, labels, test_size=300, random_state=0, stratify=labels
+        images.reshape(-1, 8, 8), labels, test_size=300, random_state=0, stratify=labels
     )
     train_images, validation_images, train_labels, validation_labels = train_test_split(
         rest_images, rest_labels, test_size=300, random_state=0, stratify=rest_labels
     )
+    return {
+        "train": (train_images, train_labels),
+        "validation": (validation_images, validation_labels),
+        "test": (test_images, test_labels),
+    }
 
+
+def _load(data_dir: Path | None) -> TaskData:
     def split(images: object, labels: object) -> Split:
-        inputs = torch.as_tensor(images, dtype=torch.float32).view(-1, 1, 8, 8)
+        inputs = torch.as_tensor(images, dtype=torch.float32)[:, None]
         return Split(inputs, torch.as_tensor(labels, dtype=torch.int64))
 
-    return TaskData(
-        train=split(train_images, train_labels),
-        validation=split(validation_images, validation_labels),
-        test=split(test_images, test_labels),
-    )
+    return TaskData(**{part: split(*arrays) for part, arrays in load_digit_parts().items()})
 
 
 register_task(

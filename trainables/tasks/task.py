@@ -26,11 +26,25 @@ import torch
 from torch import Tensor
 
 from mpnas_ray.errors import TaskError
+from trainables.tasks.files import CarriedFile, DataFile
 from trainables.tasks.metrics import Metric
 
-__all__ = ["Recipe", "Split", "Task", "TaskData", "get_task", "register_task", "task_names"]
+__all__ = ["FixedScaling", "Recipe", "Split", "Task", "TaskData", "get_task", "register_task", "task_names"]
 
 Scaling = Literal["none", "channel", "position"]
+
+
+@dataclass(frozen=True)
+class FixedScaling:
+    """Published means and deviations of the channels, in place of those of the training part."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def tensors(self, num_axes: int) -> tuple[Tensor, Tensor]:
+        """Mean and deviation, ``[channels, 1, ...]``, for inputs of ``num_axes`` axes besides the channels."""
+        shape = (-1, *[1] * num_axes)
+        return torch.tensor(self.mean).view(shape), torch.tensor(self.deviation).view(shape)
 
 
 @dataclass(frozen=True)
@@ -41,10 +55,13 @@ class Split:
         inputs: float32 ``[N, channels, length]`` or ``[N, channels, height, width]``, as measured; scaling is the
             task's.
         targets: int64 classes ``[N]``, or float32 fields ``[N, outputs, *positions]``.
+        groups: int64 ``[N]``, which samples belong together (the windows of one record), for metrics that judge them
+            together.
     """
 
     inputs: Tensor
     targets: Tensor
+    groups: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -63,16 +80,35 @@ class TaskData:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: AdamW under a one-cycle schedule (Smith and Topin 2019).
+    """How a network is trained: by default, AdamW under a one-cycle schedule (Smith and Topin 2019).
 
     The defaults were measured on the small tasks: SGD was never competitive at this length.
+
+    Attributes:
+        epochs: Length; schedules are stretched to it.
+        batch_size: Samples a step.
+        learning_rate: Peak of the one-cycle schedule, start of the one with steps.
+        weight_decay: Of all parameters; decoupled under AdamW, added to the gradient under SGD.
+        optimizer: ``adamw``, or ``sgd`` with Nesterov's momentum.
+        momentum: Of SGD.
+        schedule: ``one-cycle``, stepped each batch, or ``steps``, each epoch.
+        milestones: Of ``steps``: the shares of all epochs after which the learning rate falls.
+        decay: Of ``steps``: what the learning rate is multiplied by there.
+        clip_norm: Gradients longer than this, all parameters together, are shortened to it.
+        summed_loss: Multiply the loss by the size of the batch, since the published rate belongs to a sum.
     """
 
     epochs: int = 15
     batch_size: int = 20
     learning_rate: float = 1e-2
-    """Peak of the cycle."""
     weight_decay: float = 1e-4
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    momentum: float = 0.9
+    schedule: Literal["one-cycle", "steps"] = "one-cycle"
+    milestones: tuple[float, ...] = ()
+    decay: float = 0.2
+    clip_norm: float | None = None
+    summed_loss: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,10 +124,13 @@ class Task:
         recipe: Default training.
         dense: Whether a network predicts a value at every position.
         input_scaling: Standardise inputs by mean and deviation of each channel or of each position, over the training
-            part.
+            part, or by published ones.
         target_scaling: The same for targets; a network then predicts standardised values, which are decoded before the
             loss.
         coordinates: Give the network one more input channel for each axis, running from 0 to 1.
+        augment: ``(encoded inputs, generator) -> inputs``, applied to each batch of training.
+        protocol: Whose split, preprocessing and metric these are, if they are published.
+        files: What the user has to get.
         description: One line for `mpnas tasks`.
         source: Where the data come from, and their licence.
     """
@@ -103,9 +142,12 @@ class Task:
     metric: Metric
     recipe: Recipe = Recipe()
     dense: bool = False
-    input_scaling: Scaling = "channel"
+    input_scaling: Scaling | FixedScaling = "channel"
     target_scaling: Scaling = "none"
     coordinates: bool = False
+    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    protocol: str = ""
+    files: tuple[DataFile | CarriedFile, ...] = ()
     description: str = ""
     source: str = ""
 
@@ -127,6 +169,10 @@ class Task:
             problem = self._problem(split, shape)
             if problem:
                 raise TaskError(f"Task {self.name}: the {part} part {problem}.")
+        if not self.dense and data.train.targets.dtype == torch.int64:
+            counts = torch.bincount(data.train.targets, minlength=self.num_outputs)
+            if absent := (counts == 0).nonzero().flatten().tolist():
+                raise TaskError(f"Task {self.name}: the train part holds no sample of class {absent[0]}.")
         return data
 
     def _problem(self, split: Split, shape: torch.Size) -> str | None:

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from numpy.random import default_rng as RNG
 from scipy.stats import multivariate_normal
 from torch import Tensor
 
@@ -104,6 +105,28 @@ def test_samples_have_the_mean_and_spread_of_the_posterior(
     error = np.sqrt(brute_force.variance / 20_000)
     assert (np.abs(sampled.mean(axis=0) - brute_force.mean) < 5 * error + 0.02).all()
     assert np.allclose(sampled.std(axis=0), np.sqrt(brute_force.variance), rtol=0.1)
+
+
+def test_samples_without_points_have_the_mean_and_covariance_of_the_prior(known: Knowledge, kept: Tensor) -> None:
+    """Of differences between architectures, which the wide offset leaves alone."""
+    log_prior = Prior.start(5).log_weights(candidates(known.reference, kept), 0, "quality")
+    sampled = sample_posterior(known[:0], torch.empty(1, 0).double(), known, kept, log_prior, 20_000, RNG(0))
+    sampled = sampled[:, :6] - sampled[:, 6:12]
+
+    amplitude, mean = (part.exp().numpy() for part in log_prior)
+    scale = LOG_SCALE_PRIOR.exp().numpy()
+    first, second = scale @ SCALES.numpy(), scale @ SCALES.numpy() ** 2
+    functions = mean_functions(known, kept).numpy()
+    functions = functions[:6] - functions[6:12]
+    expected = first * functions @ (mean[:, 0] - mean[:, 1])
+    kernel = np.tensordot(amplitude @ AMPLITUDES[:, :3].numpy(), kernels(known, known, kept).numpy(), 1)
+    difference = np.eye(6, 60) - np.eye(6, 60, k=6)
+    covariance = second * (difference @ kernel @ difference.T + (functions * mean.sum(axis=1)) @ functions.T)
+    covariance -= np.outer(expected, expected)
+    deviation = np.sqrt(np.diag(covariance))
+    assert np.abs((sampled.mean(axis=0) - expected) / deviation).max() < 5 / np.sqrt(20_000)
+    found = np.cov(sampled.T) / np.outer(deviation, deviation)
+    assert np.allclose(found, covariance / np.outer(deviation, deviation), atol=0.12)
 
 
 def test_episodes_do_not_see_each_other(known: Knowledge, kept: Tensor, log_prior: tuple[Tensor, Tensor]) -> None:

@@ -132,14 +132,25 @@ def test_it_can_be_pickled_adapted(predictor: MixturePredictor) -> None:
     assert np.array_equal(pickle.loads(pickle.dumps(adapted)).predict(OTHERS), adapted.predict(OTHERS))
 
 
-def test_samples_are_functions_and_need_scores(predictor: MixturePredictor) -> None:
+def test_samples_are_functions(predictor: MixturePredictor) -> None:
     adapted = predictor.adapt(MEASURED, SCORES)
     sampled = adapted.sample_scores(OTHERS, 64, np.random.default_rng(0))
     assert sampled.shape == (64, len(OTHERS))
     assert np.array_equal(sampled, adapted.sample_scores(OTHERS, 64, np.random.default_rng(0)))
     assert sampled.std(axis=0).min() > 0
-    with pytest.raises(PredictorError, match="call fit or adapt first"):
-        predictor.sample_scores(OTHERS, 3, np.random.default_rng(0))
+    others = get_space("nasbench101").sample_many(4, np.random.default_rng(0))
+    with pytest.raises(PredictorError, match="adapted to architectures of transnasbench101"):
+        adapted.sample_scores(others, 3, np.random.default_rng(0))
+
+
+def test_before_any_score_samples_scatter_around_the_zero_shot_ranking(predictor: MixturePredictor) -> None:
+    sampled = predictor.sample_scores(OTHERS, 2_000, np.random.default_rng(0))
+    places = sampled.argsort(axis=1).argsort(axis=1).mean(axis=0)
+    assert np.corrcoef(places, predictor.predict(OTHERS))[0, 1] > 0.8
+    assert np.isfinite(sampled).all()
+    cost = predictor.measuring("cost").sample_scores(OTHERS, 2_000, np.random.default_rng(0))
+    places_by_cost = cost.argsort(axis=1).argsort(axis=1).mean(axis=0)
+    assert np.corrcoef(places_by_cost, predictor.measuring("cost").predict(OTHERS))[0, 1] > 0.8
 
 
 @settings(deadline=None)

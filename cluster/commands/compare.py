@@ -1,0 +1,64 @@
+"""``mpnas compare``."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["compare"]
+
+
+class _Preset(str, Enum):
+    regret = "regret"
+    table5 = "table5"
+
+
+def compare(
+    tables: Annotated[Path, typer.Option(help="Folder of NAS tables.", show_default=False)],
+    preset: Annotated[
+        _Preset,
+        typer.Option(help="regret: 100 queries, all tasks. table5: 30 queries, picked on validation, test reported."),
+    ] = _Preset.regret,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TASK", help="Only this column of the preset, or any task of the tables. Repeatable."),
+    ] = None,
+    searcher: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only this one: mpnas, scratch, gp, bananas, tpe, evolution, local-search, reinforce, random, "
+            'mean-rank, nearest-task; or "mpnas, far", which knows nothing of the CIFAR family, and so on. Repeatable.',
+        ),
+    ] = None,
+    budget: Annotated[int | None, typer.Option(help="Queries of a run.  [default: the preset's]")] = None,
+    seeds: Annotated[
+        int, typer.Option(help="Runs of a searcher that takes under 10 s; a slower one has at most 5.")
+    ] = 20,
+    checkpoints: Annotated[
+        Path, typer.Option(help="Folder for meta-learned predictors, each without its target's data.")
+    ] = Path("runs/compare/checkpoints"),
+    work: Annotated[Path, typer.Option(help="Folder for runs, which presets share.")] = Path("runs/compare"),
+    out: Annotated[Path, typer.Option(help="Folder for compare-PRESET.json, .md, .png and .html.")] = Path(
+        "benchmarks/results"
+    ),
+) -> None:
+    """Compare searchers on NAS tables, many seeds side by side on Ray. Interrupted, the same command goes on."""
+    from cluster.comparison.compare import compare
+    from cluster.comparison.presets import PRESETS
+
+    for path in compare(
+        PRESETS[preset.value],
+        tables,
+        out,
+        work,
+        checkpoints,
+        tasks=task or (),
+        searchers=searcher or (),
+        budget=budget,
+        seeds=seeds,
+    ):
+        typer.echo(str(path))

@@ -1,0 +1,25 @@
+"""``mpnas extend``."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import typer
+
+__all__ = ["extend"]
+
+
+def extend(
+    run: Annotated[str, typer.Argument(help="Folder or URI of the earlier run, e.g. runs/darcy.")],
+    num_samples: Annotated[int, typer.Option(help="Number of architectures in all, the earlier run's counted.")],
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the new run, beside the earlier one.  [default: <earlier>-extended-<num-samples>]"),
+    ] = None,
+) -> None:
+    """Begin a new run with all results of an earlier one, and search on. The earlier run stays as it is."""
+    from cluster.search import extend_search
+
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)  # progress and report say it all
+    typer.echo(str(extend_search(run, num_samples, name=name)))

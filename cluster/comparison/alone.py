@@ -1,0 +1,59 @@
+"""A process that knows nothing of Ray, to call a function in.
+
+`MPNASSearch` hands its refits to Ray where Ray runs, and proposes from the ranking before meanwhile. A replay in a Ray
+worker would so depend on how fast the cluster is; in a process of its own each refit is done on the spot.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
+from typing import TypeVar
+
+from mpnas_ray.errors import RunError
+
+__all__ = ["call_alone"]
+
+T = TypeVar("T")
+
+
+def call_alone(function: Callable[..., T], *arguments: object) -> T:
+    """The function's value, computed in a process that is started once and serves all later calls of this process.
+
+    Args:
+        function: Importable by name, as are its arguments' classes.
+        *arguments: Its arguments.
+
+    Raises:
+        RunError: If the process died, e.g. for want of memory.
+    """
+    try:
+        return _process().submit(function, *arguments).result()
+    except BrokenProcessPool as error:
+        _process.cache_clear()
+        raise RunError("The process that computed this died, perhaps for want of memory.") from error
+
+
+@cache
+def _process() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+
+
+def _begin() -> None:
+    """One torch thread; and it must not outlive the worker it serves, which Ray may kill."""
+    import torch
+
+    torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()

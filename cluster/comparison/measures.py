@@ -1,0 +1,118 @@
+"""What is measured of runs: regrets, queries to a goal, and how sure that is over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpnas_ray.tables import TableTask
+
+__all__ = ["GOALS", "Interval", "Scale", "best_so_far", "incumbents", "interval", "intervals", "queries_to"]
+
+GOALS: dict[str, float] = {"top 1 %": 0.01, "top 0.1 %": 0.001, "optimum": 0.0}
+"""Name -> part of the space; 0 is the best cell alone."""
+
+_RESAMPLES = 1_000
+_LEVEL = 95.0
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where the scores of a task lie.
+
+    Cells of the space that the table has not measured count as worst: a search meets them too.
+
+    Attributes:
+        best: Highest score.
+        median: Score that half of the space reaches.
+        worst: Lowest score.
+        goals: Name in `GOALS` -> score that reaches it: that of the k-th best cell, k = max(1, part of the space).
+    """
+
+    best: float
+    median: float
+    worst: float
+    goals: dict[str, float]
+
+    @classmethod
+    def of(cls, task: TableTask) -> Scale:
+        """Of a space that can be listed all cells count, of a larger one those measured."""
+        space = task.archs.space
+        descending = np.sort(task.scores)[::-1]
+        if space.enumerable:
+            descending = np.pad(descending, (0, max(0, space.num_architectures - len(task))), mode="edge")
+        goals = {name: float(descending[max(1, round(part * len(descending))) - 1]) for name, part in GOALS.items()}
+        return cls(float(descending[0]), float(np.median(descending)), float(descending[-1]), goals)
+
+    def regret(self, scores: Array) -> Array:
+        """Distance to the best score in percent of the way from the median to the best; 0 is the optimum."""
+        width = self.best - self.median
+        return (self.best - scores) / width * 100 if width > 0 else np.zeros_like(scores)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure over seeds and its 95 % bootstrap interval; the figure itself where there is one seed."""
+
+    value: float
+    low: float
+    high: float
+
+
+def best_so_far(runs: Sequence[Array], length: int, worst: float) -> Array:
+    """Highest score up to each query ``[runs, length]``.
+
+    Args:
+        runs: Scores of each, at most ``length``; NaN where nothing was measured.
+        length: Queries; a run that ended early keeps its best.
+        worst: Stands before the first measured score.
+    """
+    found = np.full((len(runs), length), worst)
+    for row, scores in zip(found, runs, strict=True):
+        row[: len(scores)] = np.where(np.isnan(scores), worst, scores)
+    best: Array = np.maximum.accumulate(found, axis=1)
+    return best
+
+
+def incumbents(scores: Array) -> NDArray[np.intp]:
+    """Query of the incumbent after each query ``[N]``: the first of the highest scores; -1 before any is measured."""
+    known = np.where(np.isnan(scores), -np.inf, scores)
+    before = np.maximum.accumulate(np.concatenate([[-np.inf], known[:-1]]))
+    newer = np.where(known > before, np.arange(len(known)), -1)
+    return np.maximum.accumulate(newer)
+
+
+def queries_to(scores: Array, goal: float) -> float:
+    """Queries until a score of at least ``goal``, infinite if there is none. Every query counts, failed ones too."""
+    reached = np.flatnonzero(scores >= goal)
+    return float(reached[0] + 1) if len(reached) else np.inf
+
+
+def intervals(values: Array, statistic: Callable[..., Array], rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """A statistic over seeds, and the 95 % interval of its percentile bootstrap.
+
+    Args:
+        values: ``[seeds, ...]``.
+        statistic: Such as `numpy.median`; takes ``axis``.
+        rng: Draws the resamples.
+
+    Returns:
+        Value, low and high, each of the shape of one seed.
+    """
+    value = statistic(values, axis=0)
+    if len(values) == 1:
+        return value, value, value
+    rows = rng.integers(len(values), size=(_RESAMPLES, len(values)))
+    resampled = statistic(values[rows], axis=1)
+    low, high = np.percentile(resampled, [(100 - _LEVEL) / 2, (100 + _LEVEL) / 2], axis=0)
+    return value, low, high
+
+
+def interval(values: Array, statistic: Callable[..., Array], rng: np.random.Generator) -> Interval:
+    """`intervals` of one number a seed ``[seeds]``."""
+    return Interval(*(float(item) for item in intervals(values, statistic, rng)))

@@ -1,0 +1,84 @@
+"""What is compared on: columns of tables, and how long a search may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cluster.studies.folds import NASBENCH201, TRANSNASBENCH101
+
+__all__ = ["CIFAR_FAMILY", "PRESETS", "Column", "Preset", "sources_of_space"]
+
+CIFAR_FAMILY = ("cifar10", "cifar100", "imagenet16-120")
+"""Data sets so alike that who knows one nearly knows the others."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a search sees, and what is reported of what it found.
+
+    Attributes:
+        searched: Task whose scores the searcher is told, and by which its incumbent is chosen.
+        reported: Task whose value of the incumbent is reported; the same, or the test column of a validation column.
+        paper: The value that MP-NAS reports (Table 5), in the table's unit.
+    """
+
+    searched: str
+    reported: str
+    paper: float | None = None
+
+    @classmethod
+    def of(cls, task: str) -> Column:
+        """Searched and reported alike."""
+        return cls(task, task)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A comparison as it is published.
+
+    Attributes:
+        name: Of the command and of its files.
+        title: Of its page.
+        columns: What is compared on.
+        budget: Queries of a run.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    budget: int
+
+
+_MIOU = "transnasbench101/segmentsemantic@miou"
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            "regret",
+            "Searchers side by side: regret",
+            tuple(
+                Column.of(_MIOU if name == "transnasbench101/segmentsemantic" else name)
+                for name in (*NASBENCH201, *TRANSNASBENCH101)
+            ),
+            budget=100,
+        ),
+        Preset(
+            "table5",
+            "Searchers side by side: 30 queries, picked on validation (table 5)",
+            (
+                Column("nasbench201/cifar10@valid", "nasbench201/cifar10", 94.37),
+                Column("nasbench201/cifar100@valid", "nasbench201/cifar100", 73.49),
+                Column("nasbench201/imagenet16-120@valid", "nasbench201/imagenet16-120", 47.2),
+                Column.of("nasbench201/ninapro"),
+            ),
+            budget=30,
+        ),
+    )
+}
+"""By the names that ``--preset`` takes."""
+
+
+def sources_of_space(space: str) -> tuple[str, ...]:
+    """The tasks of a space that a contestant may know, whatever else lies in a folder of tables."""
+    return {"nasbench201": NASBENCH201, "transnasbench101": TRANSNASBENCH101}.get(space, ())

@@ -1,0 +1,139 @@
+"""The end of a run: is it complete, which architecture is the best, what goes into the report."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from cluster.continuing import ended_by_itself
+from cluster.ray_cluster import Resources
+from cluster.report import SearchReport, best_result, is_complete
+from cluster.run_folder import RunFolder
+from cluster.settings import RunSettings
+from mpnas_ray.errors import RunError
+from mpnas_ray.spaces import get_space
+from trainables import Task
+from trainables.cell import score_test
+from trainables.networks import FoundNetwork, save_network
+
+__all__ = ["RunInterruptedError", "earlier_report", "finish"]
+
+_REPORT = "report.json"
+
+
+class RunInterruptedError(RunError):
+    """The run was stopped before its end; what was computed is saved."""
+
+
+def earlier_report(folder: RunFolder) -> SearchReport | None:
+    """The report of a complete run; None if it is new or unfinished."""
+    report = folder.read_json(_REPORT)
+    return None if report is None else SearchReport(**report)
+
+
+def finish(
+    results: tune.ResultGrid, settings: RunSettings, task: Task, folder: RunFolder, *, concurrent: int, start: float
+) -> SearchReport:
+    """Choose the best trial, score its network on the test part, and write both into the run's folder.
+
+    Args:
+        results: What Tune gives.
+        settings: Of the run.
+        task: Of the run.
+        folder: Of the run.
+        concurrent: Places for trials.
+        start: When this session began, in seconds since 1970.
+
+    Raises:
+        RunInterruptedError: If the run is not complete.
+        RunError: If no trial succeeded.
+    """
+    wall_seconds = time.time() - start
+    _check_complete(results, settings, folder)
+    trials = [results[number] for number in range(len(results))]
+    values = [(r.metrics or {}).get(task.metric_key) for r in trials if r.error is None]
+    is_nan = [value is not None and not math.isfinite(value) for value in values]
+    is_stopped = [not is_complete(r, settings.epochs) for r in trials if r.error is None]
+    best = best_result(trials, task.metric_key, task.metric.mode, settings.epochs)
+    network = _score_on_cluster(best, task, settings.trial_resources)
+    with tempfile.TemporaryDirectory() as local:
+        save_network(Path(local), network)
+        folder.upload(Path(local), "best")
+    validation = network.card.scores[f"validation_{task.metric.name}"]
+    if is_complete(best, settings.epochs):
+        validation = best.metrics[task.metric_key]  # the same, as it was measured when the choice was made
+    training_seconds, here = _training_seconds(trials, start)
+    report = SearchReport(
+        task=settings.task,
+        space=settings.space,
+        searcher=settings.searcher,
+        preset=settings.preset,
+        seed=settings.seed,
+        metric=task.metric.name,
+        mode=task.metric.mode,
+        best_arch=network.card.arch,
+        validation=validation,
+        test=network.card.scores[f"test_{task.metric.name}"],
+        parameters=best.metrics["parameters"],
+        num_trials=len(results) + settings.num_failed_before,
+        num_failed=results.num_errors + settings.num_failed_before,
+        num_nan=sum(is_nan),
+        num_stopped=sum(stopped and not nan for stopped, nan in zip(is_stopped, is_nan, strict=True)),
+        num_refits=(folder.read("telemetry.jsonl") or "").count('"event": "refit"'),
+        training_seconds=training_seconds,
+        wall_seconds=wall_seconds,
+        busy_fraction=here / (concurrent * wall_seconds),
+        max_concurrent=concurrent,
+        folder=str(folder),
+    )
+    folder.write(_REPORT, report.to_json())
+    return report
+
+
+def _check_complete(results: tune.ResultGrid, settings: RunSettings, folder: RunFolder) -> None:
+    """Raise if the run was stopped early; a small space ends when all of it was proposed, a budget when it is used."""
+    expected = settings.num_samples - settings.num_failed_before
+    ended = results.num_terminated + results.num_errors
+    if ended >= expected or (ended == len(results) and _may_end_early(settings) and ended_by_itself(folder)):
+        return
+    raise RunInterruptedError(
+        f"Stopped after {ended} of {expected} trials; all is saved in {folder}. "
+        f"The same command with --name {folder.name} goes on from there. So does: mpnas resume {folder}"
+    )
+
+
+def _may_end_early(settings: RunSettings) -> bool:
+    limited = settings.max_params is not None or settings.max_flops is not None
+    return settings.time_budget_s is not None or limited or get_space(settings.space).enumerable
+
+
+def _score_on_cluster(best: Any, task: Task, trial_resources: Resources) -> FoundNetwork:
+    """The best trial's network with its test score, computed where a trial would run."""
+
+    def score(config: dict[str, Any], checkpoint: tune.Checkpoint) -> FoundNetwork:
+        with checkpoint.as_directory() as checkpoint_dir:
+            return score_test(config, task, checkpoint_dir)
+
+    options = {"num_cpus": trial_resources["CPU"], "num_gpus": trial_resources["GPU"]}
+    found: FoundNetwork = ray.get(ray.remote(score).options(**options).remote(best.config, best.checkpoint))
+    return found
+
+
+def _training_seconds(trials: list[tune.Result], since: float) -> tuple[float, float]:
+    """Seconds of training and validation in all trials: of their whole trainings, and since a moment."""
+    total = here = 0.0
+    for result in trials:
+        epochs = result.metrics_dataframe
+        if epochs is None or "seconds" not in epochs:
+            continue
+        here += float(epochs.loc[epochs["timestamp"] >= since, "seconds"].sum())
+        # Trials of older versions do not say the seconds of their whole training, which was all theirs then.
+        whole = "training_seconds" in epochs
+        total += float(epochs["training_seconds"].max() if whole else epochs["seconds"].sum())
+    return total, here

@@ -1,0 +1,170 @@
+"""What a predictor says of some architectures, for people who ask about them by hand."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mpnas_ray.checkpoints import BUNDLED, PredictorCard, load_checkpoint
+from mpnas_ray.errors import PredictorError, SearchSpaceError
+from mpnas_ray.mixture import MixturePredictor
+from mpnas_ray.predictors.percentiles import predict_percentiles
+from mpnas_ray.spaces import SPACE_NAMES, Architecture, Architectures, SearchSpace, get_space, parse_architecture
+from mpnas_ray.tables import Kind
+
+__all__ = ["PredictedArchitecture", "Prediction", "predict_architectures", "read_observed"]
+
+
+@dataclass(frozen=True)
+class PredictedArchitecture:
+    """One architecture; see `mpnas_ray.predictors.percentiles` for rank, percentile and interval."""
+
+    arch: str
+    rank: int
+    percentile: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Some architectures, best first.
+
+    Attributes:
+        space: Name of their space.
+        predictor: Name of the predictor.
+        measures: What the task is taken to measure, ``quality`` or ``cost``; None if either.
+        num_observed: Measured architectures that the predictor was adapted to.
+        num_others: Architectures of the space they are compared with.
+        architectures: The predictions.
+    """
+
+    space: str
+    predictor: str
+    measures: Kind | None
+    num_observed: int
+    num_others: int
+    architectures: tuple[PredictedArchitecture, ...]
+
+    def to_json(self) -> str:
+        """As JSON, for programs."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def predict_architectures(
+    archs: Sequence[str],
+    space: str | None = None,
+    *,
+    predictor: str | Path = "default",
+    measures: Kind | None = None,
+    observed: str | Path | None = None,
+    mode: str = "max",
+    seed: int = 0,
+) -> Prediction:
+    """Rank architectures beside random ones of their space, as a meta-learned predictor sees them.
+
+    Args:
+        archs: Architecture strings.
+        space: Name of their space; None if the first of them names it.
+        predictor: ``"default"`` or the path of a checkpoint.
+        measures: What the task measures, if known: ``quality`` or ``cost``. If it is not said, a mixture predictor
+            takes it for a quality until there are measurements.
+        observed: File of measured architectures to adapt to first, see `read_observed`.
+        mode: Whether ``max`` or ``min`` of the observed scores is best.
+        seed: Of the random architectures and of the uncertainty.
+
+    Raises:
+        SearchSpaceError: If a string is no architecture of the space.
+        PredictorError: If the predictor cannot be read, does not cover the space or the file is not as it should be.
+    """
+    if mode not in ("min", "max"):
+        raise PredictorError(f"mode is 'min' or 'max', not {mode!r}.")
+    if not archs:
+        raise SearchSpaceError("There is no architecture to predict: name one, or a file with one a line.")
+    of_space = get_space(space) if space is not None else parse_architecture(archs[0].strip()).space
+    asked = [_parse(text, of_space) for text in archs]
+    loaded, card = load_checkpoint(BUNDLED if predictor == "default" else predictor)
+    _check_cover(card, of_space)
+    if measures is not None:
+        if not isinstance(loaded, MixturePredictor):
+            raise PredictorError(
+                f"The predictor {card.name!r} does not tell qualities from costs: leave out what it measures."
+            )
+        loaded = loaded.measuring(measures)
+    measured: tuple[list[Architecture], list[float]] = ([], [])
+    if observed is not None:
+        measured = read_observed(Path(observed), of_space)
+        sign = 1.0 if mode == "max" else -1.0
+        loaded = loaded.adapt(Architectures.of(measured[0], of_space), sign * np.array(measured[1]))
+    elif measures is None and isinstance(loaded, MixturePredictor):
+        measures = "quality"
+    found = predict_percentiles(loaded, Architectures.of(asked, of_space), np.random.default_rng(seed))
+    rows = [
+        PredictedArchitecture(
+            str(arch),
+            int(found.rank[place]),
+            float(found.percentile[place]),
+            None if found.low is None else float(found.low[place]),
+            None if found.high is None else float(found.high[place]),
+        )
+        for place, arch in enumerate(asked)
+    ]
+    rows.sort(key=lambda row: row.rank)
+    return Prediction(of_space.name, card.name, measures, len(measured[0]), found.num_others, tuple(rows))
+
+
+def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], list[float]]:
+    """Measured architectures of a file, and their scores.
+
+    The file is CSV with a header that names the columns ``arch`` and ``score``, or JSON (``*.json``), a list of objects
+    with these two keys. Other columns and keys are not used.
+
+    Raises:
+        PredictorError: If it cannot be read, or a score is missing or not finite; with the row.
+        SearchSpaceError: If it names an architecture that is none of the space.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows: Iterable[Any] = json.loads(text) if path.suffix == ".json" else csv.DictReader(text.splitlines())
+        rows = list(rows)
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise PredictorError(f"{path} cannot be read as measured architectures: {error}.") from error
+    archs, scores = [], []
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or row.get("arch") is None or row.get("score") is None:
+            raise PredictorError(f"{path}: entry {number} has not both an arch and a score.")
+        try:
+            score = float(row["score"])
+        except (TypeError, ValueError):
+            score = math.nan
+        if not math.isfinite(score):
+            raise PredictorError(f"{path}: entry {number} has the score {row['score']!r}; leave out failed ones.")
+        archs.append(_parse(str(row["arch"]), space))
+        scores.append(score)
+    if not archs:
+        raise PredictorError(f"{path} holds no measured architecture.")
+    return archs, scores
+
+
+def _parse(text: str, space: SearchSpace) -> Architecture:
+    """An architecture of the space; one that names another space is refused as such."""
+    text = text.strip()
+    named = text.partition(":")[0]
+    if named in SPACE_NAMES and named != space.name and text not in space:
+        raise SearchSpaceError(f"{text!r} names the space {named}, but the architectures are of {space.name}.")
+    return space.parse(text)
+
+
+def _check_cover(card: PredictorCard, space: SearchSpace) -> None:
+    if not card.covers(space):
+        raise PredictorError(
+            f"The predictor {card.name!r} has learned from {', '.join(card.spaces)} and does not know all operations "
+            f"of {space.name}: take the default one, or meta-train one on that space."
+        )

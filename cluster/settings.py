@@ -1,0 +1,168 @@
+"""How a run was started: kept in its folder, so that it can be continued by its name alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from cluster.run_folder import SETTINGS_FILE, RunFolder
+from cluster.searcher_names import SEARCHERS
+from mpnas_ray.errors import RunError, TaskError
+from trainables import Task, get_task
+from trainables.networks.network import get_macro
+
+__all__ = ["SCHEDULERS", "RunSettings"]
+
+SCHEDULERS = ("asha", "hyperband", "median")
+"""What ``--scheduler`` takes: who stops trainings that look bad (`cluster.search`)."""
+
+_FREE = ("max_concurrent", "cpus_per_trial", "gpus_per_trial", "data_dir", "task_reference")
+"""What may differ from one session of a run to the next."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """All that a run is made of; as ``run.json`` in its folder.
+
+    Attributes:
+        task: Name of the task.
+        space: Name of the search space.
+        num_samples: Number of architectures, those of a run that this one extends counted.
+        epochs: Of each training.
+        preset: Sizes of the networks.
+        searcher: One of `SEARCHERS`.
+        seed: Of the searcher and of the trainings.
+        scheduler: One of `SCHEDULERS`, or None: all trainings are complete.
+        time_budget_s: Seconds after which no more is trained, sessions added up; None for no end.
+        max_params: Most trainable parameters of a network; None for any number.
+        max_flops: Most multiply-adds of a network for one input; None for any number.
+        extends: The run whose results this one began with, or None.
+        num_failed_before: Trials of that run that failed; they count, and are not repeated.
+        max_concurrent: Most trials at a time; as many as fit if None.
+        cpus_per_trial: CPU cores for each trial.
+        gpus_per_trial: GPUs for each trial.
+        data_dir: Where the user's data files are; the task's own place if None.
+        task_reference: How the task can be found again if not by its name: ``module:variable``.
+    """
+
+    task: str
+    space: str
+    num_samples: int
+    epochs: int
+    preset: str
+    searcher: str
+    seed: int
+    scheduler: str | None = None
+    time_budget_s: float | None = None
+    max_params: int | None = None
+    max_flops: int | None = None
+    extends: str | None = None
+    num_failed_before: int = 0
+    max_concurrent: int | None = None
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float = 0.0
+    data_dir: str | None = None
+    task_reference: str | None = None
+
+    def check(self) -> None:
+        """Refuse what cannot be run.
+
+        Raises:
+            MPNASError: Saying what and why.
+        """
+        get_macro(self.preset)
+        if self.searcher not in SEARCHERS:
+            raise RunError(f"There is no searcher {self.searcher!r}. There are: {', '.join(SEARCHERS)}.")
+        if self.scheduler is not None and self.scheduler not in SCHEDULERS:
+            raise RunError(f"There is no scheduler {self.scheduler!r}. There are: {', '.join(SCHEDULERS)}.")
+        if self.num_samples < 1:
+            raise RunError(f"num_samples is the number of architectures to train, at least 1, not {self.num_samples}.")
+        for name in ("epochs", "max_concurrent", "max_params", "max_flops"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise RunError(f"{name} must be at least 1, not {value}.")
+        if self.time_budget_s is not None and not self.time_budget_s > 0:
+            raise RunError(f"time_budget_s is a time in seconds above 0, not {self.time_budget_s}.")
+        cpus, gpus = self.cpus_per_trial, self.gpus_per_trial
+        if cpus <= 0 or gpus < 0 or (gpus > 1 and gpus != int(gpus)):
+            raise RunError(
+                f"A trial takes CPUs and, if any, a fraction or a whole number of GPUs; not {cpus} and {gpus}."
+            )
+
+    def write(self, folder: RunFolder) -> None:
+        """Into a run's folder."""
+        folder.write(SETTINGS_FILE, json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> RunSettings | None:
+        """Those of a run, None if the folder is new.
+
+        Raises:
+            RunError: If the folder holds something else, or a run of a newer version.
+        """
+        content = folder.read_json(SETTINGS_FILE)
+        if content is None:
+            if not folder.is_empty():
+                raise RunError(f"{folder} holds something else than a run of mpnas-ray: choose another --name.")
+            return None
+        known = {field.name for field in fields(cls)}
+        if not content.keys() <= known:
+            raise RunError(
+                f"{folder} was started by a newer version of mpnas-ray, which knows of "
+                f"{', '.join(sorted(content.keys() - known))}: continue it with that version."
+            )
+        try:
+            return cls(**content)  # what an older version did not write is at its default
+        except TypeError as error:
+            raise RunError(f"{folder}/{SETTINGS_FILE} is damaged: {error}") from error
+
+    def check_same(self, earlier: RunSettings, folder: RunFolder) -> None:
+        """Refuse to continue a run that was started otherwise.
+
+        Raises:
+            RunError: Naming what was different.
+        """
+        mine, theirs = asdict(self), asdict(earlier)
+        ignored = (*_FREE, "extends", "num_failed_before")
+        differences = [f"{key} {theirs[key]!r}" for key in mine if key not in ignored and mine[key] != theirs[key]]
+        if differences:
+            raise RunError(
+                f"The run {folder} was started with {', '.join(differences)}: "
+                f"use the same to continue it, or another --name."
+            )
+
+    def find_task(self, folder: RunFolder) -> Task:
+        """The task that the run was started with.
+
+        Raises:
+            TaskError: If it has none of the names that `get_task` knows.
+        """
+        try:
+            return get_task(self.task_reference or self.task)
+        except TaskError as error:
+            raise TaskError(
+                f"The task of {folder} is not to be found: {error} Where it is known only to a program of yours, go "
+                f"on from there: resume_search or extend_search with task=..."
+            ) from error
+
+    @property
+    def data_path(self) -> Path | None:
+        """``data_dir`` as a path."""
+        return Path(self.data_dir) if self.data_dir else None
+
+    @property
+    def trial_resources(self) -> dict[str, float]:
+        """What one trial takes, as Ray wants to be told."""
+        return {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial}
+
+    def constants(self) -> dict[str, Any]:
+        """Entries that every trial's config has beside ``arch``."""
+        constants: dict[str, Any] = {
+            "task": self.task,
+            "preset": self.preset,
+            "epochs": self.epochs,
+            "seed": self.seed,
+        }
+        return {**constants, "data_dir": self.data_dir} if self.data_dir else constants

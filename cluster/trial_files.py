@@ -1,0 +1,119 @@
+"""What the folders of a run's trials hold, read without Tune.
+
+Tune's snapshots of a run are older than what its trials have written, most of all than their checkpoints, which the
+workers put there themselves. After a kill these files are the truth.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.run_folder import RunFolder
+from trainables.cell import RECORD_FILE, WEIGHTS_FILE, EarlierTraining
+
+__all__ = ["TrialFiles", "newest_trainings", "read_trials"]
+
+_RESULTS, _CONFIG, _ERROR, _CHECKPOINT = "result.json", "params.json", "error.txt", "checkpoint_"
+
+
+@dataclass(frozen=True)
+class TrialFiles:
+    """One trial by its files.
+
+    Attributes:
+        trial_id: Name of its folder.
+        config: Its config, ``arch`` and all constants.
+        result: The last result that it reported and that is still known; None if there is none.
+        training: Its newest whole checkpoint, if it has one.
+        failed: Whether it raised.
+    """
+
+    trial_id: str
+    config: dict[str, Any]
+    result: dict[str, Any] | None
+    training: EarlierTraining | None
+    failed: bool
+
+    @property
+    def arch(self) -> str:
+        """Its architecture string."""
+        return str(self.config["arch"])
+
+
+def read_trials(folder: RunFolder) -> list[TrialFiles]:
+    """All trials of a run whose config can be read, those that reported first standing first.
+
+    A file that a kill cut short counts as far as it goes: of results the whole lines, of checkpoints the whole ones.
+    """
+    contents: dict[str, dict[str, int]] = defaultdict(dict)
+    for path, size in folder.files().items():
+        trial_id, slash, rest = path.partition("/")
+        if slash:
+            contents[trial_id][rest] = size
+    trials = [trial for trial_id, files in contents.items() if (trial := _read_trial(folder, trial_id, files))]
+    return sorted(trials, key=lambda trial: ((trial.result or {}).get("timestamp", float("inf")), trial.trial_id))
+
+
+def newest_trainings(trials: list[TrialFiles]) -> dict[str, EarlierTraining]:
+    """The furthest training of each architecture, by its string."""
+    newest: dict[str, EarlierTraining] = {}
+    for trial in trials:
+        if trial.training and not trial.failed:
+            known = newest.get(trial.arch)
+            if known is None or (trial.training.epoch, trial.training.ended) > (known.epoch, known.ended):
+                newest[trial.arch] = trial.training
+    return newest
+
+
+def _read_trial(folder: RunFolder, trial_id: str, files: dict[str, int]) -> TrialFiles | None:
+    """None for a folder that is not a trial's, or that holds nothing of use."""
+    result = _last_line(folder.read(f"{trial_id}/{_RESULTS}")) if _RESULTS in files else None
+    name, record = _newest_checkpoint(folder, trial_id, files)
+    config = record["config"] if record else (result or {}).get("config")
+    if config is None and _CONFIG in files:
+        config = _parsed(folder.read(f"{trial_id}/{_CONFIG}"))
+    if not isinstance(config, dict) or not isinstance(config.get("arch"), str):
+        return None
+    training = None
+    if record:
+        epoch = int(record["result"]["epoch"])
+        logged = (result or {}).get("epoch", 0)
+        ended = bool(record["result"]["done"]) or bool((result or {}).get("done") and logged == epoch)
+        training = EarlierTraining(f"{folder}/{trial_id}/{name}", epoch, ended)
+        if logged < epoch:
+            result = record["result"]
+    return TrialFiles(trial_id, config, result, training, failed=_ERROR in files)
+
+
+def _newest_checkpoint(folder: RunFolder, trial_id: str, files: dict[str, int]) -> tuple[str, dict[str, Any] | None]:
+    """Name and record of the whole checkpoint with the most epochs."""
+    newest: tuple[int, str, dict[str, Any] | None] = (0, "", None)
+    for path in files:
+        name, _, file = path.partition("/")
+        if not name.startswith(_CHECKPOINT) or file != RECORD_FILE:
+            continue
+        record = _parsed(folder.read(f"{trial_id}/{path}"))
+        if not record or record.get("bytes") != files.get(f"{name}/{WEIGHTS_FILE}") or not record.get("result"):
+            continue
+        newest = max(newest, (int(record["result"]["epoch"]), name, record), key=lambda found: found[:2])
+    return newest[1:]
+
+
+def _last_line(text: str | None) -> dict[str, Any] | None:
+    """The last whole line of JSON lines; Tune writes each with its line end."""
+    for line in reversed((text or "").splitlines()):
+        parsed = _parsed(line)
+        if parsed is not None:
+            return parsed
+    return None
+
+
+def _parsed(text: str | None) -> dict[str, Any] | None:
+    try:
+        content = json.loads(text or "")
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None

@@ -1,0 +1,59 @@
+"""What predictors that learn from scratch share: the measured architectures, and names in a state of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.spaces import Architecture, Architectures
+
+__all__ = ["measured", "same_space", "tensor_of_text", "text_of_tensor"]
+
+
+def measured(archs: Sequence[Architecture], scores: ArrayLike) -> tuple[Architectures, NDArray[np.float64]]:
+    """N architectures of one space and their scores ``[N]``.
+
+    Raises:
+        PredictorError: If there is none, if numbers differ, or if a score is not finite.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if not len(archs) or values.shape != (len(archs),) or not np.isfinite(values).all():
+        raise PredictorError(
+            f"fit needs one or more architectures and a finite score for each; got {len(archs)} and scores of shape "
+            f"{list(values.shape)}."
+        )
+    return Architectures.of(archs), values
+
+
+def same_space(archs: Sequence[Architecture], space: str) -> Architectures:
+    """The architectures that a predictor of ``space`` is asked about; there may be none.
+
+    Raises:
+        PredictorError: If they are of another space.
+    """
+    if not len(archs):
+        from mpnas_ray.spaces import get_space
+
+        return Architectures.of((), get_space(space))
+    listed = Architectures.of(archs)
+    if listed.space.name != space:
+        raise PredictorError(
+            f"This predictor was fitted to architectures of {space}; it cannot rank those of {listed.space.name}: fit "
+            "it to some of them."
+        )
+    return listed
+
+
+def tensor_of_text(text: str) -> Tensor:
+    """Text as uint8, so that it can stand in a state of tensors."""
+    return torch.tensor(list(text.encode()), dtype=torch.uint8)
+
+
+def text_of_tensor(tensor: Tensor) -> str:
+    """Inverse of `tensor_of_text`."""
+    return bytes(tensor.tolist()).decode()

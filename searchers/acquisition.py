@@ -1,0 +1,89 @@
+"""What to try next, given what a predictor believes (Frazier 2018, "A Tutorial on Bayesian Optimization")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from mpnas_ray.spaces import Architecture
+
+__all__ = ["ACQUISITIONS", "Acquisition", "Uncertain", "expected_improvement", "upper_confidence_bound"]
+
+Acquisition = Literal["mean", "ei", "ucb", "thompson"]
+"""Greedy, expected improvement, upper confidence bound, Thompson sampling."""
+
+ACQUISITIONS: tuple[Acquisition, ...] = ("mean", "ei", "ucb", "thompson")
+
+UCB_DEVIATIONS = 0.7
+"""Standard deviations above the mean."""
+
+
+@runtime_checkable
+class Uncertain(Protocol):
+    """A predictor that knows how far off it may be."""
+
+    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Means and standard deviations ``[N]``, in one unit; higher is better."""
+        ...
+
+    def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
+        """Functions that the scores may be, ``[num_samples, N]``."""
+        ...
+
+
+def expected_improvement(
+    mean: NDArray[np.float64], deviation: NDArray[np.float64], incumbent: float
+) -> NDArray[np.float64]:
+    """By how much a normal score exceeds the incumbent on average, ``[N]`` (Jones et al. 1998, Eq. 15)."""
+    deviation = np.maximum(deviation, 1e-12)
+    z = (mean - incumbent) / deviation
+    improvement: NDArray[np.float64] = deviation * (z * ndtr(z) + np.exp(-z * z / 2) / np.sqrt(2 * np.pi))
+    return improvement
+
+
+def upper_confidence_bound(mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``UCB_DEVIATIONS`` above the mean, ``[N]``."""
+    return mean + UCB_DEVIATIONS * deviation
+
+
+def acquire(
+    predictor: Uncertain,
+    acquisition: Acquisition,
+    archs: Sequence[Architecture],
+    measured: Sequence[Architecture],
+    rng: Generator,
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Expected scores ``[N]``, and the order in which to try the architectures, ``[N]``.
+
+    Args:
+        predictor: Fitted to the architectures ``measured``.
+        acquisition: The rule.
+        archs: N candidates.
+        measured: Those with a score; the incumbent is the best of their expected scores, since scores are noisy.
+        rng: Of Thompson sampling.
+    """
+    mean, deviation = predictor.predict_with_deviation(archs)
+    if acquisition == "ei":
+        value = expected_improvement(mean, deviation, predictor.predict_with_deviation(measured)[0].max())
+    elif acquisition == "ucb":
+        value = upper_confidence_bound(mean, deviation)
+    elif acquisition == "thompson":
+        return mean, _thompson_order(predictor.sample_scores(archs, _NUM_SAMPLES, rng), mean)
+    else:
+        value = mean
+    return mean, np.argsort(-value, kind="stable")
+
+
+_NUM_SAMPLES = 32
+
+
+def _thompson_order(samples: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The best of each sampled function ``[S, N]``, in turn, none twice; then all others by their mean."""
+    _, first = np.unique(best := samples.argmax(axis=1), return_index=True)
+    first_ones = best[np.sort(first)]
+    return np.concatenate([first_ones, np.setdiff1d(np.argsort(-mean, kind="stable"), first_ones, assume_unique=True)])

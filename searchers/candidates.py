@@ -1,0 +1,129 @@
+"""Which architectures a searcher may propose, and when two of them count as the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mpnas_ray.errors import SearchSpaceError
+from mpnas_ray.spaces import Architecture, Architectures, SearchSpace, get_space
+
+__all__ = ["Candidates", "Constraint", "keys"]
+
+Constraint = Callable[[Architectures], ArrayLike]
+"""N architectures -> whether each may be proposed, bool ``[N]``."""
+
+_BATCHES = 20
+_BATCH = 1_000
+"""Random architectures in which enough that satisfy a constraint are looked for: so many batches of at least that."""
+
+
+def keys(archs: Architectures, twins: bool) -> NDArray[np.uint64]:
+    """One number an architecture, ``[N]``, equal for those that count as the same.
+
+    In a search they do if they are one network: of one canonical form. A table has measured such twins apart and holds
+    different values for them, so that a replay of it counts only equal texts as the same (``twins``).
+    """
+    if not twins:
+        return archs.canonical_keys()
+    hashed = np.zeros(len(archs), dtype=np.uint64)
+    for column in archs.codes.T:  # FNV-1a over the letters of the code, in 64 bits
+        hashed = (hashed ^ column.astype(np.uint8).astype(np.uint64)) * np.uint64(0x100000001B3)
+        hashed ^= hashed >> np.uint64(29)
+    return hashed
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The architectures of a space that may be proposed.
+
+    Attributes:
+        space_name: Of the search space.
+        twins: Whether texts of one network count as different, see `keys`.
+        constraint: Says which may be proposed; None for all.
+        chosen: The only ones that may be proposed, as strings; None for all.
+    """
+
+    space_name: str
+    twins: bool = False
+    constraint: Constraint | None = None
+    chosen: tuple[str, ...] | None = None
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space."""
+        return get_space(self.space_name)
+
+    @cached_property
+    def listed(self) -> Architectures | None:
+        """Each that may be proposed once, always the same object; None where they are too many to list."""
+        if self.chosen is not None:
+            archs = Architectures.of(list(self.chosen), self.space)
+            _, first = np.unique(keys(archs, self.twins), return_index=True)
+            archs = archs[np.sort(first)]
+        elif self.space.enumerable:
+            archs = self.space.enumerate() if self.twins else self.space.distinct()
+        else:
+            return None
+        return archs if self.constraint is None else archs[self._satisfying(archs)]
+
+    @cached_property
+    def listed_keys(self) -> NDArray[np.uint64]:
+        """Of `listed`."""
+        assert self.listed is not None
+        return keys(self.listed, self.twins)
+
+    def sample(self, num: int, rng: np.random.Generator) -> Architectures:
+        """Random ones, none twice; fewer than ``num`` where few satisfy the constraint or many are the same."""
+        if self.listed is not None:
+            return self.listed[rng.permutation(len(self.listed))[:num]]
+        found: list[NDArray[np.int8]] = []
+        seen = np.empty(0, dtype=np.uint64)
+        for _ in range(_BATCHES if self.constraint else 1):
+            drawn = self.space.sample_many(max(num, _BATCH) if self.constraint else num, rng)
+            drawn = drawn[self._satisfying(drawn)]
+            of_drawn, first = np.unique(keys(drawn, self.twins), return_index=True)
+            new = first[~np.isin(of_drawn, seen)]
+            found.append(drawn.codes[np.sort(new)])
+            seen = np.union1d(seen, of_drawn)
+            if len(seen) >= num:
+                break
+        return Architectures(self.space, np.concatenate(found)[:num])
+
+    def allow(self, arch: Architecture) -> bool:
+        """Whether it may be proposed."""
+        if self.chosen is not None:
+            return bool(np.isin(keys(Architectures.of([arch]), self.twins), self.listed_keys).all())
+        return self.constraint is None or bool(self._satisfying(Architectures.of([arch]))[0])
+
+    def _satisfying(self, archs: Architectures) -> NDArray[np.bool_]:
+        if self.constraint is None:
+            return np.ones(len(archs), dtype=np.bool_)
+        satisfied = np.asarray(self.constraint(archs))
+        if satisfied.shape != (len(archs),) or satisfied.dtype != np.bool_:
+            raise SearchSpaceError(
+                f"A constraint takes N architectures and gives N booleans; for {len(archs)} it gave shape "
+                f"{list(satisfied.shape)} of {satisfied.dtype}. For a function of one architecture: "
+                f"lambda archs: np.array([f(arch) for arch in archs], dtype=bool)."
+            )
+        return satisfied
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the lists, which are made anew."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def chosen_architectures(space: SearchSpace, texts: Sequence[Any]) -> tuple[str, ...]:
+    """Architectures that a ``param_space`` lists, as strings.
+
+    Raises:
+        SearchSpaceError: If one is none of this space.
+    """
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise SearchSpaceError(f'The choices of "arch" are architecture strings of {space.name}, not {texts!r}.')
+    return tuple(str(space.parse(text)) for text in texts)

@@ -1,0 +1,220 @@
+"""Search by a predictor: it ranks candidates, and is refitted as results come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from mpnas_ray.predictors import MetaLearned, Predictor
+from mpnas_ray.spaces import Architecture, SearchSpace
+from searchers.acquisition import ACQUISITIONS, Acquisition
+from searchers.architecture_searcher import ArchitectureSearcher
+from searchers.ranking import Ranker, Ranking, RankingRequest, random_ranking
+from searchers.refitting import Refitting
+from searchers.settings import SearcherSettings
+from searchers.state import Arrays
+from searchers.transfer_check import TransferCheck
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["PredictorSearch"]
+
+_CHECK_EVERY = 4
+"""New results that call for asking again whether transfer helps."""
+
+
+class PredictorSearch(ArchitectureSearcher):
+    """Proposes the architectures that a predictor, fitted to all results, finds most promising.
+
+    At first they come in random order, or as the predictor ranks them without a result if it is meta-learned. It is
+    fitted each time ``refit_every`` new results are in; then all candidates are ranked, or a fresh sample of a large
+    space, and proposed best first. Fitting and ranking run in a Ray actor beside the trials; meanwhile the ranking
+    before stays in use.
+
+    A predictor of yours follows `mpnas_ray.predictors.Predictor`; one that also has ``predict_with_deviation`` and
+    ``sample_scores`` lets the acquisition weigh what is not known.
+    """
+
+    def __init__(
+        self,
+        space: str | SearchSpace,
+        metric: str | None = None,
+        mode: str | None = None,
+        predictor: Predictor | None = None,
+        *,
+        acquisition: Acquisition = "ei",
+        guard: Predictor | None = None,
+        refit_every: int = 4,
+        num_random: int = 2,
+        num_candidates: int = 10_000,
+        synchronous: bool = False,
+        **settings: Unpack[SearcherSettings],
+    ) -> None:
+        """Nothing is computed yet but the list of a small space.
+
+        Args:
+            space: A search space or its name.
+            metric: Metric of the trials' results; may be left to ``TuneConfig``.
+            mode: ``min`` or ``max``; may be left to ``TuneConfig``.
+            predictor: Is copied and fitted afresh each time; one that has ``adapt`` is meta-learned, and ranks before
+                the first result too. None for a graph network that learns from the results alone.
+            acquisition: ``mean``, ``ei``, ``ucb`` or ``thompson``; a predictor that knows no uncertainty ranks by the
+                mean.
+            guard: For a meta-learned predictor: one that is not, whose proposals of greatest expected improvement
+                alternate with its own, and replace them where the results say that transfer hurts.
+            refit_every: Number of new results that call for a new ranking.
+            num_random: Results before the first fit of a predictor that is not meta-learned.
+            num_candidates: Candidates that are sampled and ranked each time; spaces of up to 20,000 are ranked whole.
+            synchronous: Give out nothing while a new ranking is due, so that every proposal knows all results.
+            settings: Those that all searchers share, see `MPNASSearch`.
+        """
+        super().__init__(space, metric, mode, **settings)
+        if refit_every < 1 or num_candidates < 1 or num_random < 1:
+            raise ValueError("refit_every, num_random and num_candidates must be at least 1.")
+        if acquisition not in ACQUISITIONS:
+            raise ValueError(f"acquisition is one of {', '.join(ACQUISITIONS)}, not {acquisition!r}.")
+        self._predictor = predictor
+        self._acquisition = acquisition
+        self._guard = guard
+        self._refit_every = refit_every
+        self._num_random = num_random
+        self._num_candidates = num_candidates
+        self._synchronous = synchronous
+        self._ranking: Ranking | None = None
+        self._position = 0  # of the next candidate in the ranking
+        self._num_refits = 0
+        self._num_labels_used = 0  # by the newest refit, finished or failed
+        self._zero_shot_due = isinstance(predictor, MetaLearned)
+        self._transfer: TransferCheck | None = None  # the newest
+        self._refitting: Refitting | None = None
+
+    @property
+    def num_refits(self) -> int:
+        """How often the predictor was fitted."""
+        return self._num_refits
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        """See `ArchitectureSearcher`; the candidates may be others from here on."""
+        taken = super().set_search_properties(metric, mode, config, **spec)
+        self._refitting = None
+        return taken
+
+    def _propose(self) -> Architecture | Literal["FINISHED"] | None:
+        self._update_ranking()
+        if self._under_way and (self._synchronous or self._ranking is None):
+            return None  # the first ranking comes within seconds: better than trials at random
+        if self._ranking is None:
+            self._ranking = random_ranking(self._candidates, min(self._num_candidates, 1_000), self._next_rng())
+            self._position = 0
+        while self._position < len(self._ranking):
+            place = self._position
+            self._position += 1
+            if int(self._ranking.keys[place]) not in self._seen:
+                return self.space.architecture(self._ranking.codes[place])
+        return self._random_unseen() or "FINISHED"
+
+    def _on_label(self) -> None:
+        if self._ranking is not None:  # else these are results known beforehand, and there are more to come
+            self._update_ranking()
+
+    @property
+    def _under_way(self) -> bool:
+        return self._refitting is not None and self._refitting.under_way is not None
+
+    def _update_ranking(self) -> None:
+        """Take over a ranking that is ready; start the next if it is due. Waits for nothing."""
+        if self._refitting is not None and self._refitting.under_way is not None:
+            self._attempt(self._refitting.poll, self._refitting.under_way)
+        num_labels = len(self.observations.completed)
+        first = 2 if isinstance(self._predictor, MetaLearned) else max(2, self._num_random)
+        enough = num_labels >= max(first, self._num_labels_used + self._refit_every)
+        if not self._under_way and (enough or self._zero_shot_due):
+            archs, labels = self.observations.labels()
+            # Differs between refits, and is the same again when a restored searcher repeats one that was cut off.
+            seed = int(np.random.SeedSequence([self._seed, self._num_refits, num_labels]).generate_state(1)[0])
+            checked = 0 if self._transfer is None else self._transfer.points
+            request = RankingRequest(
+                archs,
+                labels,
+                np.fromiter(self._seen, dtype=np.uint64),
+                seed,
+                check=num_labels >= checked + _CHECK_EVERY,
+                transfer_hurts=self._transfer is not None and self._transfer.verdict == "hurts",
+            )
+            if self._refitting is None:
+                ranker = Ranker(self._candidates, self._predictor, self._acquisition, self._num_candidates, self._guard)
+                self._refitting = Refitting(ranker)
+            refitting = self._refitting
+            self._attempt(lambda: refitting.start(request), request)
+
+    def _attempt(self, step: Callable[[], Ranking | None], request: RankingRequest) -> None:
+        try:
+            ranking = step()
+        except Exception:
+            self._count_failure("could not refit its predictor, so the ranking before stays in use")
+        else:
+            if ranking is None:
+                return
+            self._adopt(ranking)
+        self._num_labels_used, self._zero_shot_due = len(request.archs), False
+
+    def _adopt(self, ranking: Ranking) -> None:
+        self._ranking, self._position = ranking, 0
+        self._num_refits += ranking.num_points > 0
+        event = {
+            "event": "refit" if ranking.num_points else "zero_shot",
+            "refit": self._num_refits,
+            "points": ranking.num_points,
+            "candidates": len(ranking),
+            "seconds": ranking.seconds,
+            "spearman_of_proposals": self.observations.rank_correlation(),
+        }
+        if ranking.transfer is not None:
+            self._transfer = ranking.transfer
+            event |= {"transfer": str(ranking.transfer), "transfer_verdict": ranking.transfer.verdict}
+        self.events.append(event)
+
+    def _explain(self, arch: Architecture) -> dict[str, Any]:
+        """Rank and predicted score of the candidate just taken, and how many results the ranking does not know."""
+        ranking, place = self._ranking, self._position - 1
+        taken = ranking is not None and 0 <= place < len(ranking) and int(ranking.keys[place]) == self._key(arch)
+        if ranking is None or not taken or not len(ranking.predicted):
+            return {"predicted": None, "rank": None, "ranking": self._num_refits, "ranking_age": None}
+        return {
+            "predicted": float(ranking.predicted[place]),
+            "rank": place + 1,
+            "ranking": self._num_refits,
+            "ranking_age": len(self.observations.completed) - ranking.num_points,
+        }
+
+    def _own_state(self) -> tuple[dict[str, Any], Arrays]:
+        plain: dict[str, Any] = {
+            "refit_every": self._refit_every,
+            "num_random": self._num_random,
+            "num_candidates": self._num_candidates,
+            "synchronous": self._synchronous,
+            "num_refits": self._num_refits,
+            "num_labels_used": self._num_labels_used,
+            "position": self._position,
+            "transfer": None if self._transfer is None else vars(self._transfer),
+            "ranking": None,
+        }
+        if self._ranking is None:
+            return plain, {}
+        ranking = self._ranking
+        plain["ranking"] = {"num_points": ranking.num_points, "seconds": ranking.seconds}
+        return plain, {"codes": ranking.codes, "keys": ranking.keys, "predicted": ranking.predicted}
+
+    def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
+        self._refit_every, self._num_candidates = plain["refit_every"], plain["num_candidates"]
+        self._num_random = plain["num_random"]
+        self._synchronous, self._num_refits = plain["synchronous"], plain["num_refits"]
+        self._num_labels_used, self._position = plain["num_labels_used"], plain["position"]
+        self._transfer = None if plain["transfer"] is None else TransferCheck(**plain["transfer"])
+        self._refitting, self._ranking = None, None  # a refit that was under way is repeated
+        if plain["ranking"] is not None:
+            self._zero_shot_due = False
+            self._ranking = Ranking(arrays["codes"], arrays["keys"], arrays["predicted"], **plain["ranking"])

@@ -1,0 +1,63 @@
+"""Counted sizes against networks that are really built and run."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from mpnas_ray.errors import TaskError
+from mpnas_ray.spaces import SPACE_NAMES, get_space
+from trainables.networks import build_network
+from trainables.networks.limits import NetworkSizes, SizeLimits
+
+SIZES = [
+    NetworkSizes((1, 8, 8), 10, preset="small"),
+    NetworkSizes((3, 9, 7), 2, dense=True, preset="small"),
+    NetworkSizes((2, 33), 5),
+    NetworkSizes((3, 17, 21), 4),
+]
+
+
+@pytest.mark.parametrize("space", SPACE_NAMES)
+@pytest.mark.parametrize("each", [5, pytest.param(100, marks=pytest.mark.slow)])
+def test_sizes_are_those_of_the_built_networks(space: str, each: int) -> None:
+    archs = get_space(space).sample_many(100, np.random.default_rng(each))
+    for sizes in SIZES:
+        counted, flops = sizes.parameters(archs), sizes.flops(archs)
+        for row in range(each if sizes.preset == "small" else -(-each // 5)):
+            with torch.device("meta"):
+                network = build_network(archs[row], sizes.input_shape, sizes.num_outputs, sizes.dense, sizes.preset)
+                inputs = torch.empty(1, *sizes.input_shape)
+            assert counted[row] == sum(parameter.numel() for parameter in network.parameters())
+            with FlopCounterMode(display=False) as counter:
+                network.eval()(inputs)
+            assert 2 * flops[row] == counter.get_total_flops()
+    assert len(set(flops.tolist())) > 10, "a test of something that varies"
+
+
+def test_one_convolution_by_hand() -> None:
+    archs = get_space("nasbench201").sample_many(0, np.random.default_rng(0))
+    texts = ["nasbench201:|nor_conv_3x3~0|+|none~0|none~1|+|none~0|skip_connect~1|none~2|"]
+    one = type(archs).of(texts, archs.space)
+    sizes = NetworkSizes((1, 8, 8), 10, preset="small")  # three stacks of one cell, 8 channels, 64 positions
+    empty = type(archs).of(["nasbench201:|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"], archs.space)
+    assert (sizes.flops(one) - sizes.flops(empty)).tolist() == [3 * 8 * 8 * 9 * 64]
+    assert (sizes.parameters(one) - sizes.parameters(empty)).tolist() == [3 * (8 * 8 * 9 + 16)]
+
+
+def test_limits() -> None:
+    archs = get_space("mixed").sample_many(1000, np.random.default_rng(1))
+    sizes = SIZES[0]
+    parameters, flops = sizes.parameters(archs), sizes.flops(archs)
+    middle, half = int(np.median(parameters)), int(np.median(flops))
+    both = pickle.loads(pickle.dumps(SizeLimits(sizes, middle, half)))
+    assert (both(archs) == (parameters <= middle) & (flops <= half)).all()
+    assert 0 < both(archs).sum() < 1000
+    assert (SizeLimits(sizes, max_flops=half)(archs) == (flops <= half)).all()
+    assert SizeLimits(sizes)(archs).all()
+    with pytest.raises(TaskError, match="max_flops must be at least 1, not 0"):
+        SizeLimits(sizes, max_flops=0)

@@ -1,0 +1,54 @@
+"""Losses: ``(outputs, targets) -> scalar``, each a mean over the samples of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["FocalLoss", "RelativeLp", "cross_entropy", "relative_l2"]
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of logits ``[N, classes]`` against classes ``[N]``."""
+    return F.cross_entropy(outputs, targets)
+
+
+@dataclass(frozen=True)
+class FocalLoss:
+    """Cross-entropy that turns away from what is already right (Lin et al. 2017), for logits ``[N, classes]``.
+
+        alpha (1 - p)^gamma (-log p),   p the probability of the right class
+
+    Attributes:
+        gamma: At least 0; at 0 the loss is cross-entropy, alpha times. DASH trains NinaPro with gamma 0 and alpha 1,
+            NAS-Bench-360's expert model for NinaPro with 3 and 6.
+        alpha: Factor of the whole.
+    """
+
+    gamma: float
+    alpha: float
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean over a batch, outputs ``[N, classes]``, targets ``[N]``."""
+        log_probability = F.log_softmax(outputs, dim=1).gather(1, targets[:, None]).squeeze(1)
+        return (-self.alpha * (1 - log_probability.exp()) ** self.gamma * log_probability).mean()
+
+
+@dataclass(frozen=True)
+class RelativeLp:
+    """Mean over samples of ``|output - target| / |target|``, p-norms over all but the first axis (Li et al. 2021)."""
+
+    p: float = 2.0
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean over a batch, both ``[N, ...]``."""
+        errors = torch.linalg.vector_norm((outputs - targets).flatten(1), self.p, dim=1)
+        relative: Tensor = errors / torch.linalg.vector_norm(targets.flatten(1), self.p, dim=1)
+        return relative.mean()
+
+
+relative_l2 = RelativeLp(2.0)
+"""The loss of Darcy flow."""
