@@ -109,7 +109,7 @@ class TestContinue:
         with state.open("wb") as file:
             np.savez(file, plain=np.frombuffer(b'{"format": 99}', dtype=np.uint8))
         saved = state.read_bytes()
-        with pytest.raises(RunError, match="newer version"):
+        with pytest.raises(RunError, match="has format 99"):
             resume_search(copy)
         assert state.read_bytes() == saved
 
@@ -217,7 +217,10 @@ class TestExtend:
 
 @pytest.mark.usefixtures("ray_cluster")
 class TestEarlyEnds:
-    @pytest.mark.parametrize("scheduler", ["asha", "hyperband", "median"])
+    @pytest.mark.parametrize(
+        "scheduler",
+        ["asha", pytest.param("hyperband", marks=pytest.mark.slow), pytest.param("median", marks=pytest.mark.slow)],
+    )
     def test_schedulers(self, scheduler: str, tmp_path: Path, data_dir: Path) -> None:
         report = run_search(
             TINY, "nasbench201", 8, epochs=9, scheduler=scheduler, storage=tmp_path, name="run", data_dir=data_dir,
@@ -226,7 +229,9 @@ class TestEarlyEnds:
         assert (report.num_trials, report.num_failed) == (8, 0)
         last = [results[-1] for results in results_of(tmp_path / "run").values()]
         complete = [result[KEY] for result in last if result["epoch"] == 9]
-        assert report.num_stopped == 8 - len(complete) > 0
+        assert report.num_stopped == 8 - len(complete)
+        if scheduler == "asha":  # the others stop nothing before more trials are under way
+            assert report.num_stopped > 0
         assert report.validation == min(complete)  # type: ignore[type-var]
         with pytest.raises(RunError, match=f"scheduler '{scheduler}'"):
             run_search(TINY, "nasbench201", 8, epochs=9, storage=tmp_path, name="run", data_dir=data_dir)
