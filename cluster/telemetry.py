@@ -21,7 +21,8 @@ class SearchTelemetry(Callback):
 
     ``proposal``: architecture, predicted score, rank, which refit ranked it and how many results that did not know.
     ``zero_shot``: what a meta-learned predictor ranked before the first result.
-    ``refit``: number of points and candidates, seconds, Spearman correlation of earlier predictions with what came out.
+    ``refit``: number of points and candidates, seconds, Spearman correlation of earlier predictions with what came out,
+    and now and then whether what was learned on other tasks helps on this one, in words.
     ``result``: a trial's last metric, or that it failed.
 
     Tune pickles searcher and callback together, so that a restored callback looks at the restored searcher.

@@ -85,7 +85,7 @@ class ArchitectureSearcher(Searcher):
         self.events: list[dict[str, Any]] = []
         self.num_failures = 0
         self._starting = StartingPoints.of(self.space, points_to_evaluate or [], evaluated_rewards or [], evaluated)
-        self._check_candidates()
+        self._candidates.check()  # lists those of a small space here rather than in Tune's control loop
 
     # What a subclass says.
 
@@ -132,7 +132,7 @@ class ArchitectureSearcher(Searcher):
         if isinstance(config.get("arch"), Categorical):
             chosen = chosen_architectures(self.space, open_entries.pop("arch").categories)
             self._candidates = replace(self._candidates, chosen=chosen)
-            self._check_candidates()
+            self._candidates.check()
         self._hyperparameters, self._study = Hyperparameters.of(open_entries), None
         if "arch" in self._hyperparameters.domains:
             raise SearchSpaceError(
@@ -294,16 +294,6 @@ class ArchitectureSearcher(Searcher):
         return {**self.__dict__, "_study": None}
 
     # What the parts above share.
-
-    def _check_candidates(self) -> None:
-        """List those of a small space here rather than in Tune's control loop.
-
-        Raises:
-            SearchSpaceError: If the constraint leaves none.
-        """
-        listed = None if self._candidates.listed is None else self._candidates.listed_keys
-        if not len(self._candidates.sample(1, np.random.default_rng(0)) if listed is None else listed):
-            raise SearchSpaceError(f"No architecture of {self._space_name} was found that satisfies the constraint.")
 
     def _draw_hyperparameters(self, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
         """What the trial of an architecture shall have, as it came with the point to evaluate or as Optuna draws it."""

@@ -95,6 +95,15 @@ class Candidates:
                 break
         return Architectures(self.space, np.concatenate(found)[:num])
 
+    def check(self) -> None:
+        """List them if they are few.
+
+        Raises:
+            SearchSpaceError: If there are none.
+        """
+        if not len(self.sample(1, np.random.default_rng(0)) if self.listed is None else self.listed_keys):
+            raise SearchSpaceError(f"No architecture of {self.space_name} was found that satisfies the constraint.")
+
     def allow(self, arch: Architecture) -> bool:
         """Whether it may be proposed."""
         if self.chosen is not None:

@@ -18,12 +18,14 @@ from mpnas_ray.errors import RunError
 from mpnas_ray.mixture import MixtureConfig
 from mpnas_ray.tables import TableTask
 
-__all__ = ["SLOW_SECONDS", "SLOW_SEEDS", "Pair", "run_all"]
+__all__ = ["PREDICTOR_SEEDS", "SLOW_SECONDS", "SLOW_SEEDS", "Pair", "run_all"]
 
 SLOW_SECONDS = 10.0
 SLOW_SEEDS = 5
-"""Seeds of a contestant whose first run on a column took longer than `SLOW_SECONDS`, or that needs a predictor for
-each."""
+"""Seeds of a contestant whose first run on a column took longer than `SLOW_SECONDS`."""
+
+PREDICTOR_SEEDS = 3
+"""Seeds of a contestant that needs a meta-training for each."""
 
 Pair = tuple[str, Column]
 """Name of a contestant, and what it searches."""
@@ -68,7 +70,7 @@ def run_all(
         for name in contestants
         if takes_part(CONTESTANTS[name], tasks[column.searched], tasks)
     ]
-    paths = _checkpoints_of(pairs, min(seeds, SLOW_SEEDS), tasks, checkpoints)
+    paths = _checkpoints_of(pairs, min(seeds, PREDICTOR_SEEDS), tasks, checkpoints)
     with ExitStack() as cluster:  # entered by the first that has something to do
         failures = _do(_missing_predictors(paths, tasks, tables, config), learn_predictor, cluster)
         state = _State(tasks, tables, paths, work, cluster)
@@ -100,8 +102,9 @@ def run_all(
 def _seeds(pair: Pair, first: Finding, seeds: int) -> int:
     if not CONTESTANTS[pair[0]].seeded:
         return 1
-    few = first.seconds > SLOW_SECONDS or CONTESTANTS[pair[0]].knows == "predictor"
-    return min(seeds, SLOW_SEEDS) if few else seeds
+    if CONTESTANTS[pair[0]].knows == "predictor":
+        return min(seeds, PREDICTOR_SEEDS)
+    return min(seeds, SLOW_SEEDS) if first.seconds > SLOW_SECONDS else seeds
 
 
 class _State:
