@@ -32,7 +32,8 @@ search: env  ## Search an architecture for Darcy flow: 20 trials, about four and
 	$(BIN)/mpnas search --task darcy --space mixed --num-samples 20 --name $(NAME)
 
 test: env  ## Run the test suite, a few minutes
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow and not ray" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "ray and not slow"
 
 test-slow: env  ## Run the longer checks too
 	$(BIN)/python -m pytest -m slow --timeout 1800

@@ -68,9 +68,9 @@ def run(contestant: str, target: TableTask, seed: int, predictor: Predictor) -> 
     }
 
 
-def ratio(ours: list[float], scratch: list[float], rng: np.random.Generator) -> Interval:
-    """Of mean regrets, resampling seeds: a seed is one permutation for both."""
-    pairs = np.stack([ours, scratch], axis=1)
+def ratio(ours: dict[int, float], scratch: dict[int, float], rng: np.random.Generator) -> Interval:
+    """Of mean regrets by seed, resampling seeds: a seed is one permutation for both."""
+    pairs = np.array([[ours[seed], scratch[seed]] for seed in sorted(ours.keys() & scratch.keys())])
 
     def of_means(values: np.ndarray, axis: int) -> np.ndarray:
         means = values.mean(axis=axis)
@@ -81,31 +81,26 @@ def ratio(ours: list[float], scratch: list[float], rng: np.random.Generator) -> 
 
 def summary(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = []
-    for target in TARGETS:
-        of_target = {
-            name: sorted(
-                (one for one in runs if (one["target"], one["contestant"]) == (target, name)),
-                key=lambda one: one["seed"],
-            )
-            for name in CONTESTANTS
+    for target, contestant in product(TARGETS, CONTESTANTS):
+        rng = np.random.default_rng(0)
+        of_target = [one for one in runs if one["target"] == target]
+        found = [one for one in of_target if one["contestant"] == contestant]
+        if not found:
+            continue
+        regrets = {one["seed"]: one["regret"] for one in found}
+        scratch = {one["seed"]: one["regret"] for one in of_target if one["contestant"] == "scratch"}
+        row = {
+            "target": target,
+            "contestant": contestant,
+            "seeds": len(found),
+            "distinct": len({one["path"] for one in found}),
+            "regret": vars(interval(np.array([*regrets.values()]), np.mean, rng)),
+            "verdicts": verdicts(found),
         }
-        for name, found in of_target.items():
-            rng = np.random.default_rng(0)
-            regrets = [one["regret"] for one in found]
-            scratch = [one["regret"] for one in of_target["scratch"]]
-            if not found:
-                continue
-            row = {
-                "target": target,
-                "contestant": name,
-                "seeds": len(found),
-                "distinct": len({one["path"] for one in found}),
-                "regret": vars(interval(np.array(regrets), np.mean, rng)),
-                "verdicts": verdicts(found),
-            }
-            if name != "scratch" and len(scratch) == len(regrets):
-                row["ratio"] = vars(ratio(regrets, scratch, rng))
-            rows.append(row)
+        if contestant != "scratch" and regrets.keys() & scratch.keys():
+            row["seeds_of_ratio"] = len(regrets.keys() & scratch.keys())
+            row["ratio"] = vars(ratio(regrets, scratch, rng))
+        rows.append(row)
     return rows
 
 
@@ -179,7 +174,7 @@ def main() -> None:
     tasks = known_tasks(options.tables, (TASK,))
     predictor = leave_one_out(tasks[TASK], tasks, options.tables, options.checkpoints)
     done = {(one["target"], one["contestant"], one["seed"]) for one in read_runs(options.runs)}
-    for name, contestant, seed in product(options.target, options.contestant, range(options.seeds)):
+    for seed, name, contestant in product(range(options.seeds), options.target, options.contestant):
         if (name, contestant, seed) in done:
             continue
         found = run(contestant, target_of(name, tasks[TASK], seed), seed, predictor)

@@ -99,6 +99,87 @@ def test_what_the_table_has_not_measured_is_a_failed_trial() -> None:
     assert np.isfinite(found.best_so_far()[-1])
 
 
+class Counting(Searcher):
+    """Asks for the next architecture of the space each time, and notes what it is told and when."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[str] = []
+        self.most = self.under_way = 0
+
+    def suggest(self, trial_id: str) -> dict[str, str]:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        number = sum(entry.startswith("ask") for entry in self.log)
+        self.log.append(f"ask {trial_id}")
+        return {"arch": str(SPACE.enumerate()[number])}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, object] | None = None, error: bool = False) -> None:
+        self.under_way -= 1
+        self.log.append(f"{'fail' if error else 'tell'} {trial_id}")
+
+    def set_search_properties(self, *_: object, **__: object) -> bool:
+        return True
+
+    def save(self, checkpoint_path: str) -> None:
+        raise NotImplementedError
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError
+
+
+def test_one_trial_at_a_time_is_told_before_the_next_is_asked_for() -> None:
+    searcher = Counting()
+    found = replay(searcher, table(3), 5)
+    told = ["tell", "tell", "tell", "fail", "fail"]
+    assert searcher.log == [f"{what} query-{n}" for n in range(5) for what in ("ask", told[n])]
+    assert list(found.archs) == [str(arch) for arch in SPACE.enumerate()[:5]]
+    np.testing.assert_array_equal(found.scores, [*table(3).raw, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("num_concurrent", [2, 7, 40])
+def test_concurrent_trials_end_out_of_order_and_each_is_told_once(num_concurrent: int) -> None:
+    searcher, task = Counting(), table()
+    found = replay(searcher, task, 30, num_concurrent=num_concurrent, seed=5)
+    assert searcher.most == min(num_concurrent, 30)
+    assert searcher.under_way == 0
+    told = [entry.removeprefix("tell ") for entry in searcher.log if entry.startswith("tell")]
+    queries = [f"query-{number}" for number in range(30)]
+    assert sorted(told) == sorted(queries)
+    assert told != queries
+    np.testing.assert_array_equal(found.scores, task.raw[:30])  # in the order of asking, whenever they came
+    # As soon as one ends, the next is asked for: after the first ones, asking and telling take turns.
+    turns = [entry[:3] for entry in searcher.log[num_concurrent:]]
+    assert turns[: 2 * (30 - min(num_concurrent, 30))] == ["tel", "ask"] * (30 - min(num_concurrent, 30))
+
+
+def test_the_seed_is_that_of_the_order_in_which_trials_end() -> None:
+    logs = []
+    for seed in (0, 0, 1):
+        searcher = Counting()
+        replay(searcher, table(), 20, num_concurrent=4, seed=seed)
+        logs.append(searcher.log)
+    assert logs[0] == logs[1] != logs[2]
+    searches = [
+        replay(MPNASSearch("transnasbench101", predictor=None, seed=0), table(), 12, num_concurrent=4, seed=seed).archs
+        for seed in (3, 3)
+    ]
+    assert searches[0] == searches[1]
+    assert len(set(searches[0])) == 12
+
+
+def test_a_searcher_that_gives_out_less_than_it_may_is_not_asked_in_vain() -> None:
+    limited = RandomSearch("transnasbench101", seed=0, max_concurrent=2)
+    assert (
+        replay(limited, table(), 15, num_concurrent=8).archs
+        == replay(RandomSearch("transnasbench101", seed=0), table(), 15).archs
+    ), "random search knows no results"
+    few = RandomSearch("transnasbench101", seed=0, constraint=lambda archs: np.arange(len(archs)) < 5)
+    assert len(replay(few, table(), 15, num_concurrent=8).archs) == 5
+    with pytest.raises(ValueError, match="num_concurrent must be at least 1"):
+        replay(limited, table(), 5, num_concurrent=0)
+
+
 def test_nothing_queried() -> None:
     assert Replay((), np.empty(0)).best_so_far().shape == (0,)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
@@ -92,3 +92,27 @@ class TestMPNASSearchInTune(OurKeys, SearcherInTuneConformance):
     @pytest.fixture
     def make_searcher(self) -> MakeSearcher:
         return lambda **arguments: MPNASSearch("nasbench201", synchronous=True, **arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        RandomSearch,
+        RegularizedEvolution,
+        LocalSearch,
+        TPESearch,
+        REINFORCESearch,
+        partial(GaussianProcessSearch, synchronous=True),
+        partial(BANANASSearch, synchronous=True),
+        partial(MPNASSearch, predictor=None, synchronous=True),
+        partial(MeanRankSearch, sources=SOURCES),
+        partial(NearestTaskSearch, sources=SOURCES),
+    ],
+)
+class TestTheOthersInTune(OurKeys, SearcherInTuneConformance):
+    @pytest.fixture
+    def make_searcher(self, kind: Callable[..., ArchitectureSearcher]) -> MakeSearcher:
+        return partial(kind, "transnasbench101")

@@ -19,7 +19,7 @@ from ray.tune.schedulers import TrialScheduler
 
 from mpnas_ray.predictors import GCNPredictor, Predictor
 from mpnas_ray.spaces import Architecture, get_space
-from searchers import ArchitectureSearcher
+from searchers import ArchitectureSearcher, MPNASSearch
 from searchers.candidates import Candidates
 from searchers.ranking import Ranker, Ranking, RankingRequest
 from searchers.refitting import Refitting
@@ -63,6 +63,7 @@ def tuner(
     num_samples: int,
     scheduler: TrialScheduler | None = None,
     pause: float = 0.0,
+    callbacks: Sequence[tune.Callback] = (),
 ) -> tune.Tuner:
     return tune.Tuner(
         Trainable,
@@ -77,7 +78,7 @@ def tuner(
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
-        run_config=tune.RunConfig(name="run", storage_path=str(folder), verbose=0),
+        run_config=tune.RunConfig(name="run", storage_path=str(folder), callbacks=[*callbacks], verbose=0),
     )
 
 
@@ -104,6 +105,29 @@ tuner(MPNASSearch("nasbench201", seed=0), Path({str(tmp_path)!r}), 8, pause=0.3)
     iterations = [(results[number].metrics or {}).get("training_iteration", 0) for number in range(8)]
     assert min(iterations) < 9, "what was under way is given up"
     assert max(iterations) == 9, "the rest is run"
+
+
+class KillRefits(tune.Callback):
+    """Kills the process of the refits each time a trial ends."""
+
+    def __init__(self, searcher: MPNASSearch) -> None:
+        self.searcher, self.killed = searcher, 0
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        refitting = self.searcher._refitting
+        if refitting is not None and refitting._actor is not None:
+            ray.kill(refitting._actor)
+            self.killed += 1
+
+
+def test_killed_refits_cost_no_trial_and_their_actor_ends_with_the_experiment(tmp_path: Path) -> None:
+    searcher = MPNASSearch("nasbench201", seed=0, refit_every=2)
+    callback = KillRefits(searcher)
+    results = tuner(searcher, tmp_path, 10, pause=0.1, callbacks=[callback]).fit()
+    assert len({results[number].config["arch"] for number in range(10)}) == 10
+    assert callback.killed >= 2
+    assert searcher._refitting is not None
+    assert searcher._refitting._actor is None
 
 
 ARCHS = [str(arch) for arch in get_space("nasbench201").sample_many(6, np.random.default_rng(0))]
