@@ -101,7 +101,9 @@ class PredictorSearch(ArchitectureSearcher):
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         """See `ArchitectureSearcher`; the candidates may be others from here on."""
         taken = super().set_search_properties(metric, mode, config, **spec)
-        self._refitting, self._num_samples = None, spec.get("num_samples")
+        self._num_samples = spec.get("num_samples")
+        self._refitting = self._new_refitting()
+        self._refitting.prepare()  # here rather than in Tune's control loop
         return taken
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -153,11 +155,13 @@ class PredictorSearch(ArchitectureSearcher):
                 check=num_labels >= checked + _CHECK_EVERY,
                 transfer_hurts=self._transfer is not None and self._transfer.verdict == "hurts",
             )
-            if self._refitting is None:
-                ranker = Ranker(self._candidates, self._predictor, self._acquisition, self._num_candidates, self._guard)
-                self._refitting = Refitting(ranker)
-            refitting = self._refitting
+            refitting = self._refitting = self._refitting or self._new_refitting()
             self._attempt(lambda: refitting.start(request), request)
+
+    def _new_refitting(self) -> Refitting:
+        return Refitting(
+            Ranker(self._candidates, self._predictor, self._acquisition, self._num_candidates, self._guard)
+        )
 
     def _attempt(self, step: Callable[[], Ranking | None], request: RankingRequest) -> None:
         try:

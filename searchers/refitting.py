@@ -35,6 +35,11 @@ class Refitting:
         """The request whose ranking is being made."""
         return self._request
 
+    def prepare(self) -> None:
+        """Start the actor where Ray runs; else the first request does, which takes some 50 ms then."""
+        if ray.is_initialized() and self._actor is None:
+            self._actor = ray.remote(_RankingActor).options(num_cpus=0, max_restarts=0).remote(self._ranker)
+
     def start(self, request: RankingRequest) -> Ranking | None:
         """Ask for a ranking; it is given at once where there is no Ray. Raises what the predictor raised."""
         if not ray.is_initialized():
@@ -68,8 +73,7 @@ class Refitting:
         self._actor, self._reference, self._request = None, None, None
 
     def _send(self) -> None:
-        if self._actor is None:
-            self._actor = ray.remote(_RankingActor).options(num_cpus=0, max_restarts=0).remote(self._ranker)
+        self.prepare()
         self._reference = self._actor.rank.remote(self._request)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,0 +1,7 @@
+"""Networks to compare with: those of NAS-Bench-360 and its expert models, built anew from what was published of them."""
+
+from __future__ import annotations
+
+from trainables.networks.baselines.registry import baseline_names, build_baseline, is_baseline
+
+__all__ = ["baseline_names", "build_baseline", "is_baseline"]

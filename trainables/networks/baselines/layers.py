@@ -1,0 +1,36 @@
+"""What several networks end in, and how they refuse data that they are not made for."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from mpnas_ray.errors import TaskError
+from trainables.networks.operations import conv
+
+__all__ = ["head", "require"]
+
+
+def head(dimensions: int, channels: int, num_outputs: int, dense: bool) -> nn.Module:
+    """A linear map of the mean over all positions, or, if ``dense``, of each position.
+
+    ``[batch, channels, *positions] -> [batch, num_outputs]`` or ``[batch, num_outputs, *positions]``.
+    """
+    if dense:
+        return conv(dimensions, channels, num_outputs, 1, bias=True)
+    return nn.Sequential(_MeanOverPositions(), nn.Linear(channels, num_outputs))
+
+
+class _MeanOverPositions(nn.Module):
+    def forward(self, features: Tensor) -> Tensor:
+        return features.flatten(2).mean(dim=2)
+
+
+def require(condition: bool, network: str, needs: str, input_shape: tuple[int, ...], dense: bool) -> None:
+    """Refuse data that a network cannot take.
+
+    Raises:
+        TaskError: Unless the condition holds; the message says what the network needs and what it got.
+    """
+    if not condition:
+        kind = "a dense task" if dense else "a task of points"
+        raise TaskError(f"The network {network} needs {needs}; got inputs of shape {list(input_shape)} of {kind}.")
