@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from cluster.commands.baseline import baseline
 from cluster.commands.compare import compare
 from cluster.commands.export import export
 from cluster.commands.extend import extend
@@ -34,6 +35,7 @@ app.command()(spaces)
 app.command()(meta_train)
 app.command()(reproduce)
 app.command()(compare)
+app.command()(baseline)
 app.command()(predict)
 app.command()(export)
 app.add_typer(tables_app, name="tables")

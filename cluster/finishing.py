@@ -22,7 +22,7 @@ from trainables import Task
 from trainables.cell import score_test
 from trainables.networks import FoundNetwork, save_network
 
-__all__ = ["RunInterruptedError", "earlier_report", "finish"]
+__all__ = ["RunInterruptedError", "earlier_report", "finish", "score_on_cluster"]
 
 _REPORT = "report.json"
 
@@ -61,7 +61,7 @@ def finish(
     is_nan = [value is not None and not math.isfinite(value) for value in values]
     is_stopped = [not is_complete(r, settings.epochs) for r in trials if r.error is None]
     best = best_result(trials, task.metric_key, task.metric.mode, settings.epochs)
-    network = _score_on_cluster(best, task, settings.trial_resources)
+    network = score_on_cluster(best, task, settings.trial_resources)
     with tempfile.TemporaryDirectory() as local:
         save_network(Path(local), network)
         folder.upload(Path(local), "best")
@@ -113,8 +113,8 @@ def _may_end_early(settings: RunSettings) -> bool:
     return settings.time_budget_s is not None or limited or get_space(settings.space).enumerable
 
 
-def _score_on_cluster(best: Any, task: Task, trial_resources: Resources) -> FoundNetwork:
-    """The best trial's network with its test score, computed where a trial would run."""
+def score_on_cluster(best: Any, task: Task, trial_resources: Resources) -> FoundNetwork:
+    """The network of a trial's result with its test score, computed where a trial would run."""
 
     def score(config: dict[str, Any], checkpoint: tune.Checkpoint) -> FoundNetwork:
         with checkpoint.as_directory() as checkpoint_dir:

@@ -31,9 +31,17 @@ from searchers import ArchitectureSearcher
 from trainables import CellTrainable, Task, get_task
 from trainables.networks.limits import SizeLimits
 
-__all__ = ["SCHEDULERS", "SEARCHERS", "RunInterruptedError", "extend_search", "resume_search", "run_search"]
+__all__ = [
+    "SCHEDULERS",
+    "SEARCHERS",
+    "TUNE_ENVIRONMENT",
+    "RunInterruptedError",
+    "extend_search",
+    "resume_search",
+    "run_search",
+]
 
-_TUNE_ENVIRONMENT = {
+TUNE_ENVIRONMENT = {
     # A snapshot takes a few milliseconds here; Tune's default of one in ten seconds would make a continued run slow.
     "TUNE_GLOBAL_CHECKPOINT_S": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -224,7 +232,7 @@ def _tuner(
     progress: bool,
 ) -> tune.Tuner:
     """A new Tuner, or one that continues what the folder holds."""
-    for variable, value in _TUNE_ENVIRONMENT.items():
+    for variable, value in TUNE_ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
     here = read_trials(folder)
     trainable = tune.with_resources(

@@ -13,6 +13,7 @@ from typing import Any
 
 from cluster.run_folder import RunFolder
 from trainables.cell import RECORD_FILE, WEIGHTS_FILE, EarlierTraining
+from trainables.networks.named import network_name
 
 __all__ = ["TrialFiles", "newest_trainings", "read_trials"]
 
@@ -25,7 +26,7 @@ class TrialFiles:
 
     Attributes:
         trial_id: Name of its folder.
-        config: Its config, ``arch`` and all constants.
+        config: Its config, ``arch`` or ``model`` and all constants.
         result: The last result that it reported and that is still known; None if there is none.
         training: Its newest whole checkpoint, if it has one.
         failed: Whether it raised.
@@ -39,8 +40,8 @@ class TrialFiles:
 
     @property
     def arch(self) -> str:
-        """Its architecture string."""
-        return str(self.config["arch"])
+        """Its architecture string, or the name of its baseline."""
+        return network_name(self.config)
 
 
 def read_trials(folder: RunFolder) -> list[TrialFiles]:
@@ -75,7 +76,7 @@ def _read_trial(folder: RunFolder, trial_id: str, files: dict[str, int]) -> Tria
     config = record["config"] if record else (result or {}).get("config")
     if config is None and _CONFIG in files:
         config = _parsed(folder.read(f"{trial_id}/{_CONFIG}"))
-    if not isinstance(config, dict) or not isinstance(config.get("arch"), str):
+    if not isinstance(config, dict) or not isinstance(config.get("arch", config.get("model")), str):
         return None
     training = None
     if record:

@@ -40,16 +40,17 @@ class TransferCheck:
 
     @property
     def verdict(self) -> Verdict:
-        """``hurts`` if the predictor from scratch is better, or transfer is wrong, by two standard errors.
+        """``hurts`` if the predictor from scratch is better, or transfer is wrong, by two standard errors; ``helps`` if
+        transfer is right by two standard errors, and better than the predictor from scratch.
 
         The standard error of a rank correlation of unrelated numbers is ``1 / sqrt(points - 1)``.
         """
-        error = 1 / np.sqrt(max(self.points - 1, 1))
+        certain = 2 / np.sqrt(max(self.points - 1, 1))
         if self.points < FEWEST_POINTS:
             return "undecided"
-        if self.transferred < max(self.scratch, 0.0) - 2 * error:
+        if self.transferred < max(self.scratch, 0.0) - certain:
             return "hurts"
-        return "helps" if self.transferred > max(self.scratch, 0.0) else "undecided"
+        return "helps" if self.transferred > max(self.scratch, certain) else "undecided"
 
     def __str__(self) -> str:
         """For people."""

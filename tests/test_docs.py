@@ -15,7 +15,20 @@ import pytest
 from mpnas_ray.spaces import SPACE_NAMES, get_space
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("search", "resume", "extend", "tasks", "spaces", "tables", "meta-train", "reproduce", "compare", "predict", "export")
+COMMANDS = (
+    "search",
+    "resume",
+    "extend",
+    "tasks",
+    "spaces",
+    "tables",
+    "meta-train",
+    "reproduce",
+    "compare",
+    "predict",
+    "export",
+    "baseline",
+)
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 

@@ -13,6 +13,7 @@ import torch
 from ray import tune
 
 from mpnas_ray.errors import TaskError
+from trainables.networks.named import network_name
 from trainables.networks.saved import FoundNetwork, NetworkCard
 from trainables.tasks.task import Task, get_task
 from trainables.training import PreparedData, Training, recipe_of
@@ -41,10 +42,11 @@ class EarlierTraining:
 
 
 class CellTrainable(tune.Trainable):
-    """Trains the network that ``config["arch"]`` describes, an epoch a step, and ends by itself after the last.
+    """Trains the network that its config names, an epoch a step, and ends by itself after the last.
 
     Config, all plain values:
         arch: Architecture string of any space.
+        model: In its place, the name of a network to compare with (`trainables.networks.baselines`).
         task: Name of a task (`get_task`).
         preset: Sizes of the network, ``paper`` or ``small``. Default ``paper``.
         epochs, batch_size, learning_rate, weight_decay: In place of the task's recipe.
@@ -76,7 +78,7 @@ class CellTrainable(tune.Trainable):
         Args:
             config: See the class.
             task: In place of the one that the config names.
-            earlier: By architecture string, trainings to go on from rather than to begin.
+            earlier: By architecture string, or name of a baseline, trainings to go on from rather than to begin.
         """
         torch.set_num_threads(int(config.get("num_threads", 1)))
         self._given_task = task
@@ -89,15 +91,12 @@ class CellTrainable(tune.Trainable):
         return True
 
     def _build(self, config: dict[str, Any]) -> None:
-        if "arch" not in config:
-            raise TaskError(
-                'config["arch"] is missing: let a searcher suggest it, or put one architecture string there.'
-            )
+        name = network_name(config)
         if self._given_task is None and "task" not in config:
             raise TaskError('config["task"] is missing: put the name of a task there.')
         task = self._given_task or get_task(config["task"])
         self._training = Training(
-            config["arch"],
+            name,
             task,
             self._data(task, config),
             preset=config.get("preset", "paper"),
@@ -107,7 +106,7 @@ class CellTrainable(tune.Trainable):
         self._config = dict(config)
         self._result: dict[str, Any] = {}
         self._ended = False
-        earlier = self._earlier.get(config["arch"])
+        earlier = self._earlier.get(name)
         if earlier is not None:
             with tune.Checkpoint(earlier.checkpoint).as_directory() as checkpoint_dir:
                 self.load_checkpoint(checkpoint_dir)
@@ -191,7 +190,7 @@ def score_test(config: dict[str, Any], task: Task, checkpoint_dir: str) -> Found
     assert data is not None
     scores = {f"{part}_{task.metric.name}": training.score(part) for part in ("validation", "test")}
     card = NetworkCard(
-        arch=config["arch"],
+        arch=network_name(config),
         task=task.name,
         encoded_shape=data.encoded_shape,
         num_outputs=task.num_outputs,

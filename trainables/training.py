@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mpnas_ray.errors import TaskError
-from trainables.networks.network import build_network
+from trainables.networks.named import build_named
 from trainables.networks.scaling import Decoder, Encoder, fit_scaling
 from trainables.optimisation import make_optimizer, make_schedule
 from trainables.tasks.task import FixedScaling, Recipe, Split, Task, TaskData
@@ -76,20 +76,21 @@ class Training:
         recipe: Recipe | None = None,
         seed: int = 0,
     ) -> None:
-        """Build the network of an architecture string, before its first epoch.
+        """Build the network, before its first epoch.
 
         Args:
-            arch: Architecture string of any space.
+            arch: Architecture string of any space, or the name of a baseline.
             task: The task.
             data: Its data, on the device to train on.
-            preset: Sizes of the network; see `build_network`.
+            preset: Sizes of the network of an architecture; see `build_network`.
             recipe: In place of the task's.
-            seed: Of initial weights and of the order of samples.
+            seed: Of initial weights, of the order of samples, and of what a network draws itself, such as dropout.
         """
         self.task = task
         self.recipe = recipe or task.recipe
         self.epoch = 0
         self._data = data
+        self._seed = seed
         train = data.parts["train"]
         device = train.inputs.device
         if len(train) < 2 or self.recipe.batch_size < 2 or self.recipe.epochs < 1:
@@ -99,7 +100,7 @@ class Training:
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = build_network(arch, data.encoded_shape, task.num_outputs, task.dense, preset)
+            network = build_named(arch, data.encoded_shape, task.num_outputs, task.dense, preset)
         self.network = network.to(device)
         if train.inputs.ndim == 4:
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -129,6 +130,24 @@ class Training:
         """
         train = self._data.parts["train"]
         start = time.perf_counter()
+        device = train.inputs.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            # What a network draws itself, such as dropout, is a matter of seed and epoch, and not of the process.
+            torch.manual_seed((self._seed * 1_000_003 + self.epoch) % 2**63)
+            train_loss = self._fit(train)
+        seconds = time.perf_counter() - start
+        self.epoch += 1
+        score = self.score("validation") if math.isfinite(train_loss) else math.nan
+        return {
+            self.task.metric_key: score,
+            "train_loss": train_loss,
+            "epoch": self.epoch,
+            "seconds": time.perf_counter() - start,
+            "samples_per_second": len(train) / seconds,
+        }
+
+    def _fit(self, train: Split) -> float:
+        """One pass over the training part; returns the mean loss."""
         self.network.train()
         total = torch.zeros((), device=train.inputs.device)
         order = torch.randperm(len(train), generator=self._order).to(train.inputs.device)
@@ -145,17 +164,7 @@ class Training:
             self._optimizer.step()
             self._schedule.step()
             total += loss.detach() * len(rows)
-        train_loss = total.item() / len(train)
-        seconds = time.perf_counter() - start
-        self.epoch += 1
-        score = self.score("validation") if math.isfinite(train_loss) else math.nan
-        return {
-            self.task.metric_key: score,
-            "train_loss": train_loss,
-            "epoch": self.epoch,
-            "seconds": time.perf_counter() - start,
-            "samples_per_second": len(train) / seconds,
-        }
+        return total.item() / len(train)
 
     def score(self, part: str) -> float:
         """The task's metric over ``validation`` or ``test``, as one whole."""

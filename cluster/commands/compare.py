@@ -36,8 +36,9 @@ def compare(
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Queries of a run.  [default: the preset's]")] = None,
     seeds: Annotated[
-        int, typer.Option(help="Runs of a searcher that takes under 10 s; a slower one has at most 5.")
+        int, typer.Option(help="Runs of a searcher that takes under 5 s and needs no meta-training for each.")
     ] = 20,
+    slow_seeds: Annotated[int, typer.Option(help="Runs of the others.")] = 5,
     checkpoints: Annotated[
         Path, typer.Option(help="Folder for meta-learned predictors, each without its target's data.")
     ] = Path("runs/compare/checkpoints"),
@@ -60,5 +61,6 @@ def compare(
         searchers=searcher or (),
         budget=budget,
         seeds=seeds,
+        slow_seeds=slow_seeds,
     ):
         typer.echo(str(path))

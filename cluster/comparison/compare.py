@@ -28,6 +28,7 @@ def compare(
     searchers: Sequence[str] = (),
     budget: int | None = None,
     seeds: int = 20,
+    slow_seeds: int = 5,
     config: MixtureConfig | None = None,
 ) -> list[Path]:
     """Do the missing runs on Ray, and write ``<out>/compare-<preset>`` as ``.json``, ``.md``, ``.png`` and ``.html``.
@@ -41,7 +42,8 @@ def compare(
         tasks: Searched tasks to restrict the preset to; one that it does not have is searched and reported on itself.
         searchers: Names in `contestants.CONTESTANTS` to restrict it to.
         budget: Queries of a run, if not those of the preset.
-        seeds: Of a contestant whose run takes less than `running.SLOW_SECONDS`, else `running.SLOW_SEEDS`.
+        seeds: Of a contestant whose run takes less than `running.SLOW_SECONDS`.
+        slow_seeds: Most of others, and of those that need a meta-training for each.
         config: How predictors are meta-learned; `MixtureConfig()` if None.
 
     Returns:
@@ -54,7 +56,7 @@ def compare(
         RunInterruptedError: After Ctrl-C; the same call goes on.
     """
     budget = preset.budget if budget is None else budget
-    for name, number in (("budget", budget), ("seeds", seeds)):
+    for name, number in (("budget", budget), ("seeds", seeds), ("slow_seeds", slow_seeds)):
         if number < 1:
             raise RunError(f"{name} must be at least 1, not {number}.")
     names = _chosen(searchers)
@@ -71,6 +73,7 @@ def compare(
         columns,
         budget,
         seeds,
+        slow_seeds,
         table_tasks,
         _resolved(tables),
         _resolved(checkpoints),
@@ -83,7 +86,7 @@ def compare(
     command = ["mpnas", "compare", "--tables", "DIR", "--preset", preset.name]
     command += [part for task in tasks for part in ("--task", task)]
     command += [part for name in searchers for part in ("--searcher", name)]
-    command += ["--budget", str(budget), "--seeds", str(seeds)]
+    command += ["--budget", str(budget), "--seeds", str(seeds), "--slow-seeds", str(slow_seeds)]
 
     from cluster.comparison.files import write_files  # imports matplotlib and plotly
 

@@ -11,7 +11,7 @@ from cluster.comparison.duels import wins_and_losses
 from cluster.comparison.figures import Figures, Results
 from cluster.comparison.measures import GOALS
 from cluster.comparison.numbers import count, percent, short, value
-from cluster.comparison.running import PREDICTOR_SEEDS, SLOW_SECONDS, SLOW_SEEDS
+from cluster.comparison.running import SLOW_SECONDS
 from cluster.markdown import markdown_table
 
 __all__ = ["page_of"]
@@ -48,10 +48,10 @@ def _how(results: Results) -> str:
         Each run is {results.budget} queries of a table, one after the other: the searcher proposes an architecture and
         is told its score. Every proposal counts, also one that the table has not measured, which is a failed trial.
         Searchers deduplicate by text, all alike, since a table measured twins apart. Numbers in parentheses are the
-        runs (seeds) behind a figure: a searcher that took more than {SLOW_SECONDS:g} CPU seconds in its first run has
-        at most {SLOW_SEEDS}, and one that uses a predictor at most {PREDICTOR_SEEDS}, as each of its runs has a
-        predictor meta-learned with a seed of its own (a search follows from it with little chance left); mean-rank
-        does not depend on a seed and ran once. {reported}
+        runs (seeds) behind a figure: fewer for a searcher that took more than {SLOW_SECONDS:g} CPU seconds in its first
+        run, and for one that uses a predictor, as each of its runs has a predictor meta-learned with a seed of its
+        own (a search follows from it with little chance left); mean-rank does not depend on a seed and ran once.
+        {reported}
         Failures inside searchers, answered by random proposals: {failures or "none"}.
 
         `mpnas` is ours, with a predictor meta-learned for each column from the full tables of the other tasks of the

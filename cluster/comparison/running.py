@@ -18,14 +18,10 @@ from mpnas_ray.errors import RunError
 from mpnas_ray.mixture import MixtureConfig
 from mpnas_ray.tables import TableTask
 
-__all__ = ["PREDICTOR_SEEDS", "SLOW_SECONDS", "SLOW_SEEDS", "Pair", "run_all"]
+__all__ = ["SLOW_SECONDS", "Pair", "run_all"]
 
-SLOW_SECONDS = 10.0
-SLOW_SEEDS = 5
-"""Seeds of a contestant whose first run on a column took longer than `SLOW_SECONDS`."""
-
-PREDICTOR_SEEDS = 3
-"""Seeds of a contestant that needs a meta-training for each."""
+SLOW_SECONDS = 5.0
+"""CPU time of a run from which a contestant is slow, and has fewer seeds."""
 
 Pair = tuple[str, Column]
 """Name of a contestant, and what it searches."""
@@ -36,6 +32,7 @@ def run_all(
     columns: Sequence[Column],
     budget: int,
     seeds: int,
+    slow_seeds: int,
     tasks: Mapping[str, TableTask],
     tables: Path,
     checkpoints: Path,
@@ -53,6 +50,7 @@ def run_all(
         columns: What to search.
         budget: Queries of a run.
         seeds: Of a contestant that is fast and has a seed.
+        slow_seeds: Most seeds of a slow one, or one that needs a meta-training for each.
         tasks: Those of the columns, and all that contestants may know.
         tables: Folder of NAS tables, which all nodes must reach.
         checkpoints: Folder of meta-learned predictors, which all nodes must reach.
@@ -70,7 +68,7 @@ def run_all(
         for name in contestants
         if takes_part(CONTESTANTS[name], tasks[column.searched], tasks)
     ]
-    paths = _checkpoints_of(pairs, min(seeds, PREDICTOR_SEEDS), tasks, checkpoints)
+    paths = _checkpoints_of(pairs, min(seeds, slow_seeds), tasks, checkpoints)
     with ExitStack() as cluster:  # entered by the first that has something to do
         failures = _do(_missing_predictors(paths, tasks, tables, config), learn_predictor, cluster)
         state = _State(tasks, tables, paths, work, cluster)
@@ -82,7 +80,8 @@ def run_all(
         failures |= state.do_missing(dict.fromkeys(first.values(), 1.0))
         found = {pair: finding for pair, run in first.items() if (finding := state.find(run)) is not None}
         runs = {
-            pair: [Run(*pair, budget, seed) for seed in range(_seeds(pair, one, seeds))] for pair, one in found.items()
+            pair: [Run(*pair, budget, seed) for seed in range(_seeds(pair, one, seeds, slow_seeds))]
+            for pair, one in found.items()
         }
         failures |= state.do_missing({run: found[pair].seconds for pair, of_pair in runs.items() for run in of_pair})
     if failures:
@@ -99,12 +98,11 @@ def run_all(
     return complete
 
 
-def _seeds(pair: Pair, first: Finding, seeds: int) -> int:
+def _seeds(pair: Pair, first: Finding, seeds: int, slow_seeds: int) -> int:
     if not CONTESTANTS[pair[0]].seeded:
         return 1
-    if CONTESTANTS[pair[0]].knows == "predictor":
-        return min(seeds, PREDICTOR_SEEDS)
-    return min(seeds, SLOW_SEEDS) if first.seconds > SLOW_SECONDS else seeds
+    slow = first.seconds > SLOW_SECONDS or CONTESTANTS[pair[0]].knows == "predictor"
+    return min(seeds, slow_seeds) if slow else seeds
 
 
 class _State:

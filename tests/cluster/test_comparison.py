@@ -306,10 +306,8 @@ def test_a_comparison_from_command_to_page(
 
     # Ours: meta-trained, and in a worker of Ray the same as here; a slow one has fewer seeds.
     monkeypatch.setattr(cluster.comparison.running, "SLOW_SECONDS", 0.0)
-    monkeypatch.setattr(cluster.comparison.running, "SLOW_SEEDS", 1)
-    monkeypatch.setattr(cluster.comparison.running, "PREDICTOR_SEEDS", 1)
     preset = Preset("mine", "Mine", (MIOU,), budget=6)
-    files = compare(preset, tables, out, work, checkpoints, searchers=["mpnas", "random"], config=TINY)
+    files = compare(preset, tables, out, work, checkpoints, slow_seeds=1, searchers=["mpnas", "random"], config=TINY)
     assert {path.name for path in checkpoints.iterdir()} == {
         f"transnasbench101.without.segmentsemantic.seed0.{ending}" for ending in ("json", "safetensors")
     }

@@ -11,7 +11,7 @@ from cluster.replay import Replay, replay
 from mpnas_ray.errors import SearchSpaceError, TableError, TaskError
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask, write_task
-from searchers import ArchitectureSearcher, MPNASSearch, RandomSearch
+from searchers import ArchitectureSearcher, MPNASSearch, RandomSearch, RegularizedEvolution
 from trainables import TabularTrainable
 
 SPACE = get_space("transnasbench101")
@@ -160,12 +160,12 @@ def test_the_seed_is_that_of_the_order_in_which_trials_end() -> None:
         replay(searcher, table(), 20, num_concurrent=4, seed=seed)
         logs.append(searcher.log)
     assert logs[0] == logs[1] != logs[2]
-    searches = [
-        replay(MPNASSearch("transnasbench101", predictor=None, seed=0), table(), 12, num_concurrent=4, seed=seed).archs
-        for seed in (3, 3)
-    ]
-    assert searches[0] == searches[1]
-    assert len(set(searches[0])) == 12
+    searches = []
+    for seed in (3, 3, 4):
+        searcher = RegularizedEvolution("transnasbench101", seed=0, population_size=4)
+        searches.append(replay(searcher, table(), 40, num_concurrent=4, seed=seed).archs)
+        assert len(set(searches[-1])) == 40
+    assert searches[0] == searches[1] != searches[2], "what a search asks for depends on which results it has"
 
 
 def test_a_searcher_that_gives_out_less_than_it_may_is_not_asked_in_vain() -> None:

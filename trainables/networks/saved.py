@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mpnas_ray.errors import TaskError
-from trainables.networks.network import build_network
+from trainables.networks.named import build_named
 from trainables.networks.scaling import Decoder, Encoder
 
 __all__ = ["FoundNetwork", "load_network", "save_network"]
@@ -25,7 +25,7 @@ class NetworkCard:
     """All that is needed to rebuild a found network, and where it comes from.
 
     Attributes:
-        arch: Architecture string.
+        arch: Architecture string, or the name of a baseline.
         task: Name of the task it was trained for.
         encoded_shape: What the network itself reads.
         num_outputs: Classes or output channels.
@@ -95,7 +95,7 @@ def load_network(path: str | Path) -> FoundNetwork:
             raise TaskError(f"{folder} was written by a newer version of mpnas-ray: update it to load this network.")
         card = NetworkCard(**{**fields, "encoded_shape": tuple(fields["encoded_shape"])})
         tensors = load_file(folder / "network.safetensors")
-        network = build_network(card.arch, card.encoded_shape, card.num_outputs, card.dense, card.preset)
+        network = build_named(card.arch, card.encoded_shape, card.num_outputs, card.dense, card.preset)
         decoder: nn.Module = nn.Identity()
         if "decoder.mean" in tensors:
             decoder = Decoder(tensors["decoder.mean"], tensors["decoder.deviation"])

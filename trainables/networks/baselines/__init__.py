@@ -1,4 +1,4 @@
-"""Networks to compare with: those of NAS-Bench-360 and its expert models, built anew from what was published of them."""
+"""Networks to compare with: those of NAS-Bench-360 and its expert models, built from their papers."""
 
 from __future__ import annotations
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mpnas_ray.errors import TaskError
 from trainables.networks.operations import conv
 
-__all__ = ["head", "require"]
+__all__ = ["SameConv1d", "head", "require"]
 
 
 def head(dimensions: int, channels: int, num_outputs: int, dense: bool) -> nn.Module:
@@ -23,6 +24,20 @@ def head(dimensions: int, channels: int, num_outputs: int, dense: bool) -> nn.Mo
 class _MeanOverPositions(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return features.flatten(2).mean(dim=2)
+
+
+class SameConv1d(nn.Conv1d):
+    """Zero-padded so that the stride divides the length, rounding up, whatever the kernel; the longer half is last."""
+
+    def __init__(self, inner: int, outer: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        """Arguments as of `torch.nn.Conv1d`."""
+        super().__init__(inner, outer, kernel, stride, groups=groups)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """``[batch, inner, length] -> [batch, outer, length / stride]``."""
+        (kernel,), (stride,), length = self.kernel_size, self.stride, inputs.shape[-1]
+        missing = max(0, (-(-length // stride) - 1) * stride + kernel - length)
+        return super().forward(F.pad(inputs, (missing // 2, missing - missing // 2)))
 
 
 def require(condition: bool, network: str, needs: str, input_shape: tuple[int, ...], dense: bool) -> None:

@@ -1,0 +1,81 @@
+"""``mpnas baseline`` on a real Ray: one training, interrupted by an error and continued."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from cluster.baseline import BaselineReport, run_baseline
+from mpnas_ray.errors import RunError, TaskError
+from trainables import darcy_task, load_network, relative_l2
+
+TINY = darcy_task("tiny-baseline", resolution=9, num_train=20, num_validation=10, num_test=10)
+MODEL = "dash-search:kernels=3,dilations=1.2"
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_failed_in_the_middle_and_continued(tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fragment = tmp_path / "failed"
+
+    def fragile(outputs: Tensor, targets: Tensor) -> Tensor:
+        if outputs.requires_grad and not fragment.exists():
+            with (tmp_path / "batches").open("a") as batches:
+                batches.write(".")
+            if (tmp_path / "batches").stat().st_size > 2:  # in the third epoch, of one batch each
+                fragment.touch()
+                raise RuntimeError("injected")
+        return relative_l2(outputs, targets)
+
+    task = replace(TINY, loss=fragile)
+
+    def run(name: str, seed: int = 1) -> BaselineReport:
+        return run_baseline(
+            task, MODEL, epochs=4, batch_size=20, storage=tmp_path, name=name, seed=seed, data_dir=data_dir
+        )
+
+    with pytest.raises(RunError, match="injected.*--name broken goes on from the last checkpoint"):
+        run("broken")
+    assert "[2/4] validation_relative_l2" in capsys.readouterr().out
+    continued = run("broken")
+    printed = capsys.readouterr().out
+    assert "[3/4]" in printed
+    assert "[2/4]" not in printed
+    straight = run("straight")
+    assert (continued.validation, continued.test) == (straight.validation, straight.test)
+    assert continued.training_seconds > 0
+
+    assert len(continued.chosen) == 13
+    assert f"--model dash-wrn-16-4:{','.join(continued.chosen)}" in str(continued)
+    network, other = load_network(continued.network), load_network(straight.network)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+    test = TINY.load_checked(data_dir).test
+    with torch.no_grad():
+        assert TINY.metric.function(network(test.inputs), test.targets) == pytest.approx(continued.test, rel=1e-5)
+    logged = [json.loads(line) for path in tmp_path.glob("*/*/result.json") for line in path.open()]
+    assert logged
+    assert not any("test" in key for result in logged for key in result)
+
+    assert run("broken") == continued
+    with pytest.raises(RunError, match=r"started with .*seed 1.*another --name"):
+        run("broken", seed=2)
+
+
+def test_what_cannot_be_is_said_before_ray_starts(tmp_path: Path, data_dir: Path) -> None:
+    with pytest.raises(TaskError, match="fno-2d needs a dense task of two axes with at least 15"):
+        run_baseline(TINY, "fno-2d", storage=tmp_path, name="a", data_dir=data_dir)
+    with pytest.raises(TaskError, match="There is no model 'wrn'"):
+        run_baseline(TINY, "wrn", storage=tmp_path, name="b", data_dir=data_dir)
+    for option in ("epochs", "batch_size", "learning_rate"):
+        with pytest.raises(RunError, match=f"{option} must be above 0, not 0"):
+            run_baseline(TINY, "wrn-16-1", storage=tmp_path, data_dir=data_dir, **{option: 0})
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("mine")
+    with pytest.raises(RunError, match="something else"):
+        run_baseline(TINY, "wrn-16-1", storage=tmp_path, name="mine", data_dir=data_dir)

@@ -1,0 +1,187 @@
+"""In which order candidates are proposed, and what an acquisition makes of a belief."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from mpnas_ray.predictors import GaussianProcessPredictor
+from mpnas_ray.spaces import Architecture, Architectures, get_space
+from searchers.acquisition import UCB_DEVIATIONS, Acquisition, acquire, expected_improvement, upper_confidence_bound
+from searchers.candidates import Candidates, keys
+from searchers.ranking import Ranker, RankingRequest, alternating
+
+SPACE = get_space("transnasbench101")
+
+Rows = NDArray[np.intp]
+
+
+def rows(*values: int) -> Rows:
+    return np.array(values, dtype=np.intp)
+
+
+def test_two_orders_in_turn() -> None:
+    one, other = rows(0, 1, 2, 3, 4), rows(4, 3, 0, 1, 2)
+    assert alternating(one, other, first=0).tolist() == [0, 4, 1, 3, 2]
+    assert alternating(one, other, first=1).tolist() == [4, 0, 3, 1, 2]
+    assert alternating(rows(), rows(), first=0).tolist() == []
+
+
+@given(st.integers(0, 40).flatmap(lambda n: st.tuples(st.permutations(range(n)), st.permutations(range(n)))))
+def test_of_two_orders_the_first_half_comes_early(orders: tuple[list[int], list[int]]) -> None:
+    one, other = (np.array(order, dtype=np.intp) for order in orders)
+    merged = alternating(one, other, first=0)
+    assert sorted(merged.tolist()) == list(range(len(one))), "each place once"
+    place = {row: number for number, row in enumerate(merged.tolist())}
+    for rank, (first, second) in enumerate(zip(one.tolist(), other.tolist(), strict=True)):
+        assert place[first] <= 2 * rank
+        assert place[second] <= 2 * rank + 1
+    assert alternating(one, one, first=1).tolist() == one.tolist(), "who agree lose nothing"
+    assert alternating(other, one, first=1).tolist() == merged.tolist()
+
+
+@pytest.mark.parametrize(("mean", "deviation", "incumbent"), [(0.0, 1.0, 0.0), (-1.5, 0.7, 0.4), (3.0, 0.2, 1.0)])
+def test_expected_improvement_is_the_integral_that_it_stands_for(
+    mean: float, deviation: float, incumbent: float
+) -> None:
+    density = norm(mean, deviation).pdf
+    expected, _ = quad(lambda score: (score - incumbent) * density(score), incumbent, mean + 12 * deviation)
+    found = expected_improvement(np.array([mean]), np.array([deviation]), incumbent)
+    np.testing.assert_allclose(found, [expected], rtol=1e-8)
+
+
+FINITE = st.floats(-5, 5)
+
+
+@given(FINITE, FINITE, st.floats(0, 5), st.floats(0, 5), FINITE)
+def test_more_hope_is_more_improvement(mean: float, higher: float, deviation: float, wider: float, best: float) -> None:
+    mean, higher = sorted([mean, higher])
+    deviation, wider = sorted([deviation, wider])
+
+    def of(mean: float, deviation: float) -> float:
+        return float(expected_improvement(np.array([mean]), np.array([deviation]), best)[0])
+
+    assert of(mean, deviation) >= max(mean - best, 0.0) - 1e-9, "never less than if it were certain"
+    assert of(higher, deviation) >= of(mean, deviation) - 1e-9
+    assert of(mean, wider) >= of(mean, deviation) - 1e-9
+    assert of(mean, 0.0) == pytest.approx(max(mean - best, 0.0), abs=1e-9)
+
+
+def measured(num: int, seed: int = 0) -> tuple[Architectures, NDArray[np.float64]]:
+    """Architectures and their numbers of 3x3 convolutions, nearly."""
+    rng = np.random.default_rng(seed)
+    archs = SPACE.enumerate()[rng.permutation(4_096)[:num]]
+    return archs, (archs.codes == 3).sum(axis=1) + rng.normal(scale=0.1, size=num)
+
+
+@pytest.fixture(scope="module")
+def process() -> GaussianProcessPredictor:
+    predictor = GaussianProcessPredictor()
+    predictor.fit(*measured(15))
+    return predictor
+
+
+def order(process: GaussianProcessPredictor, acquisition: Acquisition) -> tuple[NDArray[np.float64], Rows]:
+    known, _ = measured(15)
+    return acquire(process, acquisition, SPACE.enumerate(), known, np.random.default_rng(0))
+
+
+def test_each_acquisition_orders_by_its_value(process: GaussianProcessPredictor) -> None:
+    archs, (known, _) = SPACE.enumerate(), measured(15)
+    mean, deviation = process.predict_with_deviation(archs)
+    values = {
+        "mean": mean,
+        "ucb": mean + UCB_DEVIATIONS * deviation,
+        "ei": expected_improvement(mean, deviation, float(process.predict(known).max())),
+    }
+    np.testing.assert_array_equal(values["ucb"], upper_confidence_bound(mean, deviation))
+    for acquisition, value in values.items():
+        expected, found = order(process, acquisition)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(expected, mean)
+        np.testing.assert_array_equal(np.sort(found), np.arange(len(archs)))
+        assert (np.diff(value[found]) <= 0).all()
+
+
+def test_thompson_sampling_begins_with_the_best_of_sampled_functions(process: GaussianProcessPredictor) -> None:
+    mean, found = order(process, "thompson")
+    best = process.sample_scores(SPACE.enumerate(), 32, np.random.default_rng(0)).argmax(axis=1)
+    distinct = list(dict.fromkeys(best.tolist()))
+    assert len(distinct) > 1
+    assert found[: len(distinct)].tolist() == distinct
+    assert (np.diff(mean[found[len(distinct) :]]) <= 0).all()
+    np.testing.assert_array_equal(np.sort(found), np.arange(4_096))
+
+
+class KnowsPooling:
+    """Was taught that pooling and little else is good, and learns nothing new: meta-learned, and of no use."""
+
+    def fit(self, archs: Sequence[Architecture], scores: object) -> None: ...
+
+    def adapt(self, archs: Sequence[Architecture], scores: object) -> KnowsPooling:
+        return self
+
+    def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        codes = Architectures.of(archs).codes
+        return np.asarray(-(codes == 3).sum(axis=1) - 1e-3 * codes.sum(axis=1), dtype=np.float64)
+
+    def state_dict(self) -> dict[str, object]:
+        return {}
+
+    def load(self, state: dict[str, object]) -> None: ...
+
+
+def request(num: int, **settings: bool) -> RankingRequest:
+    archs, labels = measured(num)
+    return RankingRequest([str(arch) for arch in archs], labels, keys(archs, twins=True), seed=0, **settings)
+
+
+def rankers() -> tuple[Ranker, Ranker]:
+    """With a guard, and the guard alone."""
+    candidates, guard = Candidates("transnasbench101", twins=True), GaussianProcessPredictor()
+    misled = Ranker(candidates, KnowsPooling(), "mean", 100, guard)  # type: ignore[arg-type]
+    return misled, Ranker(candidates, guard, "ei", 100)
+
+
+def test_a_guard_has_every_second_place_from_the_fourth_result_on() -> None:
+    misled, alone = rankers()
+    few = misled.rank(request(3))
+    np.testing.assert_array_equal(few.predicted, np.sort(few.predicted)[::-1])
+    for num in (20, 21):
+        ranking, of_guard = misled.rank(request(num)), alone.rank(request(num))
+        assert len(ranking) == 4_096 - num, "what was measured is not proposed again"
+        assert not np.isin(ranking.keys, request(num).seen).any()
+        theirs = ranking.codes[(num + 1) % 2 : 10 : 2]
+        np.testing.assert_array_equal(theirs, of_guard.codes[:5], err_msg="who is first changes with each result")
+        mine = ranking.predicted[num % 2 : 10 : 2]
+        np.testing.assert_array_equal(mine, np.sort(ranking.predicted)[::-1][:5])
+
+
+def test_where_transfer_hurts_the_guard_proposes_alone() -> None:
+    misled, alone = rankers()
+    checked = misled.rank(request(24, check=True))
+    assert checked.transfer is not None
+    assert checked.transfer.verdict == "hurts"
+    np.testing.assert_array_equal(checked.codes, alone.rank(request(24)).codes)
+    remembered = misled.rank(request(24, transfer_hurts=True))
+    assert remembered.transfer is None
+    np.testing.assert_array_equal(remembered.codes, checked.codes)
+
+
+def test_of_many_results_the_best_and_the_newest_are_kept() -> None:
+    labels = np.random.default_rng(0).permutation(1_000).astype(np.float64)
+    many = RankingRequest([str(number) for number in range(1_000)], labels, np.empty(0, dtype=np.uint64), seed=0)
+    thinned = many.thinned()
+    kept = [int(text) for text in thinned.archs]
+    assert kept == sorted(kept)
+    assert len(kept) == 500
+    np.testing.assert_array_equal(thinned.labels, labels[kept])
+    assert set(np.argsort(-labels)[:250]) <= set(kept)
+    assert set(range(750, 1_000)) <= set(kept) | set(np.argsort(-labels)[:250])
+    assert request(20).thinned().archs == request(20).archs
