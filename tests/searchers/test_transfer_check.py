@@ -58,7 +58,8 @@ def some(num: int, seed: int = 0) -> Architectures:
         (17, 0.5, 0.5, "undecided"),
         (17, 0.01, 0.5, "undecided"),  # 0.49 below, two errors are 0.5
         (17, -0.01, 0.5, "hurts"),  # 0.51 below
-        (17, 0.01, -0.9, "helps"),  # a scratch predictor that is wrong counts as one that knows nothing
+        (17, 0.49, -0.9, "undecided"),  # chance: two errors are 0.5
+        (17, 0.51, -0.9, "helps"),
         (17, -0.49, -0.9, "undecided"),
         (17, -0.51, -0.9, "hurts"),
         (FEWEST_POINTS - 1, -1.0, 1.0, "undecided"),
