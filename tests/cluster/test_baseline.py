@@ -13,6 +13,7 @@ from torch import Tensor
 from cluster.baseline import BaselineReport, run_baseline
 from mpnas_ray.errors import RunError, TaskError
 from trainables import darcy_task, load_network, relative_l2
+from trainables.training import PreparedData, Training
 
 TINY = darcy_task("tiny-baseline", resolution=9, num_train=20, num_validation=10, num_test=10)
 MODEL = "dash-search:kernels=3,dilations=1.2"
@@ -39,22 +40,27 @@ def test_failed_in_the_middle_and_continued(tmp_path: Path, data_dir: Path, caps
             task, MODEL, epochs=4, batch_size=20, storage=tmp_path, name=name, seed=seed, data_dir=data_dir
         )
 
-    with pytest.raises(RunError, match="injected.*--name broken goes on from the last checkpoint"):
+    with pytest.raises(RunError, match=r"injected.*--name broken goes on from the last checkpoint"):
         run("broken")
     assert "[2/4] validation_relative_l2" in capsys.readouterr().out
     continued = run("broken")
     printed = capsys.readouterr().out
     assert "[3/4]" in printed
     assert "[2/4]" not in printed
-    straight = run("straight")
-    assert (continued.validation, continued.test) == (straight.validation, straight.test)
     assert continued.training_seconds > 0
+
+    # The same as a training in this process that nothing stopped.
+    recipe = replace(task.recipe, epochs=4, batch_size=20)
+    straight = Training(MODEL, TINY, PreparedData(TINY, data_dir, torch.device("cpu")), recipe=recipe, seed=1)
+    while not straight.finished:
+        last = straight.run_epoch()
+    assert continued.validation == last["validation_relative_l2"]
 
     assert len(continued.chosen) == 13
     assert f"--model dash-wrn-16-4:{','.join(continued.chosen)}" in str(continued)
-    network, other = load_network(continued.network), load_network(straight.network)
-    for name, tensor in network.state_dict().items():
-        assert torch.equal(tensor, other.state_dict()[name]), name
+    network = load_network(continued.network)
+    for name, tensor in network.network.state_dict().items():
+        assert torch.equal(tensor, straight.network.state_dict()[name]), name
     test = TINY.load_checked(data_dir).test
     with torch.no_grad():
         assert TINY.metric.function(network(test.inputs), test.targets) == pytest.approx(continued.test, rel=1e-5)

@@ -69,7 +69,7 @@ def test_tables_are_listed_and_checked(tables_folder: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--task", "darsy"], "There is no task 'darsy'. There are: darcy, digits"),
+        (["--task", "darsy"], "There is no task 'darsy'. There are: cifar100, darcy, "),
         (["--space", "nasbench"], "There is no search space 'nasbench'"),
         (["--searcher", "best"], "There is no searcher 'best'. There are: mpnas, scratch"),
         (["--num-samples", "0"], "at least 1, not 0"),

@@ -30,14 +30,18 @@ def test_check_lists_every_file_with_state_size_licence_and_source(
     assert all(part in spherical for part in ("missing", "272 MB", "CC BY-SA", "https://"))
     assert "pip install --no-deps" in line("watch", "seglearn/data/watch_dataset.npy")
     assert any(line.startswith("digits ") and "ready" in line for line in lines)
-    for name in task_names():
+    for name in built_in():
         assert sum(line.startswith(f"{name} ") for line in lines) == max(1, len(get_task(name).files))
+
+
+def built_in() -> list[str]:
+    return [name for name in task_names() if not name.startswith("tiny")]  # other tests register such
 
 
 def test_the_page_on_tasks_has_them_all() -> None:
     page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| `")]
-    for name in task_names():
+    for name in built_in():
         row = next(row for row in rows if row.startswith(f"| `{name}` |"))
         task = get_task(name)
         sizes = re.search(r"([\d,]+/[\d,]+/[\d,]+)", task.description)
