@@ -130,10 +130,11 @@ def test_the_page_on_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     from trainables.networks.scaling import Decoder, Encoder
 
     monkeypatch.chdir(tmp_path)
-    arch, one = "mixed:nasbenchasr:|conv5-d1~0|linear|skip|", torch.ones(1, 1, 1)
+    arch = "mixed:nasbenchasr:|conv5-d1~0|linear|skip|"
     network = build_network(arch, (3, 11, 11), 1, dense=True, preset="small")
     card = NetworkCard(arch, "darcy", (3, 11, 11), 1, True, "small", True, {"validation_relative_l2": 0.1})
-    found = FoundNetwork(Encoder(one, one, True), network, Decoder(one, one), card)
+    ones = [torch.ones(1, 1, 1) for _ in range(4)]
+    found = FoundNetwork(Encoder(ones[0], ones[1], True), network, Decoder(ones[2], ones[3]), card)
     save_network(tmp_path / "runs" / "darcy" / "best", found)
     page = ROOT / "docs" / "export.md"
     for arguments in commands(page, "export"):

@@ -194,6 +194,7 @@ class TestExtend:
             extend_search(run.parent / "larger", 9, name="run")
 
     @pytest.mark.usefixtures("ray_cluster")
+    @pytest.mark.slow
     def test_failed_trials_count_and_are_not_repeated(self, tmp_path: Path, data_dir: Path) -> None:
         marker = tmp_path / "failed"
 
@@ -246,6 +247,7 @@ class TestEarlyEnds:
         assert ended_by_itself(RunFolder.of_run(tmp_path / "run"))
         assert resume_search(tmp_path / "run") == report
 
+    @pytest.mark.slow
     def test_limits_on_the_networks(self, tmp_path: Path, data_dir: Path) -> None:
         report = run_search(
             TINY, "nasbench201", 3, epochs=1, max_params=6_000, max_flops=400_000, storage=tmp_path, name="run",
