@@ -12,7 +12,7 @@ from scipy.special import ndtr
 
 from mpnas_ray.spaces import Architecture
 
-__all__ = ["ACQUISITIONS", "Acquisition", "Uncertain", "expected_improvement", "upper_confidence_bound"]
+__all__ = ["ACQUISITIONS", "Acquisition", "Uncertain", "acquire", "expected_improvement", "upper_confidence_bound"]
 
 Acquisition = Literal["mean", "ei", "ucb", "thompson"]
 """Greedy, expected improvement, upper confidence bound, Thompson sampling."""
@@ -20,7 +20,8 @@ Acquisition = Literal["mean", "ei", "ucb", "thompson"]
 ACQUISITIONS: tuple[Acquisition, ...] = ("mean", "ei", "ucb", "thompson")
 
 UCB_DEVIATIONS = 0.7
-"""Standard deviations above the mean."""
+"""Standard deviations above the mean. On CIFAR-100 of NAS-Bench-201 the best 0.1 % took 6 queries
+with 0.7 and 8 with 1.5, in the median of five runs: little more than a guess."""
 
 
 @runtime_checkable
@@ -80,6 +81,7 @@ def acquire(
 
 
 _NUM_SAMPLES = 32
+"""More than the proposals between two refits; each is a pass over all candidates."""
 
 
 def _thompson_order(samples: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.intp]:

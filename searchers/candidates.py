@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from mpnas_ray.errors import SearchSpaceError
 from mpnas_ray.spaces import Architecture, Architectures, SearchSpace, get_space
 
-__all__ = ["Candidates", "Constraint", "keys"]
+__all__ = ["Candidates", "Constraint", "chosen_architectures", "keys"]
 
 Constraint = Callable[[Architectures], ArrayLike]
 """N architectures -> whether each may be proposed, bool ``[N]``."""

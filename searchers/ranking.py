@@ -24,7 +24,9 @@ _MOST_POINTS = 500
 
 
 _GUARDED_FROM = 4
-"""Results from which a predictor without transfer has a say."""
+"""Results from which a predictor without transfer has every second proposal. Of the shares tried in replays (none, a
+third, a half, two thirds, by cross-validation, by what proposals came to; five to seven runs on nine tables), a half
+was the best over all: with none, NinaPro and Darcy flow took about twice the queries."""
 
 
 @dataclass(frozen=True)
