@@ -39,6 +39,7 @@ app.command()(baseline)
 app.command()(predict)
 app.command()(export)
 app.add_typer(tables_app, name="tables")
+app.add_typer(tables_app, name="table", hidden=True)  # `mpnas table build` reads better
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ class Job:
     expected: float = 1.0
 
 
-def side_by_side(function: Callable[..., float], jobs: Mapping[str, Job]) -> dict[str, str]:
+def side_by_side(function: Callable[..., float], jobs: Mapping[str, Job], *, gpus: float = 0.0) -> dict[str, str]:
     """Call a function once a job, each in a worker with one core and one torch thread.
 
     What it computes it has to leave in files that all nodes reach.
@@ -44,6 +44,7 @@ def side_by_side(function: Callable[..., float], jobs: Mapping[str, Job]) -> dic
     Args:
         function: Importable on all nodes; gives the seconds that it took.
         jobs: Name -> job.
+        gpus: Of each call; a fraction lets calls share one.
 
     Returns:
         Name -> error, in a line, of the jobs that failed.
@@ -53,7 +54,7 @@ def side_by_side(function: Callable[..., float], jobs: Mapping[str, Job]) -> dic
     """
     failures: dict[str, str] = {}
     with connected(), _shown(jobs) as display:
-        remote: Any = ray.remote(num_cpus=1)(_call)
+        remote: Any = ray.remote(num_cpus=1, num_gpus=gpus)(_call)
         pending = {remote.remote(function, job.arguments): name for name, job in jobs.items()}
         try:
             while pending:

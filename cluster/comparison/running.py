@@ -20,7 +20,7 @@ from mpnas_ray.tables import TableTask
 
 __all__ = ["SLOW_SECONDS", "Pair", "run_all"]
 
-SLOW_SECONDS = 5.0
+SLOW_SECONDS = 10.0
 """CPU time of a run from which a contestant is slow, and has fewer seeds."""
 
 Pair = tuple[str, Column]

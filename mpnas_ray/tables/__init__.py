@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mpnas_ray.errors import TableError
 from mpnas_ray.tables.checking import FileCheck, check_tables
+from mpnas_ray.tables.curves import LearningCurves, read_curves, write_curves
 from mpnas_ray.tables.holdout import leaves_out
 from mpnas_ray.tables.loading import load_tasks
 from mpnas_ray.tables.normalization import Normalization, normalize
@@ -14,6 +15,7 @@ from mpnas_ray.tables.table_task import Kind, TableTask
 __all__ = [
     "FileCheck",
     "Kind",
+    "LearningCurves",
     "Normalization",
     "TableError",
     "TableTask",
@@ -21,8 +23,10 @@ __all__ = [
     "leaves_out",
     "load_tasks",
     "normalize",
+    "read_curves",
     "read_task",
     "split_by_class",
     "split_random",
+    "write_curves",
     "write_task",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mpnas_ray.errors import TableError
+from mpnas_ray.tables.curves import LearningCurves, holds_curves, read_curves
 from mpnas_ray.tables.importing import import_tasks
 from mpnas_ray.tables.official import OFFICIAL, UNUSED, OfficialColumn
 from mpnas_ray.tables.schema import is_own, read_card, read_task
@@ -65,12 +66,20 @@ def load_file(path: Path, names: Collection[str] | None = None, *, variants: boo
 
         columns = [column for column in OFFICIAL[path.name].columns if wanted(column)]
         return import_tasks(path, columns) if columns else []
+    if holds_curves(path):
+        return _trained(read_curves(path), names, variants)
     if not is_own(path):
         raise TableError(
-            f"{path} is neither an official table ({', '.join([*OFFICIAL, *UNUSED])}) nor written by write_task. "
+            f"{path} is neither an official table ({', '.join([*OFFICIAL, *UNUSED])}) nor one of ours. "
             f"Take it away, or give it its official name."
         )
     return [read_task(path)] if names is None or read_card(path)["name"] in names else []
+
+
+def _trained(curves: Mapping[str, LearningCurves], names: Collection[str] | None, variants: bool) -> list[TableTask]:
+    """Validation after the last epoch; the test part is a variant."""
+    tasks = [one.table_task(part) for one in curves.values() for part in ("validation", "test")]
+    return [task for task in tasks if (task.name in names if names is not None else variants or "@" not in task.name)]
 
 
 def table_files(folder: str | Path) -> list[Path]:

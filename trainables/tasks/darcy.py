@@ -143,6 +143,7 @@ def darcy_task(
         coordinates=True,
         description=f"Darcy flow {resolution}x{resolution}, {num_train}/{num_validation}/{num_test} generated samples",
         source="generated here; the problem is that of Li et al. 2021 and NAS-Bench-360",
+        family="darcy",
     )
 
 

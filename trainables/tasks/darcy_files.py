@@ -106,6 +106,7 @@ _DARCY = Task(
     files=(_TRAIN_16, _TEST_16),
     description="Darcy flow 16x16, 900/100/50 samples of the FNO group",
     source="Li et al. 2021 (MIT), inside neuraloperator 0.3.0",
+    family="darcy",
 )
 
 register_task(_DARCY)
@@ -120,5 +121,6 @@ register_task(
         files=(_TRAIN, _TEST),
         description="Darcy flow solved at 421x421, taken at 85x85, 900/100/100 samples",
         source="Li et al. 2021 in NAS-Bench-360",
+        family="darcy",
     )
 )

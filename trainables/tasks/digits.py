@@ -54,5 +54,6 @@ register_task(
         recipe=Recipe(epochs=15, batch_size=64, learning_rate=1e-2),
         description="8x8 images of digits, 10 classes, 1,197/300/300 real samples",
         source="scikit-learn's load_digits (UCI optical digits, CC BY 4.0)",
+        family="handwritten-digits",
     )
 )

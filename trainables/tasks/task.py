@@ -133,6 +133,8 @@ class Task:
         files: What the user has to get.
         description: One line for `mpnas tasks`.
         source: Where the data come from, and their licence.
+        family: What tasks on data of one kind have in common; who holds one out learns from none of them. The name if
+            empty.
     """
 
     name: str
@@ -150,6 +152,7 @@ class Task:
     files: tuple[DataFile | CarriedFile, ...] = ()
     description: str = ""
     source: str = ""
+    family: str = ""
 
     @property
     def metric_key(self) -> str:
