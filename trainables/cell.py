@@ -54,6 +54,8 @@ class CellTrainable(tune.Trainable):
         data_dir: Where the user's data files are. Default: the task's own place.
         device: Default: the GPU that Ray gave to the trial, else the CPU.
         num_threads: Of torch, on the CPU. Default 1, so that trials side by side do not slow each other down.
+        precision: ``float32`` or ``bfloat16``. Default: see `trainables.training.Training`.
+        compile: Whether `torch.compile` makes the network faster. Default False.
 
     Reports after each epoch ``validation_<metric>``, ``train_loss``, ``epoch``, ``seconds`` (training and validation),
     ``training_seconds`` (those of all epochs), ``samples_per_second`` (training) and ``parameters``. A loss that is not
@@ -102,6 +104,8 @@ class CellTrainable(tune.Trainable):
             preset=config.get("preset", "paper"),
             recipe=recipe_of(task, config),
             seed=int(config.get("seed", 0)),
+            precision=config.get("precision"),
+            compiled=bool(config.get("compile", False)),
         )
         self._config = dict(config)
         self._result: dict[str, Any] = {}

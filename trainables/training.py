@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,12 @@ from trainables.optimisation import make_optimizer, make_schedule
 from trainables.tasks.task import FixedScaling, Recipe, Split, Task, TaskData
 
 __all__ = ["PreparedData", "Training"]
+
+_LOGGER = logging.getLogger(__name__)
+
+Precision = Literal["float32", "bfloat16"]
+
+_PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class PreparedData:
@@ -75,6 +82,8 @@ class Training:
         preset: str = "paper",
         recipe: Recipe | None = None,
         seed: int = 0,
+        precision: Precision | None = None,
+        compiled: bool = False,
     ) -> None:
         """Build the network, before its first epoch.
 
@@ -85,6 +94,12 @@ class Training:
             preset: Sizes of the network of an architecture; see `build_network`.
             recipe: In place of the task's.
             seed: Of initial weights, of the order of samples, and of what a network draws itself, such as dropout.
+            precision: Of the network's arithmetic; weights, losses and metrics are float32 always. If None, bfloat16
+                for classes on a GPU that has it, else float32: fields are wanted to more digits than bfloat16 has.
+            compiled: Let `torch.compile` make the network faster: worth its minute where epochs are long.
+
+        Raises:
+            TaskError: If the recipe does not fit the data.
         """
         self.task = task
         self.recipe = recipe or task.recipe
@@ -93,6 +108,11 @@ class Training:
         self._seed = seed
         train = data.parts["train"]
         device = train.inputs.device
+        if self.recipe.batch_size > len(train):
+            raise TaskError(
+                f"A batch of {self.recipe.batch_size} is larger than the training part of {task.name}, which has "
+                f"{len(train)} samples: take a smaller batch_size."
+            )
         if len(train) < 2 or self.recipe.batch_size < 2 or self.recipe.epochs < 1:
             raise TaskError(
                 f"Training needs at least 2 samples, batches of at least 2 and 1 epoch; got {len(train)} samples, "
@@ -104,6 +124,12 @@ class Training:
         self.network = network.to(device)
         if train.inputs.ndim == 4:
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._forward: nn.Module = torch.compile(self.network) if compiled else self.network  # type: ignore[assignment]
+        precision = precision or _own_precision(device, task.dense)
+        if precision not in _PRECISIONS:
+            raise TaskError(f"There is no precision {precision!r}: there are {' and '.join(_PRECISIONS)}.")
+        self._precision = _PRECISIONS[precision]
+        self._pieces = 1
         self._order = torch.Generator().manual_seed(seed)
         self._steps = max(1, round(len(train) / self.recipe.batch_size))
         self._optimizer = make_optimizer(self.recipe, self.network.parameters())
@@ -155,16 +181,56 @@ class Training:
             inputs = train.inputs[rows]
             if self.task.augment is not None:
                 inputs = self.task.augment(inputs, self._order)
-            outputs = self._data.decoder(self.network(inputs))
-            loss = self.task.loss(outputs, train.targets[rows])
-            self._optimizer.zero_grad()
-            (loss * len(rows) if self.recipe.summed_loss else loss).backward()  # type: ignore[no-untyped-call]
+            loss = self._within_memory(self._gradients, inputs, train.targets[rows])
             if self.recipe.clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
             self._optimizer.step()
             self._schedule.step()
-            total += loss.detach() * len(rows)
+            total += loss * len(rows)
         return total.item() / len(train)
+
+    def _gradients(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Gradients of a batch, added up over its pieces; returns its mean loss."""
+        self._optimizer.zero_grad()
+        mean = torch.zeros((), device=inputs.device)
+        count = max(1, min(self._pieces, len(inputs) // 2))  # batch norm may need two samples
+        for piece, wanted in zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True):
+            loss = self.task.loss(self._decoded(piece), wanted)
+            weight = len(piece) if self.recipe.summed_loss else len(piece) / len(inputs)
+            (loss * weight).backward()  # type: ignore[no-untyped-call]
+            mean += loss.detach() * (len(piece) / len(inputs))
+        return mean
+
+    def _decoded(self, inputs: Tensor) -> Tensor:
+        """What the loss compares, float32."""
+        with torch.autocast(inputs.device.type, self._precision, enabled=self._precision != torch.float32):
+            outputs = self._forward(inputs)
+        return self._data.decoder(outputs.float())  # type: ignore[no-any-return]
+
+    def _within_memory(self, function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
+        """The function's value; while the device's memory is too small for it, of batches cut in twice as many pieces.
+
+        Raises:
+            TaskError: If pieces of two samples are too large.
+        """
+        while True:
+            try:
+                return function(*arguments)
+            except torch.cuda.OutOfMemoryError as error:
+                if self.recipe.batch_size // (2 * self._pieces) < 2:
+                    raise TaskError(
+                        f"The memory of {arguments[0].device} is too small for two samples of {self.task.name} at a "
+                        f"time: {error}"
+                    ) from error
+            self._pieces *= 2
+            _LOGGER.warning(
+                "A batch of %d does not fit into the memory of %s: its gradient is now added up over %d pieces.",
+                self.recipe.batch_size,
+                arguments[0].device,
+                self._pieces,
+            )
+            if arguments[0].device.type == "cuda":
+                torch.cuda.empty_cache()
 
     def score(self, part: str) -> float:
         """The task's metric over ``validation`` or ``test``, as one whole."""
@@ -175,9 +241,11 @@ class Training:
     def predict(self, part: str) -> Tensor:
         """Decoded outputs for a whole part, ``[N, ...]``."""
         self.network.eval()
-        inputs = self._data.parts[part].inputs
-        size = max(self.recipe.batch_size, 100)
-        return torch.cat([self._data.decoder(self.network(batch)) for batch in torch.split(inputs, size)])
+        return self._within_memory(self._predicted, self._data.parts[part].inputs)
+
+    def _predicted(self, inputs: Tensor) -> Tensor:
+        size = max(self.recipe.batch_size, 100) if self._pieces == 1 else self.recipe.batch_size // self._pieces
+        return torch.cat([self._decoded(batch) for batch in torch.split(inputs, size)])
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next epoch depends on: tensors and plain values."""
@@ -187,6 +255,7 @@ class Training:
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "order": self._order.get_state(),
+            "pieces": self._pieces,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -196,9 +265,14 @@ class Training:
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         self._order.set_state(state["order"])
+        self._pieces = state.get("pieces", 1)  # older states had one
 
 
 def recipe_of(task: Task, config: Mapping[str, Any]) -> Recipe:
     """The task's recipe with what a trial's config says otherwise."""
     named = {name: config[name] for name in ("epochs", "batch_size", "learning_rate", "weight_decay") if name in config}
     return replace(task.recipe, **named)
+
+
+def _own_precision(device: torch.device, dense: bool) -> Precision:
+    return "bfloat16" if device.type == "cuda" and not dense and torch.cuda.is_bf16_supported() else "float32"

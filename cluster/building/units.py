@@ -51,7 +51,7 @@ class Course:
     @property
     def recipe(self) -> Recipe:
         """The task's, of this length."""
-        return replace(self.task.recipe, epochs=self.epochs)
+        return replace(with_fewer_samples(self.task, self.num_train).recipe, epochs=self.epochs)
 
     def settings(self) -> dict[str, Any]:
         """What values depend on, in plain values."""

@@ -87,7 +87,7 @@ def test_a_unit_holds_what_the_training_came_to(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_is_kept_as_such(
     tmp_path: Path, trained_here: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = replace(get_task("digits").recipe, learning_rate=1e30)
+    recipe = replace(get_task("digits").recipe, learning_rate=1e30, batch_size=40)
     monkeypatch.setattr(Course, "recipe", property(lambda course: replace(recipe, epochs=course.epochs)))
     build_table(tmp_path / "own.parquet", ["digits"], num_archs=1, num_train=40, epochs=3)
     curves = read_curves(tmp_path / "own.parquet")["digits"]

@@ -260,7 +260,7 @@ class TestTraining:
             assert torch.equal(tensor, restored._training.network.state_dict()[name]), name
 
         restored.save_checkpoint(str(tmp_path))
-        config = {"model": model, "epochs": 2, "data_dir": str(data_dir)}
+        config = {"model": model, "epochs": 2, "batch_size": 4, "data_dir": str(data_dir)}
         found = score_test(config, TINY, str(tmp_path))
         assert found.card.scores["validation_relative_l2"] == pytest.approx(second["validation_relative_l2"])
         save_network(tmp_path / "best", found)

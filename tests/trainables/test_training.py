@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from mpnas_ray.errors import TaskError
-from trainables import CellTrainable, darcy_task, get_task, load_network
+from trainables import CellTrainable, Task, darcy_task, get_task, load_network
 from trainables.cell import score_test
 from trainables.networks import save_network
 from trainables.training import PreparedData, Training, recipe_of
@@ -21,9 +22,9 @@ TINY = darcy_task("tiny", resolution=9, num_train=21, num_validation=10, num_tes
 CONFIG: dict[str, Any] = {"arch": ARCH, "preset": "small", "epochs": 4, "batch_size": 5, "task": "tiny"}
 
 
-def make(config: dict[str, Any], data_dir: Path) -> CellTrainable:
+def make(config: dict[str, Any], data_dir: Path, task: Task = TINY) -> CellTrainable:
     trainable = CellTrainable.__new__(CellTrainable)  # without the log folders that Tune's constructor makes
-    trainable.setup({**config, "data_dir": str(data_dir)}, TINY)
+    trainable.setup({**config, "data_dir": str(data_dir)}, task)
     return trainable
 
 
@@ -174,3 +175,110 @@ def test_digits_train() -> None:
     while not training.finished:
         result = training.run_epoch()
     assert result["validation_accuracy"] > 0.8
+
+
+RECIPES = {
+    "adamw": TINY.recipe,
+    "adamw, clipped": replace(TINY.recipe, clip_norm=0.1, summed_loss=True),
+    "sgd": replace(TINY.recipe, optimizer="sgd", schedule="steps", milestones=(0.25, 0.5), learning_rate=0.05),
+    "sgd, one-cycle": replace(TINY.recipe, optimizer="sgd", momentum=0.0, learning_rate=0.05),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_goes_on_bit_for_bit(data_dir: Path, tmp_path: Path, recipe: str) -> None:
+    """Also on an actor that trained something else before, as after a pause by a scheduler."""
+    task = replace(TINY, recipe=RECIPES[recipe])
+    config = {**CONFIG, "data_dir": str(data_dir)}
+    straight, paused, other = make(config, data_dir, task), make(config, data_dir, task), make(config, data_dir, task)
+    for _ in range(4):
+        last = straight.step()
+    paused.step()
+    paused.save_checkpoint(str(tmp_path))
+    other.reset_config({**config, "arch": OTHER})
+    other.step()
+    other.reset_config(config)
+    other.load_checkpoint(str(tmp_path))
+    for _ in range(3):
+        resumed = other.step()
+    assert_equal(weights(straight), weights(other))
+    assert resumed[TINY.metric_key] == last[TINY.metric_key]
+
+
+class _SmallMemory:
+    """The memory of a device that holds so many samples."""
+
+    def __init__(self, samples: int) -> None:
+        self.samples, self.largest = samples, 0
+
+    def __call__(self, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if len(inputs[0]) > self.samples:
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        self.largest = max(self.largest, len(inputs[0]))
+
+
+def test_batches_that_do_not_fit_are_cut_and_their_gradients_added_up(
+    data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = PreparedData(TINY, data_dir, torch.device("cpu"))
+    recipe = replace(TINY.recipe, batch_size=21, epochs=2)
+    whole, cut = (Training(ARCH, TINY, data, preset="small", recipe=recipe) for _ in range(2))
+    memory = _SmallMemory(6)
+    cut.network.register_forward_pre_hook(memory)
+    for training in (whole, cut):  # batch norm sees pieces: without it the two are the same
+        for module in training.network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.register_forward_pre_hook(lambda module, inputs: module.eval() and None)
+    one, other = whole.run_epoch(), cut.run_epoch()
+    assert memory.largest == 6, "21 samples in four pieces"
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert "added up over 4 pieces" in caplog.text
+    assert other["train_loss"] == pytest.approx(one["train_loss"], rel=1e-5)
+    for mine, theirs in zip(whole.network.parameters(), cut.network.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+    again = Training(ARCH, TINY, data, preset="small", recipe=recipe)
+    again.load_state_dict(cut.state_dict())
+    again.network.register_forward_pre_hook(_SmallMemory(6))
+    again.run_epoch()
+    assert len(caplog.records) == 2, "it remembers"
+
+    none = Training(ARCH, TINY, data, preset="small", recipe=recipe)
+    none.network.register_forward_pre_hook(_SmallMemory(1))
+    with pytest.raises(TaskError, match="too small for two samples"):
+        none.run_epoch()
+
+
+@pytest.mark.parametrize("name", [ARCH, "fno-2d", "wrn-16-1"])
+def test_bfloat16_trains_float32_weights(data_dir: Path, name: str) -> None:
+    task = darcy_task("tiny16", resolution=16, num_train=20, num_validation=10, num_test=10)
+    data = PreparedData(task, data_dir, torch.device("cpu"))
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        training = Training(name, task, data, preset="small", precision=precision)  # type: ignore[arg-type]
+        seen: set[torch.dtype] = set()
+        kinds = (nn.Conv2d,)
+        convolution = next(module for module in training.network.modules() if isinstance(module, kinds))
+        convolution.register_forward_hook(lambda module, inputs, output, seen=seen: seen.add(output.dtype))
+        losses[precision] = [training.run_epoch()["train_loss"] for _ in range(2)][-1]
+        assert seen == {getattr(torch, precision)}
+        assert {parameter.dtype for parameter in training.network.parameters()} == {torch.float32}
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.1)
+    assert losses["bfloat16"] != losses["float32"]
+    with pytest.raises(TaskError, match="float32 and bfloat16"):
+        Training(name, task, data, precision="float16")  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_the_same(data_dir: Path, tmp_path: Path) -> None:
+    plain, compiled = make(CONFIG, data_dir), make({**CONFIG, "compile": True}, data_dir)
+    for _ in range(2):
+        one, other = plain.step(), compiled.step()
+    assert other["train_loss"] == pytest.approx(one["train_loss"], rel=1e-3)
+    compiled.save_checkpoint(str(tmp_path))
+    plain.load_checkpoint(str(tmp_path))
+    assert_equal(weights(plain), weights(compiled))
+
+
+def test_a_batch_larger_than_the_data_is_refused(data_dir: Path) -> None:
+    with pytest.raises(TaskError, match="A batch of 22 is larger than the training part of tiny, which has 21"):
+        make({**CONFIG, "batch_size": 22}, data_dir)

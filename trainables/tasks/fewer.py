@@ -18,7 +18,8 @@ __all__ = ["with_fewer_samples"]
 
 
 def with_fewer_samples(task: Task, num_train: int) -> Task:
-    """The task with at most so many training samples, always the same; validation and test stay whole.
+    """The task with at most so many training samples, always the same; validation and test stay whole. No batch is
+    larger than that.
 
     Classes keep their shares, to the nearest sample, and each keeps at least one while there are enough samples for it.
 
@@ -27,7 +28,8 @@ def with_fewer_samples(task: Task, num_train: int) -> Task:
     """
     if num_train < 2:
         raise TaskError(f"Training needs at least 2 samples, not {num_train}.")
-    return replace(task, load=partial(_load_fewer, task.load, num_train))
+    recipe = replace(task.recipe, batch_size=min(task.recipe.batch_size, num_train))
+    return replace(task, load=partial(_load_fewer, task.load, num_train), recipe=recipe)
 
 
 def _load_fewer(load: Callable[[Path | None], TaskData], num_train: int, data_dir: Path | None) -> TaskData:

@@ -126,7 +126,7 @@ class MixedConvolution(nn.Module):
         # wrap around to the end, where the padding keeps them apart from the others.
         lengths = [scipy.fft.next_fast_len(side + half, real=True) for side, half in zip(sides, halves, strict=True)]
         axes = tuple(range(2, 2 + self._axes))
-        modes = torch.fft.rfftn(inputs, s=lengths, dim=axes)
+        modes = torch.fft.rfftn(inputs.to(kernel.dtype), s=lengths, dim=axes)  # there is no FFT of bfloat16
         factors = torch.fft.rfftn(kernel, s=lengths, dim=axes).conj()
         product = modes * factors.squeeze(1) if self.depthwise else torch.einsum("bi...,oi...->bo...", modes, factors)
         outputs: Tensor = torch.fft.irfftn(product, s=lengths, dim=axes)

@@ -66,7 +66,7 @@ class _SpectralConv(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         height, width = inputs.shape[2:]
-        modes = torch.fft.rfft2(inputs)
+        modes = torch.fft.rfft2(inputs.to(self.weight.dtype))  # under autocast too: there is no FFT of bfloat16
         low, high = torch.view_as_complex(self.weight)
         mixed = torch.zeros_like(modes)
         mixed[..., :_MODES, :_MODES] = torch.einsum("bihw,iohw->bohw", modes[..., :_MODES, :_MODES], low)
