@@ -231,7 +231,7 @@ def _finish(
             f"The loss was not finite in epoch {metrics['epoch']}: train with a lower --learning-rate and another "
             f"--name."
         )
-    network = score_on_cluster(result, task, resources)
+    network = score_on_cluster(result, result.checkpoint, task, resources)
     with tempfile.TemporaryDirectory() as local:
         save_network(Path(local), network)
         folder.upload(Path(local), "best")

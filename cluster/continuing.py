@@ -5,7 +5,7 @@ A snapshot is three files of one session: the trials (``experiment_state``), how
 while it is copied to the run's folder leaves the three of different ages, or one of them cut short. So before Tune
 reads it: the newest whole snapshot is taken, what of newer ones is damaged is put aside, the count is made that of the
 trials and the place that of the folder, the searcher is told what the snapshot knows to be finished, and the trials
-that the snapshot does not know are proposed again. Trained again is none of them (`trainables.cell.EarlierTraining`).
+that the snapshot does not know are proposed again. Trained again is none of them (`trainables.trial.EarlierTraining`).
 """
 
 from __future__ import annotations

@@ -16,11 +16,12 @@ from cluster.ray_cluster import Resources
 from cluster.report import SearchReport, best_result, is_complete
 from cluster.run_folder import RunFolder
 from cluster.settings import RunSettings
+from cluster.trial_files import read_trials
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import get_space
 from trainables import Task
-from trainables.cell import score_test
 from trainables.networks import FoundNetwork, save_network
+from trainables.trial import score_test
 
 __all__ = ["RunInterruptedError", "earlier_report", "finish", "score_on_cluster"]
 
@@ -61,7 +62,7 @@ def finish(
     is_nan = [value is not None and not math.isfinite(value) for value in values]
     is_stopped = [not is_complete(r, settings.epochs) for r in trials if r.error is None]
     best = best_result(trials, task.metric_key, task.metric.mode, settings.epochs)
-    network = score_on_cluster(best, task, settings.trial_resources)
+    network = score_on_cluster(best, _checkpoint(best, folder), task, settings.worker_resources)
     with tempfile.TemporaryDirectory() as local:
         save_network(Path(local), network)
         folder.upload(Path(local), "best")
@@ -113,15 +114,28 @@ def _may_end_early(settings: RunSettings) -> bool:
     return settings.time_budget_s is not None or limited or get_space(settings.space).enumerable
 
 
-def score_on_cluster(best: Any, task: Task, trial_resources: Resources) -> FoundNetwork:
+def _checkpoint(best: Any, folder: RunFolder) -> tune.Checkpoint:
+    """The newest of a trial. Tune knows only of those that went through it, as those of several workers do not."""
+    if best.checkpoint is not None:
+        known: tune.Checkpoint = best.checkpoint
+        return known
+    trial_id = (best.metrics or {})["trial_id"]
+    trainings = {trial.trial_id: trial.training for trial in read_trials(folder)}
+    training = trainings.get(trial_id)
+    if training is None:
+        raise RunError(f"The best trial, {trial_id}, has left no whole checkpoint in {folder}.")
+    return tune.Checkpoint(training.checkpoint)
+
+
+def score_on_cluster(best: Any, checkpoint: tune.Checkpoint, task: Task, worker_resources: Resources) -> FoundNetwork:
     """The network of a trial's result with its test score, computed where a trial would run."""
 
     def score(config: dict[str, Any], checkpoint: tune.Checkpoint) -> FoundNetwork:
         with checkpoint.as_directory() as checkpoint_dir:
             return score_test(config, task, checkpoint_dir)
 
-    options = {"num_cpus": trial_resources["CPU"], "num_gpus": trial_resources["GPU"]}
-    found: FoundNetwork = ray.get(ray.remote(score).options(**options).remote(best.config, best.checkpoint))
+    options = {"num_cpus": worker_resources["CPU"], "num_gpus": worker_resources["GPU"]}
+    found: FoundNetwork = ray.get(ray.remote(score).options(**options).remote(best.config, checkpoint))
     return found
 
 

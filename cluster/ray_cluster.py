@@ -33,18 +33,26 @@ def connected() -> Iterator[None]:
         ray.shutdown()
 
 
-def most_concurrent(trial: Resources) -> int:
-    """How many trials fit on the cluster side by side, each on one node.
+def most_concurrent(worker: Resources, num_workers: int = 1) -> int:
+    """How many trials fit on the cluster side by side.
+
+    Args:
+        worker: What each worker of a trial takes, on one node.
+        num_workers: Of each trial; they may be on different nodes.
 
     Raises:
         RunError: If not even one does; else such a run would wait for ever.
     """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     fitting = sum(
-        min(int(node.get(name, 0.0) / amount + 1e-9) for name, amount in trial.items() if amount > 0) for node in nodes
+        min(int(node.get(name, 0.0) / amount + 1e-9) for name, amount in worker.items() if amount > 0) for node in nodes
     )
-    if fitting < 1:
-        wanted = ", ".join(f"{amount:g} {name}" for name, amount in trial.items() if amount > 0)
-        largest = ", ".join(f"{max((node.get(name, 0.0) for node in nodes), default=0):g} {name}" for name in trial)
-        raise RunError(f"A trial needs {wanted} on one node; the most that a node of this cluster has is {largest}.")
-    return fitting
+    if fitting < num_workers:
+        wanted = ", ".join(f"{amount:g} {name}" for name, amount in worker.items() if amount > 0)
+        largest = ", ".join(f"{max((node.get(name, 0.0) for node in nodes), default=0):g} {name}" for name in worker)
+        times = f"{num_workers} times " if num_workers > 1 else ""
+        raise RunError(
+            f"A trial needs {times}{wanted} on one node; the most that a node of this cluster has is {largest}"
+            f"{f', and there is room for {fitting} such workers' if fitting else ''}."
+        )
+    return fitting // num_workers

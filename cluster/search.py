@@ -24,11 +24,12 @@ from cluster.run_folder import RunFolder
 from cluster.searcher_names import SEARCHERS
 from cluster.settings import SCHEDULERS, RunSettings
 from cluster.telemetry import SearchTelemetry
+from cluster.trainable import make_trainable
 from cluster.trial_files import TrialFiles, newest_trainings, read_trials
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import get_space
 from searchers import ArchitectureSearcher
-from trainables import CellTrainable, Task, get_task
+from trainables import Task, get_task
 from trainables.networks.limits import SizeLimits
 
 __all__ = [
@@ -65,6 +66,7 @@ def run_search(
     max_concurrent: int | None = None,
     cpus_per_trial: float = 1.0,
     gpus_per_trial: float = 0.0,
+    workers_per_trial: int = 1,
     storage: str | Path = "runs",
     name: str | None = None,
     seed: int = 0,
@@ -90,6 +92,7 @@ def run_search(
         max_concurrent: Most trials at a time; as many as fit on the cluster if None.
         cpus_per_trial: CPU cores for each trial; one torch thread runs whatever this is.
         gpus_per_trial: GPUs for each trial; a fraction lets trials share one.
+        workers_per_trial: Processes that train each network together, each with these CPUs and GPUs.
         storage: Folder or URI that all nodes of the cluster reach; the run is a folder in it.
         name: Of the run; made of task, space and time if None.
         seed: Of the searcher and of the trainings.
@@ -117,6 +120,7 @@ def run_search(
         max_concurrent=max_concurrent,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
+        workers_per_trial=workers_per_trial,
         data_dir=str(Path(data_dir).expanduser().resolve()) if data_dir else None,
         task_reference=reference,
     )
@@ -215,7 +219,7 @@ def _search(
     if RunSettings.read(folder) is None:
         settings.write(folder)
     with connected():
-        fitting = most_concurrent(settings.trial_resources)
+        fitting = most_concurrent(settings.worker_resources, settings.workers_per_trial)
         concurrent = min(fitting, settings.max_concurrent or fitting)
         start = time.time()
         results = _tuner(settings, task, folder, before, limits, concurrent, progress).fit()
@@ -235,10 +239,8 @@ def _tuner(
     for variable, value in TUNE_ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
     here = read_trials(folder)
-    trainable = tune.with_resources(
-        tune.with_parameters(CellTrainable, task=task, earlier=newest_trainings([*before, *here])),
-        settings.trial_resources,
-    )
+    earlier, checkpoint_every = newest_trainings([*before, *here]), max(1, settings.epochs // 5)
+    trainable = make_trainable(task, earlier, settings.worker_resources, settings.workers_per_trial, checkpoint_every)
     make_searcher = partial(_searcher, settings, task, limits)
     if reconcile(folder, here, make_searcher):
         return tune.Tuner.restore(str(folder), trainable, resume_unfinished=True)
@@ -259,19 +261,24 @@ def _tuner(
             num_samples=num_samples,
             time_budget_s=settings.time_budget_s,
             max_concurrent_trials=concurrent,
-            reuse_actors=True,
+            reuse_actors=settings.workers_per_trial == 1,
             trial_dirname_creator=_trial_id,
         ),
         run_config=tune.RunConfig(
             name=folder.name,
             storage_path=folder.storage,
             callbacks=callbacks,
-            checkpoint_config=tune.CheckpointConfig(
-                num_to_keep=2, checkpoint_at_end=True, checkpoint_frequency=max(1, settings.epochs // 5)
-            ),
+            checkpoint_config=_checkpoints(settings, checkpoint_every),
             verbose=0,
         ),
     )
+
+
+def _checkpoints(settings: RunSettings, every: int) -> tune.CheckpointConfig:
+    """Trials of several workers see to it themselves, and Tune refuses to."""
+    if settings.workers_per_trial > 1:
+        return tune.CheckpointConfig()
+    return tune.CheckpointConfig(num_to_keep=2, checkpoint_at_end=True, checkpoint_frequency=every)
 
 
 def _searcher(settings: RunSettings, task: Task, limits: SizeLimits | None) -> ArchitectureSearcher:

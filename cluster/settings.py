@@ -43,6 +43,7 @@ class RunSettings:
         max_concurrent: Most trials at a time; as many as fit if None.
         cpus_per_trial: CPU cores for each trial.
         gpus_per_trial: GPUs for each trial.
+        workers_per_trial: Processes that train each network together, each with these CPUs and GPUs.
         data_dir: Where the user's data files are; the task's own place if None.
         task_reference: How the task can be found again if not by its name: ``module:variable``.
     """
@@ -63,6 +64,7 @@ class RunSettings:
     max_concurrent: int | None = None
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
+    workers_per_trial: int = 1
     data_dir: str | None = None
     task_reference: str | None = None
 
@@ -79,12 +81,17 @@ class RunSettings:
             raise RunError(f"There is no scheduler {self.scheduler!r}. There are: {', '.join(SCHEDULERS)}.")
         if self.num_samples < 1:
             raise RunError(f"num_samples is the number of architectures to train, at least 1, not {self.num_samples}.")
-        for name in ("epochs", "max_concurrent", "max_params", "max_flops"):
+        for name in ("epochs", "max_concurrent", "max_params", "max_flops", "workers_per_trial"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise RunError(f"{name} must be at least 1, not {value}.")
         if self.time_budget_s is not None and not self.time_budget_s > 0:
             raise RunError(f"time_budget_s is a time in seconds above 0, not {self.time_budget_s}.")
+        if self.workers_per_trial > 1 and self.scheduler == "hyperband":
+            raise RunError(
+                "hyperband pauses trials, which trials of several workers cannot do: take asha or median, or "
+                "workers_per_trial 1."
+            )
         cpus, gpus = self.cpus_per_trial, self.gpus_per_trial
         if cpus <= 0 or gpus < 0 or (gpus > 1 and gpus != int(gpus)):
             raise RunError(
@@ -153,8 +160,8 @@ class RunSettings:
         return Path(self.data_dir) if self.data_dir else None
 
     @property
-    def trial_resources(self) -> dict[str, float]:
-        """What one trial takes, as Ray wants to be told."""
+    def worker_resources(self) -> dict[str, float]:
+        """What each worker of a trial takes, as Ray wants to be told."""
         return {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial}
 
     def constants(self) -> dict[str, Any]:

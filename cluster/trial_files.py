@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.run_folder import RunFolder
-from trainables.cell import RECORD_FILE, WEIGHTS_FILE, EarlierTraining
 from trainables.networks.named import network_name
+from trainables.trial import RECORD_FILE, WEIGHTS_FILE, EarlierTraining
 
 __all__ = ["TrialFiles", "newest_trainings", "read_trials"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainables.cell import CellTrainable
+from trainables.distributed import DistributedCellTrainable
 from trainables.networks import build_network, load_network
 from trainables.tabular import TabularTrainable
 from trainables.tasks import (
@@ -29,6 +30,7 @@ from trainables.tasks import (
 
 __all__ = [
     "CellTrainable",
+    "DistributedCellTrainable",
     "FixedScaling",
     "FocalLoss",
     "Metric",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +11,20 @@ from ray import tune
 
 from mpnas_ray.errors import TaskError
 from trainables.networks.named import network_name
-from trainables.networks.saved import FoundNetwork, NetworkCard
-from trainables.tasks.task import Task, get_task
-from trainables.training import PreparedData, Training, recipe_of
+from trainables.tasks.task import Task
+from trainables.training import PreparedData
+from trainables.trial import (
+    EarlierTraining,
+    build_training,
+    device_of,
+    prepare_data,
+    read_checkpoint,
+    run_epoch,
+    task_of,
+    write_checkpoint,
+)
 
-__all__ = ["CellTrainable", "EarlierTraining"]
-
-WEIGHTS_FILE = "training.pt"
-RECORD_FILE = "trial.json"
-"""Beside the weights in a checkpoint: ``config`` and last ``result`` of its trial, and ``bytes``, the size of the other
-file, by which a checkpoint whose copying was cut short is known."""
-
-
-@dataclass(frozen=True)
-class EarlierTraining:
-    """How far the training of an architecture got before the run was stopped, or in another run.
-
-    Attributes:
-        checkpoint: Folder or URI of its newest checkpoint.
-        epoch: Of that checkpoint.
-        ended: Whether nothing more is to be trained, e.g. because a scheduler stopped the trial there.
-    """
-
-    checkpoint: str
-    epoch: int
-    ended: bool = False
+__all__ = ["CellTrainable"]
 
 
 class CellTrainable(tune.Trainable):
@@ -93,20 +79,8 @@ class CellTrainable(tune.Trainable):
         return True
 
     def _build(self, config: dict[str, Any]) -> None:
-        name = network_name(config)
-        if self._given_task is None and "task" not in config:
-            raise TaskError('config["task"] is missing: put the name of a task there.')
-        task = self._given_task or get_task(config["task"])
-        self._training = Training(
-            name,
-            task,
-            self._data(task, config),
-            preset=config.get("preset", "paper"),
-            recipe=recipe_of(task, config),
-            seed=int(config.get("seed", 0)),
-            precision=config.get("precision"),
-            compiled=bool(config.get("compile", False)),
-        )
+        name, task = network_name(config), task_of(config, self._given_task)
+        self._training = build_training(config, task, self._data(task, config))
         self._config = dict(config)
         self._result: dict[str, Any] = {}
         self._ended = False
@@ -124,40 +98,27 @@ class CellTrainable(tune.Trainable):
             storage.current_checkpoint_index = max(storage.current_checkpoint_index, int(number))
 
     def _data(self, task: Task, config: dict[str, Any]) -> PreparedData:
-        device = torch.device(config.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
-        data_dir = config.get("data_dir")
-        key = (task.name, data_dir, device)
+        key = (task.name, config.get("data_dir"), device_of(config))
         if self._prepared is None or self._prepared[0] != key:
-            self._prepared = (key, PreparedData(task, Path(data_dir) if data_dir else None, device))
+            self._prepared = (key, prepare_data(task, config))
         return self._prepared[1]
 
     def step(self) -> dict[str, Any]:
         """One epoch, or once more the result of a training that has ended."""
         if self._result and (self._ended or self._result["done"]):
             return {**self._result, "seconds": 0.0, "done": True}
-        results: dict[str, Any] = self._training.run_epoch()
-        results["training_seconds"] = self._result.get("training_seconds", 0.0) + results["seconds"]
-        results["training_iteration"] = self._training.epoch  # Tune's own count knows only what this trial trained
-        results["parameters"] = self._training.num_parameters
-        results["done"] = self._training.finished or not math.isfinite(results["train_loss"])
-        self._result = results
-        return results
+        self._result = run_epoch(self._training, self._result)
+        return self._result
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Everything the next epoch depends on, tensors and plain values in one file, and the last result beside it."""
-        weights = Path(checkpoint_dir) / WEIGHTS_FILE
-        torch.save(self._training.state_dict(), weights)
-        record = {"config": self._config, "result": self._result, "bytes": weights.stat().st_size}
-        (Path(checkpoint_dir) / RECORD_FILE).write_text(json.dumps(record, default=_plain), encoding="utf-8")
+        """Everything the next epoch depends on, and the last result (`trainables.trial`)."""
+        write_checkpoint(checkpoint_dir, self._training, self._config, self._result)
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
         """Continue as if the trial had not stopped."""
         if not isinstance(checkpoint, str | Path):
             raise TaskError(f"A checkpoint is a folder, not a {type(checkpoint).__name__}.")
-        state = torch.load(Path(checkpoint) / WEIGHTS_FILE, weights_only=True, map_location="cpu")
-        self._training.load_state_dict(state)
-        record = Path(checkpoint) / RECORD_FILE  # older checkpoints have none
-        self._result = json.loads(record.read_text(encoding="utf-8"))["result"] if record.exists() else {}
+        self._result = read_checkpoint(str(checkpoint), self._training)
         self._ended = False
 
     def restore(self, checkpoint_path: Any) -> None:
@@ -168,39 +129,3 @@ class CellTrainable(tune.Trainable):
         remembered = (getattr(checkpoint_path, "metrics", None) or {}).get("epoch", 0)
         if self._training.epoch == 0 or remembered > self._training.epoch:
             super().restore(checkpoint_path)
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold in place of what it cannot: Tune draws some hyperparameters as numpy scalars."""
-    return value.item() if hasattr(value, "item") else str(value)
-
-
-def score_test(config: dict[str, Any], task: Task, checkpoint_dir: str) -> FoundNetwork:
-    """The network of a finished trial with its validation and test score, the only place where a test score is
-    computed.
-
-    Args:
-        config: The trial's config.
-        task: Its task.
-        checkpoint_dir: Folder of its last checkpoint.
-
-    Returns:
-        The network on the CPU; its card holds ``validation_<metric>`` and ``test_<metric>``.
-    """
-    trainable = CellTrainable.__new__(CellTrainable)  # without Tune's constructor, which makes log folders
-    trainable.setup(config, task)
-    trainable.load_checkpoint(checkpoint_dir)
-    training, (_, data) = trainable._training, trainable._prepared or (None, None)
-    assert data is not None
-    scores = {f"{part}_{task.metric.name}": training.score(part) for part in ("validation", "test")}
-    card = NetworkCard(
-        arch=network_name(config),
-        task=task.name,
-        encoded_shape=data.encoded_shape,
-        num_outputs=task.num_outputs,
-        dense=task.dense,
-        preset=config.get("preset", "paper"),
-        coordinates=task.coordinates,
-        scores=scores,
-    )
-    return FoundNetwork(data.encoder, training.network, data.decoder, card).eval().cpu()

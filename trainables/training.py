@@ -6,12 +6,13 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from mpnas_ray.errors import TaskError
 from trainables.networks.named import build_named
@@ -19,13 +20,47 @@ from trainables.networks.scaling import Decoder, Encoder, fit_scaling
 from trainables.optimisation import make_optimizer, make_schedule
 from trainables.tasks.task import FixedScaling, Recipe, Split, Task, TaskData
 
-__all__ = ["PreparedData", "Training"]
+__all__ = ["PreparedData", "Training", "Workers"]
 
 _LOGGER = logging.getLogger(__name__)
 
 Precision = Literal["float32", "bfloat16"]
 
 _PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Workers:
+    """One of the processes that train a network together, each on its share of every batch.
+
+    Attributes:
+        rank: Of this process, from 0.
+        count: Of all, joined in `torch.distributed`'s default group.
+    """
+
+    rank: int
+    count: int
+
+    def share(self, samples: Tensor) -> Tensor:
+        """This process's part of a batch; parts differ by at most one sample."""
+        return samples.tensor_split(self.count)[self.rank]
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum over all processes."""
+        total = value.clone()
+        distributed.all_reduce(total)
+        return total
+
+    def gather(self, outputs: Tensor, num: int) -> Tensor:
+        """What the processes have computed of ``num`` samples, in their order.
+
+        Args:
+            outputs: For this process's share of the samples, the same size everywhere: shares are filled up.
+            num: Number of samples without filling.
+        """
+        parts = [torch.empty_like(outputs) for _ in range(self.count)]
+        distributed.all_gather(parts, outputs.contiguous())
+        return torch.cat(parts)[:num]
 
 
 class PreparedData:
@@ -84,6 +119,7 @@ class Training:
         seed: int = 0,
         precision: Precision | None = None,
         compiled: bool = False,
+        workers: Workers | None = None,
     ) -> None:
         """Build the network, before its first epoch.
 
@@ -97,6 +133,8 @@ class Training:
             precision: Of the network's arithmetic; weights, losses and metrics are float32 always. If None, bfloat16
                 for classes on a GPU that has it, else float32: fields are wanted to more digits than bfloat16 has.
             compiled: Let `torch.compile` make the network faster: worth its minute where epochs are long.
+            workers: The processes that share each batch; all must do the same. Their result is that of one process, but
+                for rounding, for what networks draw and, on CPUs, for batch norm, which sees its process's share alone.
 
         Raises:
             TaskError: If the recipe does not fit the data.
@@ -113,6 +151,11 @@ class Training:
                 f"A batch of {self.recipe.batch_size} is larger than the training part of {task.name}, which has "
                 f"{len(train)} samples: take a smaller batch_size."
             )
+        if workers is not None and self.recipe.batch_size < 2 * workers.count:
+            raise TaskError(
+                f"Batches of {self.recipe.batch_size} are too small for {workers.count} workers, which need two "
+                f"samples each."
+            )
         if len(train) < 2 or self.recipe.batch_size < 2 or self.recipe.epochs < 1:
             raise TaskError(
                 f"Training needs at least 2 samples, batches of at least 2 and 1 epoch; got {len(train)} samples, "
@@ -124,7 +167,10 @@ class Training:
         self.network = network.to(device)
         if train.inputs.ndim == 4:
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._forward: nn.Module = torch.compile(self.network) if compiled else self.network  # type: ignore[assignment]
+        self._workers = workers
+        self._forward = self._parallel()
+        if compiled:
+            self._forward = torch.compile(self._forward)  # type: ignore[assignment]
         precision = precision or _own_precision(device, task.dense)
         if precision not in _PRECISIONS:
             raise TaskError(f"There is no precision {precision!r}: there are {' and '.join(_PRECISIONS)}.")
@@ -134,6 +180,21 @@ class Training:
         self._steps = max(1, round(len(train) / self.recipe.batch_size))
         self._optimizer = make_optimizer(self.recipe, self.network.parameters())
         self._schedule = make_schedule(self.recipe, self._optimizer, self._steps)
+
+    def _parallel(self) -> nn.Module:
+        """The network, which adds up gradients over all workers where there are several."""
+        if self._workers is None:
+            return self.network
+        on_gpu = self._data.parts["train"].inputs.device.type == "cuda"
+        if on_gpu:
+            self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
+        return DistributedDataParallel(self.network, find_unused_parameters=self._leads_nowhere())
+
+    def _leads_nowhere(self) -> bool:
+        """Whether outputs do not depend on some of the weights, those of operations off all paths."""
+        outputs = self.network.eval()(self._data.parts["train"].inputs[:2])
+        weights = list(self.network.parameters())
+        return any(gradient is None for gradient in torch.autograd.grad(outputs.sum(), weights, allow_unused=True))
 
     @property
     def num_parameters(self) -> int:
@@ -159,7 +220,8 @@ class Training:
         device = train.inputs.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             # What a network draws itself, such as dropout, is a matter of seed and epoch, and not of the process.
-            torch.manual_seed((self._seed * 1_000_003 + self.epoch) % 2**63)
+            rank = self._workers.rank if self._workers else 0
+            torch.manual_seed((self._seed * 1_000_003 + self.epoch + rank * 999_983) % 2**63)
             train_loss = self._fit(train)
         seconds = time.perf_counter() - start
         self.epoch += 1
@@ -174,32 +236,47 @@ class Training:
 
     def _fit(self, train: Split) -> float:
         """One pass over the training part; returns the mean loss."""
-        self.network.train()
+        self._forward.train()
         total = torch.zeros((), device=train.inputs.device)
         order = torch.randperm(len(train), generator=self._order).to(train.inputs.device)
         for rows in order.tensor_split(self._steps):
             inputs = train.inputs[rows]
             if self.task.augment is not None:
                 inputs = self.task.augment(inputs, self._order)
-            loss = self._within_memory(self._gradients, inputs, train.targets[rows])
+            targets = train.targets[rows]
+            if self._workers is None:
+                loss = self._within_memory(self._gradients, inputs, targets)
+            else:
+                loss = self._gradients(self._workers.share(inputs), self._workers.share(targets), len(rows))
             if self.recipe.clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
             self._optimizer.step()
             self._schedule.step()
             total += loss * len(rows)
+        if self._workers is not None:
+            total = self._workers.total(total)
         return total.item() / len(train)
 
-    def _gradients(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Gradients of a batch, added up over its pieces; returns its mean loss."""
+    def _gradients(self, inputs: Tensor, targets: Tensor, num: int | None = None) -> Tensor:
+        """Gradients of a batch, added up over its pieces.
+
+        Args:
+            inputs: Of the batch, or of this worker's share of it.
+            targets: Theirs.
+            num: Samples of the whole batch, if these are a share of it.
+
+        Returns:
+            The part that these samples have in the batch's mean loss.
+        """
         self._optimizer.zero_grad()
-        mean = torch.zeros((), device=inputs.device)
-        count = max(1, min(self._pieces, len(inputs) // 2))  # batch norm may need two samples
+        num, count = num or len(inputs), max(1, min(self._pieces, len(inputs) // 2))  # batch norm may need two samples
+        scale = (num if self.recipe.summed_loss else 1) * (self._workers.count if self._workers else 1)  # DDP averages
+        part = torch.zeros((), device=inputs.device)
         for piece, wanted in zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True):
-            loss = self.task.loss(self._decoded(piece), wanted)
-            weight = len(piece) if self.recipe.summed_loss else len(piece) / len(inputs)
-            (loss * weight).backward()  # type: ignore[no-untyped-call]
-            mean += loss.detach() * (len(piece) / len(inputs))
-        return mean
+            loss = self.task.loss(self._decoded(piece), wanted) * (len(piece) / num)
+            (loss * scale).backward()  # type: ignore[no-untyped-call]
+            part += loss.detach()
+        return part
 
     def _decoded(self, inputs: Tensor) -> Tensor:
         """What the loss compares, float32."""
@@ -240,8 +317,13 @@ class Training:
     @torch.no_grad()
     def predict(self, part: str) -> Tensor:
         """Decoded outputs for a whole part, ``[N, ...]``."""
-        self.network.eval()
-        return self._within_memory(self._predicted, self._data.parts[part].inputs)
+        self._forward.eval()
+        inputs = self._data.parts[part].inputs
+        if self._workers is None:
+            return self._within_memory(self._predicted, inputs)
+        size = -(-len(inputs) // self._workers.count)
+        rows = torch.arange(size, device=inputs.device) + size * self._workers.rank
+        return self._workers.gather(self._predicted(inputs[rows % len(inputs)]), len(inputs))
 
     def _predicted(self, inputs: Tensor) -> Tensor:
         size = max(self.recipe.batch_size, 100) if self._pieces == 1 else self.recipe.batch_size // self._pieces

@@ -55,6 +55,9 @@ def search(
     ] = None,
     cpus_per_trial: Annotated[float, typer.Option(help="CPU cores set aside for each trial.")] = 1.0,
     gpus_per_trial: Annotated[float, typer.Option(help="GPUs for each trial; 0.25 lets four trials share one.")] = 0.0,
+    workers_per_trial: Annotated[
+        int, typer.Option(help="Processes that train each network together, each with these CPUs and GPUs.")
+    ] = 1,
     storage: Annotated[str, typer.Option(help="Folder or URI for runs; all nodes must reach it.")] = "runs",
     name: Annotated[
         str | None,
@@ -87,6 +90,7 @@ def search(
         max_concurrent=max_concurrent,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
+        workers_per_trial=workers_per_trial,
         storage=storage,
         name=name,
         seed=seed,

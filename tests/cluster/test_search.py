@@ -15,6 +15,7 @@ import torch
 
 from cluster import SearchReport, run_search
 from cluster.report import best_result
+from cluster.search import extend_search
 from mpnas_ray.errors import RunError, TaskError
 from mpnas_ray.spaces import get_space, parse_architecture
 from trainables import (
@@ -46,6 +47,25 @@ def waves(data_dir: Path | None) -> TaskData:
         return Split((waves + 0.3 * torch.randn(n, 24, generator=generator))[:, None], labels)
 
     return TaskData(train=split(60), validation=split(40), test=split(40))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.timeout(900)
+def test_trials_of_several_workers_are_searched_stopped_and_extended(tmp_path: Path, data_dir: Path) -> None:
+    """Stopped ones leave nothing behind: the next trial needs both CPUs of the cluster."""
+    settings = {"epochs": 5, "storage": tmp_path, "name": "run", "data_dir": data_dir, "workers_per_trial": 2}
+    report = run_search(TINY, "nasbench201", 4, scheduler="asha", **settings)
+    assert (report.num_trials, report.num_failed, report.max_concurrent) == (4, 0, 1)
+    assert report.num_stopped > 0
+    network = load_network(f"{report.folder}/best")
+    assert network.card.scores["validation_relative_l2"] == pytest.approx(report.validation, rel=1e-4)
+    extended = extend_search(report.folder, 5, task=TINY)
+    assert extended.num_trials == 5
+    trained = [json.loads(path.read_text().splitlines()[-1]) for path in Path(extended.folder).glob("*/result.json")]
+    assert sum(result["seconds"] == 0 for result in trained) == 4, "reported, not trained again"
+    with pytest.raises(RunError, match="hyperband pauses trials"):
+        run_search(TINY, "nasbench201", 4, scheduler="hyperband", **{**settings, "name": "other"})
 
 
 @pytest.mark.usefixtures("ray_cluster")

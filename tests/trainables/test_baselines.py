@@ -16,12 +16,12 @@ from torch.nn import functional as F
 
 from mpnas_ray.errors import TaskError
 from trainables import CellTrainable, darcy_task, load_network
-from trainables.cell import score_test
 from trainables.networks import save_network
 from trainables.networks.baselines import baseline_names, build_baseline, is_baseline
 from trainables.networks.baselines.dash import Candidate, MixedConvolution, chosen_candidates, search_network
 from trainables.networks.baselines.wide_resnet import wide_resnet
 from trainables.networks.named import build_named
+from trainables.trial import score_test
 
 CHOICES_13 = ",".join(["3d1", "5d3", "9d15", "7d1"] * 3 + ["3d7"])
 CHOICES_9 = ",".join(["19d15", "3d1", "11d7"] * 3)

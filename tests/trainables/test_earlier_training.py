@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from trainables import CellTrainable, darcy_task
-from trainables.cell import RECORD_FILE, WEIGHTS_FILE, EarlierTraining
+from trainables.trial import RECORD_FILE, WEIGHTS_FILE, EarlierTraining
 
 ARCH = "mixed:nasbench101:|conv3-d1~0|maxpool~0|output~0~1~2|"
 TINY = darcy_task("tiny-earlier", resolution=9, num_train=21, num_validation=10, num_test=10)

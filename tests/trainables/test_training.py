@@ -12,9 +12,9 @@ from torch import nn
 
 from mpnas_ray.errors import TaskError
 from trainables import CellTrainable, Task, darcy_task, get_task, load_network
-from trainables.cell import score_test
 from trainables.networks import save_network
 from trainables.training import PreparedData, Training, recipe_of
+from trainables.trial import score_test
 
 ARCH = "mixed:nasbench101:|conv3-d1~0|maxpool~0|output~0~1~2|"
 OTHER = "nasbench201:|nor_conv_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|skip_connect~2|"

@@ -1,0 +1,155 @@
+"""What a trial's config means and what its checkpoints hold, for one worker or several."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mpnas_ray.errors import TaskError
+from trainables.networks.named import network_name
+from trainables.networks.saved import FoundNetwork, NetworkCard
+from trainables.tasks.task import Task, get_task
+from trainables.training import PreparedData, Training, Workers, recipe_of
+
+__all__ = [
+    "RECORD_FILE",
+    "WEIGHTS_FILE",
+    "EarlierTraining",
+    "build_training",
+    "device_of",
+    "prepare_data",
+    "read_checkpoint",
+    "run_epoch",
+    "score_test",
+    "task_of",
+    "write_checkpoint",
+]
+
+WEIGHTS_FILE = "training.pt"
+RECORD_FILE = "trial.json"
+"""Beside the weights in a checkpoint: ``config`` and last ``result`` of its trial, and ``bytes``, the size of the other
+file, by which a checkpoint whose copying was cut short is known."""
+
+
+@dataclass(frozen=True)
+class EarlierTraining:
+    """How far the training of an architecture got before the run was stopped, or in another run.
+
+    Attributes:
+        checkpoint: Folder or URI of its newest checkpoint.
+        epoch: Of that checkpoint.
+        ended: Whether nothing more is to be trained, e.g. because a scheduler stopped the trial there.
+    """
+
+    checkpoint: str
+    epoch: int
+    ended: bool = False
+
+
+def task_of(config: Mapping[str, Any], given: Task | None) -> Task:
+    """The task given, or the one that a config names.
+
+    Raises:
+        TaskError: If there is none.
+    """
+    if given is None and "task" not in config:
+        raise TaskError('config["task"] is missing: put the name of a task there.')
+    return given or get_task(config["task"])
+
+
+def device_of(config: Mapping[str, Any]) -> torch.device:
+    """The device that a config names, else the GPU that Ray gave to this process, else the CPU."""
+    return torch.device(config.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def prepare_data(task: Task, config: Mapping[str, Any]) -> PreparedData:
+    """The task's data, where the config wants them."""
+    data_dir = config.get("data_dir")
+    return PreparedData(task, Path(data_dir) if data_dir else None, device_of(config))
+
+
+def build_training(
+    config: Mapping[str, Any], task: Task, data: PreparedData, workers: Workers | None = None
+) -> Training:
+    """The training that a config describes, before its first epoch."""
+    return Training(
+        network_name(config),
+        task,
+        data,
+        preset=config.get("preset", "paper"),
+        recipe=recipe_of(task, config),
+        seed=int(config.get("seed", 0)),
+        precision=config.get("precision"),
+        compiled=bool(config.get("compile", False)),
+        workers=workers,
+    )
+
+
+def run_epoch(training: Training, before: Mapping[str, Any]) -> dict[str, Any]:
+    """One epoch; gives the trial's result after it.
+
+    Args:
+        training: Not yet finished.
+        before: The trial's result before; empty in the beginning.
+    """
+    result: dict[str, Any] = training.run_epoch()
+    result["training_seconds"] = before.get("training_seconds", 0.0) + result["seconds"]
+    result["training_iteration"] = training.epoch  # Tune's own count knows only what this trial trained
+    result["parameters"] = training.num_parameters
+    result["done"] = training.finished or not math.isfinite(result["train_loss"])
+    return result
+
+
+def write_checkpoint(folder: str, training: Training, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    """Everything the next epoch depends on, tensors and plain values in one file, and the last result beside it."""
+    weights = Path(folder) / WEIGHTS_FILE
+    torch.save(training.state_dict(), weights)
+    record = {"config": config, "result": result, "bytes": weights.stat().st_size}
+    (Path(folder) / RECORD_FILE).write_text(json.dumps(record, default=_plain), encoding="utf-8")
+
+
+def read_checkpoint(folder: str, training: Training) -> dict[str, Any]:
+    """Bring a training to where a checkpoint was written; gives the trial's result then."""
+    training.load_state_dict(torch.load(Path(folder) / WEIGHTS_FILE, weights_only=True, map_location="cpu"))
+    record = Path(folder) / RECORD_FILE  # older checkpoints have none
+    return dict(json.loads(record.read_text(encoding="utf-8"))["result"]) if record.exists() else {}
+
+
+def score_test(config: Mapping[str, Any], task: Task, checkpoint_dir: str) -> FoundNetwork:
+    """The network of a finished trial with its validation and test score, the only place where a test score is
+    computed.
+
+    Args:
+        config: The trial's config.
+        task: Its task.
+        checkpoint_dir: Folder of its last checkpoint.
+
+    Returns:
+        The network on the CPU; its card holds ``validation_<metric>`` and ``test_<metric>``.
+    """
+    data = prepare_data(task, config)
+    training = build_training(config, task, data)
+    read_checkpoint(checkpoint_dir, training)
+    scores = {f"{part}_{task.metric.name}": training.score(part) for part in ("validation", "test")}
+    card = NetworkCard(
+        arch=network_name(config),
+        task=task.name,
+        encoded_shape=data.encoded_shape,
+        num_outputs=task.num_outputs,
+        dense=task.dense,
+        preset=config.get("preset", "paper"),
+        coordinates=task.coordinates,
+        scores=scores,
+    )
+    return FoundNetwork(data.encoder, training.network, data.decoder, card).eval().cpu()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold in place of what it cannot: Tune draws some hyperparameters as numpy scalars."""
+    return value.item() if hasattr(value, "item") else str(value)
