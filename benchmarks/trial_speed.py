@@ -69,10 +69,7 @@ def measure(task_name: str, preset: str, repeats: int) -> dict[str, Any]:
     for number in range(repeats + 1):
         ours.epoch = 0  # never finished
         for name in ("ours", "bare") if number % 2 else ("bare", "ours"):
-            if name == "bare":
-                speed = bare.run_epoch()
-            else:
-                speed = ours.run_epoch()["samples_per_second"]
+            speed = bare.run_epoch() if name == "bare" else ours.run_epoch()["samples_per_second"]
             if number:  # the first warms up
                 speeds[name].append(speed)
         if ours._schedule.last_epoch > (task.recipe.epochs - 2) * ours._steps:

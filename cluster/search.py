@@ -59,6 +59,7 @@ def run_search(
     epochs: int | None = None,
     preset: str = "small",
     searcher: str = "mpnas",
+    predictor: str | Path = "default",
     scheduler: str | None = None,
     time_budget_s: float | None = None,
     max_params: int | None = None,
@@ -85,6 +86,7 @@ def run_search(
         epochs: Of each training; the task's own number if None.
         preset: Sizes of the networks, ``small`` or ``paper``.
         searcher: One of `SEARCHERS`.
+        predictor: Of the searcher ``mpnas``: ``default``, or the path of a checkpoint (`mpnas meta-train`).
         scheduler: One of `SCHEDULERS`, to stop trainings that look bad; None to complete all.
         time_budget_s: Seconds after which all trainings are stopped and the run is complete.
         max_params: Most trainable parameters of a network.
@@ -113,6 +115,7 @@ def run_search(
         preset=preset,
         searcher=searcher,
         seed=seed,
+        predictor="default" if predictor == "default" else str(Path(predictor).expanduser().resolve()),
         scheduler=scheduler,
         time_budget_s=time_budget_s,
         max_params=max_params,
@@ -282,8 +285,9 @@ def _checkpoints(settings: RunSettings, every: int) -> tune.CheckpointConfig:
 
 
 def _searcher(settings: RunSettings, task: Task, limits: SizeLimits | None) -> ArchitectureSearcher:
+    chosen = {} if settings.predictor == "default" else {"predictor": settings.predictor}
     return SEARCHERS[settings.searcher](
-        settings.space, task.metric_key, task.metric.mode, seed=settings.seed, constraint=limits
+        settings.space, task.metric_key, task.metric.mode, seed=settings.seed, constraint=limits, **chosen
     )
 
 

@@ -7,6 +7,8 @@ from functools import partial
 
 from searchers import (
     ArchitectureSearcher,
+    BANANASSearch,
+    GaussianProcessSearch,
     LocalSearch,
     MPNASSearch,
     RandomSearch,
@@ -20,6 +22,8 @@ __all__ = ["SEARCHERS"]
 SEARCHERS: dict[str, Callable[..., ArchitectureSearcher]] = {
     "mpnas": MPNASSearch,
     "scratch": partial(MPNASSearch, predictor=None),
+    "gp": GaussianProcessSearch,
+    "bananas": BANANASSearch,
     "tpe": TPESearch,
     "evolution": RegularizedEvolution,
     "local-search": LocalSearch,

@@ -34,6 +34,7 @@ class RunSettings:
         preset: Sizes of the networks.
         searcher: One of `SEARCHERS`.
         seed: Of the searcher and of the trainings.
+        predictor: Of the searcher ``mpnas``: ``default``, or a checkpoint's path.
         scheduler: One of `SCHEDULERS`, or None: all trainings are complete.
         time_budget_s: Seconds after which no more is trained, sessions added up; None for no end.
         max_params: Most trainable parameters of a network; None for any number.
@@ -55,6 +56,7 @@ class RunSettings:
     preset: str
     searcher: str
     seed: int
+    predictor: str = "default"
     scheduler: str | None = None
     time_budget_s: float | None = None
     max_params: int | None = None
@@ -77,6 +79,8 @@ class RunSettings:
         get_macro(self.preset)
         if self.searcher not in SEARCHERS:
             raise RunError(f"There is no searcher {self.searcher!r}. There are: {', '.join(SEARCHERS)}.")
+        if self.predictor != "default" and self.searcher != "mpnas":
+            raise RunError(f"The searcher {self.searcher} uses no meta-learned predictor: mpnas does.")
         if self.scheduler is not None and self.scheduler not in SCHEDULERS:
             raise RunError(f"There is no scheduler {self.scheduler!r}. There are: {', '.join(SCHEDULERS)}.")
         if self.num_samples < 1:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from mpnas_ray.spaces import SPACE_NAMES, get_space
+from mpnas_ray.tables.stratified import draw_stratified
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = (
@@ -29,13 +30,14 @@ COMMANDS = (
     "export",
     "baseline",
 )
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 
 def python_blocks(page: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
+@pytest.mark.ray
 def test_a_task_of_ones_own(tmp_path: Path) -> None:
     page = ROOT / "docs" / "own-task.md"
     module, search = python_blocks(page)
@@ -68,6 +70,7 @@ def test_the_page_on_spaces(capsys: pytest.CaptureFixture[str]) -> None:
             assert f"| {len(space.distinct()):,} |" in row
 
 
+@pytest.mark.ray
 def test_the_page_on_experiments(tmp_path: Path) -> None:
     experiment, conformance = python_blocks(ROOT / "docs" / "experiment.md")
     (tmp_path / "experiment.py").write_text(experiment)
@@ -147,6 +150,27 @@ def test_the_page_on_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert np.allclose(names["outputs"], names["same"].detach(), atol=1e-5)
 
 
+def test_the_page_on_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it says of files, on a table of two architectures that is trained here."""
+    from cluster.building.units import Course, Unit, train
+
+    monkeypatch.chdir(tmp_path)
+    for number, arch in enumerate(draw_stratified(get_space("mixed"), 2)):
+        for task in ("digits", "watch"):
+            train(Unit(number, str(arch), 0), Course(task, 27, 60, "small"), tmp_path / "mine.parquet.work", False)
+    (build,) = (found for found in commands(ROOT / "docs" / "tables.md", "tables") if "build" in found)
+    run_here([*build, "--num-archs", "2", "--num-repeated", "0", "--num-train", "60"], monkeypatch)  # all is there
+    names: dict[str, Any] = {}
+    for block in python_blocks(ROOT / "docs" / "tables.md"):
+        exec(block, names)
+    assert names["curves"].scores.shape == (2, 27)
+    assert len(names["tasks"]["mixed/digits"]) == 2
+    run_here(["tables", "list", "."], monkeypatch)
+    assert "mixed/watch" in capsys.readouterr().out
+
+
 def test_every_option_that_the_readme_names_exists() -> None:
     from typer.testing import CliRunner
 
@@ -156,11 +180,17 @@ def test_every_option_that_the_readme_names_exists() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for command, arguments in re.findall(r"^ {4}mpnas ([\w-]+)(.*)$", page.read_text(), flags=re.MULTILINE):
             assert command in helps, f"{page.name}: mpnas {command}"
+            shown = helps[command]
+            if command == "tables":
+                shown = (
+                    CliRunner().invoke(app, [command, arguments.split()[0], "--help"], env={"COLUMNS": "200"}).stdout
+                )
             for option in re.findall(r"--[a-z-]+", arguments):
-                assert option in helps[command], f"{page.name}: mpnas {command} {option}"
+                assert option in shown, f"{page.name}: mpnas {command} {option}"
 
 
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.timeout(1200)
 def test_the_main_job(tmp_path: Path) -> None:
     """`make search`: twenty trials of Darcy flow; the best network below 0.05."""

@@ -36,10 +36,13 @@ def search(
     searcher: Annotated[
         str,
         typer.Option(
-            help="What proposes architectures: mpnas, scratch (mpnas without what it knows of other tasks), tpe, "
-            "evolution, local-search, reinforce or random."
+            help="What proposes architectures: mpnas, scratch (mpnas without what it knows of other tasks), gp, "
+            "bananas, tpe, evolution, local-search, reinforce or random."
         ),
     ] = "mpnas",
+    predictor: Annotated[
+        str, typer.Option(help="Of the searcher mpnas: default, or a checkpoint that `mpnas meta-train` wrote.")
+    ] = "default",
     scheduler: Annotated[
         _Scheduler | None, typer.Option(help="Who stops trainings that look bad.  [default: none, all are completed]")
     ] = None,
@@ -83,6 +86,7 @@ def search(
         epochs=epochs,
         preset=preset.value,
         searcher=searcher,
+        predictor=predictor,
         scheduler=scheduler.value if scheduler else None,
         time_budget_s=time_budget_s,
         max_params=max_params,

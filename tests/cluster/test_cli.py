@@ -72,6 +72,8 @@ def test_tables_are_listed_and_checked(tables_folder: Path, tmp_path: Path) -> N
         (["--task", "darsy"], "There is no task 'darsy'. There are: cifar100, darcy, "),
         (["--space", "nasbench"], "There is no search space 'nasbench'"),
         (["--searcher", "best"], "There is no searcher 'best'. There are: mpnas, scratch"),
+        (["--searcher", "random", "--predictor", "mine"], "The searcher random uses no meta-learned predictor"),
+        (["--workers-per-trial", "2", "--scheduler", "hyperband"], "hyperband pauses trials"),
         (["--num-samples", "0"], "at least 1, not 0"),
         (["--num-samples", "-1"], "at least 1, not -1"),
         (["--epochs", "0"], "epochs must be at least 1"),
