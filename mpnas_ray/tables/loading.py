@@ -18,13 +18,13 @@ __all__ = ["load_file", "load_tasks", "table_files"]
 def load_tasks(
     folder: str | Path, names: Collection[str] | None = None, *, variants: bool = False
 ) -> dict[str, TableTask]:
-    """Read the tasks of a folder.
+    """Read the tasks of a folder, or of one file.
 
     Official files are known by their names (`mpnas_ray.tables.official`), our own by their metadata
     (`mpnas_ray.tables.schema`). A folder need not hold all of them.
 
     Args:
-        folder: Where the ``*.parquet`` files lie; not searched deeper.
+        folder: Where the ``*.parquet`` files lie; not searched deeper. Or one such file.
         names: Read only these tasks, and only the columns they need; variants may be among them.
         variants: Without ``names``: also read other budgets, splits and devices, named ``<task>@<variant>``.
 
@@ -83,14 +83,16 @@ def _trained(curves: Mapping[str, LearningCurves], names: Collection[str] | None
 
 
 def table_files(folder: str | Path) -> list[Path]:
-    """The Parquet files of a folder: official ones in their own order, then the others by name.
+    """The Parquet files of a folder: official ones in their own order, then the others by name; of a file, itself.
 
     Raises:
-        TableError: If there is no such folder, or none in it.
+        TableError: If there is no such folder or file, or no table in the folder.
     """
     folder = Path(folder)
+    if folder.is_file():
+        return [folder]
     if not folder.is_dir():
-        raise TableError(f"{folder} is not a folder: NAS tables are read from a folder of Parquet files.")
+        raise TableError(f"{folder} is not there: NAS tables are read from a folder of Parquet files, or from one.")
     order = list(OFFICIAL)
     found = sorted(
         folder.glob("*.parquet"),

@@ -86,6 +86,7 @@ def test_tasks_are_what_trainings_came_to(tmp_path: Path) -> None:
     assert list(both) == ["mixed/one", "mixed/one@test"]
     assert both["mixed/one@test"].value_of(curves.archs[3]) == curves.test[3]
     assert list(load_tasks(tmp_path, ["mixed/one@test"])) == ["mixed/one@test"]
+    assert list(load_tasks(tmp_path / "own.parquet")) == ["mixed/one"]
 
 
 @pytest.mark.parametrize(

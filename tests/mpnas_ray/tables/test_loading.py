@@ -213,7 +213,7 @@ def test_latencies_without_their_cells_are_an_error(tables_folder: Path, tmp_pat
 def test_a_folder_without_tables_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"has no NAS table: no \*\.parquet file"):
         load_tasks(tmp_path)
-    with pytest.raises(TableError, match="is not a folder"):
+    with pytest.raises(TableError, match="is not there"):
         load_tasks(tmp_path / "missing")
 
 
