@@ -1,4 +1,4 @@
-"""One network to compare with, trained on one task as a trial of a search is: what ``mpnas baseline`` does."""
+"""One network trained on one task as a trial of a search is, one to compare with or one found: ``mpnas baseline``."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from cluster.run_folder import RunFolder
 from cluster.search import TUNE_ENVIRONMENT
 from cluster.trial_files import read_trials
 from mpnas_ray.errors import RunError
-from trainables import CellTrainable, Task, get_task
+from mpnas_ray.spaces import SPACE_NAMES
+from trainables import CellTrainable, Task, build_network, get_task
 from trainables.networks import save_network
 from trainables.networks.baselines import build_baseline
 from trainables.networks.baselines.dash import chosen_candidates
+from trainables.networks.named import network_name
 from trainables.tasks.task import TaskData
 
 __all__ = ["BaselineReport", "run_baseline"]
@@ -102,6 +104,7 @@ def run_baseline(
     task: str | Task,
     model: str,
     *,
+    preset: str = "paper",
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -120,7 +123,8 @@ def run_baseline(
 
     Args:
         task: A task or its name (`trainables.get_task`).
-        model: Name of a network (`trainables.networks.baselines`).
+        model: Name of a network (`trainables.networks.baselines`), or an architecture string.
+        preset: Sizes of the network of an architecture; the others have sizes of their own.
         epochs: In place of the recipe's, as the next three.
         batch_size: Samples a step.
         learning_rate: Of the recipe's schedule.
@@ -138,14 +142,15 @@ def run_baseline(
         RunInterruptedError: After Ctrl-C; call again with the same name to go on.
     """
     task = task if isinstance(task, Task) else get_task(task)
-    config: dict[str, Any] = {"task": task.name, "model": model, "seed": seed, "epochs": epochs or task.recipe.epochs}
+    head = model.partition(":")[0]
+    named: dict[str, Any] = {"arch": model, "preset": preset} if head in SPACE_NAMES else {"model": model}
+    config: dict[str, Any] = {"task": task.name, **named, "seed": seed, "epochs": epochs or task.recipe.epochs}
     chosen = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
     for key, value in chosen.items():
         if value is not None:
             if value < 0 or (value == 0 and key != "weight_decay"):
                 raise RunError(f"{key} must be above 0, not {value}.")
             config[key] = value
-    head = model.partition(":")[0]
     folder = RunFolder(str(storage), name or f"{task.name}-{head}-{datetime.now():%Y-%m-%d_%H-%M-%S}")
     _check_same(config, folder)
     report = folder.read_json(_REPORT)
@@ -153,7 +158,7 @@ def run_baseline(
         return BaselineReport(**report)
     places = {"data_dir": str(Path(data_dir).expanduser().resolve())} if data_dir else {}
     data = task.load_checked(Path(places["data_dir"]) if data_dir else None)
-    _check_shape(model, task, data)
+    _check_shape(model, preset, task, data)
     folder.write(_SETTINGS, json.dumps(config, indent=2) + "\n")
     resources = {"CPU": cpus_per_trial, "GPU": gpus_per_trial}
     with connected():
@@ -175,12 +180,14 @@ def _check_same(config: dict[str, Any], folder: RunFolder) -> None:
         )
 
 
-def _check_shape(model: str, task: Task, data: TaskData) -> None:
+def _check_shape(model: str, preset: str, task: Task, data: TaskData) -> None:
     """Build the network without its weights, so that an error is raised here and not in a worker."""
-    channels, *sides = data.train.inputs.shape[1:]
-    shape = (channels + (len(sides) if task.coordinates else 0), *sides)
+    shape = task.encoded_shape(data)
     with torch.device("meta"):
-        build_baseline(model, shape, task.num_outputs, task.dense)
+        if model.partition(":")[0] in SPACE_NAMES:
+            build_network(model, shape, task.num_outputs, task.dense, preset)
+        else:
+            build_baseline(model, shape, task.num_outputs, task.dense)
 
 
 def _tuner(config: dict[str, Any], task: Task, folder: RunFolder, resources: Resources, progress: bool) -> tune.Tuner:
@@ -188,7 +195,7 @@ def _tuner(config: dict[str, Any], task: Task, folder: RunFolder, resources: Res
     for variable, value in TUNE_ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
     trainings = [trial.training for trial in read_trials(folder) if trial.training]
-    earlier = {config["model"]: max(trainings, key=lambda training: training.epoch)} if trainings else {}
+    earlier = {network_name(config): max(trainings, key=lambda training: training.epoch)} if trainings else {}
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(CellTrainable, task=task, earlier=earlier), resources),
         param_space=config,
@@ -237,7 +244,7 @@ def _finish(
         folder.upload(Path(local), "best")
     report = BaselineReport(
         task=task.name,
-        model=config["model"],
+        model=network_name(config),
         seed=config["seed"],
         epochs=config["epochs"],
         metric=task.metric.name,

@@ -21,9 +21,7 @@ def size_limits(settings: RunSettings, task: Task, data: TaskData) -> SizeLimits
     """
     if settings.max_params is None and settings.max_flops is None:
         return None
-    channels, *sides = data.train.inputs.shape[1:]
-    shape = (channels + (len(sides) if task.coordinates else 0), *sides)
-    sizes = NetworkSizes(shape, task.num_outputs, task.dense, settings.preset)
+    sizes = NetworkSizes(task.encoded_shape(data), task.num_outputs, task.dense, settings.preset)
     limits = SizeLimits(sizes, settings.max_params, settings.max_flops)
     smallest = _smallest(get_space(settings.space), limits)
     if not limits(smallest).all():

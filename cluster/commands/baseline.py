@@ -16,12 +16,16 @@ def baseline(
         str,
         typer.Option(
             help="Network: wrn-16-4, wrn-16-1, resnet-1d, fno-2d, emg-attention, resnext-1d, dash-search, or "
-            "dash-wrn-16-4:, dash-wrn-16-1: and dash-resnet-1d: with what dash-search chose."
+            "dash-wrn-16-4:, dash-wrn-16-1: and dash-resnet-1d: with what dash-search chose; or an architecture "
+            "that a search found."
         ),
     ],
     task: Annotated[
         str, typer.Option(help="Task to train for: a name from `mpnas tasks`, or module:variable.")
     ] = "darcy",
+    preset: Annotated[
+        str, typer.Option(help="Sizes of the network of an architecture: paper (appendix A of MP-NAS) or small.")
+    ] = "paper",
     epochs: Annotated[int | None, typer.Option(help="Epochs of the training.  [default: the task's]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step.  [default: the task's]")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of the task's schedule.  [default: the task's]")] = None,
@@ -38,7 +42,7 @@ def baseline(
         Path | None, typer.Option(help="Folder of data files.  [default: the task's own place]")
     ] = None,
 ) -> None:
-    """Train one known network on a task, to compare with what a search finds: same data, recipe and scores.
+    """Train one network on a task, a known one or one that a search found: same data, recipe and scores.
 
     Runs on the Ray cluster at RAY_ADDRESS, or starts Ray on this machine. The same command with the same --name goes on
     from the last checkpoint.
@@ -49,6 +53,7 @@ def baseline(
     report = run_baseline(
         task,
         model,
+        preset=preset,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,

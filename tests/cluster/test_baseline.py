@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cluster.baseline import BaselineReport, run_baseline
-from mpnas_ray.errors import RunError, TaskError
+from mpnas_ray.errors import RunError, SearchSpaceError, TaskError
 from trainables import darcy_task, load_network, relative_l2
 from trainables.training import PreparedData, Training
 
@@ -78,6 +78,8 @@ def test_what_cannot_be_is_said_before_ray_starts(tmp_path: Path, data_dir: Path
         run_baseline(TINY, "fno-2d", storage=tmp_path, name="a", data_dir=data_dir)
     with pytest.raises(TaskError, match="There is no model 'wrn'"):
         run_baseline(TINY, "wrn", storage=tmp_path, name="b", data_dir=data_dir)
+    with pytest.raises(SearchSpaceError, match="nasbench201"):
+        run_baseline(TINY, "nasbench201:|nor_conv|", storage=tmp_path, name="c", data_dir=data_dir)
     for option in ("epochs", "batch_size", "learning_rate"):
         with pytest.raises(RunError, match=f"{option} must be above 0, not 0"):
             run_baseline(TINY, "wrn-16-1", storage=tmp_path, data_dir=data_dir, **{option: 0})

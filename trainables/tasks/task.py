@@ -159,6 +159,11 @@ class Task:
         """Name of the validation score in a trial's results."""
         return f"validation_{self.metric.name}"
 
+    def encoded_shape(self, data: TaskData) -> tuple[int, ...]:
+        """What a network reads of one sample: channels, those of coordinates too, and sides."""
+        channels, *sides = data.train.inputs.shape[1:]
+        return (channels + (len(sides) if self.coordinates else 0), *sides)
+
     def load_checked(self, data_dir: Path | None) -> TaskData:
         """`load`, refusing data that no network could be trained on.
 

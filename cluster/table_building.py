@@ -1,4 +1,4 @@
-"""A table from its draw to its file."""
+"""NAS tables of our own, from the draw of architectures to the file: what ``mpnas tables build`` does."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.building.units import Course, Unit, read, train
 from cluster.ray_cluster import connected, most_concurrent
 from cluster.result_files import make_folders
 from cluster.side_by_side import Job, side_by_side
+from cluster.trainings import Course, Unit, read, train
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables.curves import LearningCurves, read_curves, write_curves
 from mpnas_ray.tables.stratified import draw_stratified
+from trainables.networks.limits import NetworkSizes
 from trainables.networks.network import get_macro
 from trainables.tasks.task import get_task
 
@@ -99,12 +100,14 @@ def build_table(
     work_folder = Path(work).resolve() if work else path.with_name(f"{path.name}.work")
     make_folders(path.parent, work_folder)
     known = read_curves(path) if path.exists() else {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for course in courses:
         _check_same(path, course, archs.space, known.get(course.task.name))
-        course.task.load_checked(folder)  # here an error is one line, not one for each training
+        data = course.task.load_checked(folder)  # here an error is one line, not one for each training
+        shapes[course.task.name] = course.task.encoded_shape(data)
     texts = [str(arch) for arch in archs]
     seeds = [range(2 if number < num_repeated else 1) for number in range(num_archs)]
-    units = [Unit(number, text, seed) for number, text in enumerate(texts) for seed in seeds[number]]
+    units = [Unit(f"{number:05}", text, seed) for number, text in enumerate(texts) for seed in seeds[number]]
     jobs = _missing(units, courses, known, work_folder, use_gpu=gpus_per_training > 0)
     failures: Mapping[str, str] = {}
     try:
@@ -114,7 +117,11 @@ def build_table(
                 most_concurrent(resources)
                 failures = side_by_side(train, jobs, gpus=gpus_per_training)
     finally:
-        found = {**known, **{c.task.name: merged for c in courses if (merged := _merged(c, units, known, work_folder))}}
+        found = dict(known)
+        for course in courses:
+            merged = _merged(course, shapes[course.task.name], units, known, work_folder)
+            if merged is not None:
+                found[course.task.name] = merged
         if found:
             write_curves(found, path)
     if failures:
@@ -150,10 +157,10 @@ def _missing(
     """Architecture by architecture, so that a table that was stopped has the same ones for all tasks."""
     there = {task: _runs(one) for task, one in known.items()}
     return {
-        unit.name(course.task.name): Job((unit, course, work, use_gpu), course.epochs)
+        unit.path(course.task.name): Job((unit, course, work, use_gpu), course.epochs)
         for unit in units
         for course in courses
-        if (unit.arch, unit.seed) not in there.get(course.task.name, ()) and read(unit, course, work) is None
+        if (unit.network, unit.seed) not in there.get(course.task.name, ()) and read(unit, course, work) is None
     }
 
 
@@ -162,12 +169,14 @@ def _runs(curves: LearningCurves) -> set[tuple[str, int]]:
 
 
 def _merged(
-    course: Course, units: Sequence[Unit], known: Mapping[str, LearningCurves], work: Path
+    course: Course, shape: tuple[int, ...], units: Sequence[Unit], known: Mapping[str, LearningCurves], work: Path
 ) -> LearningCurves | None:
     """What is known of a task and what its units have left; None if that is nothing."""
     task, before = course.task, known.get(course.task.name)
     there = _runs(before) if before is not None else set()
-    new = [content for unit in units if (unit.arch, unit.seed) not in there and (content := read(unit, course, work))]
+    new = [
+        content for unit in units if (unit.network, unit.seed) not in there and (content := read(unit, course, work))
+    ]
     if not new:
         return before
 
@@ -175,7 +184,7 @@ def _merged(
         values: NDArray[Any] = np.array([content[name] for content in new], dtype=kind)  # None becomes NaN
         return values if before is None else np.concatenate([getattr(before, _FIELDS.get(name, name)), values])
 
-    archs = Architectures.of([content["arch"] for content in new])
+    archs = Architectures.of([content["network"] for content in new])
     if before is not None:
         archs = Architectures(archs.space, np.concatenate([before.archs.codes, archs.codes]))
     return LearningCurves(
@@ -190,7 +199,7 @@ def _merged(
         train_losses=column("train_loss", np.float64),
         test=column("test", np.float64),
         parameters=column("parameters", np.int64),
-        flops=column("flops", np.int64),
+        flops=NetworkSizes(shape, task.num_outputs, task.dense, course.preset).flops(archs),
         seconds=column("seconds", np.float64),
         source=_SOURCE,
         licence=_LICENCE,

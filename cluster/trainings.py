@@ -1,4 +1,4 @@
-"""One unit: an architecture trained on a task with one seed, which leaves one file."""
+"""Single trainings, each of one network on one task with one seed, which leave a file each: the work of a table."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from typing import Any
 import torch
 
 from cluster.result_files import versions, write_whole
-from mpnas_ray.spaces import Architectures
-from trainables.networks.limits import NetworkSizes
+from trainables.networks.baselines.dash import chosen_candidates
 from trainables.tasks.fewer import with_fewer_samples
 from trainables.tasks.task import Recipe, Task, get_task
 from trainables.training import PreparedData, Training
 
 __all__ = ["Course", "Unit", "read", "train"]
 
-_KIND = "mpnas-ray training for a table"
+_KIND = "mpnas-ray training"
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Course:
-    """How all architectures are trained on one task.
+    """How networks are trained on one task.
 
     Attributes:
         reference: Name of the task (`trainables.get_task`), which all nodes must know.
         epochs: Of each training.
         num_train: Most training samples.
-        preset: Sizes of the networks.
+        preset: Sizes of the networks of architectures.
         data_dir: Where the user's data files are; the task's own place if None.
     """
 
@@ -64,18 +63,18 @@ class Unit:
     """One training.
 
     Attributes:
-        number: Of the architecture in the draw.
-        arch: Its string.
+        name: Of its file, without ending and without the seed.
+        network: Architecture string, or name of a baseline.
         seed: Of weights and batches.
     """
 
-    number: int
-    arch: str
+    name: str
+    network: str
     seed: int
 
-    def name(self, task: str) -> str:
+    def path(self, task: str) -> str:
         """Its file, from the work folder, without ending."""
-        return f"{task}/{self.number:05}.{self.seed}"
+        return f"{task}/{self.name}.{self.seed}"
 
 
 def train(unit: Unit, course: Course, work: Path, use_gpu: bool) -> float:
@@ -95,7 +94,7 @@ def train(unit: Unit, course: Course, work: Path, use_gpu: bool) -> float:
     """
     device = torch.device("cuda" if use_gpu else "cpu")
     task, data = _prepared(course, device)
-    training = Training(unit.arch, task, data, preset=course.preset, recipe=course.recipe, seed=unit.seed)
+    training = Training(unit.network, task, data, preset=course.preset, recipe=course.recipe, seed=unit.seed)
     scores, losses, seconds = [math.nan] * course.epochs, [math.nan] * course.epochs, 0.0
     for epoch in range(course.epochs):
         result = training.run_epoch()
@@ -103,11 +102,10 @@ def train(unit: Unit, course: Course, work: Path, use_gpu: bool) -> float:
         seconds += result["seconds"]
         if not math.isfinite(result["train_loss"]):
             break
-    sizes = NetworkSizes(data.encoded_shape, task.num_outputs, task.dense, course.preset)
     content = {
         "kind": _KIND,
         "format": _FORMAT,
-        "arch": unit.arch,
+        "network": unit.network,
         "seed": unit.seed,
         "settings": course.settings(),
         "versions": versions(),
@@ -115,8 +113,8 @@ def train(unit: Unit, course: Course, work: Path, use_gpu: bool) -> float:
         "train_loss": [_plain(value) for value in losses],
         "test": _plain(training.score("test") if training.finished and math.isfinite(scores[-1]) else math.nan),
         "parameters": training.num_parameters,
-        "flops": int(sizes.flops(Architectures.of([unit.arch]))[0]),
         "seconds": seconds,
+        "chosen": [str(candidate) for candidate in chosen_candidates(training.network)],  # by DASH's search
     }
     write_whole(_file(work, unit, task.name), json.dumps(content, allow_nan=False) + "\n")
     return seconds
@@ -126,10 +124,10 @@ def read(unit: Unit, course: Course, work: Path) -> Mapping[str, Any] | None:
     """The content of a unit's file; None if it must be done: no file, a damaged one, or one of other settings."""
     try:
         content = json.loads(_file(work, unit, course.task.name).read_text(encoding="utf-8"))
-        known = (content["kind"], content["format"], content["arch"], content["seed"], content["settings"])
-        wanted = (_KIND, _FORMAT, unit.arch, unit.seed, course.settings())
+        known = (content["kind"], content["format"], content["network"], content["seed"], content["settings"])
+        wanted = (_KIND, _FORMAT, unit.network, unit.seed, course.settings())
         whole = len(content["score"]) == len(content["train_loss"]) == course.epochs
-        {name: content[name] for name in ("test", "parameters", "flops", "seconds")}
+        {name: content[name] for name in ("test", "parameters", "seconds", "chosen")}
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return content if whole and known == wanted else None
@@ -147,4 +145,4 @@ def _plain(value: float) -> float | None:
 
 
 def _file(work: Path, unit: Unit, task: str) -> Path:
-    return work / f"{unit.name(task)}.json"
+    return work / f"{unit.path(task)}.json"
