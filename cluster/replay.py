@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from ray import tune
 from ray.tune.search import Searcher
 
 from mpnas_ray.errors import TableError
@@ -17,6 +18,10 @@ __all__ = ["Replay", "replay"]
 
 _SPREAD_OF_DURATIONS = 0.5
 """Standard deviation of the logarithm of how long a trial takes: one in six takes 1.6 times the median or more."""
+
+
+_MOST_CHOICES = 20_000
+"""Architectures of a table that can be listed as choices, as many as of a space that can be listed."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def replay(searcher: Searcher, task: TableTask, num_samples: int, *, num_concurr
     if num_concurrent < 1:
         raise ValueError(f"num_concurrent must be at least 1, not {num_concurrent}.")
     rng = np.random.default_rng(seed)
-    searcher.set_search_properties(task.metric, task.mode, {})
+    searcher.set_search_properties(task.metric, task.mode, _param_space(task))
     archs: list[str] = []
     scores: list[float] = []
     under_way: list[tuple[float, int, str]] = []  # a heap: when it ends, its query, its architecture
@@ -83,6 +88,13 @@ def replay(searcher: Searcher, task: TableTask, num_samples: int, *, num_concurr
             scores[query] = _tell(searcher, task, f"query-{query}", arch)
         elif finished or len(archs) >= num_samples:
             return Replay(tuple(archs), np.array(scores, dtype=np.float64))
+
+
+def _param_space(task: TableTask) -> dict[str, Any]:
+    """Nothing for the table of a whole space; what was measured of a large space is all that may be asked for."""
+    if task.archs.space.enumerable or len(task) > _MOST_CHOICES:
+        return {}
+    return {"arch": tune.choice([str(arch) for arch in task.archs])}
 
 
 def _tell(searcher: Searcher, task: TableTask, trial_id: str, arch: str) -> float:

@@ -31,14 +31,14 @@ class Course:
     Attributes:
         reference: Name of the task (`trainables.get_task`), which all nodes must know.
         epochs: Of each training.
-        num_train: Most training samples.
+        num_train: Most training samples; all if None.
         preset: Sizes of the networks of architectures.
         data_dir: Where the user's data files are; the task's own place if None.
     """
 
     reference: str
     epochs: int
-    num_train: int
+    num_train: int | None
     preset: str
     data_dir: Path | None = None
 
@@ -48,9 +48,14 @@ class Course:
         return get_task(self.reference)
 
     @property
+    def limited_task(self) -> Task:
+        """With no more training samples than that."""
+        return self.task if self.num_train is None else with_fewer_samples(self.task, self.num_train)
+
+    @property
     def recipe(self) -> Recipe:
         """The task's, of this length."""
-        return replace(with_fewer_samples(self.task, self.num_train).recipe, epochs=self.epochs)
+        return replace(self.limited_task.recipe, epochs=self.epochs)
 
     def settings(self) -> dict[str, Any]:
         """What values depend on, in plain values."""
@@ -136,7 +141,7 @@ def read(unit: Unit, course: Course, work: Path) -> Mapping[str, Any] | None:
 @lru_cache(maxsize=8)
 def _prepared(course: Course, device: torch.device) -> tuple[Task, PreparedData]:
     """Read once a process: most units of a worker are of the tasks before."""
-    task = with_fewer_samples(course.task, course.num_train)
+    task = course.limited_task
     return task, PreparedData(task, course.data_dir, device)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ class _Study(str, Enum):
     table4 = "table4"
     table5 = "table5"
     table6 = "table6"
+    table7 = "table7"
     fig2 = "fig2"
     fig3 = "fig3"
 
@@ -30,8 +32,27 @@ def reproduce(
     work: Annotated[Path, typer.Option(help="Folder for meta-trainings, which studies share.")] = Path(
         "runs/reproduce"
     ),
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option("--task", help="Of table7, which trains networks; repeatable.  [default: four small tasks]"),
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Of table7: folder of data files.")] = None,
 ) -> None:
-    """Regenerate a published table or figure from NAS tables, on Ray. Interrupted, the same command goes on."""
+    """Regenerate a published table or figure, on Ray. Interrupted, the same command goes on.
+
+    table7 searches and trains networks on tasks; the others need NAS tables alone.
+    """
+    if study is _Study.table7:
+        from cluster.studies.table7.methods import DEFAULT_TASKS
+        from cluster.studies.table7.reproduce import reproduce_table7
+
+        logging.getLogger("ray.tune").setLevel(logging.ERROR)
+        chosen = tasks or list(DEFAULT_TASKS)
+        for path in reproduce_table7(tables, out, work, tasks=chosen, data_dir=data_dir, report=typer.echo):
+            typer.echo(str(path))
+        return
+    if tasks or data_dir:
+        raise typer.BadParameter(f"{study.value} is made from tables alone: --task and --data-dir are of table7.")
     from cluster.studies.registry import STUDIES
     from cluster.studies.study import reproduce
 

@@ -12,7 +12,11 @@ from mpnas_ray.tables.official import OFFICIAL, UNUSED, OfficialColumn
 from mpnas_ray.tables.schema import is_own, read_card, read_task
 from mpnas_ray.tables.table_task import TableTask
 
-__all__ = ["load_file", "load_tasks", "table_files"]
+__all__ = ["BUNDLED_TABLE", "load_file", "load_tasks", "table_files"]
+
+
+BUNDLED_TABLE = Path(__file__).with_name("mini.parquet")
+"""The table that comes with the package: cells of the mixed space on small tasks, trained by us."""
 
 
 def load_tasks(
