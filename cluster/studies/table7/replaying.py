@@ -22,7 +22,7 @@ _KIND = "mpnas-ray replay of table 7"
 def replay_search(table: Path, name: str, predictor: Path | None, seed: int, num_samples: int, out: Path) -> float:
     """Search a task of the table, from a random architecture on, and write the scores asked for. Returns CPU seconds.
 
-    The first architecture makes the seeds differ: given predictor and table, the rest of a search leaves little to chance.
+    The first architecture makes the seeds differ: given predictor and table, little else is left to chance.
     """
     start = time.process_time()
     task = load_tasks(table, [name])[name]
