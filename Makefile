@@ -43,11 +43,12 @@ lint: env  ## Check format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: env  ## Time graph batches, meta-learning and our part in Tune; results go to benchmarks/results
+bench: env  ## Time graph batches, meta-learning, our part in Tune and trials; results go to benchmarks/results
 	$(BIN)/python benchmarks/graph_batches.py
 	$(BIN)/python benchmarks/meta_learning.py
 	$(BIN)/python benchmarks/control_loop.py
 	$(BIN)/python benchmarks/driver_cost.py
+	$(BIN)/python benchmarks/trial_speed.py
 
 clean:  ## Remove the environment and caches; runs stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

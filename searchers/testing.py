@@ -22,6 +22,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -309,9 +310,11 @@ class _Curve(tune.Trainable):
 class SearcherInTuneConformance(_Subject):
     """Whole experiments in Tune; Ray must run already."""
 
-    @pytest.mark.parametrize("scheduler", [ASHAScheduler(max_t=9, grace_period=1), HyperBandScheduler(max_t=9)])
+    @pytest.mark.parametrize(
+        "make_scheduler", [partial(ASHAScheduler, max_t=9, grace_period=1), partial(HyperBandScheduler, max_t=9)]
+    )
     def test_an_experiment_runs_to_its_end(
-        self, make_searcher: MakeSearcher, tmp_path: Path, scheduler: TrialScheduler
+        self, make_searcher: MakeSearcher, tmp_path: Path, make_scheduler: Callable[[], TrialScheduler]
     ) -> None:
         """With failures, NaN, stopped and paused trials, and reused actors."""
         results = tune.Tuner(
@@ -319,7 +322,7 @@ class SearcherInTuneConformance(_Subject):
             param_space={"constant": 3},
             tune_config=tune.TuneConfig(
                 search_alg=make_searcher(seed=0),
-                scheduler=scheduler,
+                scheduler=make_scheduler(),
                 metric=METRIC,
                 mode="max",
                 num_samples=12,

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -152,3 +157,27 @@ def test_a_table_is_built_on_ray(ray_cluster: None, tmp_path: Path) -> None:
     assert report.trainings == {"libras": 2, "digits": 2}
     unit = tmp_path / "own.parquet.work" / "digits" / "00000.0.json"
     assert json.loads(unit.read_text())["seed"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_killed_in_the_middle_it_loses_what_was_under_way_and_nothing_else(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cluster.cli", "table", "build", "--out", "own.parquet", "--task", "libras"]
+    command += ["--num-archs", "12", "--epochs", "2", "--num-train", "60"]
+    work = tmp_path / "own.parquet.work" / "libras"
+    with (tmp_path / "out").open("w") as out:
+        driver = subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=out, start_new_session=True)
+    deadline = time.monotonic() + 200
+    while len(list(work.glob("*.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    time.sleep(2)  # what Ray left behind sees that its driver is gone
+    before = {path: path.stat().st_mtime_ns for path in work.glob("*.json")}
+    assert 3 <= len(before) < 12
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"{12 - len(before)} units of work to do" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(read_curves(tmp_path / "own.parquet")["libras"]) == 12

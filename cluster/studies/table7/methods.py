@@ -28,7 +28,7 @@ def is_small(task: Task) -> bool:
 
 
 def baselines_of(task: Task, num_axes: int) -> dict[str, str]:
-    """Row -> name of the network: WRN, the task's expert or for series the 1-D ResNet, and DASH's search.
+    """Row -> name of the network: WRN, for series the 1-D ResNet, and the task's expert if we have it.
 
     Args:
         task: The task.
@@ -39,7 +39,6 @@ def baselines_of(task: Task, num_axes: int) -> dict[str, str]:
         rows["1-D ResNet"] = "resnet-1d"
     if task.name in _EXPERTS:
         rows[f"expert: {_EXPERTS[task.name]}"] = _EXPERTS[task.name]
-    rows["DASH"] = "dash-search"
     return rows
 
 

@@ -34,7 +34,8 @@ refitted every four results. The best on validation is then trained anew by the 
 the test part.
 WRN, the 1-D ResNet, the experts and what DASH's search chooses are trained by the same recipe on the same data.
 Numbers are
-means ± standard errors over {content["seeds"]["live"]} seeds (of search and training).
+means ± standard errors over {content["seeds"]["live"]} seeds (of search and training). DASH's
+search is done once for each task; what it chose is trained with all seeds.
 
 {searches}
 

@@ -208,21 +208,19 @@ class _OneTask:
         return search_live(self._task, self._reference, predictor, self._preset, seed, name, self._work, self._data_dir)
 
     def _outcomes(self, found: Mapping[str, Sequence[Search]], seeds: int) -> dict[str, list[Outcome]]:
-        """All last trainings; those of what DASH chose come after its search."""
+        """All last trainings; those of what DASH chose come after its search, which is done once: it is the longest."""
         rows: dict[str, list[tuple[Unit, float]]] = {
             name: [(self._unit(name, one.arch, seed), one.training_seconds) for seed, one in enumerate(of_name)]
             for name, of_name in found.items()
         }
         for row, network in baselines_of(self._task, self._num_axes).items():
             rows[row] = [(self._unit(row, network, seed), 0.0) for seed in range(seeds)]
-        self._train([unit for of_row in rows.values() for unit, _ in of_row])
-        derived = []
-        for unit, _ in rows["DASH"]:
-            content = self._read(unit)
-            network = derived_from(self._task, self._num_axes, content["chosen"])
-            derived.append((self._unit("DASH, derived", network, unit.seed), float(content["seconds"])))
-        self._train([unit for unit, _ in derived])
-        rows["DASH"] = derived
+        dash = self._unit("DASH, search", "dash-search", 0)
+        self._train([dash, *(unit for of_row in rows.values() for unit, _ in of_row)])
+        found_by_dash = self._read(dash)
+        network = derived_from(self._task, self._num_axes, found_by_dash["chosen"])
+        rows["DASH"] = [(self._unit("DASH", network, seed), float(found_by_dash["seconds"])) for seed in range(seeds)]
+        self._train([unit for unit, _ in rows["DASH"]])
         return {row: [self._outcome(unit, seconds) for unit, seconds in of_row] for row, of_row in rows.items()}
 
     def _unit(self, row: str, network: str, seed: int) -> Unit:
