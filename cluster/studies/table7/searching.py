@@ -82,5 +82,5 @@ def search_live(
     for trial in read_trials(RunFolder(str(work), name)):
         value = (trial.result or {}).get(task.metric_key)
         if not trial.failed and value is not None and value == value:
-            best.append(better(value, *best[-1:]))
+            best.append(better([value, *best[-1:]]))
     return Search(report.best_arch, tuple(best), report.training_seconds, report.wall_seconds)
