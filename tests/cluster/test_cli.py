@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,32 @@ COMMAND = [sys.executable, "-m", "cluster.cli"]
 TINY = ["--task", "digits", "--space", "nasbench201", "--num-samples", "2", "--epochs", "1"]
 
 
-def mpnas(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+MPNAS = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def mpnas_alone(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_help_is_complete(tmp_path: Path) -> None:
-    top = mpnas("--help", cwd=tmp_path)
+@pytest.fixture
+def mpnas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> MPNAS:
+    """The command in this process, which has imported everything already."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["mpnas", *arguments])
+        with pytest.raises(SystemExit) as ended:  # any other exception would be a traceback
+            main()
+        return subprocess.CompletedProcess(arguments, ended.value.code or 0, *capsys.readouterr())  # type: ignore[arg-type]
+
+    return run
+
+
+def test_help_is_complete(mpnas: MPNAS, tmp_path: Path) -> None:
+    top = mpnas_alone("--help", cwd=tmp_path)
     assert top.returncode == 0
     assert all(command in top.stdout for command in ("search", "tasks", "spaces", "tables"))
-    options = mpnas("search", "--help", cwd=tmp_path).stdout
+    options = mpnas("search", "--help").stdout
     for option in (
         "--task",
         "--space",
@@ -32,6 +50,8 @@ def test_help_is_complete(tmp_path: Path) -> None:
         "--searcher",
         "--max-concurrent",
         "--gpus-per-trial",
+        "--workers-per-trial",
+        "--predictor",
         "--storage",
         "--name",
         "--seed",
@@ -40,28 +60,28 @@ def test_help_is_complete(tmp_path: Path) -> None:
         assert option in options
 
 
-def test_lists(tmp_path: Path) -> None:
-    tasks = mpnas("tasks", cwd=tmp_path).stdout
+def test_lists(mpnas: MPNAS) -> None:
+    tasks = mpnas("tasks").stdout
     assert "darcy" in tasks
     assert "accuracy" in tasks
-    spaces = mpnas("spaces", cwd=tmp_path).stdout
+    spaces = mpnas("spaces").stdout
     for number in ("15,625", "5,425", "13,824", "8,865", "4,096", "1,293,208", "796,556,817", "2.35 billion"):
         assert number in spaces
 
 
 @pytest.mark.data
-def test_tables_are_listed_and_checked(tables_folder: Path, tmp_path: Path) -> None:
-    listed = mpnas("tables", "list", str(tables_folder), cwd=tmp_path)
+def test_tables_are_listed_and_checked(mpnas: MPNAS, tables_folder: Path, tmp_path: Path) -> None:
+    listed = mpnas("tables", "list", str(tables_folder))
     assert listed.returncode == 0
     assert len(listed.stdout.splitlines()) == 1 + 15
     assert "94.373 %" in listed.stdout
     (tmp_path / "transnasbench101_micro.parquet").write_bytes(
         (tables_folder / "transnasbench101_micro.parquet").read_bytes()[:-1000]
     )
-    checked = mpnas("tables", "check", str(tmp_path), cwd=tmp_path)
+    checked = mpnas("tables", "check", str(tmp_path))
     assert checked.returncode == 1
     assert checked.stdout.startswith("transnasbench101_micro.parquet: not readable, ")
-    empty = mpnas("tables", "list", str(tmp_path / "nowhere"), cwd=tmp_path)
+    empty = mpnas("tables", "list", str(tmp_path / "nowhere"))
     assert empty.returncode == 1
     assert empty.stderr.count("\n") == 1
 
@@ -83,25 +103,16 @@ def test_tables_are_listed_and_checked(tables_folder: Path, tmp_path: Path) -> N
         (["--preset", "huge"], "'huge'"),
     ],
 )
-def test_what_cannot_be_is_one_line(
-    tmp_path: Path,
-    arguments: list[str],
-    named: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["mpnas", "search", *TINY, *arguments])
-    with pytest.raises(SystemExit) as ended:  # any other exception would be a traceback
-        main()
-    assert ended.value.code not in (0, 130)
-    assert named in " ".join(capsys.readouterr().err.replace("│", " ").split())
+def test_what_cannot_be_is_one_line(mpnas: MPNAS, tmp_path: Path, arguments: list[str], named: str) -> None:
+    ended = mpnas("search", *TINY, *arguments)
+    assert ended.returncode not in (0, 130)
+    assert named in " ".join(ended.stderr.replace("│", " ").split())
     assert not (tmp_path / "runs").exists(), "nothing was begun"
 
 
-def test_storage_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_storage_that_cannot_be_written_is_one_line(mpnas: MPNAS, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    done = mpnas("search", *TINY, "--storage", str(tmp_path / "file" / "runs"), cwd=tmp_path)
+    done = mpnas("search", *TINY, "--storage", str(tmp_path / "file" / "runs"))
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "cannot be written" in done.stderr
@@ -109,7 +120,7 @@ def test_storage_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.ray
 def test_more_gpus_than_there_are_is_said_at_once(tmp_path: Path) -> None:
-    done = mpnas("search", *TINY, "--gpus-per-trial", "8", cwd=tmp_path)
+    done = mpnas_alone("search", *TINY, "--gpus-per-trial", "8", cwd=tmp_path)
     assert done.returncode == 1
     assert "A trial needs 1 CPU, 8 GPU on one node; the most that a node of this cluster has is" in done.stderr
     assert "Traceback" not in done.stderr
