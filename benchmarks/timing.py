@@ -91,8 +91,9 @@ def summary_table(calls: dict[str, dict[str, float]]) -> list[str]:
 
 
 def facts(*packages: str) -> dict[str, Any]:
+    arguments = ["PATH" if Path(argument).is_absolute() else argument for argument in sys.argv[1:]]  # of this machine
     return {
-        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *arguments]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {name: version(name) for name in packages},
     }
