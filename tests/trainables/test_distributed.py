@@ -20,7 +20,7 @@ from trainables import CellTrainable, DistributedCellTrainable, Task, darcy_task
 from trainables.distributed import DRIVER_RESOURCES
 from trainables.tasks.losses import relative_l2
 from trainables.training import PreparedData, Training, Workers
-from trainables.trial import RECORD_FILE, EarlierTraining
+from trainables.trial import RECORD_FILE
 
 TINY = darcy_task("tiny-distributed", resolution=16, num_train=21, num_validation=9, num_test=8)
 DEAD_ENDS = "mixed:nasbench201:|conv3-d1~0|+|conv1-d1~0|zero~1|+|skip~0|conv5-d1~1|zero~2|"
@@ -117,14 +117,3 @@ def test_a_worker_that_dies_is_replaced_and_the_result_is_that_of_one_worker(
     assert {*reported.columns} >= expected[-1].keys()
     (folder,) = (tmp_path / "run").glob("*/checkpoint_000004")
     assert (folder / RECORD_FILE).exists()
-
-    again = tune.with_parameters(
-        DistributedCellTrainable, task=task, earlier={"fno-2d": EarlierTraining(str(folder), 4, ended=True)}
-    )
-    repeated = tune.Tuner(
-        tune.with_resources(again, DRIVER_RESOURCES),
-        param_space=config,
-        run_config=tune.RunConfig(name="again", storage_path=str(tmp_path), verbose=0),
-    ).fit()
-    assert repeated[0].metrics is not None
-    assert repeated[0].metrics[task.metric_key] == reported[task.metric_key].tolist()[-1]
