@@ -35,7 +35,7 @@ def facts_of(curves: LearningCurves) -> dict[str, Any]:
     texts = np.array([str(arch) for arch in curves.archs])
     second = np.flatnonzero(curves.seeds == 1)
     row_of = {text: row for row, text in enumerate(texts) if curves.seeds[row] == 0}
-    pairs = np.array([(row_of[texts[row]], row) for row in second if texts[row] in row_of]).reshape(-1, 2)
+    pairs = np.array([(row_of[texts[row]], row) for row in second if texts[row] in row_of], dtype=int).reshape(-1, 2)
     differences = last[pairs[:, 0]] - last[pairs[:, 1]]
     epochs = curves.scores.shape[1]
     return {
