@@ -26,7 +26,7 @@ from mpnas_ray.errors import MPNASError, SearcherStateError, SearchSpaceError
 from mpnas_ray.spaces import Architecture, Architectures, SearchSpace, get_space
 from searchers.candidates import Candidates, Constraint, chosen_architectures, keys
 from searchers.hyperparameters import Hyperparameters, SamplerFactory, tpe_sampler
-from searchers.observations import Observations, TrialRecord
+from searchers.observations import EVALUATED, Observations, TrialRecord
 from searchers.starting_points import Evaluated, StartingPoints, plain_config
 from searchers.state import Arrays, read_state, write_state
 from searchers.told_study import ToldStudy
@@ -218,7 +218,7 @@ class ArchitectureSearcher(Searcher):
                 UNDEFINED_METRIC_MODE.format(cls=type(self).__name__, metric=self._metric, mode=self._mode)
             )
         arch = self.space.parse(plain_config(self.space, {"arch": parameters.get("arch")})["arch"])
-        trial_id = f"evaluated-{len(self.observations)}"
+        trial_id = f"{EVALUATED}{len(self.observations)}"
         iteration = len(intermediate_values or []) or 1 if pruned else None
         score = self._to_score(value)
         self._seen.add(self._key(arch))

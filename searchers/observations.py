@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-__all__ = ["Observations", "TrialRecord"]
+__all__ = ["EVALUATED", "Observations", "TrialRecord"]
+
+EVALUATED = "evaluated-"
+"""How the ids of points begin that came with a score from elsewhere."""
 
 Status = Literal["pending", "completed", "failed"]
 
@@ -60,6 +63,13 @@ class Observations:
         failed = failed or record.score is None or not math.isfinite(record.score)
         record.status = "failed" if failed else "completed"
         return not failed
+
+    @property
+    def num_ended(self) -> int:
+        """Trials that ended, well or not; not those that were evaluated elsewhere."""
+        return sum(
+            record.status != "pending" for trial_id, record in self.trials.items() if not trial_id.startswith(EVALUATED)
+        )
 
     def __len__(self) -> int:
         return len(self.trials)

@@ -91,7 +91,6 @@ class PredictorSearch(ArchitectureSearcher):
         self._transfer: TransferCheck | None = None  # the newest
         self._refitting: Refitting | None = None
         self._num_samples: int | None = None  # of the experiment, if Tune has said so
-        self._num_ended = 0  # completions that Tune announced
 
     @property
     def num_refits(self) -> int:
@@ -109,8 +108,7 @@ class PredictorSearch(ArchitectureSearcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """See `ArchitectureSearcher`; after the last trial the refits' actor is released."""
         super().on_trial_complete(trial_id, result, error)
-        self._num_ended += 1
-        if self._refitting is not None and self._num_samples and 0 < self._num_samples <= self._num_ended:
+        if self._refitting is not None and self._num_samples and self.observations.num_ended >= self._num_samples > 0:
             self._refitting.release()
 
     def _propose(self) -> Architecture | Literal["FINISHED"] | None:
@@ -208,7 +206,6 @@ class PredictorSearch(ArchitectureSearcher):
             "refit_every": self._refit_every,
             "num_random": self._num_random,
             "num_samples": self._num_samples,
-            "num_ended": self._num_ended,
             "num_candidates": self._num_candidates,
             "synchronous": self._synchronous,
             "num_refits": self._num_refits,
@@ -226,7 +223,6 @@ class PredictorSearch(ArchitectureSearcher):
     def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
         self._refit_every, self._num_candidates = plain["refit_every"], plain["num_candidates"]
         self._num_random, self._num_samples = plain["num_random"], plain["num_samples"]
-        self._num_ended = plain["num_ended"]
         self._synchronous, self._num_refits = plain["synchronous"], plain["num_refits"]
         self._num_labels_used, self._position = plain["num_labels_used"], plain["position"]
         self._transfer = None if plain["transfer"] is None else TransferCheck(**plain["transfer"])

@@ -331,9 +331,10 @@ def kill_and_resume(tmp_path: Path, num_samples: int, kills: list[int], searcher
     times = Counter(trained.rpartition(" ")[0] for trained in lines)
     assert len(times) == num_samples, "a killed architecture is not given up for another"
     assert sum(times.values()) <= num_samples + 2 * len(kills), "only those under way at a kill are trained again"
-    results = results_of(tmp_path / "runs" / "run")
-    assert results.keys() == times.keys()
-    assert len({arch for arch, found in results.items() if found[-1]["done"]}) == num_samples
+    # Of a trial that ended just before a kill, the result may be in its checkpoint alone: Tune had not written it yet.
+    trials = read_trials(RunFolder.of_run(tmp_path / "runs" / "run"))
+    assert {trial.arch for trial in trials if trial.result and trial.result["done"]} == times.keys()
+    assert searcher != "mpnas" or report.num_refits >= 3, "resumed searchers learn on"
 
 
 def test_killed_and_resumed(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import Architecture, get_space
 from mpnas_ray.tables import TableTask
 from searchers import ArchitectureSearcher, MPNASSearch, RandomSearch
+from searchers.refitting import Refitting
 
 both = pytest.mark.parametrize("kind", [MPNASSearch, RandomSearch])
 
@@ -344,3 +345,26 @@ def test_wrong_arguments_are_refused(arguments: dict[str, Any], named: str) -> N
         mpnas(**arguments)
     with pytest.raises(SearchSpaceError, match="There are"):
         MPNASSearch("nasbench")
+
+
+def test_a_trial_that_is_told_of_again_does_not_bring_the_end_of_the_experiment_nearer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As where a run is resumed, each time: the actor of the refits would be released in the middle of it."""
+    released: list[int] = []
+    monkeypatch.setattr(Refitting, "release", lambda refitting: released.append(1))
+    searcher = MPNASSearch("transnasbench101", predictor=None, seed=0)
+    searcher.set_search_properties("score", "max", {}, num_samples=4)
+    for number in range(3):
+        searcher.suggest(str(number))
+        searcher.on_trial_complete(str(number), {"score": float(number)})
+    searcher.save(str(tmp_path / "state"))
+    resumed = MPNASSearch("transnasbench101", predictor=None, seed=0)
+    resumed.restore(str(tmp_path / "state"))
+    resumed.set_search_properties("score", "max", {}, num_samples=4)
+    for number in range(3):
+        resumed.on_trial_complete(str(number), {"score": float(number)})
+    assert not released
+    resumed.suggest("3")
+    resumed.on_trial_complete("3", error=True)
+    assert released == [1]
