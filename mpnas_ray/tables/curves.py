@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from mpnas_ray.errors import SearchSpaceError, TableError
 from mpnas_ray.spaces import Architectures, get_space
-from mpnas_ray.tables.parquet import floats, integers, opened, read_columns
+from mpnas_ray.tables.parquet import floats, has_card, integers, read_card, read_columns
 from mpnas_ray.tables.table_task import Mode, TableTask
 
 __all__ = ["LearningCurves", "holds_curves", "read_curves", "write_curves"]
@@ -201,7 +201,7 @@ def read_curves(path: str | Path) -> dict[str, LearningCurves]:
         TableError: If the file is damaged or not of this schema.
     """
     path = Path(path)
-    card = _read_card(path)
+    card = _checked_card(path)
     names = ["arch", "task", "seed", "epoch", "score", "train_loss", *_ONCE]
     table = read_columns(path, names, dictionaries=["arch", "task"])
     texts, tasks = table.column("arch").chunk(0), table.column("task").chunk(0)
@@ -252,27 +252,16 @@ def _curves(
 
 def holds_curves(path: Path) -> bool:
     """Whether a file says that it is of this schema."""
-    with opened(path) as file:
-        return _KEY in (file.schema_arrow.metadata or {})
+    return has_card(path, _KEY)
 
 
-def _read_card(path: Path) -> dict[str, Any]:
-    with opened(path) as file:
-        text = (file.schema_arrow.metadata or {}).get(_KEY)
-    if text is None:
-        raise TableError(f"{path} holds no trainings of ours: it has no metadata {_KEY.decode()!r}.")
-    try:
-        card = json.loads(text)
-    except ValueError as error:
-        raise TableError(f"{path}: its metadata {_KEY.decode()!r} is not JSON ({error}).") from error
-    version = card.get("version") if isinstance(card, dict) else None
-    if version != _VERSION:
-        raise TableError(f"{path} is of version {version!r} of our trainings; this program reads version {_VERSION}.")
+def _checked_card(path: Path) -> dict[str, Any]:
+    card = read_card(path, _KEY, _VERSION, "training")
     sound = isinstance(card.get("space"), str) and isinstance(card.get("source"), str)
     sound = sound and isinstance(card.get("licence", 0), str | None) and isinstance(card.get("tasks"), dict)
     if not sound or not all(_is_about_a_task(about) for about in card["tasks"].values()):
         raise TableError(f"{path}: its metadata {_KEY.decode()!r} lacks something, or has it wrong.")
-    return dict(card)
+    return card
 
 
 def _is_about_a_task(about: object) -> bool:

@@ -9,7 +9,7 @@ from mpnas_ray.errors import TableError
 from mpnas_ray.tables.curves import LearningCurves, holds_curves, read_curves
 from mpnas_ray.tables.importing import import_tasks
 from mpnas_ray.tables.official import OFFICIAL, UNUSED, OfficialColumn
-from mpnas_ray.tables.schema import is_own, read_card, read_task
+from mpnas_ray.tables.schema import is_own, read_task, task_card
 from mpnas_ray.tables.table_task import TableTask
 
 __all__ = ["BUNDLED_TABLE", "load_file", "load_tasks", "table_files"]
@@ -77,7 +77,7 @@ def load_file(path: Path, names: Collection[str] | None = None, *, variants: boo
             f"{path} is neither an official table ({', '.join([*OFFICIAL, *UNUSED])}) nor one of ours. "
             f"Take it away, or give it its official name."
         )
-    return [read_task(path)] if names is None or read_card(path)["name"] in names else []
+    return [read_task(path)] if names is None or task_card(path)["name"] in names else []
 
 
 def _trained(curves: Mapping[str, LearningCurves], names: Collection[str] | None, variants: bool) -> list[TableTask]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from mpnas_ray.errors import TableError
 
-__all__ = ["floats", "integers", "opened", "read_columns"]
+__all__ = ["floats", "has_card", "integers", "opened", "read_card", "read_columns"]
 
 
 @contextmanager
@@ -28,6 +29,38 @@ def opened(path: Path) -> Iterator[Any]:
             f"{path} cannot be read as Parquet: it is damaged, cut short or something else ({_first_line(error)}). "
             f"Copy it again from where it came."
         ) from error
+
+
+def has_card(path: Path, key: bytes) -> bool:
+    """Whether a file has key-value metadata of ours under this key."""
+    with opened(path) as file:
+        return key in (file.schema_arrow.metadata or {})
+
+
+def read_card(path: Path, key: bytes, version: int, what: str) -> dict[str, Any]:
+    """The JSON object in a file's metadata under a key; its rows are not read.
+
+    Args:
+        path: The file.
+        key: Of the metadata.
+        version: That is understood, which the object must name.
+        what: That the file holds then, for messages.
+
+    Raises:
+        TableError: If there is none, or one that is not understood.
+    """
+    with opened(path) as file:
+        text = (file.schema_arrow.metadata or {}).get(key)
+    if text is None:
+        raise TableError(f"{path} holds no {what} of ours: it has no metadata {key.decode()!r}.")
+    try:
+        card = json.loads(text)
+    except ValueError as error:
+        raise TableError(f"{path}: its metadata {key.decode()!r} is not JSON ({error}).") from error
+    found = card.get("version") if isinstance(card, dict) else None
+    if found != version:
+        raise TableError(f"{path} is of version {found!r} of our {what}s; this program reads version {version}.")
+    return dict(card)
 
 
 def read_columns(path: Path, columns: Sequence[str], dictionaries: Sequence[str] = ()) -> Any:

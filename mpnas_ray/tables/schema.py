@@ -25,10 +25,10 @@ import pyarrow.parquet as pq
 
 from mpnas_ray.errors import SearchSpaceError, TableError
 from mpnas_ray.spaces import Architectures, get_space
-from mpnas_ray.tables.parquet import floats, opened, read_columns
+from mpnas_ray.tables.parquet import floats, has_card, read_card, read_columns
 from mpnas_ray.tables.table_task import TableTask
 
-__all__ = ["is_own", "read_card", "read_task", "write_task"]
+__all__ = ["is_own", "read_task", "task_card", "write_task"]
 
 _KEY = b"mpnas_table"
 _VERSION = 1
@@ -65,7 +65,7 @@ def read_task(path: str | Path) -> TableTask:
         TableError: If the file is damaged or not of this schema.
     """
     path = Path(path)
-    card = read_card(path)
+    card = task_card(path)
     table = read_columns(path, ["arch", "value"], dictionaries=["arch"])
     texts = table.column("arch").to_pylist()
     if len(set(texts)) < len(texts):
@@ -83,25 +83,12 @@ def read_task(path: str | Path) -> TableTask:
 
 def is_own(path: Path) -> bool:
     """Whether a file says that it is of our schema."""
-    with opened(path) as file:
-        return _KEY in (file.schema_arrow.metadata or {})
+    return has_card(path, _KEY)
 
 
-def read_card(path: Path) -> dict[str, Any]:
+def task_card(path: Path) -> dict[str, Any]:
     """The file's metadata, checked; its rows are not read."""
-    with opened(path) as file:
-        text = (file.schema_arrow.metadata or {}).get(_KEY)
-    if text is None:
-        raise TableError(
-            f"{path} is not a table of ours: it has no metadata {_KEY.decode()!r}. Write it with write_task."
-        )
-    try:
-        card = json.loads(text)
-    except ValueError as error:
-        raise TableError(f"{path}: its metadata {_KEY.decode()!r} is not JSON ({error}).") from error
-    version = card.get("version") if isinstance(card, dict) else None
-    if version != _VERSION:
-        raise TableError(f"{path} is of version {version!r} of our tables; this program reads version {_VERSION}.")
+    card = read_card(path, _KEY, _VERSION, "table")
     wrong = [key for key in _TEXTS if not isinstance(card.get(key), str)]
     wrong += [key for key in _LISTS if not _is_list_of_texts(card.get(key))]
     if not isinstance(card.get("licence", 0), str | None):
@@ -112,8 +99,7 @@ def read_card(path: Path) -> dict[str, Any]:
         raise TableError(
             f"{path}: its metadata {_KEY.decode()!r} lacks {', '.join(dict.fromkeys(wrong))}, or has it wrong."
         )
-    checked: dict[str, Any] = card
-    return checked
+    return card
 
 
 def _is_list_of_texts(value: object) -> bool:
