@@ -18,15 +18,20 @@ Resources = dict[str, float]
 
 
 @contextmanager
-def connected() -> Iterator[None]:
-    """Use the Ray of this process or at ``RAY_ADDRESS``; else start one on this machine and stop it afterwards."""
+def connected(*, dashboard: bool = False) -> Iterator[None]:
+    """Use the Ray of this process or at ``RAY_ADDRESS``; else start one on this machine and stop it afterwards.
+
+    Args:
+        dashboard: Start its dashboard, too, on the loopback address: Ray Train asks it which of its trainings were
+            stopped, and without an answer never gives back their CPUs and GPUs.
+    """
     if ray.is_initialized():
         yield
         return
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False)
     else:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(include_dashboard=dashboard, log_to_driver=False, logging_level=logging.ERROR)
     try:
         yield
     finally:

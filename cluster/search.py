@@ -221,7 +221,7 @@ def _search(
         before = _distinct(read_trials(RunFolder.of_run(settings.extends))) if settings.extends else []
     if RunSettings.read(folder) is None:
         settings.write(folder)
-    with connected():
+    with connected(dashboard=settings.workers_per_trial > 1):
         fitting = most_concurrent(settings.worker_resources, settings.workers_per_trial)
         concurrent = min(fitting, settings.max_concurrent or fitting)
         start = time.time()

@@ -13,7 +13,7 @@ from typing import Any
 
 from cluster.run_folder import RunFolder
 from trainables.networks.named import network_name
-from trainables.trial import RECORD_FILE, WEIGHTS_FILE, EarlierTraining
+from trainables.trial import RECORD_FILE, START_FILE, WEIGHTS_FILE, EarlierTraining
 
 __all__ = ["TrialFiles", "newest_trainings", "read_trials"]
 
@@ -74,8 +74,9 @@ def _read_trial(folder: RunFolder, trial_id: str, files: dict[str, int]) -> Tria
     result = _last_line(folder.read(f"{trial_id}/{_RESULTS}")) if _RESULTS in files else None
     name, record = _newest_checkpoint(folder, trial_id, files)
     config = record["config"] if record else (result or {}).get("config")
-    if config is None and _CONFIG in files:
-        config = _parsed(folder.read(f"{trial_id}/{_CONFIG}"))
+    for name_of_config in (_CONFIG, START_FILE):
+        if config is None and name_of_config in files:
+            config = _parsed(folder.read(f"{trial_id}/{name_of_config}"))
     if not isinstance(config, dict) or not isinstance(config.get("arch", config.get("model")), str):
         return None
     training = None

@@ -17,6 +17,7 @@ from trainables.trial import (
     EarlierTraining,
     build_training,
     device_of,
+    note_start,
     prepare_data,
     read_checkpoint,
     run_epoch,
@@ -79,6 +80,7 @@ class CellTrainable(tune.Trainable):
         return True
 
     def _build(self, config: dict[str, Any]) -> None:
+        note_start(getattr(self, "_storage", None), config)
         name, task = network_name(config), task_of(config, self._given_task)
         self._training = build_training(config, task, self._data(task, config))
         self._config = dict(config)

@@ -22,6 +22,7 @@ from trainables.trial import (
     RECORD_FILE,
     EarlierTraining,
     build_training,
+    note_start,
     prepare_data,
     read_checkpoint,
     run_epoch,
@@ -77,6 +78,7 @@ def DistributedCellTrainable(  # noqa: N802  (stands beside CellTrainable, and i
         tune.report({**_result_of(found), "seconds": 0.0})
         return
     storage = tune.get_context().get_storage()
+    note_start(storage, config)
     resources = dict(worker_resources or {"CPU": 1.0})
     trainer = TorchTrainer(
         _train_as_worker,

@@ -19,10 +19,12 @@ from trainables.training import PreparedData, Training, Workers, recipe_of
 
 __all__ = [
     "RECORD_FILE",
+    "START_FILE",
     "WEIGHTS_FILE",
     "EarlierTraining",
     "build_training",
     "device_of",
+    "note_start",
     "prepare_data",
     "read_checkpoint",
     "run_epoch",
@@ -35,6 +37,10 @@ WEIGHTS_FILE = "training.pt"
 RECORD_FILE = "trial.json"
 """Beside the weights in a checkpoint: ``config`` and last ``result`` of its trial, and ``bytes``, the size of the other
 file, by which a checkpoint whose copying was cut short is known."""
+
+START_FILE = "started.json"
+"""In a trial's folder from its beginning: its config, since Tune's own files come seconds later, which a kill may not
+leave them."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,21 @@ def build_training(
         compiled=bool(config.get("compile", False)),
         workers=workers,
     )
+
+
+def note_start(storage: Any, config: Mapping[str, Any]) -> None:
+    """Leave the config in the trial's folder, so that it is known what was under way if all is killed.
+
+    Args:
+        storage: Tune's storage context of the trial; None outside Tune.
+        config: Of the trial.
+    """
+    if storage is None:
+        return
+    files, folder = storage.storage_filesystem, storage.trial_fs_path
+    files.create_dir(folder)
+    with files.open_output_stream(f"{folder}/{START_FILE}") as file:
+        file.write(json.dumps(dict(config), default=_plain).encode())
 
 
 def run_epoch(training: Training, before: Mapping[str, Any]) -> dict[str, Any]:

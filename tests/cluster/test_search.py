@@ -50,7 +50,6 @@ def waves(data_dir: Path | None) -> TaskData:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.timeout(900)
 def test_trials_of_several_workers_are_searched_stopped_and_extended(tmp_path: Path, data_dir: Path) -> None:
     """Stopped ones leave nothing behind: the next trial needs both CPUs of the cluster."""

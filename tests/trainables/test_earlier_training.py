@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pyarrow.fs import LocalFileSystem
 
 from trainables import CellTrainable, darcy_task
-from trainables.trial import RECORD_FILE, WEIGHTS_FILE, EarlierTraining
+from trainables.trial import RECORD_FILE, START_FILE, WEIGHTS_FILE, EarlierTraining
 
 ARCH = "mixed:nasbench101:|conv3-d1~0|maxpool~0|output~0~1~2|"
 TINY = darcy_task("tiny-earlier", resolution=9, num_train=21, num_validation=10, num_test=10)
@@ -92,10 +93,12 @@ def test_checkpoints_are_numbered_after_the_one_it_began_from(tmp_path: Path, da
     after(1, folder, data_dir)
     trainable = make(data_dir)
     trainable._earlier = {ARCH: EarlierTraining(str(folder), 1)}
-    storage: Any = SimpleNamespace(current_checkpoint_index=1)
+    place = {"storage_filesystem": LocalFileSystem(), "trial_fs_path": str(tmp_path / "trial")}
+    storage: Any = SimpleNamespace(current_checkpoint_index=1, **place)
     trainable._storage = storage
     trainable.reset_config(trainable._config)
     assert storage.current_checkpoint_index == 4
+    assert json.loads((tmp_path / "trial" / START_FILE).read_text())["arch"] == ARCH, "known before its first epoch"
 
 
 def test_the_record_of_a_checkpoint(tmp_path: Path, data_dir: Path) -> None:
