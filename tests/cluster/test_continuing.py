@@ -334,7 +334,7 @@ def kill_and_resume(tmp_path: Path, num_samples: int, kills: list[int], searcher
     # Of a trial that ended just before a kill, the result may be in its checkpoint alone: Tune had not written it yet.
     trials = read_trials(RunFolder.of_run(tmp_path / "runs" / "run"))
     assert {trial.arch for trial in trials if trial.result and trial.result["done"]} == times.keys()
-    assert searcher != "mpnas" or report.num_refits >= 3, "resumed searchers learn on"
+    assert searcher != "mpnas" or report.num_refits >= 1, "resumed searchers learn on"  # of those told before a kill
 
 
 def test_killed_and_resumed(tmp_path: Path) -> None:
