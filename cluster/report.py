@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ray.tune.integration.ray_train import CHECKPOINT_PATH_KEY
+
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import draw, parse_architecture
 
@@ -123,7 +125,9 @@ def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int)
         result
         for result in ended
         if result.error is None
-        and result.checkpoint is not None
+        and (
+            result.checkpoint is not None or CHECKPOINT_PATH_KEY in (result.metrics or {})
+        )  # of one worker, of several
         and math.isfinite((result.metrics or {}).get(metric_key, math.nan))
     ]
     if not finite:
