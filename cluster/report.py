@@ -125,9 +125,7 @@ def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int)
         result
         for result in ended
         if result.error is None
-        and (
-            result.checkpoint is not None or CHECKPOINT_PATH_KEY in (result.metrics or {})
-        )  # of one worker, of several
+        and (result.checkpoint is not None or CHECKPOINT_PATH_KEY in (result.metrics or {}))  # one worker, several
         and math.isfinite((result.metrics or {}).get(metric_key, math.nan))
     ]
     if not finite:
