@@ -156,6 +156,9 @@ def test_trial_files_count_as_far_as_they_are_whole(run: Path, tmp_path: Path) -
             shutil.rmtree(checkpoint)
         (folder / "result.json").unlink()
     (nothing / "params.json").write_text('{"arch": "nasbe')
+    started = {trial.trial_id: trial for trial in read_trials(RunFolder.of_run(copy))}
+    assert started[nothing.name].arch == trials[3].arch, "its own file says what was under way"
+    (nothing / "started.json").unlink()
 
     again = {trial.trial_id: trial for trial in read_trials(RunFolder.of_run(copy))}
     assert again.keys() == {torn.name, first_only.name, bare.name}
