@@ -18,9 +18,8 @@ from timing import RESULTS, facts, write_results
 
 from cluster.studies.plots import save_heat_maps
 from mpnas_ray.spaces import KINDS, get_space
-from mpnas_ray.tables import LearningCurves, read_curves
+from mpnas_ray.tables import BUNDLED_TABLE, LearningCurves, read_curves
 
-TABLE = Path(__file__).parents[1] / "mpnas_ray" / "tables" / "mini.parquet"
 EARLY = (1, 3, 9)
 
 
@@ -83,7 +82,7 @@ def kinds_in(every: dict[str, LearningCurves]) -> dict[str, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", type=Path, default=TABLE)
+    parser.add_argument("--table", type=Path, default=BUNDLED_TABLE)
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     every = read_curves(given.table)

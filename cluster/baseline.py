@@ -158,7 +158,7 @@ def run_baseline(
         return BaselineReport(**report)
     places = {"data_dir": str(Path(data_dir).expanduser().resolve())} if data_dir else {}
     data = task.load_checked(Path(places["data_dir"]) if data_dir else None)
-    _check_shape(model, preset, task, data)
+    _check_shape(config, task, data)
     folder.write(_SETTINGS, json.dumps(config, indent=2) + "\n")
     resources = {"CPU": cpus_per_trial, "GPU": gpus_per_trial}
     with connected():
@@ -180,14 +180,14 @@ def _check_same(config: dict[str, Any], folder: RunFolder) -> None:
         )
 
 
-def _check_shape(model: str, preset: str, task: Task, data: TaskData) -> None:
+def _check_shape(config: dict[str, Any], task: Task, data: TaskData) -> None:
     """Build the network without its weights, so that an error is raised here and not in a worker."""
     shape = task.encoded_shape(data)
     with torch.device("meta"):
-        if model.partition(":")[0] in SPACE_NAMES:
-            build_network(model, shape, task.num_outputs, task.dense, preset)
+        if "arch" in config:
+            build_network(config["arch"], shape, task.num_outputs, task.dense, config["preset"])
         else:
-            build_baseline(model, shape, task.num_outputs, task.dense)
+            build_baseline(config["model"], shape, task.num_outputs, task.dense)
 
 
 def _tuner(config: dict[str, Any], task: Task, folder: RunFolder, resources: Resources, progress: bool) -> tune.Tuner:

@@ -37,6 +37,7 @@ def reproduce(
         typer.Option("--task", help="Of table7, which trains networks; repeatable.  [default: four small tasks]"),
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Of table7: folder of data files.")] = None,
+    gpus_per_trial: Annotated[float, typer.Option(min=0, help="Of table7: GPUs for each training.")] = 0.0,
 ) -> None:
     """Regenerate a published table or figure, on Ray. Interrupted, the same command goes on.
 
@@ -48,11 +49,13 @@ def reproduce(
 
         logging.getLogger("ray.tune").setLevel(logging.ERROR)
         chosen = tasks or list(DEFAULT_TASKS)
-        for path in reproduce_table7(tables, out, work, tasks=chosen, data_dir=data_dir, report=typer.echo):
+        for path in reproduce_table7(
+            tables, out, work, tasks=chosen, data_dir=data_dir, gpus_per_trial=gpus_per_trial, report=typer.echo
+        ):
             typer.echo(str(path))
         return
-    if tasks or data_dir:
-        raise typer.BadParameter(f"{study.value} is made from tables alone: --task and --data-dir are of table7.")
+    if tasks or data_dir or gpus_per_trial:
+        raise typer.BadParameter(f"{study.value} is made from tables alone: other options are of table7.")
     from cluster.studies.registry import STUDIES
     from cluster.studies.study import reproduce
 

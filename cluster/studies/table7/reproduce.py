@@ -90,6 +90,7 @@ def reproduce_table7(
     tasks: Sequence[str] = DEFAULT_TASKS,
     seeds: int = 3,
     replay_seeds: int = 20,
+    gpus_per_trial: float = 0.0,
     data_dir: str | Path | None = None,
     config: MixtureConfig | None = None,
     own_table: Path = BUNDLED_TABLE,
@@ -104,6 +105,7 @@ def reproduce_table7(
         tasks: Names of tasks; of those on full data the files must be there.
         seeds: Of live searches and of trainings.
         replay_seeds: Of searches on our own table.
+        gpus_per_trial: GPUs of each candidate and of each last training; a fraction lets them share one.
         data_dir: Where the user's data files are.
         config: How predictors are meta-learned; `MixtureConfig()` if None.
         own_table: A file of `mpnas tables build`.
@@ -124,7 +126,9 @@ def reproduce_table7(
     results = []
     with connected():
         for reference in tasks:
-            one = _OneTask(reference, every, own, own_table, work_folder, folder, config or MixtureConfig(), report)
+            one = _OneTask(
+                reference, every, own, own_table, work_folder, folder, config or MixtureConfig(), report, gpus_per_trial
+            )
             results.append(one.results(seeds, replay_seeds))
     command = ["mpnas", "reproduce", "table7", "--tables", "DIR"]
     if tuple(tasks) != DEFAULT_TASKS:
@@ -157,11 +161,12 @@ class _OneTask:
         data_dir: Path | None,
         config: MixtureConfig,
         report: Callable[[str], None],
+        gpus: float,
     ) -> None:
         self._reference, self._task = reference, get_task(reference)
         self._tables, self._own_table, self._work, self._data_dir = tables, own_table, work, data_dir
         self._in_own = own.get(f"mixed/{self._task.name}")
-        self._config, self._report = config, report
+        self._config, self._report, self._gpus = config, report, gpus
         self._preset = "small" if is_small(self._task) else "paper"
         self._num_axes = self._task.load_checked(data_dir).train.inputs.ndim - 2
         recipe = self._task.recipe
@@ -205,7 +210,9 @@ class _OneTask:
     def _search(self, search: str, predictor: Path | None, seed: int) -> Search:
         self._report(f"{self._task.name}: search by {search}, seed {seed}")
         name = f"{self._task.name}.{_slug(search)}.{seed}"
-        return search_live(self._task, self._reference, predictor, self._preset, seed, name, self._work, self._data_dir)
+        return search_live(
+            self._task, self._reference, predictor, self._preset, seed, name, self._work, self._data_dir, self._gpus
+        )
 
     def _outcomes(self, found: Mapping[str, Sequence[Search]], seeds: int) -> dict[str, list[Outcome]]:
         """All last trainings; those of what DASH chose come after its search, which is done once: it is the longest."""
@@ -228,14 +235,14 @@ class _OneTask:
 
     def _train(self, units: Sequence[Unit]) -> None:
         jobs = {
-            unit.path(self._task.name): Job((unit, self._course, self._work, False))
+            unit.path(self._task.name): Job((unit, self._course, self._work, self._gpus > 0))
             for unit in units
             if read(unit, self._course, self._work) is None
         }
         if not jobs:
             return
         self._report(f"{self._task.name}: {len(jobs)} trainings by the whole recipe")
-        failures = side_by_side(train, jobs)
+        failures = side_by_side(train, jobs, gpus=self._gpus)
         if failures:
             lines = "".join(f"\n  {name}: {error}" for name, error in failures.items())
             raise RunError(f"{len(failures)} trainings failed; the same command does these again:{lines}")

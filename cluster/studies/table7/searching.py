@@ -50,6 +50,7 @@ def search_live(
     name: str,
     work: Path,
     data_dir: Path | None,
+    gpus_per_trial: float,
 ) -> Search:
     """Search, or read what was found; a search that was stopped goes on.
 
@@ -62,6 +63,7 @@ def search_live(
         name: Of the run's folder.
         work: Where it lies.
         data_dir: Where the user's data files are.
+        gpus_per_trial: Of each candidate.
     """
     report: SearchReport = run_search(
         reference,
@@ -75,6 +77,7 @@ def search_live(
         name=name,
         seed=seed,
         data_dir=data_dir,
+        gpus_per_trial=gpus_per_trial,
         progress=False,
     )
     better = max if task.metric.mode == "max" else min
