@@ -19,7 +19,7 @@ import torch
 from scipy.stats import spearmanr
 from timing import RESULTS, facts, write_results
 
-from cluster.meta_training import meta_learn
+from cluster.meta_training import kept_predictor
 from mpnas_ray.checkpoints import load_checkpoint
 from mpnas_ray.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.predictors import GCNPredictor
@@ -30,13 +30,8 @@ DRAWS = 10
 
 
 def predictor_of(path: Path, sources: dict[str, TableTask]) -> MixturePredictor:
-    config = MixtureConfig()
-    if not path.with_name(f"{path.name}.json").exists():
-        print("meta-learning", path.name, "from", len(sources), "tasks", flush=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        meta_learn(sources, config, path, name=path.name, unfinished=path.with_name(f"{path.name}.training"))
-    predictor, card = load_checkpoint(path)
-    assert set(card.tasks) == set(sources), f"{path} was learned from other tasks: take it away"
+    command = "python benchmarks/mini_gain.py"
+    predictor, _ = load_checkpoint(kept_predictor(sources, MixtureConfig(), path, command=command, report=print))
     assert isinstance(predictor, MixturePredictor)
     return predictor
 

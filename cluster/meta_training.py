@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from mpnas_ray.checkpoints import PredictorCard, save_checkpoint
-from mpnas_ray.errors import TableError
+from mpnas_ray.checkpoints import PredictorCard, load_checkpoint, save_checkpoint
+from mpnas_ray.errors import RunError, TableError
 from mpnas_ray.meta import MetaConfig, MetaPredictor, Progress, meta_train
 from mpnas_ray.mixture import MixtureConfig, MixturePredictor, meta_train_mixture
 from mpnas_ray.tables import TableTask, leaves_out, load_tasks
 
-__all__ = ["MetaLearned", "meta_learn", "run_meta_training"]
+__all__ = ["MetaLearned", "kept_predictor", "meta_learn", "run_meta_training"]
 
 
 def run_meta_training(
@@ -111,6 +111,40 @@ def meta_learn(
     card = PredictorCard.of(name, config, sources, command=command, quality=quality)
     save_checkpoint(out, predictor, card)
     return MetaLearned(predictor, card, seconds)
+
+
+def kept_predictor(
+    sources: Mapping[str, TableTask],
+    config: MetaConfig | MixtureConfig,
+    out: Path,
+    *,
+    command: str,
+    report: Callable[[str], None] | None = None,
+) -> Path:
+    """The checkpoint ``out`` of a study, meta-learned from these tasks if it is not there yet. Returns ``out``.
+
+    Args:
+        sources: Name -> task.
+        config: Of either kind of predictor.
+        out: The checkpoint's files, without ending; an interrupted meta-training goes on from ``<out>.training``.
+        command: What is run, for the card.
+        report: Receives a line if there is something to do.
+
+    Raises:
+        RunError: If the checkpoint there was learned from other tasks, or by other settings.
+    """
+    if out.with_name(f"{out.name}.json").exists():
+        card = load_checkpoint(out)[1]
+        if set(card.tasks) != set(sources) or card.config != config:
+            raise RunError(f"The predictor {out} was learned otherwise: take its files away, and it is made anew.")
+        return out
+    if report is not None:
+        report(f"meta-learning {out.name} from {len(sources)} tasks")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f"{out.name}.training")
+    meta_learn(sources, config, out, name=out.name, unfinished=unfinished, command=command)
+    unfinished.unlink(missing_ok=True)
+    return out
 
 
 def _shown(report: Callable[[str], None], start: float) -> Callable[[Progress], None]:

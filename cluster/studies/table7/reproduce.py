@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.comparison.alone import call_alone
-from cluster.meta_training import meta_learn
+from cluster.meta_training import kept_predictor
 from cluster.ray_cluster import connected
 from cluster.result_files import machine, make_folders, versions, write_whole
 from cluster.side_by_side import Job, side_by_side
@@ -19,7 +19,6 @@ from cluster.studies.table7.page import page_of, save_curves
 from cluster.studies.table7.replaying import read_replay, replay_search
 from cluster.studies.table7.searching import NUM_SAMPLES, Search, search_epochs, search_live
 from cluster.trainings import Course, Unit, read, train
-from mpnas_ray.checkpoints import load_checkpoint
 from mpnas_ray.errors import RunError
 from mpnas_ray.mixture import MixtureConfig
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, load_tasks
@@ -196,16 +195,7 @@ class _OneTask:
         if sources is None:
             return None
         path = self._work / f"{self._task.name}.{_slug(search)}"
-        if path.with_name(f"{path.name}.json").exists():
-            card = load_checkpoint(path)[1]
-            if set(card.tasks) != set(sources) or card.config != self._config:
-                raise RunError(f"The predictor {path} was learned otherwise: take its files away, and it is made anew.")
-            return path
-        self._report(f"{self._task.name}: meta-learning for {search} from {len(sources)} tasks")
-        unfinished = path.with_name(f"{path.name}.training")
-        meta_learn(sources, self._config, path, name=path.name, unfinished=unfinished, command="mpnas reproduce table7")
-        unfinished.unlink(missing_ok=True)
-        return path
+        return kept_predictor(sources, self._config, path, command="mpnas reproduce table7", report=self._report)
 
     def _search(self, search: str, predictor: Path | None, seed: int) -> Search:
         self._report(f"{self._task.name}: search by {search}, seed {seed}")
