@@ -1,0 +1,141 @@
+"""What a zero-cost proxy is, and proxies by name.
+
+A proxy scores a network that was never trained, from its initial weights and at most one mini-batch. What is scored
+is a copy in train mode (batch norm over the batch), so the network given stays as it is. Scores are higher-is-better,
+and NaN where the definition gives no finite number; a NaN is no score and ranks last.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mpnas_ray.errors import TaskError
+from mpnas_ray.spaces import Architectures
+from trainables.networks.limits import NetworkSizes
+
+__all__ = ["Batch", "Loss", "Needs", "Proxy", "get_proxy", "proxy_names", "register_proxy"]
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""``(outputs, targets) -> scalar``, a mean over the samples."""
+
+Needs = Literal["weights", "inputs", "targets", "classes"]
+"""What a proxy looks at, each more than the one before: the network and the shape of its inputs alone, a batch of
+inputs, their targets too, or targets that are classes."""
+
+
+class Batch(NamedTuple):
+    """Some samples as a network reads them.
+
+    Attributes:
+        inputs: Encoded, float32 ``[N, channels, *positions]``.
+        targets: What the loss compares with: int64 classes ``[N]``, or float32 fields ``[N, outputs, *positions]``.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A zero-cost proxy.
+
+    Attributes:
+        name: As in the literature.
+        function: ``(network, batch, loss)`` to the published value. The network is in train mode, and its own: it
+            may change it.
+        needs: What it looks at.
+        description: What it is, and who defined it.
+        sign: 1 if high published values are good, -1 if low ones: scores are the value times this.
+        counted: Gives the same values for many architectures at once without building any, where that can be done.
+        thin: Defined on networks one channel wide and many tiny inputs, which `score_archs` provides.
+    """
+
+    name: str
+    function: Callable[[nn.Module, Batch, Loss], float]
+    needs: Needs
+    description: str
+    sign: Literal[1, -1] = 1
+    counted: Callable[[NetworkSizes, Architectures], NDArray[np.int64]] | None = None
+    thin: bool = False
+
+    def check(self, batch: Batch) -> None:
+        """Refuse a batch that the proxy is not defined on.
+
+        Raises:
+            TaskError: If it needs classes and the targets are none.
+        """
+        if self.needs == "classes" and (batch.targets.dtype != torch.int64 or batch.targets.ndim != 1):
+            raise TaskError(
+                f"The proxy {self.name} compares samples of one class with each other, and these targets are "
+                f"{batch.targets.dtype} of shape {list(batch.targets.shape)}, not classes: choose another proxy."
+            )
+
+    def __call__(self, network: nn.Module, batch: Batch, loss: Loss, *, seed: int = 0) -> float:
+        """Score a network, which is not changed.
+
+        Args:
+            network: On the device of the batch.
+            batch: At least two samples.
+            loss: Of outputs and targets.
+            seed: Of what the proxy or the network draws itself.
+
+        Returns:
+            Higher is better; NaN if the value is not finite.
+
+        Raises:
+            TaskError: If the proxy is not defined for this network or batch.
+        """
+        return self.consume(copy.deepcopy(network), batch, loss, seed=seed)
+
+    def consume(self, network: nn.Module, batch: Batch, loss: Loss, *, seed: int = 0) -> float:
+        """The same, of a network that nobody needs afterwards: copying one takes longer than many a proxy."""
+        self.check(batch)
+        network.train().requires_grad_()
+        for module in network.modules():
+            if getattr(module, "inplace", False):  # hooks would see what later modules made of an output
+                module.inplace = False  # type: ignore[assignment]
+        device = batch.inputs.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.enable_grad():
+            torch.manual_seed(seed)
+            value = self.sign * self.function(network, batch, loss)
+        return value if math.isfinite(value) else math.nan
+
+
+_PROXIES: dict[str, Proxy] = {}
+
+
+def register_proxy(proxy: Proxy) -> Proxy:
+    """Make a proxy known by its name in this process.
+
+    Raises:
+        TaskError: If another proxy has that name.
+    """
+    if _PROXIES.get(proxy.name, proxy) != proxy:
+        raise TaskError(f"There is already a proxy {proxy.name!r}: give yours another name.")
+    _PROXIES[proxy.name] = proxy
+    return proxy
+
+
+def proxy_names() -> list[str]:
+    """Names of all registered proxies."""
+    return list(_PROXIES)
+
+
+def get_proxy(name: str) -> Proxy:
+    """The proxy of that name.
+
+    Raises:
+        TaskError: If there is none; the message lists those there are.
+    """
+    if name not in _PROXIES:
+        raise TaskError(f"There is no proxy {name!r}. There are: {', '.join(_PROXIES)}.")
+    return _PROXIES[name]

@@ -1,0 +1,163 @@
+"""Proxies of many architectures, each as the network with which a training on the task would begin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mpnas_ray.errors import TaskError
+from mpnas_ray.spaces import Architectures
+from trainables.networks.limits import NetworkSizes
+from trainables.networks.network import build_network, get_macro
+from trainables.proxies.registry import Batch, Loss, Proxy
+from trainables.tasks.losses import cross_entropy
+from trainables.tasks.task import Task
+from trainables.training import PreparedData
+
+__all__ = ["Probe", "ProxySettings", "random_probe", "score_archs", "task_probe"]
+
+_THIN_CHANNELS, _THIN_SIDE, _NUM_THIN_INPUTS = 1, 3, 3_000  # of TE-NAS
+
+
+@dataclass(frozen=True)
+class ProxySettings:
+    """What proxies depend on besides network and task; kept with their values.
+
+    Attributes:
+        preset: Sizes of the networks.
+        batch_size: Samples of the one batch, at least 2.
+        seed: Of weights, batch and whatever else is drawn.
+        inputs: ``task``: samples of the training part. ``random``: standard normal numbers in their place, with the
+            targets of those samples.
+
+    Raises:
+        TaskError: If one is out of range.
+    """
+
+    preset: str = "small"
+    batch_size: int = 32
+    seed: int = 0
+    inputs: Literal["task", "random"] = "task"
+
+    def __post_init__(self) -> None:
+        get_macro(self.preset)
+        if self.batch_size < 2:
+            raise TaskError(f"Proxies compare samples: batch_size must be at least 2, not {self.batch_size}.")
+        if self.inputs not in ("task", "random"):
+            raise TaskError(f"inputs is 'task' or 'random', not {self.inputs!r}.")
+
+    def __str__(self) -> str:
+        return f"preset {self.preset}, batch size {self.batch_size}, seed {self.seed}, inputs {self.inputs}, train mode"
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """What networks are scored on.
+
+    Attributes:
+        batch: On the device to compute on.
+        loss: Of outputs and targets.
+        num_outputs: Of the networks.
+        dense: Whether they predict at every position.
+    """
+
+    batch: Batch
+    loss: Loss
+    num_outputs: int
+    dense: bool = False
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return tuple(self.batch.inputs.shape[1:])
+
+
+def task_probe(task: Task, data: PreparedData, settings: ProxySettings) -> Probe:
+    """A random batch of the training part of a task, encoded as in trainings.
+
+    Raises:
+        TaskError: If the part has fewer samples than a batch.
+    """
+    train = data.parts["train"]
+    if settings.batch_size > len(train):
+        raise TaskError(
+            f"A batch of {settings.batch_size} is larger than the training part of {task.name}, which has {len(train)} "
+            f"samples: take a smaller batch_size."
+        )
+    generator = torch.Generator().manual_seed(settings.seed)
+    rows = torch.randperm(len(train), generator=generator)[: settings.batch_size].to(train.inputs.device)
+    inputs = train.inputs[rows]
+    if settings.inputs == "random":
+        inputs = torch.randn(inputs.shape, generator=generator).to(inputs)
+    return Probe(Batch(inputs, train.targets[rows]), _Decoded(data.decoder, task.loss), task.num_outputs, task.dense)
+
+
+def random_probe(input_shape: Sequence[int], num_classes: int, settings: ProxySettings) -> Probe:
+    """Standard normal inputs and uniform classes: for tables whose data set is not at hand (Mellor et al. 2021 found
+    that scores change little by it).
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
+    inputs = torch.randn(settings.batch_size, *input_shape, generator=generator)
+    targets = torch.randint(num_classes, (settings.batch_size,), generator=generator)
+    return Probe(Batch(inputs, targets), cross_entropy, num_classes)
+
+
+def score_archs(proxy: Proxy, archs: Architectures, probe: Probe, settings: ProxySettings) -> NDArray[np.float64]:
+    """The proxy's score of each architecture, ``[N]``; higher is better, NaN where there is none.
+
+    A cell without a path from input to output computes a constant. What such a network scores on a batch says nothing,
+    so it has no score by proxies that look at one; of the others, it has what their definition gives.
+
+    Raises:
+        TaskError: If the proxy is not defined for these networks or this task.
+    """
+    proxy.check(probe.batch)
+    if proxy.counted is not None:
+        sizes = NetworkSizes(probe.input_shape, probe.num_outputs, probe.dense, settings.preset)
+        return proxy.counted(sizes, archs).astype(np.float64)
+    scores = np.full(len(archs), np.nan)
+    there = np.ones(len(archs), dtype=bool) if proxy.needs == "weights" else archs.graphs().live().any(axis=1)
+    batch = _thin_batch(probe, settings) if proxy.thin else probe.batch
+    for row in np.flatnonzero(there).tolist():
+        network = _network(str(archs[row]), batch, probe, settings, thin=proxy.thin)
+        scores[row] = proxy.consume(network, batch, probe.loss, seed=settings.seed)
+    return scores
+
+
+@dataclass(frozen=True, eq=False)
+class _Decoded:
+    """A task's loss of what a network gives."""
+
+    decoder: nn.Module
+    loss: Loss
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.loss(self.decoder(outputs), targets)
+
+
+def _network(arch: str, batch: Batch, probe: Probe, settings: ProxySettings, *, thin: bool) -> nn.Module:
+    """Weights are those of a training of this seed."""
+    channels = tuple(_THIN_CHANNELS for _ in get_macro(settings.preset).channels) if thin else None
+    cells = 1 if thin else None
+    shape = tuple(batch.inputs.shape[1:])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = build_network(
+            arch, shape, probe.num_outputs, probe.dense, settings.preset, cells_per_stack=cells, channels=channels
+        )
+    return network.to(batch.inputs.device)
+
+
+def _thin_batch(probe: Probe, settings: ProxySettings) -> Batch:
+    """3,000 inputs of one channel and nine positions, which have no targets."""
+    num_axes = len(probe.input_shape) - 1
+    sides = [_THIN_SIDE] * 2 if num_axes == 2 else [_THIN_SIDE**2]
+    generator = torch.Generator().manual_seed(settings.seed)
+    inputs = torch.randn(_NUM_THIN_INPUTS, _THIN_CHANNELS, *sides, generator=generator)
+    return Batch(inputs.to(probe.batch.inputs.device), torch.zeros(0))
