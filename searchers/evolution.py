@@ -60,13 +60,17 @@ class RegularizedEvolution(NeighborSearch):
         alive_or_pending = sum(record.status != "failed" for record in records)
         archs, labels = self.observations.labels()
         if alive_or_pending < self._population_size or not archs:
-            return self._random_unseen() or "FINISHED"
+            return self._first()
         rng = self._next_rng()
         # Age is counted from the proposal, so that a restored search knows it too.
         population = np.arange(max(0, len(archs) - self._population_size), len(archs))
         sample = rng.choice(population, self._sample_size)
         parent = self.space.parse(archs[sample[np.argmax(labels[sample])]])
         return self._child(parent, rng) or self._random_unseen() or "FINISHED"
+
+    def _first(self) -> Architecture | Literal["FINISHED"] | None:
+        """The next of the first population."""
+        return self._random_unseen() or "FINISHED"
 
     def _child(self, parent: Architecture, rng: np.random.Generator) -> Architecture | None:
         """One mutation away from the parent; further where all those were proposed before. None if that fails too."""

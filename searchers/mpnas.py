@@ -14,6 +14,7 @@ from searchers.candidates import Constraint
 from searchers.hyperparameters import SamplerFactory, tpe_sampler
 from searchers.predictor_search import PredictorSearch
 from searchers.starting_points import Evaluated
+from searchers.zero_cost import Score
 
 __all__ = ["MPNASSearch"]
 
@@ -68,6 +69,7 @@ class MPNASSearch(PredictorSearch):
         max_concurrent: int | None = None,
         synchronous: bool = False,
         *,
+        prior_score: Score | None = None,
         evaluated: Evaluated | None = None,
         constraint: Constraint | None = None,
         twins: bool = False,
@@ -90,6 +92,10 @@ class MPNASSearch(PredictorSearch):
             seed: Makes sequential runs reproducible if ``synchronous`` is set.
             max_concurrent: Most trials under way at a time; ``TuneConfig(max_concurrent_trials=...)`` does the same.
             synchronous: Give out nothing while a new ranking is due, so that every proposal knows all results.
+            prior_score: A zero-cost score: N architectures -> a number for each ``[N]``, higher is better, NaN where
+                there is none. The best of each ranking are put in a new order, by the mean of their ranks by predictor
+                and by score, whose weight fades as results come in (`searchers.zero_cost.prior_weight`). Computed where
+                rankings are made, beside the trials. It is not part of the saved state.
             evaluated: Results of an earlier experiment (what ``tuner.fit()`` gave), of a NAS table of the same metric,
                 or pairs of an architecture and its metric: they are learned from and not run again.
             constraint: N architectures (`mpnas_ray.spaces.Architectures`) -> whether each may be proposed, bool
@@ -107,6 +113,7 @@ class MPNASSearch(PredictorSearch):
             _resolve(predictor, space if isinstance(space, SearchSpace) else get_space(space)),
             acquisition="mean",
             guard=GaussianProcessPredictor(),
+            prior_score=prior_score,
             refit_every=refit_every,
             num_candidates=num_candidates,
             synchronous=synchronous,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,11 +17,14 @@ from searchers.refitting import Refitting
 from searchers.settings import SearcherSettings
 from searchers.state import Arrays
 from searchers.transfer_check import TransferCheck
+from searchers.zero_cost import PriorScore, Score
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = ["PredictorSearch"]
+
+logger = logging.getLogger(__name__)
 
 _CHECK_EVERY = 4
 """New results that call for asking again whether transfer helps."""
@@ -47,6 +51,7 @@ class PredictorSearch(ArchitectureSearcher):
         *,
         acquisition: Acquisition = "ei",
         guard: Predictor | None = None,
+        prior_score: Score | None = None,
         refit_every: int = 4,
         num_random: int = 2,
         num_candidates: int = 10_000,
@@ -65,6 +70,7 @@ class PredictorSearch(ArchitectureSearcher):
                 mean.
             guard: For a meta-learned predictor: one that is not, whose proposals of greatest expected improvement
                 alternate with its own, and replace them where the results say that transfer hurts.
+            prior_score: See `MPNASSearch`.
             refit_every: Number of new results that call for a new ranking.
             num_random: Results before the first fit of a predictor that is not meta-learned.
             num_candidates: Candidates that are sampled and ranked each time; spaces of up to 20,000 are ranked whole.
@@ -79,6 +85,7 @@ class PredictorSearch(ArchitectureSearcher):
         self._predictor = predictor
         self._acquisition = acquisition
         self._guard = guard
+        self._prior_score = None if prior_score is None else PriorScore(prior_score)
         self._refit_every = refit_every
         self._num_random = num_random
         self._num_candidates = num_candidates
@@ -87,7 +94,7 @@ class PredictorSearch(ArchitectureSearcher):
         self._position = 0  # of the next candidate in the ranking
         self._num_refits = 0
         self._num_labels_used = 0  # by the newest refit, finished or failed
-        self._zero_shot_due = isinstance(predictor, MetaLearned)
+        self._zero_shot_due = isinstance(predictor, MetaLearned) or prior_score is not None
         self._transfer: TransferCheck | None = None  # the newest
         self._refitting: Refitting | None = None
         self._num_samples: int | None = None  # of the experiment, if Tune has said so
@@ -158,7 +165,14 @@ class PredictorSearch(ArchitectureSearcher):
 
     def _new_refitting(self) -> Refitting:
         return Refitting(
-            Ranker(self._candidates, self._predictor, self._acquisition, self._num_candidates, self._guard)
+            Ranker(
+                self._candidates,
+                self._predictor,
+                self._acquisition,
+                self._num_candidates,
+                self._guard,
+                self._prior_score,
+            )
         )
 
     def _attempt(self, step: Callable[[], Ranking | None], request: RankingRequest) -> None:
@@ -186,6 +200,10 @@ class PredictorSearch(ArchitectureSearcher):
         if ranking.transfer is not None:
             self._transfer = ranking.transfer
             event |= {"transfer": str(ranking.transfer), "transfer_verdict": ranking.transfer.verdict}
+        if self._prior_score is not None:
+            event["unusable_scores"] = ranking.num_unusable
+        if ranking.num_unusable:
+            logger.warning("%d architectures have no usable score: the score ranks them last.", ranking.num_unusable)
         self.events.append(event)
 
     def _explain(self, arch: Architecture) -> dict[str, Any]:
@@ -218,7 +236,7 @@ class PredictorSearch(ArchitectureSearcher):
             return plain, {}
         ranking = self._ranking
         plain["ranking"] = {"num_points": ranking.num_points, "seconds": ranking.seconds}
-        return plain, {"codes": ranking.codes, "keys": ranking.keys, "predicted": ranking.predicted}
+        return plain, ranking.arrays()
 
     def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
         self._refit_every, self._num_candidates = plain["refit_every"], plain["num_candidates"]

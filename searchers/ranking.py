@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +17,9 @@ from mpnas_ray.spaces import Architectures
 from searchers.acquisition import Acquisition, Uncertain, acquire
 from searchers.candidates import Candidates, keys
 from searchers.transfer_check import TransferCheck, check_transfer
+from searchers.zero_cost import NUM_SCORED, PriorScore, Score, scores_of
 
-__all__ = ["Ranker", "Ranking", "RankingRequest", "random_ranking"]
+__all__ = ["Ranker", "Ranking", "RankingRequest", "random_ranking", "score_ranking"]
 
 _MOST_POINTS = 500
 """A predictor learns from the better half of so many, and the newest others: closed forms cost the cube of it."""
@@ -66,10 +68,11 @@ class Ranking:
     Attributes:
         codes: int8 ``[N, code_length]``.
         keys: Of `searchers.candidates.keys`, uint64 ``[N]``.
-        predicted: Predicted scores, float64 ``[N]``; empty for a random order.
+        predicted: Predicted scores, float64 ``[N]``; empty for an order that no predictor made.
         num_points: Number of labels behind it.
         seconds: What it took.
         transfer: What the results say of what was learned on other tasks, if that was asked.
+        num_unusable: Candidates that have no finite zero-cost score, of those that were scored.
     """
 
     codes: NDArray[np.int8]
@@ -78,9 +81,14 @@ class Ranking:
     num_points: int
     seconds: float
     transfer: TransferCheck | None = None
+    num_unusable: int = 0
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Those of its arguments that are arrays, by name."""
+        return {"codes": self.codes, "keys": self.keys, "predicted": self.predicted}
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,7 @@ class Ranker:
         guard: For a meta-learned predictor: one without it, whose proposals alternate with its own, and replace them
             where transfer hurts. None for no guard.
         num_candidates: How many to sample where the candidates are too many to list.
+        prior_score: A zero-cost score to fuse the predictor's order with; None for none.
     """
 
     candidates: Candidates
@@ -101,6 +110,7 @@ class Ranker:
     acquisition: Acquisition
     num_candidates: int
     guard: Predictor | None = None
+    prior_score: PriorScore | None = None
 
     def rank(self, request: RankingRequest) -> Ranking:
         """Fit the predictor, and rank all candidates if they are few, else a fresh sample.
@@ -108,6 +118,9 @@ class Ranker:
         Raises:
             PredictorError: If the predictor gives something else than a finite number for each candidate.
         """
+        meta_learned = isinstance(self.predictor, MetaLearned)
+        if self.prior_score is not None and not request.archs and not meta_learned:
+            return replace(score_ranking(self.candidates, self.prior_score, NUM_SCORED, request), predicted=np.empty(0))
         torch.set_num_threads(1)  # trials run beside this
         start = time.perf_counter()
         rng = np.random.default_rng(request.seed)
@@ -118,7 +131,9 @@ class Ranker:
         predicted, order = _order(predictor, self.acquisition, archs, measured, points, rng)
         unseen = ~np.isin(found, request.seen)
         order = order[unseen[order]]  # first of all: what was seen would otherwise spoil the turns of a guard
-        check = None
+        check, num_unusable = None, 0
+        if self.prior_score is not None:
+            order, num_unusable = self.prior_score.reorder(order, archs, len(request.archs), meta_learned=meta_learned)
         if isinstance(self.predictor, MetaLearned) and self.guard is not None and len(measured) >= _GUARDED_FROM:
             if request.check:
                 check = check_transfer(self.predictor, self.guard, measured, points.labels, request.seed)
@@ -140,6 +155,7 @@ class Ranker:
             num_points=len(request.archs),
             seconds=time.perf_counter() - start,
             transfer=check,
+            num_unusable=num_unusable,
         )
 
     def _drawn(self, rng: np.random.Generator) -> tuple[Architectures, NDArray[np.uint64]]:
@@ -189,3 +205,27 @@ def random_ranking(candidates: Candidates, num_candidates: int, rng: np.random.G
     start = time.perf_counter()
     archs = candidates.sample(num_candidates, rng)
     return Ranking(archs.codes, keys(archs, candidates.twins), np.empty(0), 0, time.perf_counter() - start)
+
+
+def score_ranking(candidates: Candidates, score: Score, num_scored: int, request: RankingRequest) -> Ranking:
+    """A random sample of the candidates that were not seen, the best by a score first, those without one last.
+
+    Raises:
+        Exception: What the score raises.
+    """
+    torch.set_num_threads(1)  # trials run beside this
+    start = time.perf_counter()
+    archs = candidates.sample(num_scored + len(request.seen), np.random.default_rng(request.seed))
+    found = keys(archs, candidates.twins)
+    unseen = np.flatnonzero(~np.isin(found, request.seen))[:num_scored]
+    archs, found = archs[unseen], found[unseen]
+    scores = scores_of(score, archs) if len(archs) else np.empty(0)
+    order = np.argsort(-scores, kind="stable")  # puts NaN last
+    return Ranking(
+        archs.codes[order],
+        found[order],
+        scores[order],
+        num_points=0,
+        seconds=time.perf_counter() - start,
+        num_unusable=int(np.isnan(scores).sum()),
+    )

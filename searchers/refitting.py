@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import ray
 from ray.exceptions import RayActorError
 
-from searchers.ranking import Ranker, Ranking, RankingRequest
+from searchers.ranking import Ranking, RankingRequest
 
-__all__ = ["Refitting"]
+__all__ = ["MakesRankings", "Refitting"]
 
 _MOST_RESTARTS = 3
 """Of the actor for one request: a request that kills it each time is given up."""
+
+
+class MakesRankings(Protocol):
+    """What `Refitting` runs, as `searchers.ranking.Ranker`: can be pickled."""
+
+    def rank(self, request: RankingRequest) -> Ranking:
+        """May take its time."""
+        ...
 
 
 class Refitting:
@@ -22,7 +30,7 @@ class Refitting:
     what that knows of the candidates.
     """
 
-    def __init__(self, ranker: Ranker) -> None:
+    def __init__(self, ranker: MakesRankings) -> None:
         """Nothing is started yet."""
         self._ranker = ranker
         self._actor: Any = None
@@ -82,7 +90,7 @@ class Refitting:
 
 
 class _RankingActor:
-    def __init__(self, ranker: Ranker) -> None:
+    def __init__(self, ranker: MakesRankings) -> None:
         self._ranker = ranker
 
     def rank(self, request: RankingRequest) -> Ranking:

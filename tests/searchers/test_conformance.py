@@ -13,11 +13,13 @@ from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask
 from searchers import (
     ArchitectureSearcher,
+    AREASearch,
     BANANASSearch,
     GaussianProcessSearch,
     LocalSearch,
     MeanRankSearch,
     MPNASSearch,
+    NASWOTSearch,
     NearestTaskSearch,
     PredictorSearch,
     RandomSearch,
@@ -65,6 +67,13 @@ class TestModelledRivals(OurKeys, SearcherConformance):
         return partial(kind, "transnasbench101", refit_every=8, synchronous=True)
 
 
+@pytest.mark.parametrize("kind", [partial(NASWOTSearch, num_scored=25), partial(AREASearch, population_size=6)])
+class TestScored(OurKeys, SearcherConformance):
+    @pytest.fixture
+    def make_searcher(self, kind: Callable[..., ArchitectureSearcher]) -> MakeSearcher:
+        return partial(kind, "transnasbench101", score=lambda archs: (archs.codes == 3).sum(axis=1))
+
+
 @pytest.mark.parametrize("kind", [MeanRankSearch, NearestTaskSearch])
 class TestTransferRivals(OurKeys, SearcherConformance):
     @pytest.fixture
@@ -110,6 +119,7 @@ class TestMPNASSearchInTune(OurKeys, SearcherInTuneConformance):
         partial(MPNASSearch, predictor=None, synchronous=True),
         partial(MeanRankSearch, sources=SOURCES),
         partial(NearestTaskSearch, sources=SOURCES),
+        partial(AREASearch, score=lambda archs: (archs.codes == 3).sum(axis=1), population_size=6),
     ],
 )
 class TestTheOthersInTune(OurKeys, SearcherInTuneConformance):

@@ -1,0 +1,127 @@
+"""Sampled candidates, the best by a score first: scored once, beside the trials."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mpnas_ray.spaces import Architecture
+from searchers.candidates import Candidates
+from searchers.ranking import Ranking, RankingRequest, score_ranking
+from searchers.refitting import Refitting
+from searchers.state import Arrays
+from searchers.zero_cost import Score
+
+__all__ = ["ScoredSamples"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _ScoreRanker:
+    """Makes rankings by a score alone; see `searchers.refitting`."""
+
+    candidates: Candidates
+    score: Score
+    num_scored: int
+
+    def rank(self, request: RankingRequest) -> Ranking:
+        """See `score_ranking`."""
+        return score_ranking(self.candidates, self.score, self.num_scored, request)
+
+
+class ScoredSamples:
+    """Samples of candidates that are scored and then given out best first, one sample at a time.
+
+    Attributes:
+        num_scored: Candidates of a sample.
+        num_samples: Samples that were scored so far.
+    """
+
+    def __init__(self, score: Score, num_scored: int) -> None:
+        """Nothing is scored yet."""
+        self.num_scored = num_scored
+        self.num_samples = 0
+        self._score = score
+        self._ranking: Ranking | None = None
+        self._position = 0
+        self._refitting: Refitting | None = None
+
+    def score_anew(self, candidates: Candidates, seen: set[int], seed: int) -> dict[str, Any] | None:
+        """Score a new sample of what was not seen. Waits for nothing.
+
+        Returns:
+            What there is to say of it, for telemetry; None while it is being scored: ask again.
+
+        Raises:
+            Exception: What the score raised; asked again, it begins anew.
+        """
+        if self._refitting is None:
+            self._refitting = Refitting(_ScoreRanker(candidates, self._score, self.num_scored))
+        if self._refitting.under_way is not None:
+            ranking = self._refitting.poll()
+        else:
+            # Differs between samples, and is the same again when a restored searcher repeats one that was cut off.
+            seed = int(np.random.SeedSequence([seed, self.num_samples]).generate_state(1)[0])
+            request = RankingRequest([], np.empty(0), np.fromiter(seen, dtype=np.uint64), seed)
+            ranking = self._refitting.start(request)
+        if ranking is None:
+            return None
+        self._refitting = None  # its actor ends: it may be long until it is needed again, if ever
+        self._ranking, self._position, self.num_samples = ranking, 0, self.num_samples + 1
+        if ranking.num_unusable:
+            logger.warning(
+                "%d of %d architectures have no usable score: they rank last.", ranking.num_unusable, len(ranking)
+            )
+        return {
+            "event": "scored",
+            "candidates": len(ranking),
+            "unusable_scores": ranking.num_unusable,
+            "seconds": ranking.seconds,
+        }
+
+    def take(self, candidates: Candidates, seen: set[int], most: int | None = None) -> Architecture | None:
+        """The best that was neither taken nor seen; None where there is no more.
+
+        Args:
+            candidates: What the sample is of.
+            seen: Keys.
+            most: How many of the sample may be taken at all; None for all.
+        """
+        ranking = self._ranking
+        while ranking is not None and self._position < len(ranking.codes[:most]):
+            place = self._position
+            self._position += 1
+            if int(ranking.keys[place]) not in seen:
+                return candidates.space.architecture(ranking.codes[place])
+        return None
+
+    def explain(self, key: int) -> dict[str, Any]:
+        """Score and rank of the candidate just taken, whose key this is; nothing of another one."""
+        place = self._position - 1
+        if self._ranking is None or place < 0 or int(self._ranking.keys[place]) != key:
+            return {}
+        score = float(self._ranking.predicted[place])
+        return {"score": score if np.isfinite(score) else None, "rank": place + 1}
+
+    def state(self) -> tuple[dict[str, Any], Arrays]:
+        """For a searcher's state file. The score is not part of it."""
+        plain: dict[str, Any] = {
+            "num_scored": self.num_scored,
+            "num_samples": self.num_samples,
+            "position": self._position,
+            "seconds": None if self._ranking is None else self._ranking.seconds,
+        }
+        return plain, {} if self._ranking is None else self._ranking.arrays()
+
+    def set_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
+        """Inverse of `state`."""
+        self.num_scored, self.num_samples = plain["num_scored"], plain["num_samples"]
+        self._position, self._refitting, self._ranking = plain["position"], None, None
+        if plain["seconds"] is not None:
+            self._ranking = Ranking(
+                arrays["codes"], arrays["keys"], arrays["predicted"], num_points=0, seconds=plain["seconds"]
+            )
