@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables import TableTask, write_task
 from mpnas_ray.tables.schema import task_card
 from mpnas_ray.tables.stratified import draw_stratified
-from trainables.proxies import Probe, ProxySettings, get_proxy, score_archs, task_probe
+from trainables.proxies import Inputs, Probe, ProxySettings, get_proxy, score_archs, task_probe
 from trainables.tasks.task import get_task
 from trainables.training import PreparedData
 
@@ -44,14 +44,20 @@ class ZeroCostScore:
     Attributes:
         task: Name of the task (`trainables.get_task`), which the process must know.
         proxy: Name of the proxy (`trainables.proxies`).
-        settings: What else its values depend on.
+        preset: Sizes of the networks; see `ProxySettings`, as for the next three.
+        batch_size: Samples of the one batch.
+        seed: Of weights and batch.
+        inputs: ``task`` or ``random``.
         data_dir: Where the user's data files are; the task's own place if None.
         device: Where to compute.
     """
 
     task: str
     proxy: str
-    settings: ProxySettings = _DEFAULT
+    preset: str = "small"
+    batch_size: int = 32
+    seed: int = 0
+    inputs: Inputs = "task"
     data_dir: Path | None = None
     device: str = "cpu"
 
@@ -64,6 +70,11 @@ class ZeroCostScore:
         """
         with _one_thread():
             return score_archs(get_proxy(self.proxy), archs, self.probe, self.settings)
+
+    @property
+    def settings(self) -> ProxySettings:
+        """What values depend on besides task and proxy."""
+        return ProxySettings(self.preset, self.batch_size, self.seed, self.inputs)
 
     @property
     def probe(self) -> Probe:
@@ -162,10 +173,13 @@ def score_proxies(
         raise RunError("Scoring needs a proxy and an architecture.")
     searched = get_space(space)
     data_path = Path(data_dir).expanduser().resolve() if data_dir else None
-    device = "cuda" if gpus else "cpu"
     names = list(dict.fromkeys(proxies))
-    for name in names:  # here an error is one line, not one for each unit
-        get_proxy(name).check(ZeroCostScore(task, name, settings, data_path).probe.batch)
+    scores = {
+        name: ZeroCostScore(task, name, **asdict(settings), data_dir=data_path, device="cuda" if gpus else "cpu")
+        for name in names
+    }
+    for name, score in scores.items():  # here an error is one line, not one for each unit
+        get_proxy(name).check(replace(score, device="cpu").probe.batch)
     folder = Path(out).resolve()
     work_folder = Path(work).resolve() if work else folder / "work"
     tables = {name: _Table(searched, task, name, settings) for name in names}
@@ -175,7 +189,7 @@ def score_proxies(
     archs = _choose(searched, num_archs)
     units = {
         name: [
-            _Unit(ZeroCostScore(task, name, settings, data_path, device), number, tuple(str(arch) for arch in chunk))
+            _Unit(scores[name], number, tuple(str(arch) for arch in chunk))
             for number, chunk in enumerate(_chunks(archs))
         ]
         for name in names

@@ -47,7 +47,7 @@ def scored_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_callable_scores_what_a_training_begins_with() -> None:
     archs = draw_stratified(get_space("mixed"), 3)
-    score = pickle.loads(pickle.dumps(ZeroCostScore("digits", "l2_norm", SETTINGS)))
+    score = pickle.loads(pickle.dumps(ZeroCostScore("digits", "l2_norm", batch_size=8)))
     threads = torch.get_num_threads()
     values = score(archs)
     assert torch.get_num_threads() == threads
@@ -55,16 +55,16 @@ def test_a_callable_scores_what_a_training_begins_with() -> None:
     network = build_network(archs[1], (1, 8, 8), 10, preset="small")
     probe = score.probe
     assert values[1] == get_proxy("l2_norm")(network, probe.batch, probe.loss)
-    assert probe is ZeroCostScore("digits", "snip", SETTINGS).probe, "read once a process"
+    assert probe is ZeroCostScore("digits", "snip", batch_size=8).probe, "read once a process"
     assert values.dtype == np.float64
     assert len(score(archs[:0])) == 0
 
 
 def test_the_batch_is_of_the_training_part_or_random() -> None:
     train = PreparedData(get_task("digits"), None, torch.device("cpu")).parts["train"]
-    own = ZeroCostScore("digits", "snip", SETTINGS).probe.batch
-    random = ZeroCostScore("digits", "snip", ProxySettings(batch_size=8, inputs="random")).probe.batch
-    other = ZeroCostScore("digits", "snip", ProxySettings(batch_size=8, seed=1)).probe.batch
+    own = ZeroCostScore("digits", "snip", batch_size=8).probe.batch
+    random = ZeroCostScore("digits", "snip", batch_size=8, inputs="random").probe.batch
+    other = ZeroCostScore("digits", "snip", batch_size=8, seed=1).probe.batch
     assert own.inputs.shape == random.inputs.shape == other.inputs.shape == (8, 1, 8, 8)
     assert torch.equal(own.targets, random.targets)
     assert not torch.equal(own.inputs, other.inputs)
@@ -87,7 +87,7 @@ def test_tables_grow_and_nothing_is_scored_twice(tmp_path: Path, scored_here: li
         assert task.datasets == ("handwritten-digits",)
         for fact in ("preset small", "batch size 8", "seed 0", "inputs task", "train mode"):
             assert fact in task.source
-    params = ZeroCostScore("digits", "params", SETTINGS)(drawn)
+    params = ZeroCostScore("digits", "params", batch_size=8)(drawn)
     assert dict(zip(map(str, drawn), params, strict=True))[str(drawn[5])] == read_task(report.tables[0].path).value_of(
         drawn[5]
     )
@@ -169,5 +169,5 @@ def test_scoring_on_ray_goes_on_where_it_was(
     assert "1 units of work to do" in capfd.readouterr().out
     assert files[0].stat().st_mtime_ns == kept
     assert np.array_equal(read_task(again.tables[0].path).raw, table.raw)
-    local = ZeroCostScore("libras", "naswot", SETTINGS)(table.archs)
+    local = ZeroCostScore("libras", "naswot", batch_size=8)(table.archs)
     assert np.array_equal(table.raw, local)

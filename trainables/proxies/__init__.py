@@ -20,10 +20,11 @@ from trainables.proxies import (  # noqa: F401  (they register themselves)
     zen,
 )
 from trainables.proxies.registry import Batch, Proxy, get_proxy, proxy_names, register_proxy
-from trainables.proxies.scoring import Probe, ProxySettings, random_probe, score_archs, task_probe
+from trainables.proxies.scoring import Inputs, Probe, ProxySettings, random_probe, score_archs, task_probe
 
 __all__ = [
     "Batch",
+    "Inputs",
     "Probe",
     "Proxy",
     "ProxySettings",

@@ -20,7 +20,9 @@ from trainables.tasks.losses import cross_entropy
 from trainables.tasks.task import Task
 from trainables.training import PreparedData
 
-__all__ = ["Probe", "ProxySettings", "random_probe", "score_archs", "task_probe"]
+__all__ = ["Inputs", "Probe", "ProxySettings", "random_probe", "score_archs", "task_probe"]
+
+Inputs = Literal["task", "random"]
 
 _THIN_CHANNELS, _THIN_SIDE, _NUM_THIN_INPUTS = 1, 3, 3_000  # of TE-NAS
 
@@ -43,7 +45,7 @@ class ProxySettings:
     preset: str = "small"
     batch_size: int = 32
     seed: int = 0
-    inputs: Literal["task", "random"] = "task"
+    inputs: Inputs = "task"
 
     def __post_init__(self) -> None:
         get_macro(self.preset)
