@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner
 
 from cluster import scoring
+from cluster.commands.score import score
 from cluster.scoring import ZeroCostScore, score_proxies
 from mpnas_ray.errors import MPNASError, RunError
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
@@ -47,17 +50,17 @@ def scored_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_callable_scores_what_a_training_begins_with() -> None:
     archs = draw_stratified(get_space("mixed"), 3)
-    score = pickle.loads(pickle.dumps(ZeroCostScore("digits", "l2_norm", batch_size=8)))
+    norms = pickle.loads(pickle.dumps(ZeroCostScore("digits", "l2_norm", batch_size=8)))
     threads = torch.get_num_threads()
-    values = score(archs)
+    values = norms(archs)
     assert torch.get_num_threads() == threads
     torch.manual_seed(0)
     network = build_network(archs[1], (1, 8, 8), 10, preset="small")
-    probe = score.probe
+    probe = norms.probe
     assert values[1] == get_proxy("l2_norm")(network, probe.batch, probe.loss)
     assert probe is ZeroCostScore("digits", "snip", batch_size=8).probe, "read once a process"
     assert values.dtype == np.float64
-    assert len(score(archs[:0])) == 0
+    assert len(norms(archs[:0])) == 0
 
 
 def test_the_batch_is_of_the_training_part_or_random() -> None:
@@ -105,6 +108,19 @@ def test_tables_grow_and_nothing_is_scored_twice(tmp_path: Path, scored_here: li
     tasks = load_tasks(tmp_path / "scores")
     assert set(tasks) == {f"mixed/digits-{proxy}" for proxy in ("params", "naswot", "snip")}
     assert leaves_out(tasks, "mixed/digits-snip") == {}
+
+
+def test_the_command_says_what_it_wrote(tmp_path: Path, scored_here: list[str]) -> None:
+    app = typer.Typer()
+    app.command()(score)
+    options = "--space mixed --task libras --proxy flops --proxy params --num-archs 3 --batch-size 9 --inputs random"
+    done = CliRunner().invoke(app, [*options.split(), "--seed", "2", "--out", str(tmp_path)], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert len(scored_here) == 2
+    for proxy in ("flops", "params"):
+        assert f"mixed.libras.{proxy}.parquet: mixed/libras-{proxy}, 3 scores, " in done.output
+    source = read_task(tmp_path / "mixed.libras.flops.parquet").source
+    assert source == "mpnas-ray, mpnas score: preset small, batch size 9, seed 2, inputs random, train mode"
 
 
 def test_scores_that_are_not_finite_are_left_out_and_said(
