@@ -95,7 +95,9 @@ class MPNASSearch(PredictorSearch):
             prior_score: A zero-cost score: N architectures -> a number for each ``[N]``, higher is better, NaN where
                 there is none. The best of each ranking are put in a new order, by the mean of their ranks by predictor
                 and by score, whose weight fades as results come in (`searchers.zero_cost.prior_weight`). Computed where
-                rankings are made, beside the trials. It is not part of the saved state.
+                rankings are made, beside the trials. It is not part of the saved state. On NAS-Bench-201, naswot helps
+                a predictor that knows no image task to rank for images, until some ten results are in; beside one that
+                does, and on other tasks, it does some harm (benchmarks/results/naswot.md).
             evaluated: Results of an earlier experiment (what ``tuner.fit()`` gave), of a NAS table of the same metric,
                 or pairs of an architecture and its metric: they are learned from and not run again.
             constraint: N architectures (`mpnas_ray.spaces.Architectures`) -> whether each may be proposed, bool
