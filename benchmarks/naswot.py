@@ -124,8 +124,10 @@ def predictor_of(contestant: Contestant, target: TableTask, tasks: Mapping[str, 
 
 
 def fusions(task: TableTask, predictor: MixturePredictor, score: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """Correlations and top cells of the rankings with each worth of the score; of the task's scored cells alone."""
-    rows = []
+    """Mean correlations and mean quantiles of the top cells, over draws of the results, of the rankings with each worth
+    of the score; of the task's scored cells alone.
+    """
+    found: dict[tuple[int, str], list[tuple[float, float]]] = {}
     for points in POINTS:
         for draw in range(DRAWS if points else 1):
             order = np.random.default_rng(draw).permutation(len(task))
@@ -142,16 +144,14 @@ def fusions(task: TableTask, predictor: MixturePredictor, score: NDArray[np.floa
                 rankings[f"worth {WORTH:g}"], fused(predicted, score[query], prior_weight(points, meta_learned=True))
             )
             quantiles = rankdata(truth) / len(truth)
-            rows += [
-                {
-                    "points": points,
-                    "ranking": name,
-                    "spearman": float(spearmanr(rankdata(values), truth).statistic),
-                    "top": float(quantiles[np.argsort(-values, kind="stable")[:TOP]].mean()),
-                }
-                for name, values in rankings.items()
-            ]
-    return rows
+            for name, values in rankings.items():
+                top = float(quantiles[np.argsort(-values, kind="stable")[:TOP]].mean())
+                found.setdefault((points, name), []).append((float(spearmanr(rankdata(values), truth).statistic), top))
+    return [
+        {"points": points, "ranking": name, "draws": len(draws), "spearman": means[0], "top": means[1]}
+        for (points, name), draws in found.items()
+        for means in [np.mean(draws, axis=0).tolist()]
+    ]
 
 
 def shortlisted(
