@@ -21,14 +21,16 @@ from cluster.progress import SearchProgress
 from cluster.ray_cluster import connected, most_concurrent
 from cluster.report import SearchReport
 from cluster.run_folder import RunFolder
-from cluster.searcher_names import SEARCHERS
+from cluster.searcher_names import BY_SCORE, SEARCHERS
 from cluster.settings import SCHEDULERS, RunSettings
 from cluster.telemetry import SearchTelemetry
 from cluster.trainable import make_trainable
 from cluster.trial_files import TrialFiles, newest_trainings, read_trials
+from cluster.zero_cost import zero_cost_score
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import get_space
 from searchers import ArchitectureSearcher
+from searchers.zero_cost import Score
 from trainables import Task, get_task
 from trainables.networks.limits import SizeLimits
 
@@ -60,6 +62,7 @@ def run_search(
     preset: str = "small",
     searcher: str = "mpnas",
     predictor: str | Path = "default",
+    proxy: str | None = None,
     scheduler: str | None = None,
     time_budget_s: float | None = None,
     max_params: int | None = None,
@@ -86,7 +89,10 @@ def run_search(
         epochs: Of each training; the task's own number if None.
         preset: Sizes of the networks, ``small`` or ``paper``.
         searcher: One of `SEARCHERS`.
-        predictor: Of the searcher ``mpnas``: ``default``, or the path of a checkpoint (`mpnas meta-train`).
+        predictor: Of the searcher ``mpnas``: ``default``, or the path of a checkpoint (`mpnas meta-train`). Of the
+            searcher ``predictor``: a name that `mpnas_ray.predictors.families.make_predictor` knows.
+        proxy: A zero-cost proxy (`trainables.proxies.proxy_names`): by it ``naswot`` proposes, and ``area`` chooses its
+            first population (``naswot`` if None); the ranking of ``mpnas`` is fused with it.
         scheduler: One of `SCHEDULERS`, to stop trainings that look bad; None to complete all.
         time_budget_s: Seconds after which all trainings are stopped and the run is complete.
         max_params: Most trainable parameters of a network.
@@ -115,7 +121,8 @@ def run_search(
         preset=preset,
         searcher=searcher,
         seed=seed,
-        predictor="default" if predictor == "default" else str(Path(predictor).expanduser().resolve()),
+        predictor=_predictor_setting(predictor, searcher),
+        proxy=proxy or ("naswot" if searcher in BY_SCORE else None),
         scheduler=scheduler,
         time_budget_s=time_budget_s,
         max_params=max_params,
@@ -216,7 +223,7 @@ def _search(
     if finished is not None:
         return finished
     data = task.load_checked(settings.data_path)  # here an error is one line, not one for each trial
-    limits = size_limits(settings, task, data)
+    limits, score = size_limits(settings, task, data), zero_cost_score(settings, task, data)
     if before is None:
         before = _distinct(read_trials(RunFolder.of_run(settings.extends))) if settings.extends else []
     if RunSettings.read(folder) is None:
@@ -225,7 +232,8 @@ def _search(
         fitting = most_concurrent(settings.worker_resources, settings.workers_per_trial)
         concurrent = min(fitting, settings.max_concurrent or fitting)
         start = time.time()
-        results = _tuner(settings, task, folder, before, limits, concurrent, progress).fit()
+        make_searcher = partial(_searcher, settings, task, limits, score)
+        results = _tuner(settings, task, folder, before, make_searcher, concurrent, progress).fit()
         return finish(results, settings, task, folder, concurrent=concurrent, start=start)
 
 
@@ -234,7 +242,7 @@ def _tuner(
     task: Task,
     folder: RunFolder,
     before: list[TrialFiles],
-    limits: SizeLimits | None,
+    make_searcher: Callable[[], ArchitectureSearcher],
     concurrent: int,
     progress: bool,
 ) -> tune.Tuner:
@@ -244,7 +252,6 @@ def _tuner(
     here = read_trials(folder)
     earlier, checkpoint_every = newest_trainings([*before, *here]), max(1, settings.epochs // 5)
     trainable = make_trainable(task, earlier, settings.worker_resources, settings.workers_per_trial, checkpoint_every)
-    make_searcher = partial(_searcher, settings, task, limits)
     if reconcile(folder, here, make_searcher):
         return tune.Tuner.restore(str(folder), trainable, resume_unfinished=True)
     search_alg = make_searcher()
@@ -284,10 +291,27 @@ def _checkpoints(settings: RunSettings, every: int) -> tune.CheckpointConfig:
     return tune.CheckpointConfig(num_to_keep=2, checkpoint_at_end=True, checkpoint_frequency=every)
 
 
-def _searcher(settings: RunSettings, task: Task, limits: SizeLimits | None) -> ArchitectureSearcher:
-    chosen = {} if settings.predictor == "default" else {"predictor": settings.predictor}
+def _predictor_setting(predictor: str | Path, searcher: str) -> str:
+    """A checkpoint by its whole path, so that the run can be continued from anywhere; names as they are."""
+    if predictor == "default" or searcher == "predictor":
+        return str(predictor)
+    return str(Path(predictor).expanduser().resolve())
+
+
+def _searcher(
+    settings: RunSettings, task: Task, limits: SizeLimits | None, score: Score | None
+) -> ArchitectureSearcher:
+    knows: dict[str, Any] = {}
+    if settings.searcher == "predictor":
+        from mpnas_ray.predictors.families import make_predictor
+
+        knows["predictor"] = make_predictor(settings.predictor, settings.seed)
+    elif settings.predictor != "default":
+        knows["predictor"] = settings.predictor
+    if score is not None:
+        knows["score" if settings.searcher in BY_SCORE else "prior_score"] = score
     return SEARCHERS[settings.searcher](
-        settings.space, task.metric_key, task.metric.mode, seed=settings.seed, constraint=limits, **chosen
+        settings.space, task.metric_key, task.metric.mode, seed=settings.seed, constraint=limits, **knows
     )
 
 

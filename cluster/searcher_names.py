@@ -7,17 +7,20 @@ from functools import partial
 
 from searchers import (
     ArchitectureSearcher,
+    AREASearch,
     BANANASSearch,
     GaussianProcessSearch,
     LocalSearch,
     MPNASSearch,
+    NASWOTSearch,
+    PredictorSearch,
     RandomSearch,
     RegularizedEvolution,
     REINFORCESearch,
     TPESearch,
 )
 
-__all__ = ["SEARCHERS"]
+__all__ = ["BY_SCORE", "SEARCHERS"]
 
 SEARCHERS: dict[str, Callable[..., ArchitectureSearcher]] = {
     "mpnas": MPNASSearch,
@@ -29,5 +32,11 @@ SEARCHERS: dict[str, Callable[..., ArchitectureSearcher]] = {
     "local-search": LocalSearch,
     "reinforce": REINFORCESearch,
     "random": RandomSearch,
+    "naswot": NASWOTSearch,
+    "area": AREASearch,
+    "predictor": PredictorSearch,
 }
 """Searchers by the names that ``--searcher`` takes; ``scratch`` is MP-NAS without what it knows of other tasks."""
+
+BY_SCORE = ("naswot", "area")
+"""Searchers that are nothing without a zero-cost score."""

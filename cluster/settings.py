@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cluster.run_folder import SETTINGS_FILE, RunFolder
-from cluster.searcher_names import SEARCHERS
+from cluster.searcher_names import BY_SCORE, SEARCHERS
 from mpnas_ray.errors import RunError, TaskError
 from trainables import Task, get_task
 from trainables.networks.network import get_macro
+from trainables.proxies import get_proxy
 
 __all__ = ["SCHEDULERS", "RunSettings"]
 
@@ -34,7 +35,8 @@ class RunSettings:
         preset: Sizes of the networks.
         searcher: One of `SEARCHERS`.
         seed: Of the searcher and of the trainings.
-        predictor: Of the searcher ``mpnas``: ``default``, or a checkpoint's path.
+        predictor: Of the searcher ``mpnas``: ``default``, or a checkpoint's path. Of ``predictor``: a family's name.
+        proxy: The zero-cost score of ``naswot`` and ``area``, or what ``mpnas`` fuses its ranking with; None for none.
         scheduler: One of `SCHEDULERS`, or None: all trainings are complete.
         time_budget_s: Seconds after which no more is trained, sessions added up; None for no end.
         max_params: Most trainable parameters of a network; None for any number.
@@ -57,6 +59,7 @@ class RunSettings:
     searcher: str
     seed: int
     predictor: str = "default"
+    proxy: str | None = None
     scheduler: str | None = None
     time_budget_s: float | None = None
     max_params: int | None = None
@@ -79,8 +82,7 @@ class RunSettings:
         get_macro(self.preset)
         if self.searcher not in SEARCHERS:
             raise RunError(f"There is no searcher {self.searcher!r}. There are: {', '.join(SEARCHERS)}.")
-        if self.predictor != "default" and self.searcher != "mpnas":
-            raise RunError(f"The searcher {self.searcher} uses no meta-learned predictor: mpnas does.")
+        self._check_knowledge()
         if self.scheduler is not None and self.scheduler not in SCHEDULERS:
             raise RunError(f"There is no scheduler {self.scheduler!r}. There are: {', '.join(SCHEDULERS)}.")
         if self.num_samples < 1:
@@ -101,6 +103,19 @@ class RunSettings:
             raise RunError(
                 f"A trial takes CPUs and, if any, a fraction or a whole number of GPUs; not {cpus} and {gpus}."
             )
+
+    def _check_knowledge(self) -> None:
+        """Of predictor and proxy."""
+        if self.searcher == "predictor":
+            from mpnas_ray.predictors.families import make_predictor
+
+            make_predictor(self.predictor, self.seed)
+        elif self.predictor != "default" and self.searcher != "mpnas":
+            raise RunError(f"The searcher {self.searcher} uses no meta-learned predictor: mpnas does.")
+        if self.proxy is not None:
+            get_proxy(self.proxy)
+            if self.searcher not in (*BY_SCORE, "mpnas"):
+                raise RunError(f"The searcher {self.searcher} uses no proxy: mpnas, {' and '.join(BY_SCORE)} do.")
 
     def write(self, folder: RunFolder) -> None:
         """Into a run's folder."""

@@ -37,12 +37,24 @@ def search(
         str,
         typer.Option(
             help="What proposes architectures: mpnas, scratch (mpnas without what it knows of other tasks), gp, "
-            "bananas, tpe, evolution, local-search, reinforce or random."
+            "bananas, tpe, evolution, local-search, reinforce, random, naswot (the best of 1,000 by a proxy), area "
+            "(evolution that begins with the better half by a proxy) or predictor (one of another family)."
         ),
     ] = "mpnas",
     predictor: Annotated[
-        str, typer.Option(help="Of the searcher mpnas: default, or a checkpoint that `mpnas meta-train` wrote.")
+        str,
+        typer.Option(
+            help="Of the searcher mpnas: default, or a checkpoint that `mpnas meta-train` wrote. Of the searcher "
+            "predictor: the name of a family."
+        ),
     ] = "default",
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            help="Zero-cost score of untrained networks, that naswot and area go by, and that mpnas can reckon in "
+            "while results are few.  [default: naswot for naswot and area, none for mpnas]"
+        ),
+    ] = None,
     scheduler: Annotated[
         _Scheduler | None, typer.Option(help="Who stops trainings that look bad.  [default: none, all are completed]")
     ] = None,
@@ -87,6 +99,7 @@ def search(
         preset=preset.value,
         searcher=searcher,
         predictor=predictor,
+        proxy=proxy,
         scheduler=scheduler.value if scheduler else None,
         time_budget_s=time_budget_s,
         max_params=max_params,
