@@ -111,7 +111,9 @@ def chunks_of(task: str, archs: Architectures, proxies: Sequence[str]) -> list[C
 
 @dataclass(frozen=True)
 class Scores:
-    """Of the architectures of one task: proxy -> ``[N]``, NaN where there is none; and CPU seconds a network."""
+    """Of the architectures of one task: proxy -> ``[N]``, NaN where there is none; and CPU seconds a network,
+    the median over chunks, since the first of a process takes longer.
+    """
 
     archs: list[str]
     values: dict[str, NDArray[np.float64]]
@@ -126,7 +128,10 @@ def collected(chunks: Sequence[Chunk], work: Path) -> Scores:
         name: np.array([value for content in contents for value in content["scores"][name]], dtype=np.float64)
         for name in names
     }
-    seconds = {name: sum(content["seconds"][name] for content in contents) / len(archs) for name in names}
+    seconds = {
+        name: float(np.median([content["seconds"][name] / len(content["archs"]) for content in contents]))
+        for name in names
+    }
     return Scores(archs, values, seconds)
 
 
@@ -229,7 +234,7 @@ ranks last; how many there are is the last column. Milliseconds are of one core,
 those of the benchmark (preset paper: five cells a stack, 16 to 64 channels) on standard normal inputs of
 {side} x {side} x 3 instead of 32 x 32, with random labels, so nothing of a data set is seen; one batch of
 {NB201_SETTINGS.batch_size} (`ntk`: {NB201_NTK.batch_size}), seed 0. `linear_regions` is counted in networks one channel
-wide.
+wide. `flops` counts only operations that a path from input to output reaches, `params` and `l2_norm` count all.
 """
     middle = f"""Better than both counts, `params` and `flops`:
 
