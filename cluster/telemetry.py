@@ -23,6 +23,7 @@ class SearchTelemetry(Callback):
     ``zero_shot``: what a meta-learned predictor ranked before the first result.
     ``refit``: number of points and candidates, seconds, Spearman correlation of earlier predictions with what came out,
     and now and then whether what was learned on other tasks helps on this one, in words.
+    ``scored``: how many candidates a zero-cost score ranked, how many it could not, and the seconds.
     ``result``: a trial's last metric, or that it failed.
 
     Tune pickles searcher and callback together, so that a restored callback looks at the restored searcher.
