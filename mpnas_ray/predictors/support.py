@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -12,7 +14,9 @@ from torch import Tensor
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.spaces import Architecture, Architectures
 
-__all__ = ["measured", "same_space", "tensor_of_text", "text_of_tensor"]
+__all__ = ["measured", "same_space", "tensor_of_text", "text_of_tensor", "warn_nothing_to_learn"]
+
+logger = logging.getLogger(__name__)
 
 
 def measured(archs: Sequence[Architecture], scores: ArrayLike) -> tuple[Architectures, NDArray[np.float64]]:
@@ -28,6 +32,15 @@ def measured(archs: Sequence[Architecture], scores: ArrayLike) -> tuple[Architec
             f"{list(values.shape)}."
         )
     return Architectures.of(archs), values
+
+
+@cache
+def warn_nothing_to_learn(predictor: str) -> None:
+    """Say that a predictor ranks nothing yet; the first time in a process."""
+    logger.warning(
+        "%s needs two architectures or more that differ, with scores that differ: until then all it predicts is equal.",
+        predictor,
+    )
 
 
 def same_space(archs: Sequence[Architecture], space: str) -> Architectures:

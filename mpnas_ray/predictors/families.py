@@ -1,0 +1,113 @@
+"""Every kind of predictor by name.
+
+Those of the predictor study (White et al. 2021, "How Powerful are Performance Predictors in Neural Architecture
+Search?") that learn from measured architectures alone, and the meta-learned one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.predictors.estimators import missing_library
+from mpnas_ray.predictors.gaussian_process import GaussianProcessPredictor
+from mpnas_ray.predictors.gcn import GCNConfig, GCNPredictor
+from mpnas_ray.predictors.kernel_process import KernelProcessPredictor
+from mpnas_ray.predictors.loading import load_predictor
+from mpnas_ray.predictors.path_ensemble import PathEnsemblePredictor
+from mpnas_ray.predictors.predictor import Predictor
+from mpnas_ray.predictors.regression import regression_predictor
+from mpnas_ray.predictors.semi_supervised import SemiSupervisedPredictor
+
+__all__ = ["PREDICTORS", "Family", "make_predictor"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One kind of predictor.
+
+    Attributes:
+        name: Short.
+        make: A seed to a predictor that has seen no scores of the task.
+        description: What it is, and whose.
+        fewest: Architectures with different scores from which it ranks. With fewer, `make_predictor`'s predictors give
+            equal predictions or refuse to be fitted; a search then keeps the order before.
+        library: Optional library that it needs, of the extra ``predictors``.
+    """
+
+    name: str
+    make: Callable[[int], Predictor]
+    description: str
+    fewest: int = 2
+    library: str | None = None
+
+
+def _regression(name: str, description: str, library: str | None = None) -> Family:
+    return Family(name, lambda seed: regression_predictor(name, seed=seed), description, library=library)
+
+
+PREDICTORS: dict[str, Family] = {
+    family.name: family
+    for family in (
+        Family("gp", lambda seed: GaussianProcessPredictor(), "Gaussian process, a length scale for each choice"),
+        Family(
+            "gp-path",
+            lambda seed: KernelProcessPredictor("paths"),
+            "Gaussian process on the path encoding (White et al. 2021, BANANAS)",
+        ),
+        Family(
+            "gp-wl",
+            lambda seed: KernelProcessPredictor("weisfeiler-lehman"),
+            "Gaussian process with the Weisfeiler-Lehman kernel (Ru et al. 2021, NAS-BOWL)",
+        ),
+        Family(
+            "gp-sparse",
+            lambda seed: KernelProcessPredictor("weisfeiler-lehman", num_inducing=100, seed=seed),
+            "the same with 100 inducing points (Titsias 2009)",
+        ),
+        _regression("random-forest", "random forest (Breiman 2001)"),
+        _regression("xgboost", "gradient boosting (Chen and Guestrin 2016)", "xgboost"),
+        _regression("lightgbm", "gradient boosting (Ke et al. 2017), as in GBDT-NAS (Luo et al. 2020)", "lightgbm"),
+        _regression("ngboost", "gradient boosting of a normal distribution (Duan et al. 2020)", "ngboost"),
+        _regression("bayes-linear", "Bayesian linear regression (MacKay 1992)"),
+        _regression("mlp", "multilayer perceptron, of BANANAS's shape"),
+        Family(
+            "bananas",
+            lambda seed: PathEnsemblePredictor(seed=seed),
+            "five networks on the path encoding (White et al. 2021, BANANAS)",
+        ),
+        Family("gcn", lambda seed: GCNPredictor(seed=seed), "graph network, squared error"),
+        Family(
+            "brp-nas",
+            lambda seed: GCNPredictor(GCNConfig(loss="pairwise"), seed=seed),
+            "graph network that learns which of two is better (Dudziak et al. 2020, BRP-NAS)",
+        ),
+        Family(
+            "seminas",
+            lambda seed: SemiSupervisedPredictor(seed=seed),
+            "graph network that also learns from unmeasured architectures, like SemiNAS (Luo et al. 2020)",
+        ),
+        Family("mp-nas", lambda seed: load_predictor(), "meta-learned mixture, ours: knows other tasks", fewest=0),
+    )
+}
+"""By name."""
+
+
+def make_predictor(name: str, seed: int = 0) -> Predictor:
+    """A predictor that has seen no scores of the task.
+
+    Args:
+        name: Of `PREDICTORS`.
+        seed: Of what it draws when fitted.
+
+    Raises:
+        PredictorError: If there is none of that name, or if it needs a library that is not installed.
+    """
+    if name not in PREDICTORS:
+        raise PredictorError(f"There is no predictor {name!r}. There are: {', '.join(PREDICTORS)}.")
+    family = PREDICTORS[name]
+    if family.library is not None and find_spec(family.library) is None:
+        raise missing_library(family.library)
+    return family.make(seed)
