@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mpnas_ray.checkpoints import BUNDLED, PredictorCard, load_checkpoint
+from mpnas_ray.checkpoints import PredictorCard, find_checkpoint, load_checkpoint
 from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.mixture import MixturePredictor
 from mpnas_ray.predictors.percentiles import predict_percentiles
@@ -73,7 +73,7 @@ def predict_architectures(
     Args:
         archs: Architecture strings.
         space: Name of their space; None if the first of them names it.
-        predictor: ``"default"`` or the path of a checkpoint.
+        predictor: ``"default"``, the name of a bundled predictor, or the path of a checkpoint.
         measures: What the task measures, if known: ``quality`` or ``cost``. If it is not said, a mixture predictor
             takes it for a quality until there are measurements.
         observed: File of measured architectures to adapt to first, see `read_observed`.
@@ -90,7 +90,7 @@ def predict_architectures(
         raise SearchSpaceError("There is no architecture to predict: name one, or a file with one a line.")
     of_space = get_space(space) if space is not None else parse_architecture(archs[0].strip()).space
     asked = [_parse(text, of_space) for text in archs]
-    loaded, card = load_checkpoint(BUNDLED if predictor == "default" else predictor)
+    loaded, card = load_checkpoint(find_checkpoint(predictor, of_space))
     _check_cover(card, of_space)
     if measures is not None:
         if not isinstance(loaded, MixturePredictor):

@@ -27,9 +27,11 @@ from cluster.telemetry import SearchTelemetry
 from cluster.trainable import make_trainable
 from cluster.trial_files import TrialFiles, newest_trainings, read_trials
 from cluster.zero_cost import zero_cost_score
+from mpnas_ray.checkpoints import BUNDLED
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import get_space
 from searchers import ArchitectureSearcher
+from searchers.schedulers import LCRankNetScheduler
 from searchers.zero_cost import Score
 from trainables import Task, get_task
 from trainables.networks.limits import SizeLimits
@@ -293,7 +295,7 @@ def _checkpoints(settings: RunSettings, every: int) -> tune.CheckpointConfig:
 
 def _predictor_setting(predictor: str | Path, searcher: str) -> str:
     """A checkpoint by its whole path, so that the run can be continued from anywhere; names as they are."""
-    if predictor == "default" or searcher == "predictor":
+    if predictor in ("default", *BUNDLED) or searcher == "predictor":
         return str(predictor)
     return str(Path(predictor).expanduser().resolve())
 
@@ -316,13 +318,14 @@ def _searcher(
 
 
 def _scheduler(settings: RunSettings) -> TrialScheduler | None:
-    """Tune's, with about two looks at a training before its end; Tune gives it metric and mode."""
+    """With about two looks at a training before its end; Tune gives it metric and mode."""
     first_look = max(1, round(settings.epochs / 9))
     make: dict[str | None, Callable[[], TrialScheduler | None]] = {
         None: lambda: None,
         "asha": partial(ASHAScheduler, max_t=settings.epochs, grace_period=first_look, reduction_factor=3),
         "hyperband": partial(HyperBandScheduler, max_t=settings.epochs, reduction_factor=3),
         "median": partial(MedianStoppingRule, grace_period=max(1, settings.epochs // 3), min_samples_required=3),
+        "lcranknet": partial(LCRankNetScheduler, settings.epochs, grace_period=first_look, seed=settings.seed),
     }
     return make[settings.scheduler]()
 

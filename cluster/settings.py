@@ -16,7 +16,7 @@ from trainables.proxies import get_proxy
 
 __all__ = ["SCHEDULERS", "RunSettings"]
 
-SCHEDULERS = ("asha", "hyperband", "median")
+SCHEDULERS = ("asha", "hyperband", "median", "lcranknet")
 """What ``--scheduler`` takes: who stops trainings that look bad (`cluster.search`)."""
 
 _FREE = ("max_concurrent", "cpus_per_trial", "gpus_per_trial", "data_dir", "task_reference")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mpnas_ray.checkpoints import BUNDLED, load_checkpoint
+from mpnas_ray.checkpoints import find_checkpoint, load_checkpoint
 from mpnas_ray.predictors import GaussianProcessPredictor, Predictor
 from mpnas_ray.spaces import SearchSpace, get_space
 from searchers.candidates import Constraint
@@ -81,10 +81,10 @@ class MPNASSearch(PredictorSearch):
             space: A search space or its name.
             metric: Metric of the trials' results; may be left to ``TuneConfig``.
             mode: ``min`` or ``max``; may be left to ``TuneConfig``.
-            predictor: ``"default"`` for the meta-learned predictor that comes with the package, a path for a checkpoint
-                of yours (`mpnas meta-train`), None for a graph network that learns from the results alone. Or a
-                predictor object, which is copied and fitted afresh each time; one that has ``adapt`` is meta-learned,
-                and ranks before the first result too.
+            predictor: ``"default"`` for the meta-learned predictor that comes with the package and suits the space,
+                ``"mpnas-1"`` or ``"mpnas-2"``, a path for a checkpoint of yours (`mpnas meta-train`), None for a graph
+                network that learns from the results alone. Or a predictor object, which is copied and fitted afresh
+                each time; one that has ``adapt`` is meta-learned, and ranks before the first result too.
             refit_every: Number of new results that call for a new ranking (MP-NAS: 4).
             num_candidates: Candidates that are sampled and ranked each time; spaces of up to 20,000 are ranked whole.
             points_to_evaluate: Architectures to begin with, as strings or as configs with ``arch``.
@@ -136,7 +136,7 @@ def _resolve(predictor: Predictor | str | Path | None, space: SearchSpace) -> Pr
         return predictor
     if not isinstance(predictor, (str, Path)):
         raise ValueError(f"predictor must be 'default', a path, None or a Predictor, not {predictor!r}.")
-    loaded, card = load_checkpoint(BUNDLED if predictor == "default" else predictor)
+    loaded, card = load_checkpoint(find_checkpoint(predictor, space))
     if card.covers(space):
         return loaded
     logger.warning(

@@ -21,6 +21,7 @@ class _Scheduler(str, Enum):
     asha = "asha"
     hyperband = "hyperband"
     median = "median"
+    lcranknet = "lcranknet"
 
 
 def search(

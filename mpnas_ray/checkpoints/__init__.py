@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from mpnas_ray.checkpoints.card import PredictorCard, refuse_if_seen
-from mpnas_ray.checkpoints.files import BUNDLED, load_checkpoint, save_checkpoint
+from mpnas_ray.checkpoints.files import BUNDLED, find_checkpoint, load_checkpoint, save_checkpoint
 
-__all__ = ["BUNDLED", "PredictorCard", "load_checkpoint", "refuse_if_seen", "save_checkpoint"]
+__all__ = ["BUNDLED", "PredictorCard", "find_checkpoint", "load_checkpoint", "refuse_if_seen", "save_checkpoint"]

@@ -14,12 +14,19 @@ from mpnas_ray.checkpoints.card import PredictorCard
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta import MetaConfig, MetaPredictor
 from mpnas_ray.mixture import MixtureConfig, MixturePredictor, Source
+from mpnas_ray.spaces import SearchSpace
 
-__all__ = ["BUNDLED", "FORMAT_VERSION", "load_checkpoint", "save_checkpoint"]
+__all__ = ["BUNDLED", "FORMAT_VERSION", "find_checkpoint", "load_checkpoint", "save_checkpoint"]
 
 FORMAT_VERSION = 2
-BUNDLED = Path(__file__).with_name("mpnas-1")
-"""The default predictor, which comes with the package. A better one gets a new name."""
+BUNDLED = {name: Path(__file__).with_name(name) for name in ("mpnas-1", "mpnas-2")}
+"""Predictors that come with the package: ``mpnas-1`` has learned from official tables, ``mpnas-2`` from our own table of
+the space ``mixed`` too. A better one gets a new name."""
+
+_OWN_OPERATIONS = ("mixed", "nasbenchasr")
+"""Spaces with operations that our own table alone has measured. There ``mpnas-2`` is the default: it ranks better on
+tasks it has not seen (benchmarks/results/mini_gain.md). In the others ``mpnas-1`` is, whose meta-validation on official
+tables is better: see the two cards."""
 
 _KIND = "mpnas-ray meta-learned predictor"
 
@@ -54,6 +61,18 @@ def save_checkpoint(path: str | Path, predictor: MetaPredictor | MixturePredicto
     weights.parent.mkdir(parents=True, exist_ok=True)
     _write_whole(weights, data)
     _write_whole(card_file, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def find_checkpoint(name_or_path: str | Path = "default", space: SearchSpace | None = None) -> Path:
+    """Where a predictor is.
+
+    Args:
+        name_or_path: ``default`` for the bundled one that suits the space, the name of one of `BUNDLED`, or a path.
+        space: Whose architectures are to be ranked, if that is known.
+    """
+    if name_or_path == "default":
+        name_or_path = "mpnas-2" if space is not None and space.name in _OWN_OPERATIONS else "mpnas-1"
+    return BUNDLED.get(str(name_or_path), Path(name_or_path))
 
 
 def load_checkpoint(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mpnas_ray.spaces import get_space
+
 if TYPE_CHECKING:
     import torch
 
@@ -15,18 +17,19 @@ __all__ = ["load_predictor"]
 
 
 def load_predictor(
-    name_or_path: str | Path = "default", *, device: torch.device | str = "cpu"
+    name_or_path: str | Path = "default", *, space: str | None = None, device: torch.device | str = "cpu"
 ) -> MixturePredictor | MetaPredictor:
     """A meta-learned predictor, ready to rank and to adapt.
 
     Args:
-        name_or_path: ``"default"`` for the one that comes with the package, or a checkpoint of yours, with or without
-            ending (`mpnas meta-train` writes them).
+        name_or_path: ``"default"`` for the one that comes with the package and suits the space, ``"mpnas-1"`` or
+            ``"mpnas-2"``, or a checkpoint of yours, with or without ending (`mpnas meta-train` writes them).
+        space: Name of the space whose architectures are to be ranked, if that is known.
         device: Where to compute.
 
     Raises:
         PredictorError: If a file is missing, damaged, written by a newer version, or something else.
     """
-    from mpnas_ray.checkpoints import BUNDLED, load_checkpoint  # builds on this package
+    from mpnas_ray.checkpoints import find_checkpoint, load_checkpoint  # builds on this package
 
-    return load_checkpoint(BUNDLED if name_or_path == "default" else name_or_path, device)[0]
+    return load_checkpoint(find_checkpoint(name_or_path, None if space is None else get_space(space)), device)[0]

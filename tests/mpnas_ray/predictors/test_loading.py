@@ -11,7 +11,7 @@ from mpnas_ray.checkpoints import BUNDLED, load_checkpoint, refuse_if_seen
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors import Predictor, load_predictor
 from mpnas_ray.spaces import SPACE_NAMES, get_space
-from mpnas_ray.tables import load_tasks
+from mpnas_ray.tables import BUNDLED_TABLE, load_tasks
 
 ARCHS = [
     "nasbench201:|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|",
@@ -21,17 +21,29 @@ ARCHS = [
     "nasbench201:|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
 ]
 SCORES = [0.3, 0.9, 0.5, 0.1, 0.7]
-ZERO_SHOT = [1.6232, -0.178, -1.8282, -0.737, -2.9242]
-ADAPTED = [-1.7924, 1.7403, -0.4693, -2.2042, 0.6555]
-"""Predictions of mpnas-1, recorded when it was made: a change of the program must not change them."""
+GOLDEN = {
+    "mpnas-1": ([1.6232, -0.178, -1.8282, -0.737, -2.9242], [-1.7924, 1.7403, -0.4693, -2.2042, 0.6555]),
+    "mpnas-2": ([1.7906, -0.2741, -1.8127, -0.5615, -2.9756], [-2.0874, 1.8, -0.6765, -2.4362, 0.6454]),
+}
+"""Predictions zero-shot and adapted, recorded when it was made: a change of the program must not change them."""
 
 
-def test_golden_outputs() -> None:
-    predictor = load_predictor()
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden_outputs(name: str) -> None:
+    predictor, (zero_shot, adapted) = load_predictor(name), GOLDEN[name]
     archs = get_space("nasbench201")
     listed = [archs.parse(text) for text in ARCHS]
-    assert np.allclose(predictor.predict(listed), ZERO_SHOT, atol=1e-3)
-    assert np.allclose(predictor.adapt(listed, SCORES).predict(listed), ADAPTED, atol=1e-3)
+    assert np.allclose(predictor.predict(listed), zero_shot, atol=1e-3)
+    assert np.allclose(predictor.adapt(listed, SCORES).predict(listed), adapted, atol=1e-3)
+
+
+@pytest.mark.parametrize(("space", "name"), [(None, "mpnas-1"), ("nasbench201", "mpnas-1"), ("mixed", "mpnas-2")])
+def test_the_default_suits_the_space(space: str | None, name: str) -> None:
+    archs = get_space("mixed").sample_many(20, np.random.default_rng(0))
+    expected = load_predictor(name).predict(archs)
+    assert np.array_equal(load_predictor(space=space).predict(archs), expected)
+    other = {"mpnas-1": "mpnas-2", "mpnas-2": "mpnas-1"}[name]
+    assert not np.allclose(load_predictor(other).predict(archs), expected)
 
 
 def test_it_ranks_every_space_at_once() -> None:
@@ -42,10 +54,11 @@ def test_it_ranks_every_space_at_once() -> None:
         assert len(np.unique(predictor.predict(archs).round(6))) > 10
 
 
-def test_the_bundled_files() -> None:
-    predictor, card = load_checkpoint(BUNDLED)
-    assert card.name == BUNDLED.name == "mpnas-1"
-    assert sum(path.stat().st_size for path in BUNDLED.parent.glob("mpnas-*")) < 5_000_000
+@pytest.mark.parametrize("name", BUNDLED)
+def test_the_bundled_files(name: str) -> None:
+    predictor, card = load_checkpoint(BUNDLED[name])
+    assert card.name == BUNDLED[name].name == name
+    assert sum(path.stat().st_size for path in BUNDLED[name].parent.glob("mpnas-*")) < 5_000_000
     assert card.licences.keys() == set(card.tasks)
     assert card.quality
     assert card.command.startswith("mpnas meta-train ")
@@ -53,9 +66,10 @@ def test_the_bundled_files() -> None:
 
 
 @pytest.mark.data
-def test_it_learned_from_all_tables_and_may_not_be_judged_on_any(tables_folder: Path) -> None:
-    _, card = load_checkpoint(BUNDLED)
-    tasks = load_tasks(tables_folder)
+@pytest.mark.parametrize("name", BUNDLED)
+def test_it_learned_from_all_tables_and_may_not_be_judged_on_any(name: str, tables_folder: Path) -> None:
+    _, card = load_checkpoint(BUNDLED[name])
+    tasks = load_tasks(tables_folder) | (load_tasks(BUNDLED_TABLE) if name == "mpnas-2" else {})
     assert set(card.tasks) == tasks.keys()
     for task in tasks.values():
         with pytest.raises(PredictorError, match="cannot be judged"):
