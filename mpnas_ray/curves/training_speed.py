@@ -1,0 +1,53 @@
+"""What needs no learning: the newest value of a curve, and how fast the train loss has fallen.
+
+Sums of train losses estimate training speed (Ru et al. 2021, "Speedy Performance Estimation for Neural Architecture
+Search"): TSE = sum_t l_t (SoTL), TSE-E the same over the last E epochs, TSE-EMA = sum_t g^(T - t) l_t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpnas_ray.curves.partial import PartialCurves, carried_forward
+
+__all__ = ["Unlearned", "last_value", "sotl", "sotl_e", "tse_ema"]
+
+
+class Unlearned:
+    """A function of partial curves as a `CurveMethod`: nothing is fitted."""
+
+    def __init__(self, judge: Callable[[PartialCurves], NDArray[np.float64]]) -> None:
+        """With the function, which gives ``[N]``, NaN where it knows nothing."""
+        self._judge = judge
+
+    def fit(self, curves: PartialCurves, scores: NDArray[np.float64]) -> None:
+        """Nothing."""
+
+    def predict(self, curves: PartialCurves) -> NDArray[np.float64]:
+        """See `CurveMethod.predict`."""
+        return np.nan_to_num(self._judge(curves), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+
+
+def last_value(curves: PartialCurves) -> NDArray[np.float64]:
+    """The newest score, ``[N]``."""
+    return carried_forward(curves.scores)[:, -1]
+
+
+def sotl(curves: PartialCurves) -> NDArray[np.float64]:
+    """Sum over training losses, negated, ``[N]``."""
+    return np.asarray(-carried_forward(curves.train_losses).sum(axis=1))
+
+
+def sotl_e(curves: PartialCurves, last: int = 1) -> NDArray[np.float64]:
+    """`sotl` of the ``last`` epochs alone, ``[N]``; the paper takes one."""
+    return np.asarray(-carried_forward(curves.train_losses)[:, -last:].sum(axis=1))
+
+
+def tse_ema(curves: PartialCurves, decay: float = 0.999) -> NDArray[np.float64]:
+    """`sotl` with older epochs counting less, ``[N]``; the decay is the paper's."""
+    losses = carried_forward(curves.train_losses)
+    ages = np.arange(losses.shape[1])[::-1]
+    return np.asarray(-(losses * decay**ages).sum(axis=1))
