@@ -15,6 +15,7 @@ from cluster.commands.meta_train import meta_train
 from cluster.commands.predict import predict
 from cluster.commands.reproduce import reproduce
 from cluster.commands.resume import resume
+from cluster.commands.score import score
 from cluster.commands.search import search
 from cluster.commands.tables import tables_app
 from mpnas_ray.errors import MPNASError
@@ -37,6 +38,7 @@ app.command()(reproduce)
 app.command()(compare)
 app.command()(baseline)
 app.command()(predict)
+app.command()(score)
 app.command()(export)
 app.add_typer(tables_app, name="tables")
 app.add_typer(tables_app, name="table", hidden=True)  # `mpnas table build` reads better

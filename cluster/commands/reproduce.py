@@ -21,10 +21,14 @@ class _Study(str, Enum):
     table7 = "table7"
     fig2 = "fig2"
     fig3 = "fig3"
+    predictors = "predictors"
 
 
 def reproduce(
-    study: Annotated[_Study, typer.Argument(help="A table or figure of MP-NAS.", show_default=False)],
+    study: Annotated[
+        _Study,
+        typer.Argument(help="A table or figure of MP-NAS, or the predictor study of White et al.", show_default=False),
+    ],
     tables: Annotated[Path, typer.Option(help="Folder of NAS tables.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder for STUDY.json, STUDY.md and STUDY.png.")] = Path(
         "benchmarks/results"
@@ -38,11 +42,17 @@ def reproduce(
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Of table7: folder of data files.")] = None,
     gpus_per_trial: Annotated[float, typer.Option(min=0, help="Of table7: GPUs for each training.")] = 0.0,
+    seeds: Annotated[int | None, typer.Option(min=2, help="Of predictors: draws.  [default: 10]")] = None,
+    slow_seeds: Annotated[
+        int | None, typer.Option(min=1, help="Of predictors: draws for methods that take long.  [default: 3]")
+    ] = None,
 ) -> None:
     """Regenerate a published table or figure, on Ray. Interrupted, the same command goes on.
 
     table7 searches and trains networks on tasks; the others need NAS tables alone.
     """
+    if (seeds or slow_seeds) and study is not _Study.predictors:
+        raise typer.BadParameter("--seeds and --slow-seeds are of the study predictors.")
     if study is _Study.table7:
         from cluster.studies.table7.methods import DEFAULT_TASKS
         from cluster.studies.table7.reproduce import reproduce_table7
@@ -56,6 +66,15 @@ def reproduce(
         return
     if tasks or data_dir or gpus_per_trial:
         raise typer.BadParameter(f"{study.value} is made from tables alone: other options are of table7.")
+    if study is _Study.predictors:
+        from cluster.studies.predictors.reproduce import reproduce_predictors
+
+        written = reproduce_predictors(
+            tables, out, work, seeds=seeds or 10, slow_seeds=slow_seeds or 3, report=typer.echo
+        )
+        for path in written:
+            typer.echo(str(path))
+        return
     from cluster.studies.registry import STUDIES
     from cluster.studies.study import reproduce
 

@@ -223,7 +223,7 @@ class TestExtend:
 class TestEarlyEnds:
     @pytest.mark.parametrize(
         "scheduler",
-        ["asha", pytest.param("hyperband", marks=pytest.mark.slow), pytest.param("median", marks=pytest.mark.slow)],
+        ["asha", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hyperband", "median", "lcranknet"))],
     )
     def test_schedulers(self, scheduler: str, tmp_path: Path, data_dir: Path) -> None:
         report = run_search(

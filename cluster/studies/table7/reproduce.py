@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from cluster.comparison.alone import call_alone
-from cluster.meta_training import kept_predictor
 from cluster.ray_cluster import connected
 from cluster.result_files import machine, make_folders, versions, write_whole
 from cluster.side_by_side import Job, side_by_side
+from cluster.studies.learned import learn_predictors
 from cluster.studies.table7.methods import DEFAULT_TASKS, SEARCHES, baselines_of, derived_from, is_small, sources_for
 from cluster.studies.table7.page import page_of, save_curves
 from cluster.studies.table7.replaying import read_replay, replay_search
@@ -174,7 +174,7 @@ class _OneTask:
     def results(self, seeds: int, replay_seeds: int) -> TaskResults:
         sources = {search: sources_for(self._task, self._tables, search) for search in SEARCHES}
         searches = [name for name, known in sources.items() if known is not None or name == "random predictor"]
-        predictors = {name: self._predictor(name, sources[name]) for name in searches}
+        predictors = self._predictors({name: sources[name] for name in searches})
         found = {name: [self._search(name, predictors[name], seed) for seed in range(seeds)] for name in searches}
         return TaskResults(
             task=self._task.name,
@@ -190,12 +190,14 @@ class _OneTask:
             sources={name: sorted(known or ()) for name, known in sources.items() if name in searches},
         )
 
-    def _predictor(self, search: str, sources: Mapping[str, TableTask] | None) -> Path | None:
-        """Where the predictor of a search is; meta-learned if it is not there yet."""
-        if sources is None:
-            return None
-        path = self._work / f"{self._task.name}.{_slug(search)}"
-        return kept_predictor(sources, self._config, path, command="mpnas reproduce table7", report=self._report)
+    def _predictors(self, sources: Mapping[str, Mapping[str, TableTask] | None]) -> dict[str, Path | None]:
+        """Where the predictor of each search is; None for a search that has learned nothing."""
+        paths = {name: self._work / f"{self._task.name}.{_slug(name)}" for name in sources}
+        learned = {paths[name]: known for name, known in sources.items() if known is not None}
+        learn_predictors(
+            learned, self._config, "mpnas reproduce table7", lambda line: self._report(f"{self._task.name}: {line}")
+        )
+        return {name: paths[name] if known is not None else None for name, known in sources.items()}
 
     def _search(self, search: str, predictor: Path | None, seed: int) -> Search:
         self._report(f"{self._task.name}: search by {search}, seed {seed}")
