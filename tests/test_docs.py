@@ -27,6 +27,7 @@ COMMANDS = (
     "reproduce",
     "compare",
     "predict",
+    "score",
     "export",
     "baseline",
 )
