@@ -20,8 +20,8 @@ __all__ = ["BUNDLED", "FORMAT_VERSION", "find_checkpoint", "load_checkpoint", "s
 
 FORMAT_VERSION = 2
 BUNDLED = {name: Path(__file__).with_name(name) for name in ("mpnas-1", "mpnas-2")}
-"""Predictors that come with the package: ``mpnas-1`` has learned from official tables, ``mpnas-2`` from our own table of
-``mixed`` too. A better one gets a new name."""
+"""Predictors that come with the package: ``mpnas-1`` has learned from official tables, ``mpnas-2`` also from our own
+table of ``mixed``. A better one gets a new name."""
 
 _OWN_OPERATIONS = ("mixed", "nasbenchasr")
 """Spaces with operations that our own table alone has measured. There ``mpnas-2`` is the default: it ranks better on
