@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors.estimators import missing_library
 from mpnas_ray.predictors.gaussian_process import GaussianProcessPredictor
-from mpnas_ray.predictors.gcn import GCNConfig, GCNPredictor
+from mpnas_ray.predictors.gcn import GCNPredictor
 from mpnas_ray.predictors.kernel_process import KernelProcessPredictor
 from mpnas_ray.predictors.loading import load_predictor
 from mpnas_ray.predictors.path_ensemble import PathEnsemblePredictor
@@ -81,7 +81,7 @@ PREDICTORS: dict[str, Family] = {
         Family("gcn", lambda seed: GCNPredictor(seed=seed), "graph network, squared error"),
         Family(
             "brp-nas",
-            lambda seed: GCNPredictor(GCNConfig(loss="pairwise"), seed=seed),
+            lambda seed: GCNPredictor(loss="pairwise", seed=seed),
             "graph network that learns which of two is better (Dudziak et al. 2020, BRP-NAS)",
         ),
         Family(

@@ -55,7 +55,6 @@ class GCNConfig:
     weight_decay: float = 5e-4
     epochs: int = 150
     batch_size: int = 32
-    loss: Loss = "mse"
 
     @classmethod
     def paper(cls) -> GCNConfig:
@@ -119,6 +118,7 @@ class GCNPredictor:
         self,
         config: GCNConfig | None = None,
         *,
+        loss: Loss = "mse",
         seed: int = 0,
         device: torch.device | str = "cpu",
         engine: Engine = "auto",
@@ -127,11 +127,13 @@ class GCNPredictor:
 
         Args:
             config: Shape and training; `GCNConfig()` if None.
+            loss: What is minimised; ``pairwise`` is BRP-NAS's way.
             seed: Of weights, batches and dropout.
             device: Where to compute.
             engine: See `mpnas_ray.graphs`.
         """
         self.config = config or GCNConfig()
+        self.loss = loss
         self.seed = seed
         self.device = torch.device(device)
         self.engine: Engine = engine
@@ -158,7 +160,7 @@ class GCNPredictor:
 
     def _train(self, network: GCN, batch: GraphBatch, labels: Tensor) -> GCN:
         config = self.config
-        loss_of = F.mse_loss if config.loss == "mse" else pairwise_loss
+        loss_of = F.mse_loss if self.loss == "mse" else pairwise_loss
         steps = -(-len(batch) // config.batch_size)
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True

@@ -43,7 +43,7 @@ def test_pair_loss_is_antisymmetric_and_sees_only_differences(
 
 
 def test_the_order_of_what_it_has_seen_is_learned_by_pairs() -> None:
-    predictor = GCNPredictor(GCNConfig(width=32, epochs=150, loss="pairwise"))
+    predictor = GCNPredictor(GCNConfig(width=32, epochs=150), loss="pairwise")
     predictor.fit(ARCHS, np.exp(5 * SCORES))
     assert spearmanr(predictor.predict(ARCHS), SCORES).statistic > 0.95
 
