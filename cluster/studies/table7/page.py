@@ -107,20 +107,24 @@ def _mean(values: Sequence[float | None]) -> str:
 def save_curves(content: Mapping[str, Any], path: Path) -> None:
     """Best validation score so far, a panel a task: figure 4 of the paper."""
     tasks = content["tasks"]
+    colours = dict(zip(content["searches"], _COLOURS, strict=True))  # one for each search, whatever a task lacks
     figure = Figure(figsize=(4.2 * len(tasks), 3.4), layout="constrained")
     panels = figure.subplots(1, len(tasks), squeeze=False)[0]
     for panel, one in zip(panels, tasks, strict=True):
-        for colour, (search, curves) in zip(_COLOURS, one["curves"].items(), strict=False):
+        for search, curves in one["curves"].items():
             length = min(map(len, curves))
             values = np.array([curve[:length] for curve in curves])
             trials = np.arange(1, length + 1)
-            panel.step(trials, values.mean(axis=0), where="post", color=colour, label=search)
-            panel.fill_between(trials, values.min(axis=0), values.max(axis=0), step="post", color=colour, alpha=0.15)
+            panel.step(trials, values.mean(axis=0), where="post", color=colours[search], label=search)
+            panel.fill_between(
+                trials, values.min(axis=0), values.max(axis=0), step="post", color=colours[search], alpha=0.15
+            )
         panel.set_title(f"{one['task']}, {one['metric']}", fontsize=10)
         panel.set_xlabel("candidates trained")
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("best validation so far")
-    panels[-1].legend(fontsize=8)
+    shown = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown, loc="outside lower center", ncols=len(shown), fontsize=8, frameon=False)
     partial = path.with_name(f"{path.name}.partial")
     figure.savefig(partial, format="png", dpi=110)
     partial.replace(path)
