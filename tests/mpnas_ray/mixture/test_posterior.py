@@ -52,7 +52,8 @@ class BruteForce:
         self.scores = scores[0].numpy()
         self.weights, self.predicted, self.variances = [], [], []
         n = NUM_POINTS
-        assert torch.equal(kernels(support, support, kept), torch.from_numpy(self.kernel[:, :n, :n]))
+        alone = kernels(support, support, kept)  # other bits than as a part, on CPUs where BLAS sums by shape
+        torch.testing.assert_close(alone, torch.from_numpy(self.kernel[:, :n, :n]), rtol=1e-12, atol=1e-12)
         for (h, amplitude), c, sign, (s, scale) in itertools.product(
             enumerate(AMPLITUDES.numpy()), range(self.means.shape[1]), (0, 1), enumerate(SCALES.numpy())
         ):
