@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.stats import kendalltau, spearmanr
+from scipy.stats import kendalltau, rankdata, spearmanr
 from timing import RESULTS, facts, write_results
 
 from cluster.markdown import markdown_table, wrapped
@@ -45,6 +45,9 @@ MINI_SETTINGS, NUM_MINI = ProxySettings("small", 32, 0, "task"), 300
 MINI_PROXIES = ("params", "flops", "l2_norm", "grad_norm", "snip", "synflow", "jacob_cov", "naswot", "zen")
 ORDER = ("params", "flops", "l2_norm", "grad_norm", "plain", "snip", "grasp", "fisher", "synflow", "jacob_cov")
 BASELINES = ("params", "flops")
+RESAMPLES = 500
+AGAINST = """Against the better of the two counts (in brackets); alike are those whose difference has a 95 % bootstrap
+interval that holds 0, the rest is worse:"""
 
 
 @dataclass(frozen=True)
@@ -142,17 +145,34 @@ def correlations(scores: Scores, tables: Mapping[str, TableTask]) -> dict[str, d
         measured = dict(zip(map(str, task.archs), task.scores, strict=True))
         there = np.array([arch in measured for arch in scores.archs])
         truth = np.array([measured[arch] for arch in scores.archs if arch in measured])
-        for name, values in scores.values.items():
-            given = values[there]
-            missing = np.isnan(given)
-            filled = np.where(missing, given[~missing].min() - 1.0, given)
+        given = {name: ranked_last(values[there]) for name, values in scores.values.items()}
+        for name, values in given.items():
             rows[name][label] = {
-                "spearman": float(spearmanr(filled, truth).statistic),
-                "kendall": float(kendalltau(filled, truth).statistic),
-                "archs": len(given),
-                "without_score": int(missing.sum()),
+                "spearman": float(spearmanr(values, truth).statistic),
+                "kendall": float(kendalltau(values, truth).statistic),
+                "archs": len(values),
+                "without_score": int(np.isnan(scores.values[name][there]).sum()),
             }
+        best = max(BASELINES, key=lambda name: rows[name][label]["spearman"])
+        drawn = np.random.default_rng(0).integers(len(truth), size=(RESAMPLES, len(truth)))
+        resampled = {name: spearman_rows(values[drawn], truth[drawn]) for name, values in given.items()}
+        for name in given:
+            low, high = np.quantile(resampled[name] - resampled[best], (0.025, 0.975))
+            rows[name][label]["over_best_count"] = [float(low), float(high)]
     return rows
+
+
+def ranked_last(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    missing = np.isnan(values)
+    return np.where(missing, values[~missing].min() - 1.0, values)
+
+
+def spearman_rows(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each row of two arrays ``[R, N]``."""
+    ranks = [rankdata(values, axis=1) for values in (one, other)]
+    centred = [rank - rank.mean(axis=1, keepdims=True) for rank in ranks]
+    norms = [np.sqrt(np.square(values).sum(axis=1)) for values in centred]
+    return (centred[0] * centred[1]).sum(axis=1) / (norms[0] * norms[1])
 
 
 def save_scores(every: Mapping[str, Scores], path: Path) -> None:
@@ -207,13 +227,17 @@ def table_lines(rows: Mapping[str, Any], seconds: Mapping[str, float]) -> str:
 
 
 def said(rows: Mapping[str, Any]) -> str:
-    """Which proxies rank better than the better of the two counts, by data set."""
+    """By data set, which proxies surely rank better, and which surely worse, than the better of the two counts."""
     lines = []
     for label in next(iter(rows.values())):
-        found = {name: row[label]["spearman"] for name, row in rows.items()}
-        best = max(BASELINES, key=lambda name: found[name])
-        better = [name for name in ordered(list(found)) if found[name] > found[best] and name not in BASELINES]
-        lines.append(f"- {label}: {', '.join(better) or 'none'} (the better count is {best}, {found[best]:.2f}).")
+        best = max(BASELINES, key=lambda name: rows[name][label]["spearman"])
+        intervals = {name: row[label]["over_best_count"] for name, row in rows.items() if name not in BASELINES}
+        better = [name for name, (low, _) in intervals.items() if low > 0]
+        alike = [name for name, (low, high) in intervals.items() if low <= 0 <= high]
+        counted = f"{best}, {rows[best][label]['spearman']:.2f}"
+        lines.append(
+            f"- {label} ({counted}): better {', '.join(better) or 'none'}; alike {', '.join(alike) or 'none'}."
+        )
     return "\n".join(lines)
 
 
@@ -236,7 +260,7 @@ those of the benchmark (preset paper: five cells a stack, 16 to 64 channels) on 
 {NB201_SETTINGS.batch_size} (`ntk`: {NB201_NTK.batch_size}), seed 0. `linear_regions` is counted in networks one channel
 wide. `flops` counts only operations that a path from input to output reaches, `params` and `l2_norm` count all.
 """
-    middle = f"""Better than both counts, `params` and `flops`:
+    middle = f"""{AGAINST}
 
 {said(nb201["correlations"])}
 
@@ -246,7 +270,7 @@ The {mini["archs"]} architectures of [our table](mini_table.md) (mixed space, sm
 `mpnas score` computes them: a batch of {MINI_SETTINGS.batch_size} training samples, seed 0; validation metric after the
 last epoch.
 """
-    end = f"""Better than both counts, `params` and `flops`:
+    end = f"""{AGAINST}
 
 {said(mini["correlations"])}
 
