@@ -48,9 +48,10 @@ class NetworkSizes:
     def flops(self, archs: Architectures) -> NDArray[np.int64]:
         """Multiply-adds of each network for one input, ``[N]``.
 
-        Counted are convolutions and linear maps, one for each multiplication and addition together, as in the tables
-        of NAS-Bench-201; `torch.utils.flop_counter` says twice that. Not counted are biases, norms, activations,
-        pooling and sums, and what is not computed because no path reaches it.
+        Counted are convolutions and linear maps, one for each multiplication and addition together;
+        `torch.utils.flop_counter` says twice that. Not counted are biases, norms, activations, pooling and sums, and
+        what is not computed because no path reaches it. The tables of NAS-Bench-201 count norms, activations, pooling
+        and dead operations too.
         """
         terms, graphs = _terms(self), archs.graphs()
         added: NDArray[np.int64] = np.where(graphs.live(), terms.flops[graphs.kinds], 0).sum(axis=1)
