@@ -34,7 +34,7 @@ from searchers.schedulers import LCRankNetScheduler
 
 EPOCHS = 27
 TRIALS, CONCURRENT = 100, 4
-DELTAS = (0.3, 0.35, 0.4, 0.45, 0.5)
+DELTAS = (0.35, 0.4, 0.425, 0.45, 0.475, 0.5)
 ASHA = "ASHA, first look at 1, third goes on"
 DEFAULT = "LCRankNet, delta 0.45"
 
@@ -54,6 +54,9 @@ OURS: dict[str, dict[str, Any]] = {
     "LCRankNet, delta 0.45, not pre-trained": {"network": None},
 }
 """Arguments beside the network; the delta is the paper's where none is given."""
+
+FEWER = {f"only the first {number}, in full": number for number in (8, 12, 15, 20, 30, 40)}
+EVERY = (*TUNE, *FEWER, *OURS)
 
 
 @dataclass(frozen=True)
@@ -102,12 +105,17 @@ def units(every: dict[str, LearningCurves], seeds: int) -> Iterator[tuple[str, s
     tasks = [name for name, curves in every.items() if curves.scores.shape[1] == EPOCHS]
     for seed in range(seeds):
         for task in tasks:
-            for scheduler in (*TUNE, *OURS):
+            for scheduler in EVERY:
                 yield scheduler, task, seed
 
 
 def replayed(every: dict[str, LearningCurves], scheduler: str, task: str, seed: int, given: Any) -> dict[str, Any]:
     setting = Setting(every, task, seed % 2)
+    if scheduler in FEWER:
+        final, first = final_scores(every[task])[setting.sequence(seed)], FEWER[scheduler]
+        lost = float(final.max() - final[:first].max())
+        row = {"scheduler": scheduler, "task": task, "seed": seed}
+        return {**row, "spent": first / TRIALS, "regret": lost, "complete": first}
     np.random.seed(seed)  # noqa: NPY002  ASHA draws its brackets from it
     if scheduler in TUNE:
         made = TUNE[scheduler]()
@@ -168,7 +176,7 @@ def values_of(content: dict[str, Any], figure: str) -> Values:
     for row in content["rows"]:
         found.setdefault((row["scheduler"], row["task"]), {})[row["seed"]] = row[figure]
     values = {key: np.array([by_seed[seed] for seed in sorted(by_seed)]) for key, by_seed in found.items()}
-    for scheduler in (*TUNE, *OURS):
+    for scheduler in EVERY:
         values[scheduler, "mean"] = np.mean([of for (name, _), of in values.items() if name == scheduler], axis=0)
     return values
 
@@ -198,12 +206,13 @@ def page(content: dict[str, Any]) -> list[str]:
         "Spent is the share of the epochs of full trainings. Regret, in percentage points of validation accuracy, is",
         "by how much the best of the sequence beats the trial chosen by its last value among those that went furthest,",
         "both trained in full. Means ± half of the 95% interval over seeds, which covers the order of the sequence",
-        "and its half, not the five tasks.",
+        "and its half, not the five tasks. When to look, how strictly, and the network's size were decided with",
+        "replays of these tasks in view, which flatters LCRankNet; its weights have seen none of them.",
         "",
         "| scheduler | spent | regret | trained in full |",
         "| --- | ---: | ---: | ---: |",
     ]
-    for name in (*TUNE, *OURS):
+    for name in EVERY:
         part, lost = spent[name, "mean"], regret[name, "mean"]
         lines.append(
             f"| {name} | {100 * part.mean():.1f}% ± {100 * interval(part):.1f} | {100 * lost.mean():.2f} ± "
@@ -212,7 +221,7 @@ def page(content: dict[str, Any]) -> list[str]:
     lines += ["", "[The picture](early_stopping.png).", "", "## Half of ASHA's epochs at no larger regret?", ""]
     lines += [*verdicts(spent, regret), "", "## By task: spent, regret", ""]
     lines += ["| scheduler | " + " | ".join(tasks) + " |", "| --- |" + " ---: |" * len(tasks)]
-    for name in (*TUNE, *OURS):
+    for name in EVERY:
         cells = [f"{100 * spent[name, task].mean():.0f}%, {100 * regret[name, task].mean():.1f}" for task in tasks]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
@@ -249,6 +258,7 @@ def save_picture(content: dict[str, Any], path: Path) -> None:
     panels = figure.subplots(2, 3).ravel()
     families = {
         "ASHA": ("o", [name for name in TUNE if name.startswith("ASHA")]),
+        "fewer trainings, in full": (".", list(FEWER)),
         "median rule": ("^", [name for name in TUNE if name.startswith("median")]),
         "HyperBand": ("s", ["HyperBand"]),
         "LCRankNet, by delta": ("D", [f"LCRankNet, delta {delta:g}" for delta in DELTAS]),
