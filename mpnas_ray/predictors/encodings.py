@@ -4,6 +4,7 @@ Encodings for Neural Architecture Search").
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -27,4 +28,6 @@ def encode(archs: Architectures, encoding: Encoding) -> NDArray[np.float32]:
     operations = graphs.kinds[:, 1:-1, None] == np.arange(len(OPERATIONS))  # an absent vertex has none
     sources, readers = np.triu_indices(graphs.edges.shape[1], k=1)
     edges = graphs.edges[:, sources, readers]
-    return np.concatenate([operations.reshape(len(archs), -1), edges], axis=1, dtype=np.float32)
+    return np.concatenate(
+        [operations.reshape(len(archs), math.prod(operations.shape[1:])), edges], axis=1, dtype=np.float32
+    )

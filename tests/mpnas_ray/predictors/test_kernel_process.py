@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors import KernelProcessPredictor
 from mpnas_ray.predictors.kernel_process import evidence_bound, log_evidence
 from mpnas_ray.predictors.kernels import KERNELS
-from mpnas_ray.spaces import get_space
+from mpnas_ray.spaces import Architectures, get_space
 
 SPACE = get_space("nasbench201")
 ARCHS = SPACE.sample_many(40, np.random.default_rng(0))
@@ -96,6 +98,19 @@ def test_sampled_functions_have_the_posterior_distribution(num_inducing: int | N
 def test_more_points_than_hyperparameters_are_sought_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mpnas_ray.predictors.kernel_process._MOST_POINTS", 15)
     assert spearmanr(fitted().predict(OTHERS), (OTHERS.codes == 3).sum(axis=1)).statistic > 0.6
+
+
+@pytest.mark.data
+def test_twenty_architectures_rank_the_rest_of_nasbench201(tables_folder: Path) -> None:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(tables_folder / "nasbench201.parquet", columns=["arch_str", "cifar10_test"])
+    scores = table["cifar10_test"].to_numpy()
+    archs = Architectures.of(table["arch_str"].to_pylist(), SPACE)
+    order = np.random.default_rng(0).permutation(len(archs))
+    predictor = KernelProcessPredictor("weisfeiler-lehman")
+    predictor.fit(archs[order[:20]], scores[order[:20]])
+    assert spearmanr(predictor.predict(archs[order[20:]]), scores[order[20:]]).statistic >= 0.75
 
 
 def test_misuse_is_refused() -> None:
