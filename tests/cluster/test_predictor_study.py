@@ -92,7 +92,15 @@ def test_the_meta_learned_one_is_not_judged_on_what_it_has_seen() -> None:
         METHODS["mp-nas"].judge(Draw.of(task, 0), Knowledge(BUNDLED_TABLE, BUNDLED["mpnas-2"]))
 
 
-def test_a_size_needs_a_perfect_ranker_nothing(whole_space: TableTask) -> None:
+def test_methods_are_asked_only_where_they_are_defined() -> None:
+    assert METHODS["epe_nas"].fits("mixed/digits")
+    assert not METHODS["epe_nas"].fits("mixed/darcy16")
+    assert METHODS["naswot"].fits("mixed/darcy16")
+    assert not METHODS["sotl"].fits("nasbench201/cifar10")
+    assert METHODS["sotl"].fits("mixed/darcy16")
+
+
+def test_a_perfect_ranker_is_judged_perfect(whole_space: TableTask) -> None:
     one = measured(Draw.of(whole_space, 0), 5, lambda: lambda rows: whole_space.scores[rows])
     assert one.uniform.kendall == pytest.approx(1.0)
     assert one.mutants is not None

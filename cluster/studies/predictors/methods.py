@@ -68,15 +68,20 @@ class Method:
         kind: What it learns from: measured architectures, nothing, or the beginnings of trainings.
         description: What it is, and whose.
         judge: From a draw to what the method comes to.
+        needs_classes: Whether it is not defined for fields.
     """
 
     kind: Literal["predictor", "zero-cost", "curve"]
     description: str
     judge: Callable[[Draw, Knowledge], list[Measurement]]
+    needs_classes: bool = False
 
     def fits(self, target: str) -> bool:
         """Whether a target has what the method needs."""
-        return self.kind != "curve" or target.startswith("mixed/")
+        space, _, task = target.partition("/")
+        if space != "mixed":
+            return self.kind != "curve"
+        return not (self.needs_classes and get_task(task).dense)
 
 
 def _judge_predictor(name: str, draw: Draw, knowledge: Knowledge) -> list[Measurement]:
@@ -172,7 +177,8 @@ def _all() -> Mapping[str, Method]:
         for name, family in PREDICTORS.items()
     }
     methods |= {
-        name: Method("zero-cost", get_proxy(name).description, partial(_judge_proxy, name)) for name in proxy_names()
+        name: Method("zero-cost", proxy.description, partial(_judge_proxy, name), proxy.needs == "classes")
+        for name, proxy in ((name, get_proxy(name)) for name in proxy_names())
     }
     methods |= {
         name: Method("curve", about.source, partial(_judge_curves, name)) for name, about in CURVE_METHODS.items()
