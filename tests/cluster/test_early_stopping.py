@@ -1,0 +1,59 @@
+"""Measured curves told to real schedulers of Tune."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, HyperBandScheduler, MedianStoppingRule
+
+from cluster.early_stopping import replay_curves
+from mpnas_ray.tables import BUNDLED_TABLE, LearningCurves, read_curves
+
+
+@pytest.fixture(scope="module")
+def libras() -> LearningCurves:
+    return read_curves(BUNDLED_TABLE)["libras"]
+
+
+def test_without_early_stopping_all_is_spent_and_nothing_lost(libras: LearningCurves) -> None:
+    replay = replay_curves(FIFOScheduler(), libras, range(20), num_concurrent=3)
+
+    assert replay.spent == 1.0
+    assert replay.regret == 0.0
+    assert (replay.final == libras.scores[:20, -1]).all()
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        lambda: ASHAScheduler(max_t=27, reduction_factor=3),
+        lambda: HyperBandScheduler(max_t=27),
+        lambda: MedianStoppingRule(time_attr="training_iteration", grace_period=3),
+    ],
+    ids=["asha", "hyperband", "median"],
+)
+def test_schedulers_of_tune_save_epochs_and_end_every_trial(libras: LearningCurves, scheduler: Any) -> None:
+    rows = np.random.default_rng(0).permutation(100)[:60]
+
+    replay = replay_curves(scheduler(), libras, rows, num_concurrent=4)
+
+    assert (replay.rows == rows).all()
+    assert (replay.epochs >= 1).all()
+    assert replay.epochs.max() == 27
+    assert 27 / (60 * 27) < replay.spent < 0.8
+    assert 0 <= replay.regret <= np.ptp(libras.scores[rows, -1])
+    assert (replay.last == libras.scores[rows, replay.epochs - 1]).all()
+
+
+def test_a_training_whose_loss_is_not_finite_ends_by_itself_and_is_not_chosen(libras: LearningCurves) -> None:
+    scores, losses = libras.scores.copy(), libras.train_losses.copy()
+    best = int(scores[:5, -1].argmax())
+    scores[best, 4:], losses[best, 4:] = np.nan, np.nan
+
+    replay = replay_curves(FIFOScheduler(), replace(libras, scores=scores, train_losses=losses), range(5))
+
+    assert replay.epochs[best] == 5
+    assert replay.regret == 0.0  # relative to the best of those that came to something
