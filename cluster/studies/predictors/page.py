@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from cluster.markdown import markdown_table, wrapped
 from cluster.studies.predictors.methods import META_LEARNED, METHODS, SCORED, SLOW
 from cluster.studies.predictors.results import Estimate, Measure, Results, TestSet
@@ -86,26 +88,34 @@ def _verdict(results: Results, groups: Sequence[Group]) -> str:
         for target in group.targets:
             cells = [target]
             for size in _LEADS_AT:
-                ours = results.estimate(META_LEARNED, [target], size)
-                rivals = {
-                    name: found
-                    for name in _fitted(results, [target])
-                    if name != META_LEARNED and (found := results.estimate(name, [target], size)) is not None
-                }
-                if ours is None or not rivals:
+                leads = _leads(results, target, size)
+                if not leads:
                     cells.append("-")
                     continue
-                best = max(rivals, key=lambda name: rivals[name].mean)
-                lead = ours.mean - rivals[best].mean
-                cells.append(f"{lead:+.2f} ({best})" if lead >= 0 else f"**{lead:+.2f}** ({best})")
+                best = min(leads, key=lambda name: leads[name])
+                shown = f"{leads[best]:+.2f}"
+                cells.append(f"{shown if leads[best] >= 0 else f'**{shown}**'} ({best})")
             lines.append(cells)
     header = ["target", *(f"{size} points" for size in _LEADS_AT)]
     return f"""## Where `{META_LEARNED}` leads
 
-Its tau minus that of the best method that is fitted to the same points alone, which is named; bold where it loses.
+Its tau minus that of the best method that is fitted to the same points alone, which is named, over the seeds that both
+have; bold where it loses.
 The best of many is chosen by the numbers shown, which flatters the rivals.
 
 {markdown_table(header, lines)}"""
+
+
+def _leads(results: Results, target: str, size: int) -> dict[str, float]:
+    """Rival -> by how much the meta-learned predictor is better, over the seeds that both have."""
+    ours = [one.uniform.kendall for one in results.of(META_LEARNED, target, size)]
+    found = {}
+    for name in _fitted(results, [target]):
+        theirs = [one.uniform.kendall for one in results.of(name, target, size)]
+        both = min(len(ours), len(theirs))
+        if name != META_LEARNED and both:
+            found[name] = float(np.mean(ours[:both]) - np.mean(theirs[:both]))
+    return found
 
 
 def _fitted(results: Results, targets: Sequence[str]) -> list[str]:
