@@ -324,7 +324,12 @@ def _scheduler(settings: RunSettings) -> TrialScheduler | None:
         None: lambda: None,
         "asha": partial(ASHAScheduler, max_t=settings.epochs, grace_period=first_look, reduction_factor=3),
         "hyperband": partial(HyperBandScheduler, max_t=settings.epochs, reduction_factor=3),
-        "median": partial(MedianStoppingRule, grace_period=max(1, settings.epochs // 3), min_samples_required=3),
+        "median": partial(
+            MedianStoppingRule,
+            time_attr="training_iteration",  # Tune's default counts seconds
+            grace_period=max(1, settings.epochs // 3),
+            min_samples_required=3,
+        ),
         "lcranknet": partial(LCRankNetScheduler, settings.epochs, grace_period=first_look, seed=settings.seed),
     }
     return make[settings.scheduler]()
