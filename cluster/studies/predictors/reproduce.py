@@ -81,7 +81,7 @@ def reproduce_predictors(
     results = Results({unit: read_whole(work, unit, targets[unit.target]) for unit in units})
     content = {
         "study": "predictors",
-        "command": _COMMAND,
+        "command": f"{_COMMAND} --seeds {seeds} --slow-seeds {slow_seeds}",
         "versions": versions(),
         "machine": machine(),
         "seeds": seeds,
