@@ -34,18 +34,18 @@ class Family:
         description: What it is, and whose.
         fewest: Architectures with different scores from which it ranks. With fewer, `make_predictor`'s predictors give
             equal predictions or refuse to be fitted; a search then keeps the order before.
-        library: Optional library that it needs, of the extra ``predictors``.
+        requires: Optional library that it needs, of the extra ``predictors``.
     """
 
     name: str
     make: Callable[[int], Predictor]
     description: str
     fewest: int = 2
-    library: str | None = None
+    requires: str | None = None
 
 
 def _regression(name: str, description: str, library: str | None = None) -> Family:
-    return Family(name, lambda seed: regression_predictor(name, seed=seed), description, library=library)
+    return Family(name, lambda seed: regression_predictor(name, seed=seed), description, requires=library)
 
 
 PREDICTORS: dict[str, Family] = {
@@ -108,6 +108,6 @@ def make_predictor(name: str, seed: int = 0) -> Predictor:
     if name not in PREDICTORS:
         raise PredictorError(f"There is no predictor {name!r}. There are: {', '.join(PREDICTORS)}.")
     family = PREDICTORS[name]
-    if family.library is not None and find_spec(family.library) is None:
-        raise missing_library(family.library)
+    if family.requires is not None and find_spec(family.requires) is None:
+        raise missing_library(family.requires)
     return family.make(seed)

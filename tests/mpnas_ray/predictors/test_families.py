@@ -183,10 +183,10 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
         make_predictor("gpwl")
 
 
-@pytest.mark.parametrize("name", [name for name, family in PREDICTORS.items() if family.library])
+@pytest.mark.parametrize("name", [name for name, family in PREDICTORS.items() if family.requires])
 def test_a_missing_library_is_named_with_its_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = make_predictor(name)
-    library = PREDICTORS[name].library
+    library = PREDICTORS[name].requires
     monkeypatch.setitem(sys.modules, str(library), None)
     for attempt in (lambda: make_predictor(name), lambda: predictor.fit(ARCHS, SCORES)):
         with pytest.raises(PredictorError) as refused:
