@@ -12,7 +12,15 @@ from scipy.special import ndtr
 
 from mpnas_ray.spaces import Architecture
 
-__all__ = ["ACQUISITIONS", "Acquisition", "Uncertain", "acquire", "expected_improvement", "upper_confidence_bound"]
+__all__ = [
+    "ACQUISITIONS",
+    "Acquisition",
+    "Uncertain",
+    "acquire",
+    "best_first",
+    "expected_improvement",
+    "upper_confidence_bound",
+]
 
 Acquisition = Literal["mean", "ei", "ucb", "thompson"]
 """Greedy, expected improvement, upper confidence bound, Thompson sampling."""
@@ -52,12 +60,26 @@ def upper_confidence_bound(mean: NDArray[np.float64], deviation: NDArray[np.floa
     return mean + UCB_DEVIATIONS * deviation
 
 
+def best_first(values: NDArray[np.float64], ties: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The order of N values, ``[N]``, highest first.
+
+    Trees and expected improvement give many candidates the very same value: without ``ties`` those would be tried as
+    the space lists them, which are near neighbours.
+
+    Args:
+        values: ``[N]``.
+        ties: Of equal values the lower of these comes first, ``[N]``.
+    """
+    return np.lexsort((ties, -values))
+
+
 def acquire(
     predictor: Uncertain,
     acquisition: Acquisition,
     archs: Sequence[Architecture],
     measured: Sequence[Architecture],
     rng: Generator,
+    ties: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Expected scores ``[N]``, and the order in which to try the architectures, ``[N]``.
 
@@ -67,6 +89,7 @@ def acquire(
         archs: N candidates.
         measured: Those with a score; the incumbent is the best of their expected scores, since scores are noisy.
         rng: Of Thompson sampling.
+        ties: Which come first of those that are as good, ``[N]``, see `best_first`.
     """
     mean, deviation = predictor.predict_with_deviation(archs)
     if acquisition == "ei":
@@ -74,18 +97,18 @@ def acquire(
     elif acquisition == "ucb":
         value = upper_confidence_bound(mean, deviation)
     elif acquisition == "thompson":
-        return mean, _thompson_order(predictor.sample_scores(archs, _NUM_SAMPLES, rng), mean)
+        return mean, _thompson_order(predictor.sample_scores(archs, _NUM_SAMPLES, rng), best_first(mean, ties))
     else:
         value = mean
-    return mean, np.argsort(-value, kind="stable")
+    return mean, best_first(value, ties)
 
 
 _NUM_SAMPLES = 32
 """More than the proposals between two refits; each is a pass over all candidates."""
 
 
-def _thompson_order(samples: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The best of each sampled function ``[S, N]``, in turn, none twice; then all others by their mean."""
+def _thompson_order(samples: NDArray[np.float64], by_mean: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The best of each sampled function ``[S, N]``, in turn, none twice; then all others in the order ``[N]``."""
     _, first = np.unique(best := samples.argmax(axis=1), return_index=True)
     first_ones = best[np.sort(first)]
-    return np.concatenate([first_ones, np.setdiff1d(np.argsort(-mean, kind="stable"), first_ones, assume_unique=True)])
+    return np.concatenate([first_ones, np.setdiff1d(by_mean, first_ones, assume_unique=True)])

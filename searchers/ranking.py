@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors import GCNPredictor, MetaLearned, Predictor
 from mpnas_ray.spaces import Architectures
-from searchers.acquisition import Acquisition, Uncertain, acquire
+from searchers.acquisition import Acquisition, Uncertain, acquire, best_first
 from searchers.candidates import Candidates, keys
 from searchers.transfer_check import TransferCheck, check_transfer
 from searchers.zero_cost import NUM_SCORED, PriorScore, Score, scores_of
@@ -39,7 +39,7 @@ class RankingRequest:
         archs: Measured architectures, as strings, in the order of their proposal.
         labels: Their labels ``[N]``, higher is better. With none, the predictor ranks zero-shot.
         seen: Keys of what was proposed already, uint64 ``[M]``: it is left out of the ranking.
-        seed: Of sampled candidates, of Thompson sampling and of a GCN from scratch.
+        seed: Of sampled candidates, of the order of equals, of Thompson sampling and of a GCN from scratch.
         check: Whether to ask the results if what was learned on other tasks helps.
         transfer_hurts: What an earlier check found.
     """
@@ -125,10 +125,11 @@ class Ranker:
         start = time.perf_counter()
         rng = np.random.default_rng(request.seed)
         archs, found = self._drawn(rng)
+        ties = rng.permutation(len(archs))  # one for both orders, so that who agree about equals do so here too
         points = request.thinned()
         measured = Architectures.of(points.archs, self.candidates.space)
         predictor = self._fitted(measured, points)
-        predicted, order = _order(predictor, self.acquisition, archs, measured, points, rng)
+        predicted, order = _order(predictor, self.acquisition, archs, measured, points, rng, ties)
         unseen = ~np.isin(found, request.seen)
         order = order[unseen[order]]  # first of all: what was seen would otherwise spoil the turns of a guard
         check, num_unusable = None, 0
@@ -140,14 +141,9 @@ class Ranker:
             hurts = request.transfer_hurts if check is None else check.verdict == "hurts"
             guard = deepcopy(self.guard)
             guard.fit(measured, points.labels)
-            _, of_guard = _order(guard, "ei", archs, measured, points, rng)
+            _, of_guard = _order(guard, "ei", archs, measured, points, rng, ties)
             of_guard = of_guard[unseen[of_guard]]
             order = of_guard if hurts else alternating(order, of_guard, first=len(request.archs) % 2)
-        if predicted.shape != (len(archs),) or not np.isfinite(predicted).all():
-            raise PredictorError(
-                f"{type(predictor).__name__} must give a finite score for each of {len(archs)} architectures; it gave "
-                f"shape {list(predicted.shape)} with {np.isfinite(predicted).sum()} finite values."
-            )
         return Ranking(
             archs.codes[order],
             found[order],
@@ -179,12 +175,24 @@ def _order(
     measured: Architectures,
     points: RankingRequest,
     rng: np.random.Generator,
+    ties: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Predicted scores ``[N]``, and the order in which to try the candidates ``[N]``."""
     if acquisition != "mean" and isinstance(predictor, Uncertain) and len(measured) and np.ptp(points.labels) > 0:
-        return acquire(predictor, acquisition, archs, measured, rng)
+        predicted, order = acquire(predictor, acquisition, archs, measured, rng, ties)
+        _check_finite(predictor, predicted, len(archs))
+        return predicted, order
     predicted = np.asarray(predictor.predict(archs), dtype=np.float64)
-    return predicted, np.argsort(-predicted, kind="stable")
+    _check_finite(predictor, predicted, len(archs))
+    return predicted, best_first(predicted, ties)
+
+
+def _check_finite(predictor: Predictor, predicted: NDArray[np.float64], num: int) -> None:
+    if predicted.shape != (num,) or not np.isfinite(predicted).all():
+        raise PredictorError(
+            f"{type(predictor).__name__} must give a finite score for each of {num} architectures; it gave shape "
+            f"{list(predicted.shape)} with {np.isfinite(predicted).sum()} finite values."
+        )
 
 
 def alternating(one: NDArray[np.intp], other: NDArray[np.intp], first: int) -> NDArray[np.intp]:

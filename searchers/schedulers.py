@@ -85,8 +85,9 @@ class LCRankNetScheduler(FIFOScheduler):
             max_t: Epochs of a full training, in units of ``time_attr``; a trial that has reached them is stopped.
             metric: Metric of the trials' results; may be left to ``TuneConfig``.
             mode: ``min`` or ``max``; may be left to ``TuneConfig``.
-            network: Path of a network of `mpnas_ray.curves.save_network`, pre-trained on other tasks. None for one that
-                learns from this run's completed trials alone, and stops none before eight are.
+            network: Path of a network pre-trained on other tasks: of ``mpnas pretrain-scheduler``, or
+                `mpnas_ray.curves.BUNDLED_NETWORK`. None for one that learns from this run's completed trials alone, and
+                stops none before eight are.
             grace_period: Epochs after which a trial is first judged.
             delta: Stop below this probability to win, between 0 and 1; 0.45 is the paper's.
             time_attr: What counts epochs in the results: 1, 2, ...

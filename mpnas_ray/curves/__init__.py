@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from mpnas_ray.curves.methods import CURVE_METHODS, CurveMethodEntry
-from mpnas_ray.curves.network_files import load_network, save_network
+from mpnas_ray.curves.network_files import BUNDLED_NETWORK, bundled_network, load_network, save_network
 from mpnas_ray.curves.partial import CurveMethod, PartialCurves, final_scores
+from mpnas_ray.curves.pretraining import pretrain_on_table
 from mpnas_ray.curves.rank_learning import LCRankNetMethod, TaskCurves, pretrain
 from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
 
 __all__ = [
+    "BUNDLED_NETWORK",
     "CURVE_METHODS",
     "CurveMethod",
     "CurveMethodEntry",
@@ -17,8 +19,10 @@ __all__ = [
     "PartialCurves",
     "RankNetConfig",
     "TaskCurves",
+    "bundled_network",
     "final_scores",
     "load_network",
     "pretrain",
+    "pretrain_on_table",
     "save_network",
 ]

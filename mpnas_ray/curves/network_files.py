@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,26 @@ from typing import Any
 from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
 from mpnas_ray.errors import PredictorError
 
-__all__ = ["load_network", "save_network"]
+__all__ = ["BUNDLED_NETWORK", "bundled_network", "load_network", "save_network"]
+
+logger = logging.getLogger(__name__)
+
+BUNDLED_NETWORK = Path(__file__).parents[1] / "checkpoints" / "lcranknet-1"
+"""The network that comes with the package, made by ``mpnas pretrain-scheduler`` from our own table."""
 
 _KIND = "mpnas-ray LCRankNet"
 _VERSION = 1
 
 
-def save_network(path: str | Path, network: LCRankNet, tasks: list[str], *, predictor: str | None = None) -> None:
+def save_network(
+    path: str | Path,
+    network: LCRankNet,
+    tasks: list[str],
+    *,
+    predictor: str | None = None,
+    datasets: Sequence[str] | None = None,
+    command: str = "",
+) -> None:
     """Write ``<path>.safetensors`` and ``<path>.json``.
 
     Args:
@@ -24,6 +39,8 @@ def save_network(path: str | Path, network: LCRankNet, tasks: list[str], *, pred
         network: As `pretrain` gave it.
         tasks: Names of the tasks it learned from, in order.
         predictor: Name of the predictor it was pre-trained with, as `load_predictor` takes it; None for none.
+        datasets: All data sets that it, or the predictor, has learned from; None if that is not known.
+        command: What made it.
     """
     from safetensors.torch import save
 
@@ -34,7 +51,9 @@ def save_network(path: str | Path, network: LCRankNet, tasks: list[str], *, pred
         "config": asdict(network.config),
         "num_tasks": network.num_tasks,
         "tasks": tasks,
+        "datasets": None if datasets is None else list(datasets),
         "predictor": predictor,
+        "command": command,
     }
     weights.parent.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
@@ -44,8 +63,31 @@ def save_network(path: str | Path, network: LCRankNet, tasks: list[str], *, pred
         partial.replace(file)
 
 
+def bundled_network(dataset: str) -> Path | None:
+    """Where the network is that comes with the package, for a run that it has seen nothing of.
+
+    Args:
+        dataset: That the run trains on.
+
+    Returns:
+        Its path; None, with a warning, if it has learned from that data set.
+
+    Raises:
+        PredictorError: If its files are missing or damaged.
+    """
+    _, card = load_network(BUNDLED_NETWORK)
+    if dataset not in card["datasets"]:
+        return BUNDLED_NETWORK
+    logger.warning(
+        "The pre-trained LCRankNet %s has learned from %s already: one that learns from this run alone is used.",
+        BUNDLED_NETWORK.name,
+        dataset,
+    )
+    return None
+
+
 def load_network(path: str | Path) -> tuple[LCRankNet, dict[str, Any]]:
-    """Read what `save_network` wrote: the network, and its card with ``tasks`` and ``predictor``.
+    """Read what `save_network` wrote: the network, and its card with ``tasks``, ``datasets`` and ``predictor``.
 
     Raises:
         PredictorError: If a file is missing, damaged, of another version, or something else.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -142,6 +142,7 @@ def pretrain(
     predictor: Predictor | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    on_step: Callable[[int, float], None] | None = None,
 ) -> LCRankNet:
     """Learn from completed trainings of other tasks, cut at random epochs.
 
@@ -152,6 +153,7 @@ def pretrain(
             has learned counts as seen.
         seed: Of weights and batches.
         device: Where to compute.
+        on_step: Called after each step with its number, from 1, and its loss.
     """
     config = config or RankNetConfig()
     completed = []
@@ -160,7 +162,7 @@ def pretrain(
         completed.append(_Completed.of((curves, scores), number, features, device))
     with _seeded(seed, torch.device(device)):
         network = LCRankNet(config, len(tasks)).to(device)
-        return _learn(network, completed, config.iterations, config.learning_rate)
+        return _learn(network, completed, config.iterations, config.learning_rate, on_step)
 
 
 @contextmanager
@@ -220,7 +222,13 @@ class _Completed:
         return CurveBatch(whole.curves[rows], lengths, lengths.float() / self.num_epochs, graphs, features)
 
 
-def _learn(network: LCRankNet, completed: Sequence[_Completed], iterations: int, rate: float) -> LCRankNet:
+def _learn(
+    network: LCRankNet,
+    completed: Sequence[_Completed],
+    iterations: int,
+    rate: float,
+    on_step: Callable[[int, float], None] | None = None,
+) -> LCRankNet:
     """One task a step, in turn."""
     config, device = network.config, network.tasks.weight.device
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=config.weight_decay, foreach=True)
@@ -238,6 +246,8 @@ def _learn(network: LCRankNet, completed: Sequence[_Completed], iterations: int,
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
+        if on_step is not None:
+            on_step(step + 1, loss.item())
     return network.eval()
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, HyperBandScheduler, MedianStoppingRule
 
+from cluster.cli import main
 from cluster.early_stopping import replay_curves
+from cluster.search import _scheduler
+from cluster.settings import RunSettings
+from mpnas_ray.curves import load_network
 from mpnas_ray.tables import BUNDLED_TABLE, LearningCurves, read_curves
+from searchers.schedulers import LCRankNetScheduler
+from trainables import Task, get_task
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +65,42 @@ def test_a_training_whose_loss_is_not_finite_ends_by_itself_and_is_not_chosen(li
 
     assert replay.epochs[best] == 5
     assert replay.regret == 0.0  # relative to the best of those that came to something
+
+
+def stopped_in_a_replay(task: Task, curves: LearningCurves) -> int:
+    """How many of the first eight trainings the scheduler of a search stops: one that knows nothing stops none."""
+    made = _scheduler(RunSettings(task.name, "mixed", 8, 27, "small", "random", 0, scheduler="lcranknet"), task)
+    assert isinstance(made, LCRankNetScheduler)
+    replay_curves(made, curves, range(8))
+    assert made.num_failures == 0
+    return made.num_stopped
+
+
+def test_a_search_takes_the_network_of_the_package_unless_it_has_seen_the_data(
+    libras: LearningCurves, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = get_task("libras")
+    new = replace(seen, name="not-in-the-table", family="")
+
+    assert stopped_in_a_replay(new, libras) > 0
+    assert "already" not in caplog.text
+    assert stopped_in_a_replay(seen, libras) == 0
+    assert "lcranknet-1 has learned from libras already" in caplog.text
+    assert stopped_in_a_replay(replace(new, family="libras"), libras) == 0
+
+
+def test_the_command_pre_trains_a_network_with_its_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["mpnas", "pretrain-scheduler", "--out", "mine", "--hold-out", "libras"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert not ended.value.code
+    assert capsys.readouterr().out.splitlines()[-1].startswith("mine.safetensors learned from 6 tasks: watch,")
+    _, card = load_network(tmp_path / "mine")
+    assert card["command"] == " ".join(command)
+    assert "libras" not in (*card["tasks"], *card["datasets"])
+    LCRankNetScheduler(27, network="mine")

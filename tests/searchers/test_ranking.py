@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.stats import norm
+from torch import Tensor
 
+from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors import GaussianProcessPredictor
 from mpnas_ray.spaces import Architecture, Architectures, get_space
-from searchers.acquisition import UCB_DEVIATIONS, Acquisition, acquire, expected_improvement, upper_confidence_bound
+from searchers.acquisition import (
+    ACQUISITIONS,
+    UCB_DEVIATIONS,
+    Acquisition,
+    acquire,
+    expected_improvement,
+    upper_confidence_bound,
+)
 from searchers.candidates import Candidates, keys
 from searchers.ranking import Ranker, RankingRequest, alternating
 
@@ -90,7 +100,7 @@ def process() -> GaussianProcessPredictor:
 
 def order(process: GaussianProcessPredictor, acquisition: Acquisition) -> tuple[NDArray[np.float64], Rows]:
     known, _ = measured(15)
-    return acquire(process, acquisition, SPACE.enumerate(), known, np.random.default_rng(0))
+    return acquire(process, acquisition, SPACE.enumerate(), known, np.random.default_rng(0), np.arange(4_096))
 
 
 def test_each_acquisition_orders_by_its_value(process: GaussianProcessPredictor) -> None:
@@ -137,6 +147,28 @@ class KnowsPooling:
     def load(self, state: dict[str, object]) -> None: ...
 
 
+class FindsAllEqual:
+    """As a tree that was never split does."""
+
+    def fit(self, archs: Sequence[Architecture], scores: object) -> None: ...
+
+    def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        return np.zeros(len(archs))
+
+    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return np.zeros(len(archs)), np.ones(len(archs))
+
+    def sample_scores(
+        self, archs: Sequence[Architecture], num_samples: int, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        return np.zeros((num_samples, len(archs)))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {}
+
+    def load(self, state: dict[str, Tensor]) -> None: ...
+
+
 def request(num: int, **settings: bool) -> RankingRequest:
     archs, labels = measured(num)
     return RankingRequest([str(arch) for arch in archs], labels, keys(archs, twins=True), seed=0, **settings)
@@ -172,6 +204,28 @@ def test_where_transfer_hurts_the_guard_proposes_alone() -> None:
     remembered = misled.rank(request(24, transfer_hurts=True))
     assert remembered.transfer is None
     np.testing.assert_array_equal(remembered.codes, checked.codes)
+
+
+@pytest.mark.parametrize("acquisition", ACQUISITIONS)
+def test_equals_are_proposed_in_an_order_that_follows_from_the_seed(acquisition: Acquisition) -> None:
+    candidates = Candidates("transnasbench101", twins=True)
+    ranker = Ranker(candidates, FindsAllEqual(), acquisition, 100)
+    first, other = (ranker.rank(replace(request(15), seed=seed)) for seed in (1, 2))
+
+    assert len(first) == 4_096 - 15
+    assert not np.isin(first.keys[1:20], other.keys[1:20]).all()
+    in_space = candidates.listed_keys[np.isin(candidates.listed_keys, first.keys)]
+    assert not np.array_equal(first.keys, in_space), "not as the space lists them"
+    np.testing.assert_array_equal(ranker.rank(replace(request(15), seed=1)).keys, first.keys)
+
+
+def test_a_predictor_without_a_finite_score_for_each_is_refused() -> None:
+    class FindsNothing(FindsAllEqual):
+        def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+            return np.zeros((len(archs), 1))
+
+    with pytest.raises(PredictorError, match=r"each of 4096 architectures; it gave shape \[4096, 1\]"):
+        Ranker(Candidates("transnasbench101", twins=True), FindsNothing(), "mean", 100).rank(request(15))
 
 
 def test_of_many_results_the_best_and_the_newest_are_kept() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,19 +9,26 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from mpnas_ray.curves import (
+    BUNDLED_NETWORK,
     LCRankNet,
     LCRankNetMethod,
     PartialCurves,
     RankNetConfig,
+    bundled_network,
+    final_scores,
     load_network,
     pretrain,
+    pretrain_on_table,
     save_network,
 )
 from mpnas_ray.curves.scaling import standardized
-from mpnas_ray.errors import PredictorError
+from mpnas_ray.errors import PredictorError, TableError
+from mpnas_ray.predictors import load_predictor
 from mpnas_ray.spaces import get_space
+from mpnas_ray.tables import BUNDLED_TABLE, read_curves, write_curves
 
 SHORT = RankNetConfig(iterations=60)
 EPOCHS = 10
@@ -171,3 +179,72 @@ def test_files_that_are_something_else_are_refused(network: LCRankNet, tmp_path:
         (tmp_path / "net.json").write_text(json.dumps(card | change))
         with pytest.raises(PredictorError, match=message):
             load_network(tmp_path / "net")
+
+
+def test_the_network_that_comes_with_the_package_has_learned_from_our_own_table() -> None:
+    network, card = load_network(BUNDLED_NETWORK)
+    every = read_curves(BUNDLED_TABLE)
+
+    assert card["tasks"] == list(every)
+    assert network.num_tasks == len(every)
+    assert {dataset for curves in every.values() for dataset in curves.datasets} <= set(card["datasets"])
+
+    method = LCRankNetMethod(network, predictor=load_predictor(card["predictor"]))
+    for name in ("libras", "osuleaf", "splice"):
+        early, ends = PartialCurves.of(every[name], 3), final_scores(every[name])
+        assert spearmanr(method.predict(early), ends)[0] > spearmanr(early.scores[:, -1], ends)[0] + 0.2
+
+
+def test_it_is_not_for_data_that_it_has_seen(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert bundled_network("a new one") == BUNDLED_NETWORK
+        assert not caplog.records
+        assert bundled_network("libras") is None
+        assert bundled_network("ninapro") is None  # its predictor has
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "The pre-trained LCRankNet lcranknet-1 has learned from libras already",
+        "The pre-trained LCRankNet lcranknet-1 has learned from ninapro already",
+    ]
+
+
+@pytest.mark.slow
+def test_pre_trained_on_the_other_tasks_it_knows_more_than_the_newest_value(tmp_path: Path) -> None:
+    every = read_curves(BUNDLED_TABLE)
+    gains = []
+    for name in (name for name, curves in every.items() if curves.scores.shape[1] == 27):
+        assert name not in pretrain_on_table(BUNDLED_TABLE, tmp_path / name, hold_out=[name])
+        network, card = load_network(tmp_path / name)
+        early, ends = PartialCurves.of(every[name], 3), final_scores(every[name])
+        predicted = LCRankNetMethod(network, predictor=load_predictor(card["predictor"])).predict(early)
+        gains.append(spearmanr(predicted, ends)[0] - spearmanr(early.scores[:, -1], ends)[0])
+
+    assert np.mean(gains) > 0.1
+    assert min(gains) > -0.15
+
+
+def test_from_a_table_it_learns_all_but_what_is_held_out(tmp_path: Path) -> None:
+    every = read_curves(BUNDLED_TABLE)
+    diverged = every["satimage"].scores.copy()
+    diverged[3, 5:] = np.nan
+    few = {"satimage": replace(every["satimage"], scores=diverged), "libras": every["libras"], "watch": every["watch"]}
+    write_curves(few, tmp_path / "few.parquet")
+    lines: list[str] = []
+
+    tasks = pretrain_on_table(
+        tmp_path / "few.parquet",
+        tmp_path / "net",
+        RankNetConfig(iterations=200),
+        hold_out=["watch"],
+        report=lines.append,
+    )
+
+    network, card = load_network(tmp_path / "net")
+    assert tasks == card["tasks"] == ["satimage", "libras"]
+    assert {"satimage", "libras"} <= set(card["datasets"])
+    assert "watch" not in card["datasets"]
+    assert all(torch.isfinite(tensor).all() for tensor in network.state_dict().values())
+    assert [line.partition(" ")[0] for line in lines] == ["[100/200]", "[200/200]"]
+    with pytest.raises(TableError, match="no task 'nothing'"):
+        pretrain_on_table(tmp_path / "few.parquet", tmp_path / "no", hold_out=["nothing"])
+    with pytest.raises(TableError, match="Nothing is left"):
+        pretrain_on_table(tmp_path / "few.parquet", tmp_path / "no", hold_out=list(few))

@@ -1,0 +1,34 @@
+"""``mpnas pretrain-scheduler``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["pretrain_scheduler"]
+
+
+def pretrain_scheduler(
+    out: Annotated[Path, typer.Option(help="Network to write: OUT.safetensors and OUT.json.", show_default=False)],
+    table: Annotated[
+        Path | None, typer.Option(help="A table of mpnas tables build.  [default: the one that comes with the package]")
+    ] = None,
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TASK", help="Learn nothing of this task's data sets. May be repeated."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights and batches.")] = 0,
+) -> None:
+    """Pre-train the network of the scheduler lcranknet on the curves of a table. Takes some seconds."""
+    from mpnas_ray.curves import pretrain_on_table
+    from mpnas_ray.tables import BUNDLED_TABLE
+
+    command = shlex.join(["mpnas", *sys.argv[1:]])
+    tasks = pretrain_on_table(
+        table or BUNDLED_TABLE, out, hold_out=hold_out or (), seed=seed, command=command, report=typer.echo
+    )
+    typer.echo(f"{out}.safetensors learned from {len(tasks)} tasks: {', '.join(tasks)}.")
