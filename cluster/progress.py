@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from datetime import timedelta
 from typing import Any
@@ -28,7 +29,9 @@ class SearchProgress(Callback):
     def setup(self, *args: Any, **info: Any) -> None:
         """The run begins, or goes on."""
         self._start, self._done_here = time.monotonic(), 0
-        self._console = Console(soft_wrap=True, highlight=False)
+        # Else FORCE_COLOR and the like would send the control codes of the live line into a log, too.
+        is_log = not sys.stdout.isatty()
+        self._console = Console(force_terminal=False if is_log else None, soft_wrap=True, highlight=False, emoji=False)
         self._status = self._console.status("starting workers") if self._console.is_terminal else None
         if self._status:
             self._status.start()

@@ -16,7 +16,7 @@ from searchers.ranking import Ranker, Ranking, RankingRequest, random_ranking
 from searchers.refitting import Refitting
 from searchers.settings import SearcherSettings
 from searchers.state import Arrays
-from searchers.transfer_check import TransferCheck
+from searchers.transfer_check import TransferCheck, Verdict
 from searchers.zero_cost import PriorScore, Score
 
 if TYPE_CHECKING:
@@ -103,6 +103,19 @@ class PredictorSearch(ArchitectureSearcher):
     def num_refits(self) -> int:
         """How often the predictor was fitted."""
         return self._num_refits
+
+    @property
+    def ranking_age(self) -> int | None:
+        """How many results the ranking in use does not know; None if no predictor made it."""
+        ranking = self._ranking
+        if ranking is None or not len(ranking.predicted):
+            return None
+        return len(self.observations.completed) - ranking.num_points
+
+    @property
+    def transfer_verdict(self) -> Verdict | None:
+        """What the newest check came to; None before the first."""
+        return None if self._transfer is None else self._transfer.verdict
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         """See `ArchitectureSearcher`; the candidates may be others from here on."""
@@ -216,7 +229,7 @@ class PredictorSearch(ArchitectureSearcher):
             "predicted": float(ranking.predicted[place]),
             "rank": place + 1,
             "ranking": self._num_refits,
-            "ranking_age": len(self.observations.completed) - ranking.num_points,
+            "ranking_age": self.ranking_age,
         }
 
     def _own_state(self) -> tuple[dict[str, Any], Arrays]:
