@@ -13,10 +13,12 @@ from cluster.commands.extend import extend
 from cluster.commands.listing import spaces, tasks
 from cluster.commands.meta_train import meta_train
 from cluster.commands.predict import predict
+from cluster.commands.pretrain_scheduler import pretrain_scheduler
 from cluster.commands.reproduce import reproduce
 from cluster.commands.resume import resume
 from cluster.commands.score import score
 from cluster.commands.search import search
+from cluster.commands.submit import submit
 from cluster.commands.tables import tables_app
 from mpnas_ray.errors import MPNASError
 
@@ -29,11 +31,13 @@ app = typer.Typer(
     help="Neural architecture search on Ray clusters with a meta-learned graph predictor.",
 )
 app.command()(search)
+app.command()(submit)
 app.command()(resume)
 app.command()(extend)
 app.command()(tasks)
 app.command()(spaces)
 app.command()(meta_train)
+app.command()(pretrain_scheduler)
 app.command()(reproduce)
 app.command()(compare)
 app.command()(baseline)

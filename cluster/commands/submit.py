@@ -1,0 +1,53 @@
+"""``mpnas submit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["submit"]
+
+
+def submit(
+    context: typer.Context,
+    command: Annotated[
+        list[str], typer.Argument(help="Command to run there, after --, e.g. search --task digits --name digits.")
+    ],
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Dashboard of the cluster, http://host:8265.  [default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS, or this "
+            "machine's]"
+        ),
+    ] = None,
+    working_dir: Annotated[
+        Path, typer.Option(help="Folder to upload and to run in; secrets, data and results in it stay here.")
+    ] = Path(),
+    submission_id: Annotated[str | None, typer.Option(help="Name of the job, as yet unused.  [default: Ray's]")] = None,
+    wait: Annotated[bool, typer.Option(help="Pass on what the job prints, and exit as it does.")] = True,
+) -> None:
+    """Run a command on a Ray cluster as a job of it, for searches that go on when this terminal is closed.
+
+    A token is taken from where Ray looks for it (RAY_AUTH_TOKEN), and never printed. Ctrl-C ends the following, not the
+    job. Submitted again with the same --name, a search goes on where it was.
+    """
+    from cluster.jobs import follow_job, submit_job
+
+    parent = context.parent
+    known = sorted(set(getattr(parent.command, "commands", {})) - {"submit"}) if parent else []
+    if command[0] not in known:
+        raise typer.BadParameter(f"{command[0]!r} is not one of {', '.join(known)}.", param_hint="COMMAND")
+    job = submit_job(command, address=address, working_dir=working_dir, submission_id=submission_id)
+    at = f" --address {address}" if address else ""
+    follow = f"ray job logs{at} --follow {job}"
+    typer.echo(f"Submitted {job}. To stop it: ray job stop{at} {job}" + ("" if wait else f". To watch it: {follow}"))
+    if not wait:
+        return
+    try:
+        status = follow_job(job, address=address)
+    except KeyboardInterrupt:
+        typer.echo(f"\nThe job goes on. To watch it again: {follow}")
+        status = 130
+    raise typer.Exit(status)

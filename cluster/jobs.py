@@ -1,0 +1,161 @@
+"""Runs as jobs of a Ray cluster: what ``mpnas submit`` does, over Ray's own job client."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+from ray.exceptions import RayError
+from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
+
+from mpnas_ray.errors import RunError
+
+__all__ = ["EXCLUDES", "follow_job", "submit_job"]
+
+EXCLUDES = (
+    # Version control, environments and caches.
+    ".git/",
+    ".venv*/",
+    "venv/",
+    "__pycache__/",
+    "*.py[co]",
+    "*.egg-info/",
+    ".*_cache/",
+    ".hypothesis/",
+    ".ipynb_checkpoints/",
+    "node_modules/",
+    "/build/",
+    "/dist/",
+    # Data and results: they are read from and written to storage that all nodes reach.
+    "/data/",
+    "/runs/",
+    "/benchmarks/results/",
+    "mlruns/",
+    "lightning_logs/",
+    "wandb/",
+    # Secrets, which anybody who reaches the cluster could read there.
+    "*.env",
+    ".env.*",
+    ".envrc",
+    ".netrc",
+    ".git-credentials",
+    ".pypirc",
+    ".aws/",
+    ".azure/",
+    ".config/",
+    ".docker/",
+    ".gnupg/",
+    ".kube/",
+    ".ray/",
+    ".ssh/",
+    "id_rsa*",
+    "id_dsa*",
+    "id_ecdsa*",
+    "id_ed25519*",
+    "*.pem",
+    "*.key",
+    "*.p12",
+    "*.pfx",
+    "*credentials*.json",
+    "auth_token",
+    "kubeconfig*",
+)
+"""What of a working directory is not uploaded, as patterns of gitignore; what ``.gitignore`` and ``.rayignore`` name
+there is not either. The file ``.rayignore`` of this project holds the same for the plain ``ray job submit``."""
+
+_PAUSE_S = 0.5
+
+
+def submit_job(
+    command: Sequence[str],
+    *,
+    address: str | None = None,
+    working_dir: str | Path = ".",
+    submission_id: str | None = None,
+) -> str:
+    """Hand a command of ``mpnas`` to a cluster.
+
+    Args:
+        command: Its words, e.g. ``["search", "--task", "digits"]``. No shell reads them.
+        address: Of the cluster's dashboard, ``http://host:8265``; what ``RAY_API_SERVER_ADDRESS`` or ``RAY_ADDRESS``
+            say if None, else this machine's. A token is taken from where Ray looks for it (``RAY_AUTH_TOKEN``).
+        working_dir: Folder to upload and to run in, without `EXCLUDES`.
+        submission_id: Name of the job, as yet unused; Ray makes one if None.
+
+    Returns:
+        The job's submission id.
+
+    Raises:
+        RunError: If there is no cluster, if it refuses the token, or if the folder cannot be uploaded.
+    """
+    folder = Path(working_dir).expanduser().resolve()
+    if not folder.is_dir():
+        raise RunError(f"{folder} is no folder: --working-dir names the one to upload.")
+    with _explained(address):
+        return str(
+            _client(address).submit_job(
+                entrypoint=shlex.join(["python", "-u", "-m", "cluster.cli", *command]),
+                submission_id=submission_id,
+                runtime_env={"working_dir": str(folder), "excludes": list(EXCLUDES)},
+            )
+        )
+
+
+def follow_job(
+    job: str, *, address: str | None = None, echo: Callable[[str], None] = lambda text: print(text, end="", flush=True)
+) -> int:
+    """Pass on what a job prints until it has ended.
+
+    Args:
+        job: Its submission id.
+        address: As of `submit_job`.
+        echo: Receives the text as it comes.
+
+    Returns:
+        The job's exit status: 0 if it succeeded; 1 if it ended otherwise without one.
+
+    Raises:
+        RunError: If the cluster is not to be reached any more; the job may go on.
+    """
+    with _explained(address):
+        client = _client(address)
+        asyncio.run(_pass_on(client, job, echo))
+        while not (details := client.get_job_info(job)).status.is_terminal():
+            time.sleep(_PAUSE_S)
+    return _exit_status(details, echo)
+
+
+async def _pass_on(client: JobSubmissionClient, job: str, echo: Callable[[str], None]) -> None:
+    async for text in client.tail_job_logs(job):
+        echo(text)
+
+
+def _exit_status(details: JobDetails, echo: Callable[[str], None]) -> int:
+    if details.status == JobStatus.SUCCEEDED:
+        return 0
+    if details.driver_exit_code is None:  # stopped, or it never began
+        echo(f"The job is {details.status}: {details.message}\n")
+    return details.driver_exit_code or 1
+
+
+def _client(address: str | None) -> JobSubmissionClient:
+    return JobSubmissionClient(address)
+
+
+@contextmanager
+def _explained(address: str | None) -> Iterator[None]:
+    """Ray's errors in a line."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, RayError, aiohttp.ClientError) as error:  # OSError: those of requests
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        where = address or "the cluster that RAY_API_SERVER_ADDRESS or RAY_ADDRESS name, or of this machine"
+        raise RunError(
+            f"No job could be run or followed at {where}: {reason} Is it the address of a dashboard, such as "
+            f"http://127.0.0.1:8265, and is RAY_AUTH_TOKEN set if the cluster wants a token?"
+        ) from error
