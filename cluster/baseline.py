@@ -18,8 +18,10 @@ from ray import tune
 from cluster.finishing import RunInterruptedError, score_on_cluster
 from cluster.ray_cluster import Resources, connected, most_concurrent
 from cluster.run_folder import RunFolder
-from cluster.search import TUNE_ENVIRONMENT
-from cluster.trial_files import read_trials
+from cluster.search import TUNE_ENVIRONMENT, snapshot_seconds
+from cluster.shared_storage import check_shared
+from cluster.sole_driver import sole_driver
+from cluster.trial_files import MAX_FAILURES, read_trials
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import SPACE_NAMES
 from trainables import CellTrainable, Task, build_network, get_task
@@ -161,7 +163,8 @@ def run_baseline(
     _check_shape(config, task, data)
     folder.write(_SETTINGS, json.dumps(config, indent=2) + "\n")
     resources = {"CPU": cpus_per_trial, "GPU": gpus_per_trial}
-    with connected():
+    with sole_driver(folder), connected():
+        check_shared(folder)
         most_concurrent(resources)
         start = time.time()
         results = _tuner({**config, **places}, task, folder, resources, progress).fit()
@@ -194,6 +197,7 @@ def _tuner(config: dict[str, Any], task: Task, folder: RunFolder, resources: Res
     """One new trial, which goes on from the furthest checkpoint that an earlier one has left in the folder."""
     for variable, value in TUNE_ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", snapshot_seconds(1))
     trainings = [trial.training for trial in read_trials(folder) if trial.training]
     earlier = {network_name(config): max(trainings, key=lambda training: training.epoch)} if trainings else {}
     return tune.Tuner(
@@ -203,6 +207,7 @@ def _tuner(config: dict[str, Any], task: Task, folder: RunFolder, resources: Res
         run_config=tune.RunConfig(
             name=folder.name,
             storage_path=folder.storage,
+            failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
             callbacks=[_Progress(task.metric_key, config["epochs"])] if progress else [],
             checkpoint_config=tune.CheckpointConfig(
                 num_to_keep=2, checkpoint_at_end=True, checkpoint_frequency=max(1, config["epochs"] // _NUM_LOOKS)

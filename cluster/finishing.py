@@ -134,7 +134,8 @@ def score_on_cluster(best: Any, checkpoint: tune.Checkpoint, task: Task, worker_
         with checkpoint.as_directory() as checkpoint_dir:
             return score_test(config, task, checkpoint_dir)
 
-    options = {"num_cpus": worker_resources["CPU"], "num_gpus": worker_resources["GPU"]}
+    others = {name: amount for name, amount in worker_resources.items() if name not in ("CPU", "GPU")}
+    options = {"num_cpus": worker_resources["CPU"], "num_gpus": worker_resources["GPU"], "resources": others}
     found: FoundNetwork = ray.get(ray.remote(score).options(**options).remote(best.config, checkpoint))
     return found
 

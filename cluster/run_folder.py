@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pyarrow import fs
 
 from mpnas_ray.errors import RunError
+from trainables.patience import PATIENCE_S, patiently
 
 __all__ = ["SETTINGS_FILE", "RunFolder"]
+
+_T = TypeVar("_T")
 
 SETTINGS_FILE = "run.json"
 """How a run was started (`cluster.settings`); a folder without it is not a run."""
 
 
 class RunFolder:
-    """Files of one run. A file is written under another name and then renamed, so that it is whole or not there."""
+    """Files of one run. A file is written under another name and then renamed, so that it is whole or not there.
+
+    Storage that fails is tried again for a while (`trainables.patience`).
+    """
 
     def __init__(self, storage: str, name: str) -> None:
         """Make the folder if it is not there.
 
         Args:
-            storage: A folder, or a URI that pyarrow understands (``s3://...``); what Tune calls ``storage_path``.
+            storage: A folder, or a URI that pyarrow understands: ``s3://...``, ``gs://...``, or for all others
+                ``fsspec+<protocol>://...``; what Tune calls ``storage_path``.
             name: Of the run.
 
         Raises:
@@ -33,14 +42,19 @@ class RunFolder:
             raise RunError(f"{name!r} cannot be the name of a run: it is the name of its folder.")
         self.name = name
         self.storage = storage if "://" in storage else str(Path(storage).expanduser().resolve())
-        self._fs, root = fs.FileSystem.from_uri(self.storage)
-        self._path = f"{root.rstrip('/')}/{name}"
+        self._patience_s = 0.0  # a place that cannot be written now is rather a wrong one
         try:
+            self._fs, root = fs.FileSystem.from_uri(self.storage)
+            self._path = f"{root.rstrip('/')}/{name}"
             self._fs.create_dir(self._path, recursive=True)
             self.write("writable", "")
             self._fs.delete_file(f"{self._path}/writable")
-        except (OSError, NotImplementedError) as error:
-            raise RunError(f"{self} cannot be written: {error}. Name another place with --storage.") from error
+        except (OSError, ValueError, NotImplementedError, ImportError) as error:
+            raise RunError(
+                f"{self} cannot be written: {error}. Name another place with --storage: a folder, s3://, gs://, or "
+                f"fsspec+<protocol>:// for what else fsspec knows."
+            ) from error
+        self._patience_s = PATIENCE_S
 
     @classmethod
     def of_run(cls, run: str | Path) -> RunFolder:
@@ -52,24 +66,41 @@ class RunFolder:
         Raises:
             RunError: If there is no run of mpnas-ray.
         """
-        place = str(run).rstrip("/") if "://" in str(run) else str(Path(run).expanduser().resolve())
-        storage, _, name = place.rpartition("/")
+        place = str(run) if "://" in str(run) else str(Path(run).expanduser().resolve())
+        place, options = _split(place)
+        storage, _, name = place.rstrip("/").rpartition("/")
         try:
-            filesystem, path = fs.FileSystem.from_uri(place)
+            filesystem, path = fs.FileSystem.from_uri(f"{place.rstrip('/')}{options}")
             there = filesystem.get_file_info(f"{path}/{SETTINGS_FILE}").type == fs.FileType.File
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError) as error:
             raise RunError(f"{run} cannot be read: {error}") from error
         if not there:
             raise RunError(f"{run} holds no run of mpnas-ray: name the folder of a run, which has a {SETTINGS_FILE}.")
-        return cls(storage or "/", name)
+        return cls(f"{storage or '/'}{options}", name)
 
     def __str__(self) -> str:
         """Where it is, as Tune wants to be told."""
-        return f"{self.storage.rstrip('/')}/{self.name}"
+        return self.place_of("")
+
+    def place_of(self, path: str) -> str:
+        """Folder or URI of something in this folder; the options of a URI (``?region=...``) stay at its end."""
+        storage, options = _split(self.storage)
+        return f"{storage.rstrip('/')}/{self.name}{f'/{path}' if path else ''}{options}"
+
+    def impatient(self) -> RunFolder:
+        """The same folder for those who cannot wait: they try once."""
+        other = copy(self)
+        other._patience_s = 0.0
+        return other
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies in a file system of this machine, shared with others or not."""
+        return isinstance(self._fs, fs.LocalFileSystem)
 
     def is_empty(self) -> bool:
         """Whether nothing was ever put there."""
-        return not self._fs.get_file_info(fs.FileSelector(self._path))
+        return not self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path)))
 
     def write(self, file_name: str, text: str) -> None:
         """Write a file, replacing one of that name."""
@@ -78,17 +109,30 @@ class RunFolder:
     def write_bytes(self, file_name: str, content: bytes) -> None:
         """Write a file that is not text, replacing one of that name."""
         path = f"{self._path}/{file_name}"
-        with self._fs.open_output_stream(f"{path}.part") as stream:
-            stream.write(content)
-        self._fs.move(f"{path}.part", path)
+
+        def write() -> None:
+            with self._fs.open_output_stream(f"{path}.part") as stream:
+                stream.write(content)
+            self._fs.move(f"{path}.part", path)
+
+        self._patiently(f"write {file_name} in", write)
+
+    def delete(self, file_name: str) -> None:
+        """Delete a file, if it is there."""
+        try:
+            self._patiently(f"delete {file_name} in", lambda: self._fs.delete_file(f"{self._path}/{file_name}"))
+        except FileNotFoundError:
+            return
 
     def rename(self, file_name: str, new_name: str) -> None:
         """Give a file another name, in place of a file that had it."""
-        self._fs.move(f"{self._path}/{file_name}", f"{self._path}/{new_name}")
+        self._patiently(
+            f"rename {file_name} in", lambda: self._fs.move(f"{self._path}/{file_name}", f"{self._path}/{new_name}")
+        )
 
     def files(self) -> dict[str, int]:
         """All files at any depth: their paths in this folder and their sizes in bytes."""
-        found = self._fs.get_file_info(fs.FileSelector(self._path, recursive=True))
+        found = self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path, recursive=True)))
         return {info.path[len(self._path) + 1 :]: info.size for info in found if info.type == fs.FileType.File}
 
     def read(self, file_name: str) -> str | None:
@@ -98,9 +142,13 @@ class RunFolder:
 
     def read_bytes(self, file_name: str) -> bytes | None:
         """A file's content, or None if there is no such file."""
-        try:
+
+        def read() -> bytes:
             with self._fs.open_input_file(f"{self._path}/{file_name}") as stream:
                 return bytes(stream.read())
+
+        try:
+            return self._patiently(f"read {file_name} in", read)
         except FileNotFoundError:
             return None
 
@@ -126,6 +174,21 @@ class RunFolder:
 
     def upload(self, folder: Path, name: str) -> str:
         """Copy a local folder into this one; returns where it is now."""
-        self._fs.create_dir(f"{self._path}/{name}")
-        fs.copy_files(str(folder), f"{self._path}/{name}", destination_filesystem=self._fs)
-        return f"{self}/{name}"
+
+        def copy_all() -> None:
+            self._fs.create_dir(f"{self._path}/{name}")
+            fs.copy_files(str(folder), f"{self._path}/{name}", destination_filesystem=self._fs)
+
+        self._patiently(f"copy {name} to", copy_all)
+        return self.place_of(name)
+
+    def _patiently(self, what: str, action: Callable[[], _T]) -> _T:
+        return patiently(action, f"{what} {self}", patience_s=self._patience_s)
+
+
+def _split(place: str) -> tuple[str, str]:
+    """A place without the options at the end of a URI, and these; the name of a folder may have a question mark."""
+    if "://" not in place:
+        return place, ""
+    place, mark, options = place.partition("?")
+    return place, mark + options

@@ -12,29 +12,31 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler, MedianStoppingRule, TrialScheduler
 
 from cluster.continuing import enqueue_all, reconcile
+from cluster.elastic import Elastic
 from cluster.finishing import RunInterruptedError, earlier_report, finish
+from cluster.from_settings import make_scheduler, make_searcher
 from cluster.limits import size_limits
+from cluster.metrics import SearchMetrics
 from cluster.progress import SearchProgress
 from cluster.ray_cluster import connected, most_concurrent
 from cluster.report import SearchReport
 from cluster.run_folder import RunFolder
 from cluster.searcher_names import BY_SCORE, SEARCHERS
 from cluster.settings import SCHEDULERS, RunSettings
+from cluster.shared_storage import check_shared
+from cluster.sole_driver import sole_driver
 from cluster.telemetry import SearchTelemetry
 from cluster.trainable import make_trainable
-from cluster.trial_files import TrialFiles, newest_trainings, read_trials
+from cluster.trial_files import MAX_FAILURES, TrialFiles, newest_trainings, read_trials
+from cluster.trial_sizes import TrialSizes, choose_sizes
 from cluster.zero_cost import zero_cost_score
 from mpnas_ray.checkpoints import BUNDLED
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import get_space
 from searchers import ArchitectureSearcher
-from searchers.schedulers import LCRankNetScheduler
-from searchers.zero_cost import Score
 from trainables import Task, get_task
-from trainables.networks.limits import SizeLimits
 
 __all__ = [
     "SCHEDULERS",
@@ -47,12 +49,19 @@ __all__ = [
 ]
 
 TUNE_ENVIRONMENT = {
-    # A snapshot takes a few milliseconds here; Tune's default of one in ten seconds would make a continued run slow.
-    "TUNE_GLOBAL_CHECKPOINT_S": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # its tables are printed even with verbose=0
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the line of a failed trial names the file with its error
 }
+
+
+def snapshot_seconds(num_samples: int) -> str:
+    """Time from one of Tune's snapshots of a run to the next, as ``TUNE_GLOBAL_CHECKPOINT_S``.
+
+    With each, Tune copies the logs of all trials once more, 0.4 to 1.1 ms of CPU a trial: every second is for small
+    runs only. What trials did since the last snapshot is in their own files (`cluster.continuing`).
+    """
+    return str(max(1, num_samples // 200))
 
 
 def run_search(
@@ -72,7 +81,12 @@ def run_search(
     max_concurrent: int | None = None,
     cpus_per_trial: float = 1.0,
     gpus_per_trial: float = 0.0,
+    gpu_memory_gb: float | None = None,
+    accelerator_type: str | None = None,
+    resources_per_trial: dict[str, float] | None = None,
     workers_per_trial: int = 1,
+    trial_time_limit_s: float | None = None,
+    autoscaling: bool = False,
     storage: str | Path = "runs",
     name: str | None = None,
     seed: int = 0,
@@ -102,7 +116,15 @@ def run_search(
         max_concurrent: Most trials at a time; as many as fit on the cluster if None.
         cpus_per_trial: CPU cores for each trial; one torch thread runs whatever this is.
         gpus_per_trial: GPUs for each trial; a fraction lets trials share one.
-        workers_per_trial: Processes that train each network together, each with these CPUs and GPUs.
+        gpu_memory_gb: Memory of one GPU in 10^9 bytes: networks that would not fit into their share of it get twice or
+            four times as much; None to give all the same share.
+        accelerator_type: Kind of GPU, as Ray names it (``A100``); None for any.
+        resources_per_trial: Further resources, as the cluster's nodes have them by name.
+        workers_per_trial: Processes that train each network together, each with these resources.
+        trial_time_limit_s: Seconds after which a training is ended with what it has. One whose epoch takes as long by
+            itself hangs: it is killed, tried again, and fails in the end.
+        autoscaling: Whether the cluster starts nodes on demand, of which Ray does not tell: a run then waits for what
+            no node has yet, and asks for one place more than there is, up to ``max_concurrent``.
         storage: Folder or URI that all nodes of the cluster reach; the run is a folder in it.
         name: Of the run; made of task, space and time if None.
         seed: Of the searcher and of the trainings.
@@ -132,7 +154,12 @@ def run_search(
         max_concurrent=max_concurrent,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
+        gpu_memory_gb=gpu_memory_gb,
+        accelerator_type=accelerator_type,
+        resources_per_trial=resources_per_trial,
         workers_per_trial=workers_per_trial,
+        trial_time_limit_s=trial_time_limit_s,
+        autoscaling=autoscaling,
         data_dir=str(Path(data_dir).expanduser().resolve()) if data_dir else None,
         task_reference=reference,
     )
@@ -230,12 +257,17 @@ def _search(
         before = _distinct(read_trials(RunFolder.of_run(settings.extends))) if settings.extends else []
     if RunSettings.read(folder) is None:
         settings.write(folder)
-    with connected(dashboard=settings.workers_per_trial > 1):
-        fitting = most_concurrent(settings.worker_resources, settings.workers_per_trial)
+    with sole_driver(folder), connected(dashboard=settings.workers_per_trial > 1):
+        check_shared(folder)
+        sizes = choose_sizes(settings, task, data)
+        fitting, *_ = (
+            most_concurrent(resources, settings.workers_per_trial, autoscaling=settings.autoscaling)
+            for resources in sizes.resources
+        )
         concurrent = min(fitting, settings.max_concurrent or fitting)
         start = time.time()
-        make_searcher = partial(_searcher, settings, task, limits, score)
-        results = _tuner(settings, task, folder, before, make_searcher, concurrent, progress).fit()
+        fresh_searcher = partial(make_searcher, settings, task, limits, score)
+        results = _tuner(settings, task, folder, before, fresh_searcher, sizes, concurrent, progress).fit()
         return finish(results, settings, task, folder, concurrent=concurrent, start=start)
 
 
@@ -244,21 +276,34 @@ def _tuner(
     task: Task,
     folder: RunFolder,
     before: list[TrialFiles],
-    make_searcher: Callable[[], ArchitectureSearcher],
+    fresh_searcher: Callable[[], ArchitectureSearcher],
+    sizes: TrialSizes,
     concurrent: int,
     progress: bool,
 ) -> tune.Tuner:
     """A new Tuner, or one that continues what the folder holds."""
     for variable, value in TUNE_ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", snapshot_seconds(settings.num_samples))
     here = read_trials(folder)
     earlier, checkpoint_every = newest_trainings([*before, *here]), max(1, settings.epochs // 5)
-    trainable = make_trainable(task, earlier, settings.worker_resources, settings.workers_per_trial, checkpoint_every)
-    if reconcile(folder, here, make_searcher):
+    trainable = make_trainable(task, earlier, sizes, settings.workers_per_trial, checkpoint_every)
+    if reconcile(folder, here, fresh_searcher):
         return tune.Tuner.restore(str(folder), trainable, resume_unfinished=True)
-    search_alg = make_searcher()
+    search_alg = fresh_searcher()
     enqueue_all(search_alg, _distinct([*before, *here]))
-    callbacks: list[tune.Callback] = [SearchTelemetry(search_alg, folder.storage, folder.name, task.metric_key)]
+    callbacks: list[tune.Callback] = [
+        SearchTelemetry(search_alg, folder.storage, folder.name, task.metric_key),
+        SearchMetrics(search_alg, folder.name, task.metric_key, task.metric.mode),
+        Elastic(
+            search_alg,
+            sizes.resources[0],
+            settings.workers_per_trial,
+            most=settings.max_concurrent,
+            autoscaling=settings.autoscaling,
+            places=concurrent,
+        ),
+    ]
     num_samples = settings.num_samples - settings.num_failed_before
     if progress:
         callbacks.append(SearchProgress(task.metric_key, task.metric.mode, num_samples))
@@ -267,7 +312,7 @@ def _tuner(
         param_space=settings.constants(),
         tune_config=tune.TuneConfig(
             search_alg=search_alg,
-            scheduler=_scheduler(settings),
+            scheduler=make_scheduler(settings, task),
             metric=task.metric_key,
             mode=task.metric.mode,
             num_samples=num_samples,
@@ -280,6 +325,7 @@ def _tuner(
             name=folder.name,
             storage_path=folder.storage,
             callbacks=callbacks,
+            failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
             checkpoint_config=_checkpoints(settings, checkpoint_every),
             verbose=0,
         ),
@@ -298,41 +344,6 @@ def _predictor_setting(predictor: str | Path, searcher: str) -> str:
     if predictor in ("default", *BUNDLED) or searcher == "predictor":
         return str(predictor)
     return str(Path(predictor).expanduser().resolve())
-
-
-def _searcher(
-    settings: RunSettings, task: Task, limits: SizeLimits | None, score: Score | None
-) -> ArchitectureSearcher:
-    knows: dict[str, Any] = {}
-    if settings.searcher == "predictor":
-        from mpnas_ray.predictors.families import make_predictor
-
-        knows["predictor"] = make_predictor(settings.predictor, settings.seed)
-    elif settings.predictor != "default":
-        knows["predictor"] = settings.predictor
-    if score is not None:
-        knows["score" if settings.searcher in BY_SCORE else "prior_score"] = score
-    return SEARCHERS[settings.searcher](
-        settings.space, task.metric_key, task.metric.mode, seed=settings.seed, constraint=limits, **knows
-    )
-
-
-def _scheduler(settings: RunSettings) -> TrialScheduler | None:
-    """With about two looks at a training before its end; Tune gives it metric and mode."""
-    first_look = max(1, round(settings.epochs / 9))
-    make: dict[str | None, Callable[[], TrialScheduler | None]] = {
-        None: lambda: None,
-        "asha": partial(ASHAScheduler, max_t=settings.epochs, grace_period=first_look, reduction_factor=3),
-        "hyperband": partial(HyperBandScheduler, max_t=settings.epochs, reduction_factor=3),
-        "median": partial(
-            MedianStoppingRule,
-            time_attr="training_iteration",  # Tune's default counts seconds
-            grace_period=max(1, settings.epochs // 3),
-            min_samples_required=3,
-        ),
-        "lcranknet": partial(LCRankNetScheduler, settings.epochs, grace_period=first_look, seed=settings.seed),
-    }
-    return make[settings.scheduler]()
 
 
 def _trial_id(trial: Any) -> str:

@@ -19,8 +19,22 @@ __all__ = ["SCHEDULERS", "RunSettings"]
 SCHEDULERS = ("asha", "hyperband", "median", "lcranknet")
 """What ``--scheduler`` takes: who stops trainings that look bad (`cluster.search`)."""
 
-_FREE = ("max_concurrent", "cpus_per_trial", "gpus_per_trial", "data_dir", "task_reference")
+_FREE = (
+    "max_concurrent",
+    "cpus_per_trial",
+    "gpus_per_trial",
+    "gpu_memory_gb",
+    "accelerator_type",
+    "resources_per_trial",
+    "trial_time_limit_s",
+    "autoscaling",
+    "data_dir",
+    "task_reference",
+)
 """What may differ from one session of a run to the next."""
+
+_ACCELERATOR_PREFIX, _ACCELERATOR_PART = "accelerator_type:", 0.001
+"""A node with GPUs of a kind has 1 of this resource; Ray's own ``accelerator_type=`` of a task asks for as little."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,13 @@ class RunSettings:
         max_concurrent: Most trials at a time; as many as fit if None.
         cpus_per_trial: CPU cores for each trial.
         gpus_per_trial: GPUs for each trial.
-        workers_per_trial: Processes that train each network together, each with these CPUs and GPUs.
+        gpu_memory_gb: Of one GPU, in 10^9 bytes: networks too large for their share of it get a larger one; None to
+            give all the same.
+        accelerator_type: Kind of GPU, as Ray names it (``A100``); None for any.
+        resources_per_trial: Further resources by name, as the cluster's nodes have them; None for none.
+        workers_per_trial: Processes that train each network together, each with these resources.
+        trial_time_limit_s: Seconds that a training may take, after which it fails; None for any time.
+        autoscaling: Whether the cluster starts nodes on demand.
         data_dir: Where the user's data files are; the task's own place if None.
         task_reference: How the task can be found again if not by its name: ``module:variable``.
     """
@@ -69,7 +89,12 @@ class RunSettings:
     max_concurrent: int | None = None
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
+    gpu_memory_gb: float | None = None
+    accelerator_type: str | None = None
+    resources_per_trial: dict[str, float] | None = None
     workers_per_trial: int = 1
+    trial_time_limit_s: float | None = None
+    autoscaling: bool = False
     data_dir: str | None = None
     task_reference: str | None = None
 
@@ -91,8 +116,10 @@ class RunSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise RunError(f"{name} must be at least 1, not {value}.")
-        if self.time_budget_s is not None and not self.time_budget_s > 0:
-            raise RunError(f"time_budget_s is a time in seconds above 0, not {self.time_budget_s}.")
+        for name, unit in (("time_budget_s", "seconds"), ("trial_time_limit_s", "seconds"), ("gpu_memory_gb", "GB")):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise RunError(f"{name} is in {unit}, above 0, not {value}.")
         if self.workers_per_trial > 1 and self.scheduler == "hyperband":
             raise RunError(
                 "hyperband pauses trials, which trials of several workers cannot do: take asha or median, or "
@@ -103,6 +130,13 @@ class RunSettings:
             raise RunError(
                 f"A trial takes CPUs and, if any, a fraction or a whole number of GPUs; not {cpus} and {gpus}."
             )
+
+        for name, amount in (self.resources_per_trial or {}).items():
+            if name in ("CPU", "GPU", "memory") or not amount > 0:
+                raise RunError(
+                    f"resources_per_trial are resources of your own, above 0, not {name}={amount}: CPUs and GPUs have "
+                    f"options of their own, and memory is reckoned from the network."
+                )
 
     def _check_knowledge(self) -> None:
         """Of predictor and proxy."""
@@ -181,7 +215,8 @@ class RunSettings:
     @property
     def worker_resources(self) -> dict[str, float]:
         """What each worker of a trial takes, as Ray wants to be told."""
-        return {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial}
+        kind = {f"{_ACCELERATOR_PREFIX}{self.accelerator_type}": _ACCELERATOR_PART} if self.accelerator_type else {}
+        return {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial, **kind, **(self.resources_per_trial or {})}
 
     def constants(self) -> dict[str, Any]:
         """Entries that every trial's config has beside ``arch``."""
@@ -191,4 +226,5 @@ class RunSettings:
             "epochs": self.epochs,
             "seed": self.seed,
         }
-        return {**constants, "data_dir": self.data_dir} if self.data_dir else constants
+        optional = {"data_dir": self.data_dir, "time_limit_s": self.trial_time_limit_s}
+        return {**constants, **{name: value for name, value in optional.items() if value is not None}}

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from typing import Any
 
 from ray.tune import Callback
 
 from cluster.run_folder import RunFolder
+from mpnas_ray.errors import RunError
 from searchers import ArchitectureSearcher
 
 __all__ = ["SearchTelemetry"]
 
+_FILE = "telemetry.jsonl"
 _SECONDS_BETWEEN_WRITES = 5.0
+_REST_PER_WORK = 50.0
+"""Seconds without a write for each second that one took: long files on slow storage take no more than 2 % of a run."""
+
+logger = logging.getLogger(__name__)
 
 
 class SearchTelemetry(Callback):
@@ -35,8 +42,9 @@ class SearchTelemetry(Callback):
         self._storage, self._name, self._metric = storage, name, metric
         self._folder: RunFolder | None = None
         self._lines: list[str] = []
+        self._new_lines: list[str] = []
         self._num_taken = 0
-        self._written = 0.0
+        self._next_write = 0.0
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial ended well."""
@@ -48,19 +56,37 @@ class SearchTelemetry(Callback):
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         """Write what is left."""
-        self._record(None)
+        self._take(None)
+        self._write(patient=True)
 
-    def _record(self, event: dict[str, Any] | None) -> None:
-        if self._folder is None:
-            self._folder = RunFolder(self._storage, self._name)
-            self._lines = (self._folder.read("telemetry.jsonl") or "").splitlines()
+    def _record(self, event: dict[str, Any]) -> None:
+        self._take(event)
+        if time.monotonic() >= self._next_write:
+            start = time.monotonic()
+            self._write(patient=False)
+            now = time.monotonic()
+            self._next_write = now + max(_SECONDS_BETWEEN_WRITES, _REST_PER_WORK * (now - start))
+
+    def _take(self, event: dict[str, Any] | None) -> None:
         events = [*self._searcher.events[self._num_taken :], *([event] if event else [])]
         self._num_taken = len(self._searcher.events)
-        self._lines.extend(json.dumps({"time": round(time.time(), 3), **each}) for each in events)
-        if event is None or time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES:
-            self._folder.write("telemetry.jsonl", "".join(f"{line}\n" for line in self._lines))
-            self._written = time.monotonic()
+        self._new_lines.extend(json.dumps({"time": round(time.time(), 3), **each}) for each in events)
+
+    def _write(self, *, patient: bool) -> None:
+        """Storage that fails must not end the run, nor hold up Tune's control loop: the lines come with later ones."""
+        try:
+            if self._folder is None:
+                folder = RunFolder(self._storage, self._name)
+                self._lines = (folder.read(_FILE) or "").splitlines()
+                self._folder = folder
+            self._lines.extend(self._new_lines)
+            self._new_lines.clear()
+            folder = self._folder if patient else self._folder.impatient()
+            folder.write(_FILE, "".join(f"{line}\n" for line in self._lines))
+        except (OSError, RunError) as error:
+            logger.warning("Could not write %s of %s: %s", _FILE, self._name, error)
 
     def __getstate__(self) -> dict[str, Any]:
         """A restored callback reads the file that is there."""
-        return {**self.__dict__, "_folder": None, "_lines": [], "_num_taken": 0, "_written": 0.0}
+        fresh: dict[str, Any] = {"_folder": None, "_lines": [], "_new_lines": [], "_num_taken": 0, "_next_write": 0.0}
+        return {**self.__dict__, **fresh}

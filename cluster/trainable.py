@@ -7,7 +7,7 @@ from typing import Any
 
 from ray import tune
 
-from cluster.ray_cluster import Resources
+from cluster.trial_sizes import TrialSizes
 from trainables import CellTrainable, Task
 from trainables.distributed import DRIVER_RESOURCES, DistributedCellTrainable
 from trainables.trial import EarlierTraining
@@ -18,7 +18,7 @@ __all__ = ["make_trainable"]
 def make_trainable(
     task: Task,
     earlier: Mapping[str, EarlierTraining],
-    worker: Resources,
+    sizes: TrialSizes,
     num_workers: int,
     checkpoint_every: int,
 ) -> Any:
@@ -27,18 +27,18 @@ def make_trainable(
     Args:
         task: Carried to the workers.
         earlier: Trainings to go on from, by architecture string or name of a baseline.
-        worker: Resources of each worker of a trial.
+        sizes: What each worker of a trial takes.
         num_workers: Of each trial.
         checkpoint_every: Epochs between two checkpoints of a trial of several workers; for others Tune sees to it.
     """
     if num_workers == 1:
-        return tune.with_resources(tune.with_parameters(CellTrainable, task=task, earlier=earlier), worker)
+        return tune.with_resources(tune.with_parameters(CellTrainable, task=task, earlier=earlier), sizes)
     several = tune.with_parameters(
         DistributedCellTrainable,
         task=task,
         earlier=earlier,
         num_workers=num_workers,
-        worker_resources={name: amount for name, amount in worker.items() if amount > 0},
+        worker_resources={name: amount for name, amount in sizes.resources[0].items() if amount > 0},
         checkpoint_every=checkpoint_every,
     )
     return tune.with_resources(several, DRIVER_RESOURCES)

@@ -7,6 +7,7 @@ workers put there themselves. After a kill these files are the truth.
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,13 @@ from cluster.run_folder import RunFolder
 from trainables.networks.named import network_name
 from trainables.trial import RECORD_FILE, START_FILE, WEIGHTS_FILE, EarlierTraining
 
-__all__ = ["TrialFiles", "newest_trainings", "read_trials"]
+__all__ = ["MAX_FAILURES", "TrialFiles", "newest_trainings", "read_trials"]
 
+MAX_FAILURES = 2
+"""Times that a trial may raise or lose its worker, node or storage, and is tried again from its last checkpoint. An
+error of the network itself comes again each time, which costs little: it is trained no further."""
+
+_FAILURE = re.compile(r"^Failure # (\d+) ", re.MULTILINE)
 _RESULTS, _CONFIG, _ERROR, _CHECKPOINT = "result.json", "params.json", "error.txt", "checkpoint_"
 
 
@@ -29,7 +35,7 @@ class TrialFiles:
         config: Its config, ``arch`` or ``model`` and all constants.
         result: The last result that it reported and that is still known; None if there is none.
         training: Its newest whole checkpoint, if it has one.
-        failed: Whether it raised.
+        failed: Whether it raised, or was lost, more often than it is tried again.
     """
 
     trial_id: str
@@ -84,10 +90,10 @@ def _read_trial(folder: RunFolder, trial_id: str, files: dict[str, int]) -> Tria
         epoch = int(record["result"]["epoch"])
         logged = (result or {}).get("epoch", 0)
         ended = bool(record["result"]["done"]) or bool((result or {}).get("done") and logged == epoch)
-        training = EarlierTraining(f"{folder}/{trial_id}/{name}", epoch, ended)
+        training = EarlierTraining(folder.place_of(f"{trial_id}/{name}"), epoch, ended)
         if logged < epoch:
             result = record["result"]
-    return TrialFiles(trial_id, config, result, training, failed=_ERROR in files)
+    return TrialFiles(trial_id, config, result, training, failed=_num_failures(folder, trial_id, files) > MAX_FAILURES)
 
 
 def _newest_checkpoint(folder: RunFolder, trial_id: str, files: dict[str, int]) -> tuple[str, dict[str, Any] | None]:
@@ -102,6 +108,12 @@ def _newest_checkpoint(folder: RunFolder, trial_id: str, files: dict[str, int]) 
             continue
         newest = max(newest, (int(record["result"]["epoch"]), name, record), key=lambda found: found[:2])
     return newest[1:]
+
+
+def _num_failures(folder: RunFolder, trial_id: str, files: dict[str, int]) -> int:
+    """How often Tune says that a trial failed; its file stays when a later try succeeds."""
+    text = folder.read(f"{trial_id}/{_ERROR}") if _ERROR in files else None
+    return max((int(number) for number in _FAILURE.findall(text or "")), default=0)
 
 
 def _last_line(text: str | None) -> dict[str, Any] | None:

@@ -75,6 +75,7 @@ class ArchitectureSearcher(Searcher):
         )
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
         self._max_concurrent = max_concurrent
+        self._tunes_limit: int | None = None
         self._hyperparameter_sampler = hyperparameter_sampler
         self._hyperparameters = Hyperparameters({}, {})
         self._study: ToldStudy | None = None  # of the hyperparameters; follows from the observations
@@ -145,9 +146,11 @@ class ArchitectureSearcher(Searcher):
         return True
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
-        """Limit the trials under way; done here, since Tune's own limiter hangs after some restores."""
-        own = self._max_concurrent
-        self._max_concurrent = max_concurrent if own is None else min(own, max_concurrent)
+        """Limit the trials under way; done here, since Tune's own limiter hangs after some restores.
+
+        May be called again during a run, as a cluster grows or shrinks.
+        """
+        self._tunes_limit = max_concurrent
         return True
 
     def suggest(self, trial_id: str) -> Any:
@@ -161,7 +164,7 @@ class ArchitectureSearcher(Searcher):
                 UNDEFINED_METRIC_MODE.format(cls=type(self).__name__, metric=self._metric, mode=self._mode)
             )
         self._take_in_results()
-        if self._max_concurrent is not None and len(self._live) >= self._max_concurrent:
+        if any(limit is not None and len(self._live) >= limit for limit in (self._max_concurrent, self._tunes_limit)):
             return None
         given = self._next_point()
         proposal = self.space.parse(given["arch"]) if given else self._propose_safely()

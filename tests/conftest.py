@@ -31,6 +31,6 @@ def ray_cluster() -> Iterator[None]:
     """Ray on this machine: two CPUs, and two GPUs that are only numbers; one for all, as a start takes ten seconds."""
     import ray
 
-    ray.init(num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()

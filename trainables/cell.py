@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from ray import tune
 
 from mpnas_ray.errors import TaskError
 from trainables.networks.named import network_name
+from trainables.patience import patiently
 from trainables.tasks.task import Task
+from trainables.time_limit import killed_after
 from trainables.training import PreparedData
 from trainables.trial import (
     EarlierTraining,
@@ -43,6 +46,8 @@ class CellTrainable(tune.Trainable):
         num_threads: Of torch, on the CPU. Default 1, so that trials side by side do not slow each other down.
         precision: ``float32`` or ``bfloat16``. Default: see `trainables.training.Training`.
         compile: Whether `torch.compile` makes the network faster. Default False.
+        time_limit_s: Seconds of training after which the trial ends with what it has. An epoch, or the loading of the
+            data, that takes as long by itself hangs: the process is killed. Default: none.
 
     Reports after each epoch ``validation_<metric>``, ``train_loss``, ``epoch``, ``seconds`` (training and validation),
     ``training_seconds`` (those of all epochs), ``samples_per_second`` (training) and ``parameters``. A loss that is not
@@ -72,11 +77,13 @@ class CellTrainable(tune.Trainable):
         torch.set_num_threads(int(config.get("num_threads", 1)))
         self._given_task = task
         self._earlier = earlier or {}
-        self._build(config)
+        with killed_after(config.get("time_limit_s")):
+            self._build(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take over another trial's config."""
-        self._build(new_config)
+        with killed_after(new_config.get("time_limit_s")):
+            self._build(new_config)
         return True
 
     def _build(self, config: dict[str, Any]) -> None:
@@ -88,10 +95,13 @@ class CellTrainable(tune.Trainable):
         self._ended = False
         earlier = self._earlier.get(name)
         if earlier is not None:
-            with tune.Checkpoint(earlier.checkpoint).as_directory() as checkpoint_dir:
-                self.load_checkpoint(checkpoint_dir)
+            patiently(partial(self._begin_from, earlier), f"read {earlier.checkpoint}")
             self._ended = earlier.ended
             self._number_checkpoints_after(earlier.checkpoint)
+
+    def _begin_from(self, earlier: EarlierTraining) -> None:
+        with tune.Checkpoint(earlier.checkpoint).as_directory() as checkpoint_dir:
+            self.load_checkpoint(checkpoint_dir)
 
     def _number_checkpoints_after(self, checkpoint: str) -> None:
         """Tune counts on from the checkpoints it remembers: it would write into the newer one that we go on from."""
@@ -109,8 +119,14 @@ class CellTrainable(tune.Trainable):
         """One epoch, or once more the result of a training that has ended."""
         if self._result and (self._ended or self._result["done"]):
             return {**self._result, "seconds": 0.0, "done": True}
-        self._result = run_epoch(self._training, self._result)
+        time_limit_s = self._config.get("time_limit_s")
+        with killed_after(time_limit_s):
+            self._result = run_epoch(self._training, self._result, time_limit_s)
         return self._result
+
+    def save(self, checkpoint_dir: str | None = None) -> Any:
+        """As Tune's own, which lets one failure of storage fail the trial."""
+        return patiently(lambda: tune.Trainable.save(self, checkpoint_dir), f"save trial {self.trial_id}")
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Everything the next epoch depends on, and the last result (`trainables.trial`)."""
@@ -130,4 +146,4 @@ class CellTrainable(tune.Trainable):
         """
         remembered = (getattr(checkpoint_path, "metrics", None) or {}).get("epoch", 0)
         if self._training.epoch == 0 or remembered > self._training.epoch:
-            super().restore(checkpoint_path)
+            patiently(lambda: tune.Trainable.restore(self, checkpoint_path), f"restore trial {self.trial_id}")

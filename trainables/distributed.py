@@ -17,6 +17,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from mpnas_ray.errors import TaskError
 from trainables.networks.named import network_name
 from trainables.tasks.task import Task
+from trainables.time_limit import killed_after
 from trainables.training import Workers
 from trainables.trial import (
     RECORD_FILE,
@@ -117,7 +118,9 @@ def _train_as_worker(given: Mapping[str, Any]) -> None:
         with checkpoint.as_directory() as folder:
             result = read_checkpoint(folder, training)
     while not result.get("done", False):
-        result = run_epoch(training, result)
+        time_limit_s = config.get("time_limit_s")
+        with killed_after(time_limit_s):
+            result = run_epoch(training, result, time_limit_s)
         reported = {name: value for name, value in result.items() if name != "done"}  # Tune would end the trial at once
         if workers.rank > 0 or not (result["done"] or training.epoch % given["checkpoint_every"] == 0):
             ray.train.report(reported)

@@ -14,6 +14,7 @@ import torch
 from mpnas_ray.errors import TaskError
 from trainables.networks.named import network_name
 from trainables.networks.saved import FoundNetwork, NetworkCard
+from trainables.patience import patiently
 from trainables.tasks.task import Task, get_task
 from trainables.training import PreparedData, Training, Workers, recipe_of
 
@@ -107,23 +108,29 @@ def note_start(storage: Any, config: Mapping[str, Any]) -> None:
     if storage is None:
         return
     files, folder = storage.storage_filesystem, storage.trial_fs_path
-    files.create_dir(folder)
-    with files.open_output_stream(f"{folder}/{START_FILE}") as file:
-        file.write(json.dumps(dict(config), default=_plain).encode())
+
+    def write() -> None:
+        files.create_dir(folder)
+        with files.open_output_stream(f"{folder}/{START_FILE}") as file:
+            file.write(json.dumps(dict(config), default=_plain).encode())
+
+    patiently(write, f"write {folder}/{START_FILE}")
 
 
-def run_epoch(training: Training, before: Mapping[str, Any]) -> dict[str, Any]:
+def run_epoch(training: Training, before: Mapping[str, Any], time_limit_s: float | None = None) -> dict[str, Any]:
     """One epoch; gives the trial's result after it.
 
     Args:
         training: Not yet finished.
         before: The trial's result before; empty in the beginning.
+        time_limit_s: Seconds of training and validation after which no further epoch is begun.
     """
     result: dict[str, Any] = training.run_epoch()
     result["training_seconds"] = before.get("training_seconds", 0.0) + result["seconds"]
     result["training_iteration"] = training.epoch  # Tune's own count knows only what this trial trained
     result["parameters"] = training.num_parameters
-    result["done"] = training.finished or not math.isfinite(result["train_loss"])
+    out_of_time = time_limit_s is not None and result["training_seconds"] >= time_limit_s
+    result["done"] = training.finished or out_of_time or not math.isfinite(result["train_loss"])
     return result
 
 

@@ -71,9 +71,33 @@ def search(
     ] = None,
     cpus_per_trial: Annotated[float, typer.Option(help="CPU cores set aside for each trial.")] = 1.0,
     gpus_per_trial: Annotated[float, typer.Option(help="GPUs for each trial; 0.25 lets four trials share one.")] = 0.0,
+    gpu_memory_gb: Annotated[
+        float | None,
+        typer.Option(
+            help="Memory of one GPU: networks that would not fit into their share of it get twice or four times as "
+            "much.  [default: all get the same share]"
+        ),
+    ] = None,
+    accelerator_type: Annotated[
+        str | None, typer.Option(help="Kind of GPU, as Ray names it, e.g. A100.  [default: any]")
+    ] = None,
+    resource: Annotated[
+        list[str] | None,
+        typer.Option(help="Further resource for each trial, as the cluster's nodes have it: NAME=AMOUNT; repeatable."),
+    ] = None,
     workers_per_trial: Annotated[
-        int, typer.Option(help="Processes that train each network together, each with these CPUs and GPUs.")
+        int, typer.Option(help="Processes that train each network together, each with these resources.")
     ] = 1,
+    trial_time_limit_s: Annotated[
+        float | None,
+        typer.Option(help="Seconds after which a training is ended, or killed if it hangs.  [default: none]"),
+    ] = None,
+    autoscaling: Annotated[
+        bool,
+        typer.Option(
+            "--autoscaling", help="The cluster starts nodes on demand: wait for them, and ask for more of them."
+        ),
+    ] = False,
     storage: Annotated[str, typer.Option(help="Folder or URI for runs; all nodes must reach it.")] = "runs",
     name: Annotated[
         str | None,
@@ -108,10 +132,27 @@ def search(
         max_concurrent=max_concurrent,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
+        gpu_memory_gb=gpu_memory_gb,
+        accelerator_type=accelerator_type,
+        resources_per_trial=_amounts(resource),
         workers_per_trial=workers_per_trial,
+        trial_time_limit_s=trial_time_limit_s,
+        autoscaling=autoscaling,
         storage=storage,
         name=name,
         seed=seed,
         data_dir=data_dir,
     )
     typer.echo(str(report))
+
+
+def _amounts(given: list[str] | None) -> dict[str, float] | None:
+    """``["slots=0.5"]`` as Ray wants it."""
+    amounts = {}
+    for each in given or ():
+        name, _, amount = each.partition("=")
+        try:
+            amounts[name] = float(amount)
+        except ValueError as error:
+            raise typer.BadParameter(f"{each!r} is not NAME=AMOUNT.", param_hint="--resource") from error
+    return amounts or None

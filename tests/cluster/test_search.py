@@ -124,9 +124,9 @@ class TestRunSearch:
 
         def fragile(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
             taken = len(list(counter.iterdir()))
-            if outputs.requires_grad and taken < 3:  # the first three trainings that come by
+            if outputs.requires_grad and taken < 7:  # the first three trials: a failing one is tried three times
                 (counter / str(time.monotonic_ns())).touch()
-                if taken % 2:
+                if taken == 3:
                     return relative_l2(outputs, targets) * float("nan")
                 raise RuntimeError("injected")
             return relative_l2(outputs, targets)

@@ -1,9 +1,9 @@
 """Sizes of many networks at once, none of them built, and limits on these sizes.
 
 All spaces share one macro, and a cell builds each of its operations with the channels of its stack. So a network's
-size is that of the macro plus one term for each operation of its cell: parameters of all operations, multiply-adds of
-those that are computed (`OperationGraphs.live`). The terms are not formulas of their own: the macro around an empty
-cell and each operation alone are built once on torch's meta device and counted there.
+size is that of the macro plus one term for each operation of its cell: parameters of all operations, multiply-adds and
+activations of those that are computed (`OperationGraphs.live`). The terms are not formulas of their own: the macro
+around an empty cell and each operation alone are built once on torch's meta device and counted there.
 """
 
 from __future__ import annotations
@@ -57,6 +57,23 @@ class NetworkSizes:
         added: NDArray[np.int64] = np.where(graphs.live(), terms.flops[graphs.kinds], 0).sum(axis=1)
         return terms.macro_flops + added
 
+    def activations(self, archs: Architectures) -> NDArray[np.int64]:
+        """Numbers that training one input keeps until the backward pass has used them, ``[N]``.
+
+        As `torch.autograd` saves them; of sums in a cell, which may be kept once more, at most one for each vertex.
+        """
+        terms, graphs = _terms(self), archs.graphs()
+        added: NDArray[np.int64] = np.where(graphs.live(), terms.activations[graphs.kinds], 0).sum(axis=1)
+        return terms.macro_activations + added
+
+    def training_bytes(self, archs: Architectures, batch_size: int) -> NDArray[np.int64]:
+        """Memory that tensors of a training take at most, in 32 bits, ``[N]``.
+
+        Four numbers for each parameter (weight, gradient, two of AdamW) and the activations of a batch. What the
+        libraries take themselves, and the data, is not counted.
+        """
+        return 4 * (4 * self.parameters(archs) + batch_size * self.activations(archs))
+
 
 @dataclass(frozen=True)
 class SizeLimits:
@@ -97,8 +114,10 @@ class _Terms:
 
     macro_parameters: int
     macro_flops: int
+    macro_activations: int
     parameters: NDArray[np.int64]
     flops: NDArray[np.int64]
+    activations: NDArray[np.int64]
 
 
 @cache
@@ -114,14 +133,16 @@ def _terms(sizes: NetworkSizes) -> _Terms:
         if isinstance(module, Cell):
             module.register_forward_hook(note)
     macro_flops = _flops(network, sizes.input_shape)
-    parameters, flops = np.zeros((2, len(KINDS) + 1), dtype=np.int64)
+    macro_activations = _activations(network, sizes.input_shape)
+    parameters, flops, activations = np.zeros((3, len(KINDS) + 1), dtype=np.int64)
     for (channels, *sides), count in cells.items():
         for kind in OPERATIONS:
             with torch.device("meta"):
                 operation = build_operation(kind, channels, len(sides)).eval()
             parameters[KINDS.index(kind)] += count * _parameters(operation)
             flops[KINDS.index(kind)] += count * _flops(operation, (channels, *sides))
-    return _Terms(_parameters(network), macro_flops, parameters, flops)
+            activations[KINDS.index(kind)] += count * _activations(operation, (channels, *sides))
+    return _Terms(_parameters(network), macro_flops, macro_activations, parameters, flops, activations)
 
 
 def _parameters(module: nn.Module) -> int:
@@ -133,3 +154,28 @@ def _flops(module: nn.Module, input_shape: tuple[int, ...]) -> int:
     with FlopCounterMode(display=False) as counter:
         module(torch.empty(1, *input_shape, device="meta"))
     return int(counter.get_total_flops()) // 2
+
+
+_NUM_INPUTS = 2
+"""Batch norm wants more than one in training."""
+
+
+def _activations(module: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Numbers that a training step keeps for each input, parameters left out."""
+    kept: dict[int, int] = {}
+    alive: list[Any] = []  # as long as they are, no two storages have one id
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        alive.append(storage)
+        kept.setdefault(storage._cdata, tensor.numel())
+        return tensor
+
+    own = {parameter.untyped_storage()._cdata for parameter in module.parameters()}
+    module.train()
+    inputs = torch.empty(_NUM_INPUTS, *input_shape, device="meta", requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        output = module(inputs)
+    module.eval()
+    saved = sum(count for storage, count in kept.items() if storage not in own)
+    return int(saved + output.numel()) // _NUM_INPUTS

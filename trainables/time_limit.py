@@ -1,0 +1,30 @@
+"""An end to what hangs: nothing in a process that is stuck in a library can be relied on to raise."""
+
+from __future__ import annotations
+
+import faulthandler
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["killed_after"]
+
+
+@contextmanager
+def killed_after(seconds: float | None) -> Iterator[None]:
+    """Kill this process if what is done within takes too long; Tune then tries the trial again elsewhere.
+
+    Works while a library holds Python's lock, since the watching thread is not one of Python. Where each thread stood
+    is written to the standard error, which Ray keeps in the worker's log.
+
+    Args:
+        seconds: None for any time.
+    """
+    if seconds is None:
+        yield
+        return
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or 2)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
