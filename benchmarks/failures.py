@@ -1,0 +1,448 @@
+"""What a search survives: benchmarks/results/failures.{json,md}.
+
+    python benchmarks/failures.py
+    python benchmarks/failures.py --only worker-node driver
+
+Each case is a search by ``mpnas search`` on a cluster of its own, of several raylets on this machine with logical GPUs,
+to which something happens. Then its folder is audited: is every trial accounted for, was one trained twice, is the
+result that of the search to which nothing happened? Cases that are done are kept in a folder, and the same command goes
+on from there. The exit status is 1 if one was not survived.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import ray
+from faulty_digits import HANG, MEMORY
+from flaky_storage import FlakyStorage
+from ray._private.state import actors, available_resources_per_node
+from ray.cluster_utils import Cluster
+from timing import RESULTS, facts, write_results
+
+from cluster.jobs import follow_job, submit_job
+from cluster.run_folder import RunFolder
+from cluster.trial_files import read_trials
+from mpnas_ray.errors import MPNASError
+
+ROOT = Path(__file__).resolve().parents[1]
+NUM_TRIALS, EPOCHS = 6, 4
+PATIENCE_S = 400.0
+"""For all that is waited for; far more than it takes where the machine is free."""
+
+ENVIRONMENT = {
+    "RAY_AUTH_MODE": "disabled",
+    "OMP_NUM_THREADS": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}",
+    "RAY_health_check_period_ms": "1000",  # a dead node is known after seconds, so that cases are short
+    "RAY_memory_monitor_refresh_ms": "100",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search came to.
+
+    Attributes:
+        happened: What was done to it, in words and numbers.
+        seconds: From its start to its report.
+        num_trials: By the report.
+        num_failed: By the report.
+        num_twice: Architectures of which more than one training was carried to its end.
+        epochs_repeated: Epochs trained beyond those of the undisturbed search: what was lost and done again.
+        best: The architecture chosen, with its validation score.
+        archs: All that were tried.
+    """
+
+    happened: str
+    seconds: float
+    num_trials: int
+    num_failed: int
+    num_twice: int
+    epochs_repeated: int
+    best: tuple[str, float]
+    archs: tuple[str, ...]
+
+
+class Ground:
+    """A cluster, a search on it, and ways to interfere."""
+
+    def __init__(self, folder: Path, num_nodes: int = 2) -> None:
+        """Start a head that takes no trials, and nodes with a CPU and a GPU each.
+
+        Args:
+            folder: For runs, logs and faults.
+            num_nodes: Beside the head.
+        """
+        self.folder, self.storage = folder, str(folder / "runs")
+        self.faults = folder / "faults"
+        self.faults.mkdir(parents=True)
+        os.environ["MPNAS_FAULTS"] = str(self.faults)
+        self.dashboard_port = _free_port()
+        self.cluster = Cluster(
+            initialize_head=True,
+            head_node_args={
+                "num_cpus": 1,
+                "include_dashboard": True,
+                "dashboard_host": "127.0.0.1",
+                "dashboard_port": self.dashboard_port,
+            },
+        )
+        self.nodes = [self.add_node() for _ in range(num_nodes)]
+        self.log, self._driver = folder / "driver.log", None
+
+    def add_node(self, **options: Any) -> Any:
+        return self.cluster.add_node(num_cpus=1, num_gpus=1, **options)
+
+    def command(self, *options: str, task: str = "faulty_digits:TASK", num_trials: int = NUM_TRIALS) -> list[str]:
+        """Words after ``mpnas``. Random proposals depend on no result, so that every run has the same ones."""
+        given = {"--task": task, "--space": "nasbench201", "--num-samples": num_trials, "--epochs": EPOCHS}
+        given |= {"--gpus-per-trial": 1, "--storage": self.storage, "--name": "run", "--searcher": "random"}
+        given |= dict(zip(options[::2], options[1::2], strict=True))
+        return ["search", *(str(word) for pair in given.items() for word in pair)]
+
+    def start(self, command: list[str]) -> None:
+        with self.log.open("a") as log:
+            self._driver = subprocess.Popen(
+                [sys.executable, "-m", "cluster.cli", *command],
+                cwd=ROOT / "benchmarks",
+                env={**os.environ, "RAY_ADDRESS": self.cluster.address},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_for_trials(self, count: int) -> None:
+        """Until so many have ended, by the lines that the search prints."""
+        self.wait(lambda: sum(line.startswith("[") for line in self.log.read_text().splitlines()) >= count)
+
+    def wait(self, condition: Callable[[], Any]) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while not condition():
+            if time.monotonic() > end or (self._driver is not None and self._driver.poll() not in (None, 0)):
+                raise RuntimeError(f"The search did not get so far:\n{self.log.read_text()[-3000:]}")
+            time.sleep(0.2)
+
+    def finish(self) -> None:
+        assert self._driver is not None
+        status = self._driver.wait(PATIENCE_S)
+        if status:
+            raise RuntimeError(f"The search ended with status {status}:\n{self.log.read_text()[-3000:]}")
+
+    def close(self) -> None:
+        if self._driver is not None and self._driver.poll() is None:
+            self._driver.kill()
+        ray.shutdown()
+        self.cluster.shutdown()
+
+
+def undisturbed(ground: Ground) -> str:
+    ground.start(ground.command())
+    return "nothing"
+
+
+def worker_node(ground: Ground) -> str:
+    ground.start(ground.command())
+    ground.wait_for_trials(1)
+    ground.cluster.remove_node(ground.nodes[0], allow_graceful=False)
+    ground.wait_for_trials(3)
+    ground.add_node()
+    return "the raylet of a node with a trial on it was killed, later another node came"
+
+
+def refit_node(ground: Ground) -> str:
+    """With the searcher that refits, whose actor takes no CPU and may be anywhere."""
+    ground.start(ground.command("--searcher", "mpnas", num_trials=8))
+    ground.wait_for_trials(2)
+    ray.init(ground.cluster.address, log_to_driver=False)
+    actor = next(
+        actor for actor in actors().values() if "Ranking" in actor["ActorClassName"] and actor["State"] == "ALIVE"
+    )
+    nodes = {node.node_id: node for node in ground.nodes}
+    where = actor["Address"]["NodeID"]
+    if where in nodes:
+        ground.cluster.remove_node(nodes[where], allow_graceful=False)
+        return "the node with the refit actor was killed, with the trial on it"
+    os.kill(actor["Pid"], signal.SIGKILL)
+    ground.cluster.remove_node(ground.nodes[0], allow_graceful=False)
+    return "the refit actor was killed on the head, where the driver is, and a node with a trial besides"
+
+
+def node_added(ground: Ground) -> str:
+    ground.start(ground.command())
+    ground.wait_for_trials(1)
+    ray.init(ground.cluster.address, log_to_driver=False)
+    start, node = time.monotonic(), ground.add_node()
+    ground.wait(lambda: available_resources_per_node().get(node.node_id, {}).get("GPU", 0.0) == 0.0)
+    return f"a second node came, and had a trial after {time.monotonic() - start:.0f} s"
+
+
+def driver(ground: Ground) -> str:
+    """As a job, killed with -9, and submitted once more."""
+    address = f"http://127.0.0.1:{ground.dashboard_port}"
+    command = ground.command("--name", "run")
+    first = submit_job(command, address=address, working_dir=ROOT)
+    printed: list[str] = []
+
+    def note(text: str) -> None:
+        printed.append(text)
+        with ground.log.open("a") as log:
+            log.write(text)
+        lines = [line for line in "".join(printed).splitlines() if line.startswith("[")]
+        if len(lines) == 2 and not killed:
+            killed.extend(_processes("cluster.cli", ground.storage))
+            for process in killed:
+                process.kill()
+
+    killed: list[psutil.Process] = []
+    status = follow_job(first, address=address, echo=note)
+    again = submit_job(command, address=address, working_dir=ROOT)
+    status_again = follow_job(again, address=address, echo=note)
+    if status == 0 or status_again != 0:
+        raise RuntimeError(f"The jobs ended with {status} and {status_again}:\n{''.join(printed)[-3000:]}")
+    return f"the driver, a job, was killed with -9 after 2 trials; submitted again, it ended with status {status_again}"
+
+
+def hang(ground: Ground) -> str:
+    (ground.faults / HANG).touch()
+    ground.start(ground.command("--trial-time-limit-s", "20"))
+    return "an epoch slept for an hour; the limit was 20 s"
+
+
+def memory(ground: Ground) -> str:
+    (ground.faults / MEMORY).touch()
+    ground.start(ground.command())
+    return "a trial filled the memory until Ray's memory monitor killed its worker"
+
+
+def storage(ground: Ground) -> str:
+    with FlakyStorage() as flaky:
+        os.environ.update(flaky.environment)
+        ground.storage = flaky.bucket("runs")
+        return _with_storage_away(ground, flaky)
+
+
+def _with_storage_away(ground: Ground, flaky: FlakyStorage) -> str:
+    ground.nodes = [ground.add_node(), ground.add_node()]  # their workers know where storage is
+    ground.start(ground.command())
+    ground.wait_for_trials(1)
+    refused = flaky.be_away(10.0)
+    ground.finish()
+    shutil.copytree(flaky.download("runs", ground.folder / "copy"), ground.folder / "runs", dirs_exist_ok=True)
+    ground.storage = str(ground.folder / "runs")
+    return f"storage that speaks S3 was away for 10 s, in which {refused} connections were refused"
+
+
+def clock(ground: Ground) -> str:
+    import libfaketime
+
+    library = Path(libfaketime.__file__).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
+    ground.add_node(
+        env_vars={
+            "LD_PRELOAD": str(library),
+            "FAKETIME": "+3600s",
+            "DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_NO_CACHE": "1",
+        }
+    )
+    ground.start(ground.command())
+    return "the clock of one of two nodes was an hour ahead"
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a search is disturbed.
+
+    Attributes:
+        disturb: Starts the search and says what was done to it.
+        num_nodes: In the beginning.
+        num_trials: Of the search.
+        comparable: Whether it proposes what the undisturbed one does.
+    """
+
+    disturb: Callable[[Ground], str]
+    num_nodes: int = 2
+    num_trials: int = NUM_TRIALS
+    comparable: bool = True
+
+
+CASES = {
+    "undisturbed": Case(undisturbed),
+    "worker-node": Case(worker_node),
+    "refit-node": Case(refit_node, num_trials=8, comparable=False),
+    "node-added": Case(node_added, num_nodes=1),
+    "driver": Case(driver),
+    "hang": Case(hang),
+    "memory": Case(memory),
+    "storage": Case(storage, num_nodes=0),
+    "clock": Case(clock, num_nodes=1),
+}
+
+
+def run(name: str) -> Outcome:
+    """One case, on a cluster of its own."""
+    case = CASES[name]
+    with tempfile.TemporaryDirectory(prefix="failures-") as folder, _environment(name):
+        ground = Ground(Path(folder), case.num_nodes)
+        try:
+            start = time.monotonic()
+            happened = case.disturb(ground)
+            if name != "driver":
+                ground.finish()
+            return _audit(ground, happened, time.monotonic() - start)
+        finally:
+            ground.close()
+
+
+@contextmanager
+def _environment(name: str) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(ENVIRONMENT)
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    if name == "memory":
+        memory = psutil.virtual_memory()
+        os.environ |= {"RAY_memory_usage_threshold": f"{(memory.total - memory.available + 4e9) / memory.total:.3f}"}
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _audit(ground: Ground, happened: str, seconds: float) -> Outcome:
+    folder = RunFolder(ground.storage, "run")
+    report = folder.read_json("report.json")
+    assert report is not None, "a search that ended well has a report"
+    trials = read_trials(folder)
+    whole = [trial.arch for trial in trials if trial.result and trial.result["epoch"] == EPOCHS]
+    results = [
+        json.loads(line)
+        for trial in trials
+        for line in (folder.read(f"{trial.trial_id}/result.json") or "").splitlines()
+    ]
+    trained = sum(result.get("seconds", 0.0) > 0 for result in results)
+    return Outcome(
+        happened,
+        seconds,
+        report["num_trials"],
+        report["num_failed"],
+        len(whole) - len(set(whole)),
+        trained - EPOCHS * len(set(whole)),
+        (report["best_arch"], report["validation"]),
+        tuple(sorted({trial.arch for trial in trials})),
+    )
+
+
+def faults_of(name: str, outcome: Outcome, reference: Outcome) -> list[str]:
+    """What was not survived."""
+    case = CASES[name]
+    found = {
+        f"{outcome.num_trials} trials instead of {case.num_trials}": outcome.num_trials != case.num_trials,
+        f"{outcome.num_failed} trials failed": outcome.num_failed > 0,
+        f"{outcome.num_twice} trained twice": outcome.num_twice > 0,
+        "other architectures": case.comparable and outcome.archs != reference.archs,
+        "another result": case.comparable and outcome.best != reference.best,
+    }
+    return [fault for fault, is_so in found.items() if is_so]
+
+
+def page(outcomes: dict[str, Outcome], about: dict[str, Any]) -> list[str]:
+    reference = outcomes["undisturbed"]
+    rows = []
+    for name, outcome in outcomes.items():
+        faults = faults_of(name, outcome, reference)
+        rows.append(
+            f"| {name} | {outcome.happened} | {'; '.join(faults) or 'yes'} | {outcome.num_trials} "
+            f"| {outcome.num_twice} | {outcome.epochs_repeated} | {'same' if CASES[name].comparable else 'report'} | {outcome.seconds:.0f} |"
+        )
+    return [
+        "# What a search survives",
+        "",
+        f"    {about['command']}",
+        "",
+        f"Searches of {NUM_TRIALS} architectures (refit-node: 8) for {EPOCHS} epochs each by `mpnas search`, networks "
+        "really trained, on clusters of several raylets on one machine with logical GPUs, one for each trial. A trial "
+        "that loses its worker is tried again from its last checkpoint, which it has after each epoch.",
+        "",
+        "| case | what happened | survived | trials | trained twice | epochs done again | result | seconds |",
+        "| --- | --- | --- | ---: | ---: | ---: | --- | ---: |",
+        *rows,
+        "",
+        "*Same*: the same architectures were tried, and the best one and its validation score are to the last digit "
+        "those of the search to which nothing happened. *Report*: proposals depend on results there, and with them on "
+        "which trial is the first to end; all trials are accounted for. *Epochs done again* counts what was under way "
+        "when a worker was lost and had been reported, but not saved.",
+        "",
+        f"{about['machine']}; {', '.join(f'{name} {number}' for name, number in about['versions'].items())}. All "
+        "raylets share this machine's memory, disk and, but for `clock`, its clock; networks between nodes were not "
+        "cut.",
+    ]
+
+
+def _processes(*words: str) -> list[psutil.Process]:
+    """Processes of Python whose command line has all of these words."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        if (
+            line
+            and Path(line[0]).name.startswith("python")
+            and all(any(word in part for part in line) for word in words)
+        ):
+            found.append(process)
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES), help="of the cases")
+    parser.add_argument("--work", type=Path, default=Path("runs/failures"), help="what finished cases came to")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    outcomes, broken = {}, False
+    for name in dict.fromkeys(["undisturbed", *given.only]):
+        kept = given.work / f"{name}.json"
+        if not kept.exists():
+            try:
+                outcome = run(name)
+            except (RuntimeError, AssertionError, MPNASError, subprocess.TimeoutExpired) as error:
+                print(f"{name}: NOT SURVIVED: {error}", flush=True)
+                broken = True
+                continue
+            kept.with_suffix(".part").write_text(json.dumps(asdict(outcome)))
+            kept.with_suffix(".part").replace(kept)
+        read = json.loads(kept.read_text())
+        outcomes[name] = Outcome(**{**read, "best": tuple(read["best"]), "archs": tuple(read["archs"])})
+        faults = faults_of(name, outcomes[name], outcomes["undisturbed"])
+        print(f"{name}: {'; '.join(faults) or 'survived'} ({outcomes[name].seconds:.0f} s)", flush=True)
+        broken = broken or bool(faults)
+    about = facts("ray", "torch")
+    content = {**about, "outcomes": {name: asdict(outcome) for name, outcome in outcomes.items()}}
+    write_results(given.out, "failures", content, page(outcomes, about))
+    sys.exit(broken)
+
+
+if __name__ == "__main__":
+    main()
