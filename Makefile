@@ -33,7 +33,7 @@ search: env  ## Search an architecture for Darcy flow: 20 trials, three to five 
 
 test: env  ## Run the test suite, a few minutes
 	$(BIN)/python -m pytest -m "not slow and not ray" --numprocesses 2 --dist loadfile
-	$(BIN)/python -m pytest -m "ray and not slow"
+	$(BIN)/python -m pytest -m "ray and not slow" --numprocesses 2 --dist loadfile
 
 test-slow: env  ## Run the longer checks too
 	$(BIN)/python -m pytest -m slow --timeout 1800
@@ -47,7 +47,6 @@ bench: env  ## Time graph batches, meta-learning, our part in Tune and trials; r
 	$(BIN)/python benchmarks/graph_batches.py
 	$(BIN)/python benchmarks/meta_learning.py
 	$(BIN)/python benchmarks/control_loop.py
-	$(BIN)/python benchmarks/driver_cost.py
 	$(BIN)/python benchmarks/trial_speed.py
 
 clean:  ## Remove the environment and caches; runs stay

@@ -16,7 +16,7 @@ from trainables import accuracy, get_task
 
 HANG, MEMORY = "hang", "memory"
 
-_STEP_BYTES, _MOST_BYTES = 100 * 2**20, 8 * 2**30
+_STEP_BYTES, _MOST_BYTES = 100 * 2**20, 10 * 2**30
 
 
 def _score(outputs: Tensor, targets: Tensor) -> float:

@@ -3,7 +3,7 @@
     python benchmarks/scale.py
 
 Eight raylets with logical GPUs; trials look a table up and sleep, so that the driver has as much to do as with real
-ones. Questions, most for our searchers and for Ray Tune's own on the same table:
+ones. Questions, for our searcher and for Ray Tune's OptunaSearch on the same table:
 
     busy     64 trials of 30 s at a time: what fraction of the GPUs' time is slept, rather than waited for the driver?
     cost     2,000 trials: the driver's CPU time and memory, snapshots, the searcher's state, all of them as they grow;
@@ -65,9 +65,9 @@ def cases(given: argparse.Namespace) -> Iterator[Case]:
         for name in names:
             yield cost(f"cost-{repeat}-{name}", name, seed=repeat)
     yield cost("pace-MPNASSearch", "MPNASSearch", pace="1" if PACE == "auto" else "auto")
-    for name in ("MPNASSearch", "OptunaSearch"):
+    for name in SEARCHERS:
         yield Case(f"reports-{name}", name, given.trials // 4, given.places, given.seconds, reports=10)
-    for name in ("MPNASSearch", "RandomSearch", "OptunaSearch"):
+    for name in SEARCHERS:
         yield Case(f"busy-{name}", name, given.busy_trials, given.busy_places, given.busy_seconds, mark_every=50)
 
 

@@ -29,6 +29,7 @@ from ray.cloudpickle import register_pickle_by_value
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
+from tabular_runs import SPACE, write_table
 from timing import CallTimes
 
 import trainables.tabular
@@ -38,18 +39,15 @@ from cluster.search import TUNE_ENVIRONMENT, _trial_id, snapshot_seconds
 from cluster.telemetry import SearchTelemetry
 from cluster.trial_files import read_trials
 from mpnas_ray.spaces import get_space
-from mpnas_ray.tables import TableTask, write_task
-from searchers import ArchitectureSearcher, MPNASSearch, RandomSearch
+from searchers import ArchitectureSearcher, MPNASSearch
 from trainables import TabularTrainable
 
-SPACE, METRIC, MODE = "nasbench201", "score", "max"
-SEARCHERS: dict[str, Callable[[int], Searcher | None]] = {
+METRIC, MODE = "score", "max"
+SEARCHERS: dict[str, Callable[[int], Searcher]] = {
     "MPNASSearch": lambda seed: MPNASSearch(SPACE, METRIC, MODE, seed=seed, twins=True),
-    "RandomSearch": lambda seed: RandomSearch(SPACE, METRIC, MODE, seed=seed, twins=True),
     "OptunaSearch": lambda seed: OptunaSearch(seed=seed),
-    "Tune's random search": lambda seed: None,
 }
-"""Ours, then Tune's. Ours write a run's telemetry besides, as in `cluster.search`."""
+"""Ours, and one of Tune's. Ours write a run's telemetry besides, as in `cluster.search`."""
 
 PACE = snapshot_seconds(2_000)
 """Of our snapshots: seconds from one to the next, or ``auto`` for Tune's own."""
@@ -86,7 +84,7 @@ class Case:
     pace: str = PACE
     seed: int = 0
 
-    def make_searcher(self) -> Searcher | None:
+    def make_searcher(self) -> Searcher:
         return SEARCHERS[self.searcher](self.seed)
 
     @property
@@ -114,15 +112,6 @@ class SleepingTrial(TabularTrainable):
         return {**result, "done": self._left <= 0, "began": self._began, "ended": time.time()}
 
 
-def write_table(folder: Path) -> str:
-    """A made-up table of the whole space, as times do not depend on what it holds; gives its task's name."""
-    archs = get_space(SPACE).enumerate()
-    raw = (archs.codes == 3).sum(axis=1) + np.random.default_rng(0).normal(scale=0.3, size=len(archs))
-    task = TableTask(f"{SPACE}/made-up", archs, raw, METRIC, MODE, datasets=("made-up",))
-    write_task(task, folder / "made-up.parquet")
-    return task.name
-
-
 @dataclass
 class Records:
     """What the driver does beside handling trials, since the last mark: seconds of wall and of this thread's CPU."""
@@ -133,7 +122,7 @@ class Records:
     num_trials: int = 0
 
     @contextmanager
-    def kept(self, searcher: Searcher | None) -> Iterator[None]:
+    def kept(self, searcher: Searcher) -> Iterator[None]:
         """While this is open, snapshots, their copying to the run folder, and the searcher's calls are timed."""
         save, copy = TuneController.save_to_dir, ray_storage._pyarrow_fs_copy_files
         methods = ("suggest", "on_trial_result", "on_trial_complete", "save")
@@ -163,8 +152,7 @@ class Records:
         with ExitStack() as stack:
             stack.enter_context(patch.object(TuneController, "save_to_dir", timed_save))
             stack.enter_context(patch.object(ray_storage, "_pyarrow_fs_copy_files", timed_copy))
-            if searcher is not None:
-                stack.enter_context(self.calls.of_methods(type(searcher), methods))
+            stack.enter_context(self.calls.of_methods(type(searcher), methods))
             yield
 
     def taken(self) -> dict[str, Any]:
@@ -223,7 +211,7 @@ class Clock(tune.Callback):
 def start(case: Case, folder: Path) -> None:
     """A new experiment."""
     searcher, records = case.make_searcher(), Records()
-    constants: dict[str, Any] = {"tables": str(folder), "table_task": write_table(folder)}
+    constants: dict[str, Any] = {"tables": str(folder), "table_task": write_table(folder).name}
     constants |= {"seconds": case.seconds, "reports": case.reports}
     callbacks: list[tune.Callback] = [Clock(case, folder / "marks.jsonl", records)]
     if isinstance(searcher, ArchitectureSearcher):

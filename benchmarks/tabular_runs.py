@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,33 +35,27 @@ class Table:
         return {"tables": self.folder, "table_task": self.task.name, "seconds": seconds}
 
 
-@contextmanager
-def cluster_and_table() -> Iterator[tuple[Table, Path]]:
-    """Ray on this machine, the table, and a folder for runs."""
+def write_table(folder: Path) -> TableTask:
+    """A made-up table of the whole space, as times do not depend on what it holds."""
     archs = get_space(SPACE).enumerate()
     raw = (archs.codes == 3).sum(axis=1) + np.random.default_rng(0).normal(scale=0.3, size=len(archs))
     task = TableTask(f"{SPACE}/made-up", archs, raw, "score", "max", datasets=("made-up",))
+    write_task(task, folder / "made-up.parquet")
+    return task
+
+
+@contextmanager
+def cluster_and_table() -> Iterator[tuple[Table, Path]]:
+    """Ray on this machine, the table, and a folder for runs."""
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # its tables are printed even with verbose=0
     with tempfile.TemporaryDirectory() as folder:
-        write_task(task, Path(folder) / "made-up.parquet")
+        task = write_table(Path(folder))
         ray.init(num_cpus=NUM_CPUS, include_dashboard=False, log_to_driver=False)
         try:
             yield Table(folder, task), Path(folder) / "runs"
         finally:
             ray.shutdown()
-
-
-@dataclass
-class Clock(tune.Callback):
-    """Wall and driver CPU seconds at the end of each trial."""
-
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.wall.append(time.perf_counter())
-        self.cpu.append(time.process_time())
 
 
 def run(

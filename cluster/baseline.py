@@ -16,6 +16,7 @@ import torch
 from ray import tune
 
 from cluster.finishing import RunInterruptedError, score_on_cluster
+from cluster.memory_deaths import memory_deaths_survived
 from cluster.ray_cluster import Resources, connected, most_concurrent
 from cluster.run_folder import RunFolder
 from cluster.search import TUNE_ENVIRONMENT, snapshot_seconds
@@ -167,7 +168,9 @@ def run_baseline(
         check_shared(folder)
         most_concurrent(resources)
         start = time.time()
-        results = _tuner({**config, **places}, task, folder, resources, progress).fit()
+        tuner = _tuner({**config, **places}, task, folder, resources, progress)
+        with memory_deaths_survived():
+            results = tuner.fit()
         return _finish(results, config, task, folder, resources, start)
 
 

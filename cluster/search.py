@@ -18,6 +18,7 @@ from cluster.elastic import Elastic
 from cluster.finishing import RunInterruptedError, earlier_report, finish
 from cluster.from_settings import make_scheduler, make_searcher
 from cluster.limits import size_limits
+from cluster.memory_deaths import memory_deaths_survived
 from cluster.metrics import SearchMetrics
 from cluster.progress import SearchProgress
 from cluster.ray_cluster import connected, most_concurrent
@@ -267,7 +268,9 @@ def _search(
         concurrent = min(fitting, settings.max_concurrent or fitting)
         start = time.time()
         fresh_searcher = partial(make_searcher, settings, task, limits, score)
-        results = _tuner(settings, task, folder, before, fresh_searcher, sizes, concurrent, progress).fit()
+        tuner = _tuner(settings, task, folder, before, fresh_searcher, sizes, concurrent, progress)
+        with memory_deaths_survived():
+            results = tuner.fit()
         return finish(results, settings, task, folder, concurrent=concurrent, start=start)
 
 

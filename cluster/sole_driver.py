@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import _thread
 import json
 import logging
 import os
 import secrets
+import signal
 import socket
 import threading
 import time
@@ -74,7 +74,7 @@ def _beat(patient: RunFolder, mine: dict[str, Any], ended: threading.Event) -> N
         try:
             if not _is_mine(folder, mine):
                 _logger.error("%s was taken over by another driver: this one is stopped.", folder)
-                _thread.interrupt_main()
+                os.kill(os.getpid(), signal.SIGINT)  # wakes a main thread that waits; interrupt_main would not
                 return
             beat += 1
             folder.write(DRIVER_FILE, json.dumps({**mine, "beat": beat}))

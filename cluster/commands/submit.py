@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 __all__ = ["submit"]
+
+_LOGS = {
+    "_private.runtime_env.packaging": logging.WARNING,  # of large files; not each ignore file that is heeded
+    "_private.runtime_env.working_dir": logging.ERROR,  # not that .git and .venv are left out
+    "dashboard.modules.dashboard_sdk": logging.WARNING,
+    "dashboard.modules.job.sdk": logging.WARNING,
+}
+"""What Ray's job client says of itself that a user need not read; all of it would be twenty lines."""
 
 
 def submit(
@@ -35,10 +44,13 @@ def submit(
     """
     from cluster.jobs import follow_job, submit_job
 
+    logging.getLogger("ray").setLevel(logging.WARNING)  # it would name each file that is not uploaded
     parent = context.parent
     known = sorted(set(getattr(parent.command, "commands", {})) - {"submit"}) if parent else []
     if command[0] not in known:
         raise typer.BadParameter(f"{command[0]!r} is not one of {', '.join(known)}.", param_hint="COMMAND")
+    for source, level in _LOGS.items():
+        logging.getLogger(f"ray.{source}").setLevel(level)
     job = submit_job(command, address=address, working_dir=working_dir, submission_id=submission_id)
     at = f" --address {address}" if address else ""
     follow = f"ray job logs{at} --follow {job}"
