@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable
 from copy import copy
 from pathlib import Path
@@ -109,11 +110,12 @@ class RunFolder:
     def write_bytes(self, file_name: str, content: bytes) -> None:
         """Write a file that is not text, replacing one of that name."""
         path = f"{self._path}/{file_name}"
+        part = f"{path}.{secrets.token_hex(4)}.part"  # of this writer alone: two drivers may begin at once
 
         def write() -> None:
-            with self._fs.open_output_stream(f"{path}.part") as stream:
+            with self._fs.open_output_stream(part) as stream:
                 stream.write(content)
-            self._fs.move(f"{path}.part", path)
+            self._fs.move(part, path)
 
         self._patiently(f"write {file_name} in", write)
 

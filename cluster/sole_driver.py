@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,11 @@ def sole_driver(folder: RunFolder) -> Iterator[None]:
     finally:
         ended.set()
         beating.join()
-        if _is_mine(folder, mine):
-            folder.delete(DRIVER_FILE)
+        with suppress(
+            OSError, RunError
+        ):  # the run has its result or its own error by now; a dead driver's file is known
+            if _is_mine(folder.impatient(), mine):
+                folder.impatient().delete(DRIVER_FILE)
 
 
 def _beat(patient: RunFolder, mine: dict[str, Any], ended: threading.Event) -> None:

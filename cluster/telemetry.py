@@ -77,7 +77,7 @@ class SearchTelemetry(Callback):
         try:
             if self._folder is None:
                 folder = RunFolder(self._storage, self._name)
-                self._lines = (folder.read(_FILE) or "").splitlines()
+                self._lines = (folder.impatient().read(_FILE) or "").splitlines()
                 self._folder = folder
             self._lines.extend(self._new_lines)
             self._new_lines.clear()

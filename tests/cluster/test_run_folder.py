@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,84 @@ def test_the_folder_of_a_run_is_found_and_none_is_made(tmp_path: Path, monkeypat
         with pytest.raises(RunError, match=r"holds no run|cannot be read"):
             RunFolder.of_run(place)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["one"]
+
+
+@pytest.mark.parametrize("scheme", ["fsspec+file", "fsspec+local"])
+def test_what_only_fsspec_knows_is_storage_like_any_other(tmp_path: Path, scheme: str) -> None:
+    folder = RunFolder(f"{scheme}://{tmp_path}/runs", "one")
+    assert folder.is_empty()
+    folder.write("run.json", '{"x": 1}')
+    folder.write("run.json", '{"x": 2}')
+    folder.write("b", "")
+    folder.rename("b", "c")
+    folder.delete("b")
+    assert folder.files() == {"run.json": 8, "c": 0}
+    assert folder.read("b") is None
+    assert str(folder) == f"{scheme}://{tmp_path}/runs/one"
+    assert RunFolder.of_run(str(folder)).read_json("run.json") == {"x": 2}
+    assert (tmp_path / "runs" / "one" / "c").exists()
+    assert not folder.is_local
+
+
+@pytest.mark.parametrize("uri", ["fsspec+nothing://runs", "nothing://runs", "s3://"])
+def test_storage_that_nobody_knows_is_refused_and_others_are_named(uri: str) -> None:
+    with pytest.raises(RunError, match=r"cannot be written.*--storage.*fsspec\+<protocol>://"):
+        RunFolder(uri, "one")
+
+
+def test_options_of_a_uri_stay_at_its_end(tmp_path: Path) -> None:
+    folder = RunFolder(f"file://{tmp_path}/runs?region=eu&x=1", "one")
+    folder.write("run.json", "{}")
+    assert (tmp_path / "runs" / "one" / "run.json").exists()
+    assert str(folder) == f"file://{tmp_path}/runs/one?region=eu&x=1"
+    assert folder.place_of("trial/checkpoint") == f"file://{tmp_path}/runs/one/trial/checkpoint?region=eu&x=1"
+    for place in (str(folder), f"file://{tmp_path}/runs/one/?region=eu&x=1"):
+        again = RunFolder.of_run(place)
+        assert (again.storage, again.name) == (folder.storage, "one")
+    (tmp_path / "best").mkdir()
+    assert folder.upload(tmp_path / "best", "best") == folder.place_of("best")
+    assert (tmp_path / "runs" / "one" / "best").is_dir()
+
+
+def test_a_question_mark_in_a_folders_name_begins_no_options(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path / "what?" / "runs"), "one")
+    folder.write("run.json", "{}")
+    assert str(folder) == str(tmp_path / "what?" / "runs" / "one")
+    assert RunFolder.of_run(str(folder)).read("run.json") == "{}"
+
+
+def test_storage_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path / "runs"), "one")
+    folder.write("a", "1")
+    place, away = tmp_path / "runs" / "one", tmp_path / "away"
+
+    def go_away() -> None:
+        place.rename(away)
+        place.touch()  # what is asked for lies under a file: an error that is not "not found"
+
+    def come_back() -> None:
+        place.unlink()
+        away.rename(place)
+
+    go_away()
+    with pytest.raises(OSError, match=r".") as caught:
+        folder.impatient().write("a", "2")
+    assert not isinstance(caught.value, FileNotFoundError)
+    back = threading.Timer(0.8, come_back)
+    back.start()
+    folder.write("a", "3")
+    back.join()
+    assert folder.read("a") == "3"
+    go_away()
+    back = threading.Timer(0.8, come_back)
+    back.start()
+    assert folder.read("a") == "3"
+    back.join()
+
+
+def test_a_place_that_cannot_be_written_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    start = time.monotonic()
+    with pytest.raises(RunError):
+        RunFolder(str(tmp_path / "file"), "one")
+    assert time.monotonic() - start < 5

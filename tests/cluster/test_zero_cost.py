@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from cluster import run_search
+from cluster.from_settings import make_searcher
 from cluster.run_folder import RunFolder
-from cluster.search import _searcher
 from cluster.settings import RunSettings
 from cluster.zero_cost import zero_cost_score
 from mpnas_ray.errors import MPNASError, PredictorError, RunError, TaskError
@@ -79,7 +79,7 @@ def test_a_task_that_only_this_program_knows_has_no_proxy(tmp_path: Path) -> Non
 )
 def test_a_run_has_the_searcher_that_was_asked_for(changes: dict[str, str], kind: type, data_dir: Path) -> None:
     given, task = settings(task="digits", **changes), get_task("digits")
-    searcher = _searcher(given, task, None, zero_cost_score(given, task, task.load_checked(data_dir)))
+    searcher = make_searcher(given, task, None, zero_cost_score(given, task, task.load_checked(data_dir)))
     assert type(searcher) is kind
     results = run_trials(searcher, [str(number) for number in range(3)], lambda config: float(len(config["arch"])))
     assert len({config["arch"] for config in results}) == 3

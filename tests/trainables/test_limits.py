@@ -47,6 +47,9 @@ def test_one_convolution_by_hand() -> None:
     empty = type(archs).of(["nasbench201:|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"], archs.space)
     assert (sizes.flops(one) - sizes.flops(empty)).tolist() == [3 * 8 * 8 * 9 * 64]
     assert (sizes.parameters(one) - sizes.parameters(empty)).tolist() == [3 * (8 * 8 * 9 + 16)]
+    # Results of ReLU, convolution and norm; of the norm four numbers a channel for both inputs that it was asked with.
+    bare = type(archs).of(["nasbench201:|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"], archs.space)
+    assert (sizes.activations(bare) - sizes.activations(empty)).tolist() == [3 * (3 * 8 * 64 + 8 * 4 // 2)]
 
 
 def test_limits() -> None:
@@ -61,3 +64,40 @@ def test_limits() -> None:
     assert SizeLimits(sizes)(archs).all()
     with pytest.raises(TaskError, match="max_flops must be at least 1, not 0"):
         SizeLimits(sizes, max_flops=0)
+
+
+def saved_by_autograd(network: torch.nn.Module, input_shape: tuple[int, ...], batch_size: int) -> int:
+    """Numbers that the backward pass of one step waits for, without parameters."""
+    kept: dict[int, int] = {}
+    alive: list[torch.Tensor] = []
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        alive.append(tensor)
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes() // 4
+        return tensor
+
+    parameters = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        network.train()(torch.randn(batch_size, *input_shape))
+    return sum(count for pointer, count in kept.items() if pointer not in parameters)
+
+
+@pytest.mark.parametrize("space", SPACE_NAMES)
+def test_activations_cover_what_autograd_keeps_of_built_networks(space: str) -> None:
+    archs, batch_size = get_space(space).sample_many(6, np.random.default_rng(3)), 4
+    for sizes in SIZES:
+        counted = batch_size * sizes.activations(archs)
+        for row in range(6 if sizes.preset == "small" else 2):
+            network = build_network(archs[row], sizes.input_shape, sizes.num_outputs, sizes.dense, sizes.preset)
+            kept = saved_by_autograd(network, sizes.input_shape, batch_size)
+            # The output of each operation is counted on top; of averages and skips nothing else is.
+            assert 0.99 * kept <= counted[row] <= 2.7 * kept
+
+
+def test_the_memory_of_a_training_grows_with_its_batch() -> None:
+    archs = get_space("mixed").sample_many(50, np.random.default_rng(2))
+    for sizes in SIZES:
+        one, two, three = (sizes.training_bytes(archs, batch_size) for batch_size in (1, 2, 3))
+        assert (two - one == 8 * sizes.activations(archs)).all(), "what is kept, and as much to work with"
+        assert (three - two == two - one).all()
+        assert (one - (two - one) == 16 * sizes.parameters(archs)).all(), "weight, gradient, two of AdamW"

@@ -1,0 +1,206 @@
+"""One driver to a run, whatever became of the others. Seconds are tenths here: beats and patience are shortened."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from cluster import sole_driver as module
+from cluster.run_folder import RunFolder
+from cluster.sole_driver import DRIVER_FILE, sole_driver
+from mpnas_ray.errors import RunError
+
+BEAT_S, STALE_S = 0.2, 1.5
+
+PROGRAM = f"""
+import sys
+from cluster import sole_driver as module
+from cluster.run_folder import RunFolder
+
+module._BEAT_S, module._STALE_S = {BEAT_S}, {STALE_S}
+try:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    with module.sole_driver(RunFolder(sys.argv[1], "one")):
+        print("begun", flush=True)
+        sys.stdin.readline()
+        print("ended", flush=True)
+except BaseException as error:
+    print(type(error).__name__, error, flush=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def short_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BEAT_S", BEAT_S)
+    monkeypatch.setattr(module, "_STALE_S", STALE_S)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(str(tmp_path), "one")
+
+
+def ready(folder: RunFolder) -> subprocess.Popen[str]:
+    """Another process that drives the run: from the first line that it is sent to the second."""
+    command = [sys.executable, "-c", PROGRAM, folder.storage]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert next_line(process) == "ready"
+    return process
+
+
+def send_line(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def start(folder: RunFolder) -> subprocess.Popen[str]:
+    process = ready(folder)
+    send_line(process)
+    return process
+
+
+def next_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def end(*processes: subprocess.Popen[str]) -> None:
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def pretend(folder: RunFolder, beat: int = 3, **fields: object) -> None:
+    """The file of a driver of another machine."""
+    other = {"host": "elsewhere", "pid": 1, "place": "elsewhere-1", "token": "0" * 16, "beat": beat}
+    folder.write(DRIVER_FILE, json.dumps({**other, **fields}))
+
+
+def held(folder: RunFolder) -> dict[str, object] | None:
+    return folder.read_json(DRIVER_FILE)
+
+
+def test_the_file_says_whose_run_it_is_and_is_gone_at_the_end(folder: RunFolder) -> None:
+    with sole_driver(folder):
+        first = held(folder)
+        assert first is not None
+        assert first["pid"] == os.getpid()
+        time.sleep(4 * BEAT_S)
+        later = held(folder)
+        assert later is not None
+        assert later["beat"] > first["beat"]  # type: ignore[operator]
+        assert {**later, "beat": 0} == {**first, "beat": 0}
+    assert folder.is_empty()
+    with pytest.raises(KeyError), sole_driver(folder):
+        raise KeyError
+    assert folder.is_empty()
+    time.sleep(3 * BEAT_S)
+    assert folder.is_empty(), "no beat comes after the end"
+
+
+def test_a_second_driver_is_refused_while_the_first_lives(folder: RunFolder) -> None:
+    first = start(folder)
+    try:
+        assert next_line(first) == "begun"
+        with pytest.raises(RunError, match=f"worked on by process {first.pid} of .*stop it first"), sole_driver(folder):
+            pass
+        assert held(folder) is not None, "the first still holds it"
+        first.kill()
+        first.wait()
+        start_s = time.monotonic()
+        with sole_driver(folder):
+            assert time.monotonic() - start_s < STALE_S, "a dead process of this machine is not waited for"
+    finally:
+        end(first)
+
+
+def test_a_driver_that_ends_while_another_waits_leaves_the_run_to_it(folder: RunFolder) -> None:
+    pretend(folder)
+    threading.Timer(0.3, folder.delete, [DRIVER_FILE]).start()
+    start_s = time.monotonic()
+    with sole_driver(folder):
+        assert time.monotonic() - start_s < STALE_S
+
+
+def test_a_driver_of_another_machine_is_taken_for_dead_when_its_beats_stay_away(folder: RunFolder) -> None:
+    pretend(folder, pid=2**22 + 1)  # no process here has this number, which says nothing about a process there
+    start_s = time.monotonic()
+    with sole_driver(folder):
+        assert time.monotonic() - start_s >= STALE_S
+        assert (held(folder) or {})["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]"])
+def test_a_damaged_file_is_that_of_a_driver_without_beats(folder: RunFolder, content: str) -> None:
+    folder.write(DRIVER_FILE, content)
+    with sole_driver(folder):
+        assert (held(folder) or {})["pid"] == os.getpid()
+
+
+def test_a_driver_of_another_machine_that_beats_is_left_alone(folder: RunFolder) -> None:
+    pretend(folder)
+    beat = threading.Timer(STALE_S / 2, pretend, [folder, 4])
+    beat.start()
+    with pytest.raises(RunError, match="worked on by process 1 of elsewhere"), sole_driver(folder):
+        pass
+    beat.join()
+    assert (held(folder) or {})["beat"] == 4
+
+
+def test_of_two_that_begin_at_once_one_gets_the_run(folder: RunFolder) -> None:
+    both = [ready(folder) for _ in range(2)]
+    try:
+        for process in both:
+            send_line(process)
+        while all(process.poll() is None for process in both):
+            time.sleep(0.05)
+        (left,) = (process for process in both if process.poll() is None)
+        (gone,) = (process for process in both if process is not left)
+        *_, reason = gone.communicate()[0].splitlines()
+        # Interrupted it is where this machine stood still between its look at the folder and its writing there.
+        assert reason.startswith(("RunError", "KeyboardInterrupt")), reason
+        assert left.communicate("\n", timeout=60)[0] == "begun\nended\n"
+    finally:
+        end(*both)
+    assert folder.is_empty()
+
+
+def test_a_driver_whose_run_was_taken_over_is_interrupted(folder: RunFolder) -> None:
+    first = start(folder)
+    try:
+        assert next_line(first) == "begun"
+        first.send_signal(signal.SIGSTOP)
+        pretend(folder, token="f" * 16)
+        first.send_signal(signal.SIGCONT)
+        assert next_line(first).startswith("KeyboardInterrupt")
+        assert first.wait(timeout=30) == 0
+        assert (held(folder) or {})["host"] == "elsewhere", "the file is the other driver's"
+    finally:
+        end(first)
+
+
+def test_a_driver_goes_on_while_its_storage_is_away(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path / "runs"), "one")
+    with sole_driver(folder):
+        before = held(folder)
+        (tmp_path / "runs").rename(tmp_path / "away")
+        (tmp_path / "runs").touch()
+        time.sleep(3 * BEAT_S)
+        (tmp_path / "runs").unlink()
+        (tmp_path / "away").rename(tmp_path / "runs")
+        time.sleep(3 * BEAT_S)
+        after = held(folder)
+        assert before is not None
+        assert after is not None
+        assert after["beat"] > before["beat"]  # type: ignore[operator]
+    assert folder.is_empty()

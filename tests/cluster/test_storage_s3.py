@@ -1,0 +1,143 @@
+"""A run on storage that speaks S3, whose head is lost with its disk. The server is moto's, on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3  # type: ignore[import-untyped]
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+
+COMMAND = [sys.executable, "-m", "cluster.cli", "search", "--task", "digits", "--space", "nasbench201"]
+COMMAND += ["--num-samples", "4", "--epochs", "2", "--max-concurrent", "1", "--storage", "s3://runs/x", "--name", "one"]
+COMMAND += ["--searcher", "random"]
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """What a client needs to find the server, in which there is a bucket ``runs``."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    variables = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with (tmp_path / "server").open("w") as log:
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 60
+        while not answers(port):
+            assert server.poll() is None, (tmp_path / "server").read_text()
+            assert time.monotonic() < deadline, "moto's server does not begin"
+            time.sleep(0.1)
+        boto3.client("s3").create_bucket(Bucket="runs")
+        yield {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+    finally:
+        server.kill()
+        server.wait()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def disks() -> Iterator[list[str]]:
+    """Two folders for what Ray keeps on a machine; their names are short, as those of sockets must be."""
+    folders = [tempfile.mkdtemp(prefix="mpnas-") for _ in range(2)]
+    yield folders
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def texts(suffix: str) -> dict[str, str]:
+    """All files of the run whose names end so, by their paths in its folder."""
+    client, found = boto3.client("s3"), {}
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket="runs", Prefix="x/one/"):
+        for entry in page.get("Contents", ()):
+            if entry["Key"].endswith(suffix):
+                body = client.get_object(Bucket="runs", Key=entry["Key"])["Body"].read()
+                found[entry["Key"].removeprefix("x/one/")] = body.decode(errors="replace")
+    return found
+
+
+def ended_trainings() -> set[str]:
+    """Architectures with a checkpoint after which nothing is to be trained."""
+    records: list[dict[str, Any]] = [json.loads(text) for text in texts("/trial.json").values()]
+    return {record["config"]["arch"] for record in records if record["result"]["done"]}
+
+
+def kill_with_all_its_ray(driver: subprocess.Popen[str]) -> None:
+    """As a machine that loses its power."""
+    processes = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
+    for process in processes:
+        process.kill()
+    driver.wait()
+    psutil.wait_procs(processes, timeout=30)
+
+
+def wait_for_an_end() -> None:
+    """Tune announces a trial's end before its last checkpoint is written."""
+    deadline = time.monotonic() + 60
+    while not ended_trainings():
+        assert time.monotonic() < deadline, "no checkpoint after the last epoch"
+        time.sleep(0.05)
+
+
+def test_a_run_survives_the_loss_of_its_head_and_of_the_heads_disk(
+    environment: dict[str, str], disks: list[str]
+) -> None:
+    on_first, on_second = ({**environment, "RAY_TMPDIR": disk} for disk in disks)
+    first = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=on_first)
+    assert first.stdout is not None
+    output = []
+    try:
+        for line in first.stdout:
+            output.append(line)
+            if line.startswith("[1/4]"):
+                break
+        wait_for_an_end()
+        assert first.poll() is None, "".join(output)
+    finally:
+        if first.poll() is None:
+            kill_with_all_its_ray(first)
+    killed_at = time.time()
+    shutil.rmtree(disks[0])
+    finished = ended_trainings()
+    assert 1 <= len(finished) < 4
+    assert list(texts("driver.json")), "the killed driver could not give the run free"
+
+    second = subprocess.run(COMMAND, capture_output=True, text=True, check=False, env=on_second)
+    assert second.returncode == 0, second.stderr
+    line = second.stdout.splitlines()[0]
+    assert not line.startswith("[1/4]") or " 0.0 s " in line, "the first trial was done before"
+    (report,) = (json.loads(text) for text in texts("report.json").values())
+    assert (report["num_trials"], report["num_failed"]) == (4, 0)
+    results = [json.loads(line) for text in texts("/result.json").values() for line in text.splitlines()]
+    trained_then = [result for result in results if result["timestamp"] > killed_at and result["seconds"] != 0.0]
+    archs_then = {result["config"]["arch"] for result in trained_then}
+    assert finished.isdisjoint(archs_then), "finished, and trained again"
+    assert len(finished | archs_then) == 4
+    epochs = [(result["config"]["arch"], result["epoch"]) for result in trained_then]
+    assert len(epochs) == len(set(epochs)), "no epoch is trained twice"
+    assert not texts("driver.json")
