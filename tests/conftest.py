@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +13,8 @@ import torch
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # or Ray writes a token into the home directory
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # A place of their own: Ray joins a cluster that runs on this machine, if one is named in its folder.
-os.environ["RAY_TMPDIR"] = (
-    f"{tempfile.gettempdir()}/mpnas-tests-{os.getuid()}-{os.environ.get('PYTEST_XDIST_WORKER', '')}"
-)
-Path(os.environ["RAY_TMPDIR"]).mkdir(exist_ok=True)
+os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="mpnas-")  # short, as names of sockets must be
+atexit.register(shutil.rmtree, os.environ["RAY_TMPDIR"], ignore_errors=True)
 torch.set_num_threads(1)
 
 

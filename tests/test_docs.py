@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,17 @@ from mpnas_ray.spaces import SPACE_NAMES, get_space
 from mpnas_ray.tables.stratified import draw_stratified
 
 ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMANDS = (
     "search",
+    "submit",
     "resume",
     "extend",
     "tasks",
     "spaces",
     "tables",
     "meta-train",
+    "pretrain-scheduler",
     "reproduce",
     "compare",
     "predict",
@@ -180,8 +184,11 @@ def test_every_option_that_the_readme_names_exists() -> None:
     from cluster.cli import app
 
     helps = {c: CliRunner().invoke(app, [c, "--help"], env={"COLUMNS": "200"}).stdout for c in COMMANDS}
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for command, arguments in re.findall(r"^ {4}mpnas ([\w-]+)(.*)$", page.read_text(), flags=re.MULTILINE):
+    assert {command.name or command.callback.__name__ for command in app.registered_commands} <= {  # type: ignore[union-attr]
+        name.replace("-", "_") for name in COMMANDS
+    }
+    for page in PAGES:
+        for command, arguments in subcommands(page.read_text()):
             assert command in helps, f"{page.name}: mpnas {command}"
             shown = helps[command]
             if command == "tables":
@@ -190,6 +197,74 @@ def test_every_option_that_the_readme_names_exists() -> None:
                 )
             for option in re.findall(r"--[a-z-]+", arguments):
                 assert option in shown, f"{page.name}: mpnas {command} {option}"
+    listed = re.findall(r"^\| `(--[a-z-]+)", (ROOT / "docs" / "cluster.md").read_text(), flags=re.MULTILINE)
+    assert listed
+    for option in listed:
+        assert f"{option} " in helps["search"], f"cluster.md: {option}"
+
+
+def subcommands(text: str) -> Iterator[tuple[str, str]]:
+    """Ours on a page, each with its arguments, also those that are handed to a cluster."""
+    for line in re.findall(r"^ {4}((?:mpnas|ray job submit) .*)$", text, flags=re.MULTILINE):
+        for part in line.split(" -- "):
+            found = re.match(r"(?:mpnas |python -m cluster\.cli )?([\w-]+)(.*)", part)
+            if found and not part.startswith("ray "):
+                yield found[1], found[2]
+
+
+def test_the_subcommands_of_a_page_are_found() -> None:
+    page = """
+    mpnas tasks
+    mpnas submit --no-wait -- search --task digits
+    ray job submit --working-dir . -- python -m cluster.cli resume runs/x
+    ray job submit --address http://127.0.0.1:8265 -- mpnas export x --format onnx
+    """
+    assert [(command, *arguments.split()) for command, arguments in subcommands(page)] == [
+        ("tasks",),
+        ("submit", "--no-wait"),
+        ("search", "--task", "digits"),
+        ("resume", "runs/x"),
+        ("export", "x", "--format", "onnx"),
+    ]
+
+
+def test_rays_commands_and_their_options_exist() -> None:
+    import click
+    from ray.scripts.scripts import cli
+
+    found = set()
+    for page in PAGES:
+        for line in re.findall(r"^ {4}ray (.*)$", page.read_text(), flags=re.MULTILINE):
+            words = shlex.split(line.split(" -- ")[0])
+            command: click.Command = cli
+            while isinstance(command, click.Group):
+                assert words, f"{page.name}: ray {line}"
+                name = words.pop(0)
+                assert name in command.commands, f"{page.name}: ray {line}"
+                command = command.commands[name]
+            known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+            options = {word.partition("=")[0] for word in words if word.startswith("--")}
+            assert options <= known, f"{page.name}: ray {line}"
+            found.add(command.name)
+    assert {"submit", "logs", "up", "down"} <= found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in headings(linked), target
+
+
+def headings(page: Path) -> list[str]:
+    """Anchors that GitHub makes of them."""
+    lines = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), flags=re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines]
 
 
 @pytest.mark.slow
