@@ -77,12 +77,19 @@ def _beat(patient: RunFolder, mine: dict[str, Any], ended: threading.Event) -> N
         try:
             if not _is_mine(folder, mine):
                 _logger.error("%s was taken over by another driver: this one is stopped.", folder)
-                os.kill(os.getpid(), signal.SIGINT)  # wakes a main thread that waits; interrupt_main would not
+                _interrupt()
                 return
             beat += 1
             folder.write(DRIVER_FILE, json.dumps({**mine, "beat": beat}))
         except (OSError, RunError) as error:  # noqa: PERF203  (storage is away; the next beat may find it again)
             _logger.warning("Could not renew %s/%s: %s", folder, DRIVER_FILE, error)
+
+
+def _interrupt() -> None:
+    """As Ctrl-C does, which wakes a main thread that waits; what runs in the background may ignore it, and is ended."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        os._exit(1)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _read(folder: RunFolder) -> dict[str, Any] | None:
