@@ -69,6 +69,8 @@ EXCLUDES = (
 there is not either. The file ``.rayignore`` of this project holds the same for the plain ``ray job submit``."""
 
 _PAUSE_S = 0.5
+_AGENT_S = 60.0
+"""For the agent that starts jobs: the dashboard of a new cluster answers seconds before the agent does."""
 
 
 def submit_job(
@@ -97,13 +99,20 @@ def submit_job(
     if not folder.is_dir():
         raise RunError(f"{folder} is no folder: --working-dir names the one to upload.")
     with _explained(address):
-        return str(
-            _client(address).submit_job(
-                entrypoint=shlex.join(["python", "-u", "-m", "cluster.cli", *command]),
-                submission_id=submission_id,
-                runtime_env={"working_dir": str(folder), "excludes": list(EXCLUDES)},
-            )
-        )
+        client, start = _client(address), time.monotonic()
+        while True:
+            try:
+                return str(
+                    client.submit_job(
+                        entrypoint=shlex.join(["python", "-u", "-m", "cluster.cli", *command]),
+                        submission_id=submission_id,
+                        runtime_env={"working_dir": str(folder), "excludes": list(EXCLUDES)},
+                    )
+                )
+            except RuntimeError as error:  # noqa: PERF203  (a call that fails is what the loop is for)
+                if "No available agent" not in str(error) or time.monotonic() - start > _AGENT_S:
+                    raise
+                time.sleep(_PAUSE_S)
 
 
 def follow_job(

@@ -173,6 +173,7 @@ class TestOnACluster:
         assert "[1/2]" not in again.stdout
         assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("first/*/result.json")} == trained
 
+    @pytest.mark.slow
     def test_a_task_of_ones_own_is_watched_for_a_while(self, head: Head, tmp_path: Path) -> None:
         """From a folder with secrets: lines come while the job runs, it outlives Ctrl-C, and the hint shows all."""
         mine = tmp_path / "mine"
@@ -234,6 +235,7 @@ class TestOnACluster:
         assert job["status"] in ("PENDING", "RUNNING"), "the command has not waited"
         assert job["entrypoint"] == "python -u -m cluster.cli tasks"
 
+    @pytest.mark.slow
     def test_a_wrong_token_is_one_line(self, head: Head, tmp_path: Path) -> None:
         command = ["mpnas", "submit", "--address", head.dashboard, "--", "tasks"]
         done = head.run(*command, cwd=tmp_path, RAY_AUTH_TOKEN="f" * 64)

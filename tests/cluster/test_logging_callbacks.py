@@ -49,6 +49,7 @@ def tensorboard_of(trial: Path) -> tuple[dict[str, list[float]], dict[str, Any]]
     return scalars, hyperparameters
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_architecture_metric_and_parameters_of_every_trial(
     tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch

@@ -56,6 +56,7 @@ class Stumble(tune.Callback):
             raise RuntimeError("stumbled")
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_search_that_stumbles_and_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

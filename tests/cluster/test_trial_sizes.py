@@ -74,6 +74,7 @@ def networks_of(task: Task, data: TaskData, settings: RunSettings) -> tuple[Arch
     return archs, networks.training_bytes(archs, task.recipe.batch_size)
 
 
+@pytest.mark.slow
 def test_little_memory_is_promised_once(tmp_path: Path) -> None:
     whole = 2.5e9
     sizes, (num_trials, num_failed) = on_ray_with(whole, str(tmp_path))
@@ -87,6 +88,7 @@ def test_little_memory_is_promised_once(tmp_path: Path) -> None:
     assert (num_trials, num_failed) == (4, 0), "and trials of these sizes are run"
 
 
+@pytest.mark.slow
 def test_what_is_larger_than_all_nodes_gets_one_for_itself() -> None:
     (sizes,) = on_ray_with(0.5e9)
     assert num_places(0.5e9, sizes) == [1]
