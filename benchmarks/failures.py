@@ -84,12 +84,13 @@ class Outcome:
 class Ground:
     """A cluster, a search on it, and ways to interfere."""
 
-    def __init__(self, folder: Path, num_nodes: int = 2) -> None:
-        """Start a head that takes no trials, and nodes with a CPU and a GPU each.
+    def __init__(self, folder: Path, num_nodes: int, head_gpus: int) -> None:
+        """Start a head, and nodes with a CPU and a GPU each.
 
         Args:
             folder: For runs, logs and faults.
             num_nodes: Beside the head.
+            head_gpus: Of the head, which takes no trials without.
         """
         self.folder, self.storage = folder, str(folder / "runs")
         self.faults = folder / "faults"
@@ -99,17 +100,19 @@ class Ground:
         self.cluster = Cluster(
             initialize_head=True,
             head_node_args={
-                "num_cpus": 1,
+                "num_cpus": max(1, head_gpus),
+                "num_gpus": head_gpus,
                 "include_dashboard": True,
                 "dashboard_host": "127.0.0.1",
                 "dashboard_port": self.dashboard_port,
+                "dashboard_agent_listen_port": _free_port(),  # Ray's own may be that of another cluster: then no jobs
             },
         )
         self.nodes = [self.add_node() for _ in range(num_nodes)]
         self.log, self._driver = folder / "driver.log", None
 
     def add_node(self, **options: Any) -> Any:
-        return self.cluster.add_node(num_cpus=1, num_gpus=1, **options)
+        return self.cluster.add_node(num_cpus=1, num_gpus=1, dashboard_agent_listen_port=_free_port(), **options)
 
     def command(self, *options: str, task: str = "faulty_digits:TASK", num_trials: int = NUM_TRIALS) -> list[str]:
         """Words after ``mpnas``. Random proposals depend on no result, so that every run has the same ones."""
@@ -196,27 +199,18 @@ def node_added(ground: Ground) -> str:
 def driver(ground: Ground) -> str:
     """As a job, killed with -9, and submitted once more."""
     address = f"http://127.0.0.1:{ground.dashboard_port}"
-    command = ground.command("--name", "run")
-    first = submit_job(command, address=address, working_dir=ROOT)
+    command, runs = ground.command(), Path(ground.storage)
     printed: list[str] = []
-
-    def note(text: str) -> None:
-        printed.append(text)
-        with ground.log.open("a") as log:
-            log.write(text)
-        lines = [line for line in "".join(printed).splitlines() if line.startswith("[")]
-        if len(lines) == 2 and not killed:
-            killed.extend(_processes("cluster.cli", ground.storage))
-            for process in killed:
-                process.kill()
-
-    killed: list[psutil.Process] = []
-    status = follow_job(first, address=address, echo=note)
+    first = submit_job(command, address=address, working_dir=ROOT)
+    ground.wait(lambda: list(runs.glob(f"run/*/checkpoint_{EPOCHS - 1:06}")))  # a trial has ended
+    for process in _processes("cluster.cli", ground.storage):
+        process.kill()
+    status = follow_job(first, address=address, echo=printed.append)
     again = submit_job(command, address=address, working_dir=ROOT)
-    status_again = follow_job(again, address=address, echo=note)
+    status_again = follow_job(again, address=address, echo=printed.append)
     if status == 0 or status_again != 0:
         raise RuntimeError(f"The jobs ended with {status} and {status_again}:\n{''.join(printed)[-3000:]}")
-    return f"the driver, a job, was killed with -9 after 2 trials; submitted again, it ended with status {status_again}"
+    return f"the driver, a job, was killed with -9 after a trial; submitted again, it ended with status {status_again}"
 
 
 def hang(ground: Ground) -> str:
@@ -272,13 +266,15 @@ class Case:
 
     Attributes:
         disturb: Starts the search and says what was done to it.
-        num_nodes: In the beginning.
+        num_nodes: In the beginning, beside the head.
+        head_gpus: Of the head.
         num_trials: Of the search.
         comparable: Whether it proposes what the undisturbed one does.
     """
 
     disturb: Callable[[Ground], str]
     num_nodes: int = 2
+    head_gpus: int = 0
     num_trials: int = NUM_TRIALS
     comparable: bool = True
 
@@ -288,7 +284,8 @@ CASES = {
     "worker-node": Case(worker_node),
     "refit-node": Case(refit_node, num_trials=8, comparable=False),
     "node-added": Case(node_added, num_nodes=1),
-    "driver": Case(driver),
+    # Several raylets of one machine would share the folder of the job, and one was seen to delete it under the others.
+    "driver": Case(driver, num_nodes=0, head_gpus=2, comparable=False),
     "hang": Case(hang),
     "memory": Case(
         memory, num_nodes=1
@@ -302,7 +299,7 @@ def run(name: str) -> Outcome:
     """One case, on a cluster of its own."""
     case = CASES[name]
     with tempfile.TemporaryDirectory(prefix="failures-") as folder, _environment(name):
-        ground = Ground(Path(folder), case.num_nodes)
+        ground = Ground(Path(folder), case.num_nodes, case.head_gpus)
         try:
             start = time.monotonic()
             happened = case.disturb(ground)
@@ -389,9 +386,10 @@ def page(outcomes: dict[str, Outcome], about: dict[str, Any]) -> list[str]:
         *rows,
         "",
         "*Same*: the same architectures were tried, and the best one and its validation score are to the last digit "
-        "those of the search to which nothing happened. *Report*: proposals depend on results there, and with them on "
-        "which trial is the first to end; all trials are accounted for. *Epochs done again* counts what was under way "
-        "when a worker was lost and had been reported, but not saved.",
+        "those of the search to which nothing happened. *Report*: all trials are accounted for, but others may be "
+        "proposed: where proposals depend on results, and so on which trial is the first to end, or where the driver "
+        "is killed before Tune's first snapshot has noted how far they were. *Epochs done again* counts what was under "
+        "way when a worker was lost and had been reported, but not saved.",
         "",
         f"{about['machine']}; {', '.join(f'{name} {number}' for name, number in about['versions'].items())}. All "
         "raylets share this machine's memory, disk and, but for `clock`, its clock; networks between nodes were not "
