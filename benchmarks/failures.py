@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,30 +29,16 @@ from typing import Any
 
 import psutil
 import ray
+from failure_ground import ENVIRONMENT, EPOCHS, NUM_TRIALS, ROOT, Ground
 from faulty_digits import HANG, MEMORY
 from flaky_storage import FlakyStorage
 from ray._private.state import actors, available_resources_per_node
-from ray.cluster_utils import Cluster
 from timing import RESULTS, facts, write_results
 
 from cluster.jobs import follow_job, submit_job
 from cluster.run_folder import RunFolder
 from cluster.trial_files import read_trials
 from mpnas_ray.errors import MPNASError
-
-ROOT = Path(__file__).resolve().parents[1]
-NUM_TRIALS, EPOCHS = 6, 4
-PATIENCE_S = 400.0
-"""For all that is waited for; far more than it takes where the machine is free."""
-
-ENVIRONMENT = {
-    "RAY_AUTH_MODE": "disabled",
-    "OMP_NUM_THREADS": "1",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "PYTHONPATH": f"{ROOT}:{ROOT / 'benchmarks'}",
-    "RAY_health_check_period_ms": "1000",  # a dead node is known after seconds, so that cases are short
-    "RAY_memory_monitor_refresh_ms": "1000",
-}
 
 
 @dataclass(frozen=True)
@@ -79,80 +64,6 @@ class Outcome:
     epochs_repeated: int
     best: tuple[str, float]
     archs: tuple[str, ...]
-
-
-class Ground:
-    """A cluster, a search on it, and ways to interfere."""
-
-    def __init__(self, folder: Path, num_nodes: int, head_gpus: int) -> None:
-        """Start a head, and nodes with a CPU and a GPU each.
-
-        Args:
-            folder: For runs, logs and faults.
-            num_nodes: Beside the head.
-            head_gpus: Of the head, which takes no trials without.
-        """
-        self.folder, self.storage = folder, str(folder / "runs")
-        self.faults = folder / "faults"
-        self.faults.mkdir(parents=True)
-        os.environ["MPNAS_FAULTS"] = str(self.faults)
-        self.dashboard_port = _free_port()
-        self.cluster = Cluster(
-            initialize_head=True,
-            head_node_args={
-                "num_cpus": max(1, head_gpus),
-                "num_gpus": head_gpus,
-                "include_dashboard": True,
-                "dashboard_host": "127.0.0.1",
-                "dashboard_port": self.dashboard_port,
-                "dashboard_agent_listen_port": _free_port(),  # Ray's own may be that of another cluster: then no jobs
-            },
-        )
-        self.nodes = [self.add_node() for _ in range(num_nodes)]
-        self.log, self._driver = folder / "driver.log", None
-
-    def add_node(self, **options: Any) -> Any:
-        return self.cluster.add_node(num_cpus=1, num_gpus=1, dashboard_agent_listen_port=_free_port(), **options)
-
-    def command(self, *options: str, task: str = "faulty_digits:TASK", num_trials: int = NUM_TRIALS) -> list[str]:
-        """Words after ``mpnas``. Random proposals depend on no result, so that every run has the same ones."""
-        given = {"--task": task, "--space": "nasbench201", "--num-samples": num_trials, "--epochs": EPOCHS}
-        given |= {"--gpus-per-trial": 1, "--storage": self.storage, "--name": "run", "--searcher": "random"}
-        given |= dict(zip(options[::2], options[1::2], strict=True))
-        return ["search", *(str(word) for pair in given.items() for word in pair)]
-
-    def start(self, command: list[str]) -> None:
-        with self.log.open("a") as log:
-            self._driver = subprocess.Popen(
-                [sys.executable, "-m", "cluster.cli", *command],
-                cwd=ROOT / "benchmarks",
-                env={**os.environ, "RAY_ADDRESS": self.cluster.address},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def wait_for_trials(self, count: int) -> None:
-        """Until so many have ended, by the lines that the search prints."""
-        self.wait(lambda: sum(line.startswith("[") for line in self.log.read_text().splitlines()) >= count)
-
-    def wait(self, condition: Callable[[], Any]) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while not condition():
-            if time.monotonic() > end or (self._driver is not None and self._driver.poll() not in (None, 0)):
-                raise RuntimeError(f"The search did not get so far:\n{self.log.read_text()[-3000:]}")
-            time.sleep(0.2)
-
-    def finish(self) -> None:
-        assert self._driver is not None
-        status = self._driver.wait(PATIENCE_S)
-        if status:
-            raise RuntimeError(f"The search ended with status {status}:\n{self.log.read_text()[-3000:]}")
-
-    def close(self) -> None:
-        if self._driver is not None and self._driver.poll() is None:
-            self._driver.kill()
-        ray.shutdown()
-        self.cluster.shutdown()
 
 
 def undisturbed(ground: Ground) -> str:
@@ -409,12 +320,6 @@ def _processes(*words: str) -> list[psutil.Process]:
         ):
             found.append(process)
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ class FlakyStorage:
 
     def __init__(self) -> None:
         """Nothing is started before ``with``."""
-        self._behind, self._port = _free_port(), _free_port()
+        self._behind, self._port = free_port(), free_port()
         self._away = self._num_refused = 0
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -122,7 +122,7 @@ def _wait_for(port: int) -> None:
     raise RuntimeError(f"Nothing listens at port {port}.")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from cluster.finishing import RunInterruptedError, score_on_cluster
 from cluster.memory_deaths import memory_deaths_survived
 from cluster.ray_cluster import Resources, connected, most_concurrent
 from cluster.run_folder import RunFolder
-from cluster.search import TUNE_ENVIRONMENT, snapshot_seconds
+from cluster.search import prepare_tune
 from cluster.shared_storage import check_shared
 from cluster.sole_driver import sole_driver
 from cluster.trial_files import MAX_FAILURES, read_trials
@@ -198,9 +197,7 @@ def _check_shape(config: dict[str, Any], task: Task, data: TaskData) -> None:
 
 def _tuner(config: dict[str, Any], task: Task, folder: RunFolder, resources: Resources, progress: bool) -> tune.Tuner:
     """One new trial, which goes on from the furthest checkpoint that an earlier one has left in the folder."""
-    for variable, value in TUNE_ENVIRONMENT.items():
-        os.environ.setdefault(variable, value)
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", snapshot_seconds(1))
+    prepare_tune(num_samples=1)
     trainings = [trial.training for trial in read_trials(folder) if trial.training]
     earlier = {network_name(config): max(trainings, key=lambda training: training.epoch)} if trainings else {}
     return tune.Tuner(

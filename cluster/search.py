@@ -65,6 +65,12 @@ def snapshot_seconds(num_samples: int) -> str:
     return str(max(1, num_samples // 200))
 
 
+def prepare_tune(num_samples: int) -> None:
+    """Set what Tune reads from the environment, unless the user has."""
+    for variable, value in {**TUNE_ENVIRONMENT, "TUNE_GLOBAL_CHECKPOINT_S": snapshot_seconds(num_samples)}.items():
+        os.environ.setdefault(variable, value)
+
+
 def run_search(
     task: str | Task = "darcy",
     space: str = "mixed",
@@ -261,11 +267,11 @@ def _search(
     with sole_driver(folder), connected(dashboard=settings.workers_per_trial > 1):
         check_shared(folder)
         sizes = choose_sizes(settings, task, data)
-        fitting, *_ = (
+        fitting = [  # the largest must fit, too; the smallest are as many as there may be
             most_concurrent(resources, settings.workers_per_trial, autoscaling=settings.autoscaling)
             for resources in sizes.resources
-        )
-        concurrent = min(fitting, settings.max_concurrent or fitting)
+        ]
+        concurrent = min(fitting[0], settings.max_concurrent or fitting[0])
         start = time.time()
         fresh_searcher = partial(make_searcher, settings, task, limits, score)
         tuner = _tuner(settings, task, folder, before, fresh_searcher, sizes, concurrent, progress)
@@ -285,9 +291,7 @@ def _tuner(
     progress: bool,
 ) -> tune.Tuner:
     """A new Tuner, or one that continues what the folder holds."""
-    for variable, value in TUNE_ENVIRONMENT.items():
-        os.environ.setdefault(variable, value)
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", snapshot_seconds(settings.num_samples))
+    prepare_tune(settings.num_samples)
     here = read_trials(folder)
     earlier, checkpoint_every = newest_trainings([*before, *here]), max(1, settings.epochs // 5)
     trainable = make_trainable(task, earlier, sizes, settings.workers_per_trial, checkpoint_every)

@@ -64,9 +64,7 @@ def sole_driver(folder: RunFolder) -> Iterator[None]:
     finally:
         ended.set()
         beating.join()
-        with suppress(
-            OSError, RunError
-        ):  # the run has its result or its own error by now; a dead driver's file is known
+        with suppress(OSError, RunError):  # by now the run has its result or an error of its own
             if _is_mine(folder.impatient(), mine):
                 folder.impatient().delete(DRIVER_FILE)
 
@@ -116,8 +114,8 @@ def _is_dead_here(driver: dict[str, Any]) -> bool:
         os.kill(driver["pid"], 0)
     except ProcessLookupError:
         return True
-    except PermissionError:
-        return False
+    except PermissionError:  # it is there, and somebody else's
+        pass
     return False
 
 

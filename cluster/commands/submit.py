@@ -44,7 +44,6 @@ def submit(
     """
     from cluster.jobs import follow_job, submit_job
 
-    logging.getLogger("ray").setLevel(logging.WARNING)  # it would name each file that is not uploaded
     parent = context.parent
     known = sorted(set(getattr(parent.command, "commands", {})) - {"submit"}) if parent else []
     if command[0] not in known:
