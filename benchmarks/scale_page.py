@@ -64,7 +64,8 @@ def page(content: dict[str, Any]) -> list[str]:
     return [
         "# Scale, simulated",
         "",
-        f"`{content['command']}`, {content['machine']}, {content['versions']}.",
+        f"`{content['command']}`, {content['machine']}; "
+        f"{', '.join(f'{name} {number}' for name, number in content['versions'].items())}.",
         "",
         f"{content['nodes']} raylets and their workers, the driver and the refits on this one machine; GPUs are but",
         "numbers. Trials look up a made-up table of NAS-Bench-201 and sleep; each place is a process of its own, which",
@@ -119,7 +120,8 @@ def cost_part(cost: dict[str, list[dict[str, Any]]], paced: dict[str, Any]) -> l
         "## What does a trial cost the driver?",
         "",
         f"{case['kill_at']:,} trials of {case['seconds']:g} s, {case['places']} at a time; medians of "
-        f"{len(cost[OURS])} runs in turns. CPU milliseconds a trial; the control thread is the one that starts trials,",
+        f"{len(cost[OURS])} turn{'s' if len(cost[OURS]) > 1 else ''}. CPU milliseconds a trial; the control",
+        "thread is the one that starts trials,",
         "handles results and takes snapshots, and calls the searcher; the last part is what a trial took of all.",
         "",
         f"| searcher | CPU a trial | over {OTHER}'s | control thread | searcher's calls | first quarter | last quarter "

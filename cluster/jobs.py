@@ -99,7 +99,7 @@ def submit_job(
     if not folder.is_dir():
         raise RunError(f"{folder} is no folder: --working-dir names the one to upload.")
     with _explained(address):
-        client, start = _client(address), time.monotonic()
+        client, start = JobSubmissionClient(address), time.monotonic()
         while True:
             try:
                 return str(
@@ -132,7 +132,7 @@ def follow_job(
         RunError: If the cluster is not to be reached any more; the job may go on.
     """
     with _explained(address):
-        client = _client(address)
+        client = JobSubmissionClient(address)
         asyncio.run(_pass_on(client, job, echo))
         while not (details := client.get_job_info(job)).status.is_terminal():
             time.sleep(_PAUSE_S)
@@ -150,10 +150,6 @@ def _exit_status(details: JobDetails, echo: Callable[[str], None]) -> int:
     if details.driver_exit_code is None:  # stopped, or it never began
         echo(f"The job is {details.status}: {details.message}\n")
     return details.driver_exit_code or 1
-
-
-def _client(address: str | None) -> JobSubmissionClient:
-    return JobSubmissionClient(address)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ import pytest
 import ray
 from ray._private.runtime_env.packaging import create_package
 
-from cluster.jobs import EXCLUDES, follow_job
+from cluster.jobs import EXCLUDES, follow_job, submit_job
 from mpnas_ray.errors import RunError
 
 ROOT = Path(__file__).parents[2]
@@ -285,6 +285,37 @@ def test_a_server_that_cannot_show_the_log_is_an_error_of_ours() -> None:
         with pytest.raises(RunError, match="404"):
             follow_job("some-job", address=address)
         server.shutdown()
+
+
+class _WithoutAgent(_OfTheVersion):
+    """A dashboard of a cluster that has just begun: twice there is nobody yet to start a job."""
+
+    refused = 0
+
+    def do_GET(self) -> None:
+        if self.path == "/api/version":
+            super().do_GET()
+            return
+        self.send_response(200)  # the package of the working directory is there
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        later = _WithoutAgent.refused < 2
+        _WithoutAgent.refused += later
+        self.send_response(500 if later else 200)
+        self.end_headers()
+        answer = "No available agent to submit job" if later else json.dumps({"job_id": "a", "submission_id": "a-job"})
+        self.wfile.write(answer.encode())
+
+
+def test_the_agent_of_a_new_cluster_is_waited_for(tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), _WithoutAgent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert submit_job(["tasks"], address=address, working_dir=tmp_path) == "a-job"
+        server.shutdown()
+    assert _WithoutAgent.refused == 2
 
 
 # What is uploaded
