@@ -118,7 +118,7 @@ def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int)
     through all ``epochs`` go before those that were stopped, whose values do not compare.
 
     Raises:
-        RunError: If no trial has one; the message holds the first error.
+        RunError: If no trial has one; the message holds the first error, or says that no training came to a result.
     """
     ended = list(results)
     finite = [
@@ -130,6 +130,10 @@ def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int)
     ]
     if not finite:
         errors = [str(result.error).strip().splitlines()[-1] for result in ended if result.error is not None]
+        if not any(metric_key in (result.metrics or {}) for result in ended) and not errors:
+            raise RunError(
+                f"No trial gave a {metric_key}: the run ended before the first epoch of any. Give it more time."
+            )
         raise RunError(f"No trial gave a finite {metric_key}. First error: {errors[0] if errors else 'none raised'}")
     complete = [result for result in finite if is_complete(result, epochs)]
     return (max if mode == "max" else min)(complete or finite, key=lambda result: result.metrics[metric_key])

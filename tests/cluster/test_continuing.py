@@ -242,11 +242,11 @@ class TestEarlyEnds:
 
     def test_a_time_budget_ends_the_run(self, tmp_path: Path, data_dir: Path) -> None:
         report = run_search(
-            TINY, "nasbench201", 1000, epochs=2, time_budget_s=10, searcher="random", storage=tmp_path, name="run",
+            TINY, "nasbench201", 1000, epochs=2, time_budget_s=30, searcher="random", storage=tmp_path, name="run",
             data_dir=data_dir, progress=False,
         )  # fmt: skip
         assert 0 < report.num_trials < 1000
-        assert report.wall_seconds < 60
+        assert 30 <= report.wall_seconds < 90
         assert ended_by_itself(RunFolder.of_run(tmp_path / "run"))
         assert resume_search(tmp_path / "run") == report
 
@@ -341,7 +341,7 @@ def kill_and_resume(tmp_path: Path, num_samples: int, kills: list[int], searcher
 
 
 def test_killed_and_resumed(tmp_path: Path) -> None:
-    kill_and_resume(tmp_path, 8, [3], "random", seed=0)
+    kill_and_resume(tmp_path, 6, [3], "random", seed=0)
 
 
 @pytest.mark.slow
