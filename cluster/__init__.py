@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from cluster.report import SearchReport
-from cluster.search import SCHEDULERS, SEARCHERS, RunInterruptedError, extend_search, resume_search, run_search
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cluster.report import SearchReport
+    from cluster.search import SCHEDULERS, SEARCHERS, RunInterruptedError, extend_search, resume_search, run_search
 
 __all__ = [
     "SCHEDULERS",
@@ -14,3 +18,10 @@ __all__ = [
     "resume_search",
     "run_search",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, then: torch and Ray take four seconds, and ``mpnas --help`` needs neither."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("cluster.search"), name)

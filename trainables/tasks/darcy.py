@@ -17,9 +17,6 @@ import numpy as np
 import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.fft import idctn
-from scipy.sparse import csc_array
-from scipy.sparse.linalg import splu
 
 from mpnas_ray.errors import TaskError
 from trainables.tasks.cache import cached_arrays
@@ -40,6 +37,8 @@ def sample_permeability(
     A Karhunen-Loeve expansion in cosines: independent normal coefficients with deviation
     ``tau^(alpha-1) (pi^2 (k1^2 + k2^2) + tau^2)^(-alpha/2)``, the constant mode left out.
     """
+    from scipy.fft import idctn  # a quarter of a second to import, which every process would
+
     k = np.arange(resolution)
     deviation = tau ** (alpha - 1) * (np.pi**2 * (k[:, None] ** 2 + k**2) + tau**2) ** (-alpha / 2)
     deviation[0, 0] = 0.0
@@ -54,6 +53,9 @@ def solve_darcy(permeability: NDArray[np.float64]) -> NDArray[np.float64]:
     Five-point scheme, the coefficient of an edge being the mean of its two nodes; error of second order in 1/s where
     the permeability is smooth.
     """
+    from scipy.sparse import csc_array
+    from scipy.sparse.linalg import splu
+
     n, s, _ = permeability.shape
     inner = s - 2
     vertical = (permeability[:, 1:] + permeability[:, :-1]) / 2  # edges between (i, j) and (i + 1, j)

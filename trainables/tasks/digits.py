@@ -7,8 +7,6 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from trainables.tasks.losses import cross_entropy
 from trainables.tasks.metrics import accuracy
@@ -22,6 +20,9 @@ def load_digit_parts() -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
 
     1,197 to train, 300 to validate, 300 to test, stratified, the same each time.
     """
+    from sklearn.datasets import load_digits  # half a second to import, which every process would
+    from sklearn.model_selection import train_test_split
+
     images, labels = load_digits(return_X_y=True)
     rest_images, test_images, rest_labels, test_labels = train_test_split(
         images.reshape(-1, 8, 8), labels, test_size=300, random_state=0, stratify=labels

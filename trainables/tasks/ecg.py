@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from mpnas_ray.errors import TaskError
 from trainables.tasks.formats import MatlabFile, load_plain_pickle
@@ -41,6 +40,8 @@ Record = NDArray[np.float32]
 
 def load_ecg(data_dir: Path | None) -> TaskData:
     """Read the published pickle, or the challenge's own files, records in the order of its reference list."""
+    from sklearn.model_selection import train_test_split  # half a second to import, which every process would
+
     path = _FILE.need(data_dir)
     records, labels = _read_challenge(path) if path.suffix == ".csv" else _read_pickle(path)
     numbers = np.arange(len(records))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor
 
 from mpnas_ray.errors import TaskError
@@ -51,7 +50,7 @@ class Metric:
 
 
 def _accuracy(outputs: Tensor, targets: Tensor) -> float:
-    return float(accuracy_score(targets.cpu().numpy(), outputs.argmax(dim=1).cpu().numpy()))
+    return float((outputs.argmax(dim=1).cpu() == targets.cpu()).double().mean())
 
 
 def _error_rate(outputs: Tensor, targets: Tensor) -> float:
@@ -83,6 +82,8 @@ def majority_vote(classes: Tensor, groups: Tensor) -> Tensor:
 
 
 def _record_f1_error(outputs: Tensor, targets: Tensor, groups: Tensor) -> float:
+    from sklearn.metrics import f1_score  # half a second to import, which every process would
+
     groups = groups.cpu()
     voted = majority_vote(outputs.argmax(dim=1).cpu(), groups)
     true = majority_vote(targets.cpu(), groups)  # all windows of a record have its label

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.signal import decimate
 
 from mpnas_ray.errors import TaskError
 from trainables.tasks.files import CarriedFile
@@ -53,6 +52,8 @@ def load_watch(data_dir: Path | None = None) -> TaskData:
 
 def _windows(recording: NDArray[np.float64]) -> NDArray[np.float32]:
     """A recording ``[steps, 6]`` at 50 Hz as windows ``[N, 6, 52]`` at 25 Hz."""
+    from scipy.signal import decimate  # a tenth of a second to import, which every process would
+
     slow = decimate(recording, 2, ftype="fir", axis=0)  # filtered first: what 25 Hz cannot hold must not fold over
     starts = range(0, len(slow) - _WINDOW + 1, _STRIDE)
     return np.stack([slow[start : start + _WINDOW].T for start in starts]).astype(np.float32)

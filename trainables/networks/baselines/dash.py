@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import scipy.fft
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -118,13 +117,15 @@ class MixedConvolution(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``[batch, in, *positions] -> [batch, out, *positions]``, positions divided by the stride, rounding up."""
+        from scipy.fft import next_fast_len  # a quarter of a second to import, which every process would
+
         sides = inputs.shape[2:]
         widest = max(candidate.receptive_field for candidate in self.candidates) // 2
         halves = [min(widest, side - 1) for side in sides]
         kernel = self.kernel(self.weights(), halves)
         # A convolution in torch is a correlation: the conjugate turns the kernel around. Positions before the first
         # wrap around to the end, where the padding keeps them apart from the others.
-        lengths = [scipy.fft.next_fast_len(side + half, real=True) for side, half in zip(sides, halves, strict=True)]
+        lengths = [next_fast_len(side + half, real=True) for side, half in zip(sides, halves, strict=True)]
         axes = tuple(range(2, 2 + self._axes))
         modes = torch.fft.rfftn(inputs.to(kernel.dtype), s=lengths, dim=axes)  # there is no FFT of bfloat16
         factors = torch.fft.rfftn(kernel, s=lengths, dim=axes).conj()

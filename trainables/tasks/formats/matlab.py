@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import loadmat
 
 from mpnas_ray.errors import TaskError
 
@@ -35,6 +34,8 @@ class MatlabFile:
         Raises:
             TaskError: If the file is damaged, lacks the variable, or needs a library that is not installed.
         """
+        from scipy.io import loadmat  # a quarter of a second to import, which every process would
+
         try:
             values = self._read_hdf5(name) if self._is_hdf5 else loadmat(self.path, variable_names=[name])[name]
         except KeyError as error:
