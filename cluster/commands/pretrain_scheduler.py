@@ -28,7 +28,7 @@ def pretrain_scheduler(
     from mpnas_ray.tables import BUNDLED_TABLE
 
     command = shlex.join(["mpnas", *sys.argv[1:]])
-    tasks = pretrain_on_table(
+    made = pretrain_on_table(
         table or BUNDLED_TABLE, out, hold_out=hold_out or (), seed=seed, command=command, report=typer.echo
     )
-    typer.echo(f"{out}.safetensors learned from {len(tasks)} tasks: {', '.join(tasks)}.")
+    typer.echo(f"{out}.safetensors learned from {len(made.tasks)} tasks: {', '.join(made.tasks)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mpnas_ray.curves.methods import CURVE_METHODS, CurveMethodEntry
 from mpnas_ray.curves.network_files import BUNDLED_NETWORK, bundled_network, load_network, save_network
 from mpnas_ray.curves.partial import CurveMethod, PartialCurves, final_scores
-from mpnas_ray.curves.pretraining import pretrain_on_table
+from mpnas_ray.curves.pretraining import Pretrained, pretrain_on_table, pretrain_without
 from mpnas_ray.curves.rank_learning import LCRankNetMethod, TaskCurves, pretrain
 from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
 
@@ -17,6 +17,7 @@ __all__ = [
     "LCRankNet",
     "LCRankNetMethod",
     "PartialCurves",
+    "Pretrained",
     "RankNetConfig",
     "TaskCurves",
     "bundled_network",
@@ -24,5 +25,6 @@ __all__ = [
     "load_network",
     "pretrain",
     "pretrain_on_table",
+    "pretrain_without",
     "save_network",
 ]

@@ -48,4 +48,4 @@ CURVE_METHODS: dict[str, CurveMethodEntry] = {
         lambda seed: OMNI(seed=seed), "NGBoost, White et al. 2021", learns=True, needs=("archs", "jacob_cov")
     ),
 }
-"""By name. ``lcranknet`` is not pre-trained here: see `BUNDLED_NETWORK`, and `pretrain` for one from other curves."""
+"""By name. ``lcranknet`` is not pre-trained here: see `BUNDLED_NETWORK`, and `pretrain_without`."""

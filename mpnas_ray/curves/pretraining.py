@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,74 @@ from mpnas_ray.checkpoints import find_checkpoint, load_checkpoint
 from mpnas_ray.curves.network_files import save_network
 from mpnas_ray.curves.partial import PartialCurves, final_scores
 from mpnas_ray.curves.rank_learning import TaskCurves, pretrain
-from mpnas_ray.curves.ranknet import RankNetConfig
+from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
 from mpnas_ray.errors import TableError
 from mpnas_ray.tables import LearningCurves, leaves_out, read_curves
 
-__all__ = ["pretrain_on_table"]
+__all__ = ["Pretrained", "pretrain_on_table", "pretrain_without"]
 
 _PREDICTOR = "mpnas-1"
 """What tells the network of architectures beforehand, as in benchmarks/results/early_stopping.md. ``mpnas-2`` has
 learned the final scores of our own table: on these tasks it is better than on a new one, and would be trusted too
-much."""
+much. Where it knows a data set that is held out, nothing does."""
 
 _REPORT_EVERY = 100
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A network, and what it and its predictor have learned from.
+
+    Attributes:
+        network: Learned from the curves.
+        tasks: Names of the tasks whose curves these were.
+        predictor: Name of the predictor it was pre-trained with; None for none.
+        datasets: Of the tasks and of the predictor, sorted.
+    """
+
+    network: LCRankNet
+    tasks: list[str]
+    predictor: str | None
+    datasets: list[str]
+
+
+def pretrain_without(
+    hold_out: Sequence[str],
+    every: Mapping[str, LearningCurves],
+    config: RankNetConfig | None = None,
+    *,
+    seed: int = 0,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Pretrained:
+    """Learn from the curves of all tasks but those held out; nothing of the result has seen their data sets.
+
+    The network of 500 steps takes some seconds on one core. The same call gives the same network.
+
+    Args:
+        hold_out: Names of tasks.
+        every: Task -> curves.
+        config: Shape and training; `RankNetConfig()` if None.
+        seed: Of weights and batches.
+        on_step: Called after each step with its number, from 1, and its loss.
+
+    Raises:
+        TableError: If no task is one that is held out, or nothing is left to learn from.
+    """
+    tables = {name: curves.table_task() for name, curves in every.items()}
+    names = list(leaves_out(tables, hold_out))
+    if not names:
+        raise TableError(f"Nothing is left to learn from without {', '.join(hold_out) or 'any curves'}.")
+    predictor, card = load_checkpoint(find_checkpoint(_PREDICTOR))
+    knows = not set(card.datasets) & {dataset for name in hold_out for dataset in tables[name].datasets}
+    network = pretrain(
+        [_completed(every[name]) for name in names],
+        config or RankNetConfig(),
+        predictor=predictor if knows else None,
+        seed=seed,
+        on_step=on_step,
+    )
+    datasets = {dataset for name in names for dataset in every[name].datasets} | set(card.datasets if knows else ())
+    return Pretrained(network, names, _PREDICTOR if knows else None, sorted(datasets))
 
 
 def pretrain_on_table(
@@ -35,10 +92,8 @@ def pretrain_on_table(
     seed: int = 0,
     command: str = "",
     report: Callable[[str], None] | None = None,
-) -> list[str]:
-    """Learn from the curves of all tasks of a table but those held out, and write ``<out>.safetensors`` and ``.json``.
-
-    The network of 500 steps takes some seconds on one core. The same call gives the same network.
+) -> Pretrained:
+    """`pretrain_without` on a table's curves, and write ``<out>.safetensors`` and ``.json``.
 
     Args:
         table: A file of `write_curves`, as ``mpnas tables build`` makes it.
@@ -49,28 +104,18 @@ def pretrain_on_table(
         command: What is run, for the card.
         report: Receives a line every hundredth step.
 
-    Returns:
-        Names of the tasks it learned from.
-
     Raises:
         TableError: If the table cannot be read, has no task that is held out, or nothing is left to learn from.
     """
     config = config or RankNetConfig()
-    every = read_curves(table)
-    names = list(leaves_out({name: curves.table_task() for name, curves in every.items()}, hold_out))
-    if not names:
-        raise TableError(f"Nothing is left to learn from in {table}.")
-    predictor, card = load_checkpoint(find_checkpoint(_PREDICTOR))
 
     def show(step: int, loss: float) -> None:
         if report is not None and step % _REPORT_EVERY == 0:
             report(f"[{step}/{config.iterations}] loss {loss:.3f}")
 
-    tasks = [_completed(every[name]) for name in names]
-    network = pretrain(tasks, config, predictor=predictor, seed=seed, on_step=show)
-    datasets = sorted({*card.datasets, *(dataset for name in names for dataset in every[name].datasets)})
-    save_network(out, network, names, predictor=_PREDICTOR, datasets=datasets, command=command)
-    return names
+    made = pretrain_without(hold_out, read_curves(table), config, seed=seed, on_step=show)
+    save_network(out, made.network, made.tasks, predictor=made.predictor, datasets=made.datasets, command=command)
+    return made
 
 
 def _completed(curves: LearningCurves) -> TaskCurves:

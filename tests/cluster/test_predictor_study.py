@@ -92,6 +92,19 @@ def test_the_meta_learned_one_is_not_judged_on_what_it_has_seen() -> None:
         METHODS["mp-nas"].judge(Draw.of(task, 0), Knowledge(BUNDLED_TABLE, BUNDLED["mpnas-2"]))
 
 
+def test_curves_of_other_tasks_say_more_than_ten_of_the_same() -> None:
+    draw = Draw.of(load_tasks(BUNDLED_TABLE, ["mixed/watch"])["mixed/watch"], 0)
+    before, alone = (
+        {
+            (one.size, one.epochs): one.uniform.kendall
+            for one in METHODS[name].judge(draw, Knowledge(BUNDLED_TABLE, None))
+        }
+        for name in ("lcranknet-pretrained", "lcranknet")
+    )
+    assert {size for size, _ in before} == {0, *(size for size, _ in alone)}
+    assert before[0, 18] > alone[10, 18]
+
+
 def test_methods_are_asked_only_where_they_are_defined() -> None:
     assert METHODS["epe_nas"].fits("mixed/digits")
     assert not METHODS["epe_nas"].fits("mixed/darcy16")

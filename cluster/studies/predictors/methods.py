@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from cluster.studies.predictors.judging import Measurement, Ranking, judged, measured
 from cluster.studies.predictors.targets import Draw, sizes_of
 from mpnas_ray.checkpoints import load_checkpoint, refuse_if_seen
-from mpnas_ray.curves import CURVE_METHODS, CurveMethod, PartialCurves
+from mpnas_ray.curves import CURVE_METHODS, CurveMethod, LCRankNet, LCRankNetMethod, PartialCurves, pretrain_without
 from mpnas_ray.mixture import MixturePredictor
+from mpnas_ray.predictors import Predictor, load_predictor
 from mpnas_ray.predictors.families import PREDICTORS
 from mpnas_ray.tables import LearningCurves, read_curves
 from trainables.proxies import get_proxy, proxy_names
@@ -126,15 +127,32 @@ def _probe(target: str, settings: ProxySettings) -> Probe:
 
 
 def _judge_curves(name: str, draw: Draw, knowledge: Knowledge) -> list[Measurement]:
-    about, task = CURVE_METHODS[name], draw.target.name.partition("/")[2]
-    curves = _curves(task, knowledge.own_table)
-    whole = PartialCurves.of(curves)
-    if "jacob_cov" in about.needs:
-        whole = replace(whole, features=_jacob_cov(task, knowledge.own_table))
+    about = CURVE_METHODS[name]
+    features = _jacob_cov(_task_of(draw), knowledge.own_table) if "jacob_cov" in about.needs else None
+    return _judge_at_shares(about.make, _CURVE_SIZES if about.learns else (0,), draw, knowledge, features)
+
+
+def _judge_pretrained(draw: Draw, knowledge: Knowledge) -> list[Measurement]:
+    network, predictor = _pretrained(_task_of(draw), knowledge.own_table)
+    return _judge_at_shares(
+        lambda seed: LCRankNetMethod(network, predictor=predictor, seed=seed), (0, *_CURVE_SIZES), draw, knowledge
+    )
+
+
+def _judge_at_shares(
+    make: Callable[[int], CurveMethod],
+    sizes: Sequence[int],
+    draw: Draw,
+    knowledge: Knowledge,
+    features: NDArray[np.float64] | None = None,
+) -> list[Measurement]:
+    """A method of curves, after each of `SHARES`, fitted to ``sizes`` whole trainings; 0 is not fitted at all."""
+    curves = _curves(_task_of(draw), knowledge.own_table)
+    whole = replace(PartialCurves.of(curves), features=features)
     rows = _first_trainings(curves, draw)
     found = []
-    for size in [size for size in _CURVE_SIZES if size <= len(draw.pool)] if about.learns else [0]:
-        method, training = about.make(draw.seed), draw.training(size)
+    for size in [size for size in sizes if size <= len(draw.pool)]:
+        method, training = make(draw.seed), draw.training(size)
         start = time.process_time()
         if size:
             method.fit(whole[rows[training]], draw.target.scores[training])
@@ -143,6 +161,17 @@ def _judge_curves(name: str, draw: Draw, knowledge: Knowledge) -> list[Measureme
             epochs = max(1, round(share * whole.num_epochs))
             found.append(judged(draw, size, epochs, _ranking(method, whole.cut(epochs), rows), fitted))
     return found
+
+
+def _task_of(draw: Draw) -> str:
+    return draw.target.name.partition("/")[2]
+
+
+@lru_cache(maxsize=8)
+def _pretrained(task: str, table: Path) -> tuple[LCRankNet, Predictor | None]:
+    """A network that has learned from the curves of all other data sets, and its predictor."""
+    made = pretrain_without([task], read_curves(table))
+    return made.network, None if made.predictor is None else load_predictor(made.predictor)
 
 
 def _ranking(method: CurveMethod, curves: PartialCurves, rows: NDArray[np.int64]) -> Ranking:
@@ -183,7 +212,8 @@ def _all() -> Mapping[str, Method]:
     methods |= {
         name: Method("curve", about.source, partial(_judge_curves, name)) for name, about in CURVE_METHODS.items()
     }
-    return methods
+    pretrained = "the same, which has learned from the curves of the other data sets of our own table before"
+    return methods | {"lcranknet-pretrained": Method("curve", pretrained, _judge_pretrained)}
 
 
 METHODS: Mapping[str, Method] = _all()

@@ -52,7 +52,9 @@ def page_of(content: Mapping[str, Any], results: Results, groups: Sequence[Group
     """
     numbers = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
     sections = "\n\n".join(_section(results, group, shares) for group in groups)
-    slow = ", ".join(f"`{name}`" for name in SLOW)
+    seeds = str(content["seeds"])
+    if content["slow_seeds"] < content["seeds"]:
+        seeds += f" ({content['slow_seeds']} for {', '.join(f'`{name}`' for name in SLOW)})"
     about = "\n".join(f"- `{name}`: {method.description}" for name, method in METHODS.items())
     return wrapped(f"""# How well each method ranks, and what it costs
 
@@ -60,14 +62,13 @@ def page_of(content: Mapping[str, Any], results: Results, groups: Sequence[Group
 [predictors.json](predictors.json).
 
 After White et al. 2021. A method is fitted to some architectures of a task, drawn at random, and ranks others;
-numbers are Kendall's tau with their measured scores, means ± standard errors over {content["seeds"]} seeds
-({content["slow_seeds"]} for {slow}), each with its own draw, the same for all methods. The smaller training sets are
-the beginnings of the larger. On tables of whole spaces 500 other architectures are judged, and apart from them 100
-mutants of the best fifth of the training set, which is what a search would look at next; of our own table, 100. In
-each draw {SCORED} of these are judged by zero-cost proxies, which need no training set and take long. `{META_LEARNED}`
-was meta-learned without the data set that is judged, in any table. Curve methods see the first epochs of the judged
-architectures. NAS-Bench-101's trainings of 4, 12, 36 and 108 epochs are separate annealed ones, a fidelity ladder and
-no curves.
+numbers are Kendall's tau with their measured scores, means ± standard errors over seeds: {seeds}. Each seed has
+its own draw, the same for all methods. The smaller training sets are the beginnings of the larger. On tables of whole
+spaces 500 other architectures are judged, and apart from them 100 mutants of the best fifth of the training set, which
+is what a search would look at next; of our own table, 100. In each draw {SCORED} of these are judged by zero-cost
+proxies, which need no training set and take long. `{META_LEARNED}` was meta-learned without the data set that is
+judged, in any table. Curve methods see the first epochs of the judged architectures. NAS-Bench-101's trainings of 4,
+12, 36 and 108 epochs are separate annealed ones, a fidelity ladder and no curves.
 
 {_verdict(results, groups)}
 

@@ -22,6 +22,7 @@ from mpnas_ray.curves import (
     load_network,
     pretrain,
     pretrain_on_table,
+    pretrain_without,
     save_network,
 )
 from mpnas_ray.curves.scaling import standardized
@@ -212,7 +213,7 @@ def test_pre_trained_on_the_other_tasks_it_knows_more_than_the_newest_value(tmp_
     every = read_curves(BUNDLED_TABLE)
     gains = []
     for name in (name for name, curves in every.items() if curves.scores.shape[1] == 27):
-        assert name not in pretrain_on_table(BUNDLED_TABLE, tmp_path / name, hold_out=[name])
+        assert name not in pretrain_on_table(BUNDLED_TABLE, tmp_path / name, hold_out=[name]).tasks
         network, card = load_network(tmp_path / name)
         early, ends = PartialCurves.of(every[name], 3), final_scores(every[name])
         predicted = LCRankNetMethod(network, predictor=load_predictor(card["predictor"])).predict(early)
@@ -230,7 +231,7 @@ def test_from_a_table_it_learns_all_but_what_is_held_out(tmp_path: Path) -> None
     write_curves(few, tmp_path / "few.parquet")
     lines: list[str] = []
 
-    tasks = pretrain_on_table(
+    made = pretrain_on_table(
         tmp_path / "few.parquet",
         tmp_path / "net",
         RankNetConfig(iterations=200),
@@ -239,7 +240,7 @@ def test_from_a_table_it_learns_all_but_what_is_held_out(tmp_path: Path) -> None
     )
 
     network, card = load_network(tmp_path / "net")
-    assert tasks == card["tasks"] == ["satimage", "libras"]
+    assert made.tasks == card["tasks"] == ["satimage", "libras"]
     assert {"satimage", "libras"} <= set(card["datasets"])
     assert "watch" not in card["datasets"]
     assert all(torch.isfinite(tensor).all() for tensor in network.state_dict().values())
@@ -248,3 +249,13 @@ def test_from_a_table_it_learns_all_but_what_is_held_out(tmp_path: Path) -> None
         pretrain_on_table(tmp_path / "few.parquet", tmp_path / "no", hold_out=["nothing"])
     with pytest.raises(TableError, match="Nothing is left"):
         pretrain_on_table(tmp_path / "few.parquet", tmp_path / "no", hold_out=list(few))
+
+
+def test_a_predictor_that_knows_what_is_held_out_has_no_part() -> None:
+    every, short = read_curves(BUNDLED_TABLE), RankNetConfig(iterations=1)
+    without_watch = pretrain_without(["watch"], every, short)
+    assert without_watch.predictor == "mpnas-1"
+    assert "ninapro" in without_watch.datasets  # which it has learned from
+    without_darcy = pretrain_without(["darcy16"], every, short)
+    assert without_darcy.predictor is None
+    assert without_darcy.datasets == sorted({name for curves in every.values() for name in curves.datasets} - {"darcy"})
