@@ -149,9 +149,8 @@ class TestRunSearch:
 
     def test_logical_gpus(self, tmp_path: Path, data_dir: Path) -> None:
         report = run_search(
-            TINY, "nasbench201", 2, epochs=1, searcher="random", gpus_per_trial=1.0, storage=tmp_path, data_dir=data_dir,
-            progress=False,
-        )  # fmt: skip
+            TINY, "nasbench201", 2, epochs=1, gpus_per_trial=1.0, searcher="random", storage=tmp_path, data_dir=data_dir
+        )
         assert report.max_concurrent == 2
         with pytest.raises(RunError, match="3 GPU on one node"):
             run_search(TINY, "nasbench201", 2, storage=tmp_path, gpus_per_trial=3.0, data_dir=data_dir)
