@@ -14,7 +14,7 @@ from typing import Any
 from ray import tune
 
 from cluster.continuing import enqueue_all, reconcile
-from cluster.elastic import Elastic
+from cluster.elastic import Elastic, Places, places_of_this_session
 from cluster.finishing import RunInterruptedError, earlier_report, finish
 from cluster.from_settings import make_scheduler, make_searcher
 from cluster.limits import size_limits
@@ -275,7 +275,8 @@ def _search(
         start = time.time()
         fresh_searcher = partial(make_searcher, settings, task, limits, score)
         tuner = _tuner(settings, task, folder, before, fresh_searcher, sizes, concurrent, progress)
-        with memory_deaths_survived():
+        places = Places(sizes.resources[0], settings.workers_per_trial, settings.max_concurrent, settings.autoscaling)
+        with memory_deaths_survived(), places_of_this_session(places):
             results = tuner.fit()
         return finish(results, settings, task, folder, concurrent=concurrent, start=start)
 
@@ -302,14 +303,7 @@ def _tuner(
     callbacks: list[tune.Callback] = [
         SearchTelemetry(search_alg, folder.storage, folder.name, task.metric_key),
         SearchMetrics(search_alg, folder.name, task.metric_key, task.metric.mode),
-        Elastic(
-            search_alg,
-            sizes.resources[0],
-            settings.workers_per_trial,
-            most=settings.max_concurrent,
-            autoscaling=settings.autoscaling,
-            places=concurrent,
-        ),
+        Elastic(search_alg),
     ]
     num_samples = settings.num_samples - settings.num_failed_before
     if progress:

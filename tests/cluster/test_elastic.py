@@ -13,7 +13,7 @@ PROGRAM = """
 import pickle
 import ray
 from ray.cluster_utils import Cluster
-from cluster.elastic import Elastic
+from cluster.elastic import Elastic, Places, places_of_this_session
 from cluster.ray_cluster import most_concurrent
 from mpnas_ray.errors import RunError
 from searchers import RandomSearch
@@ -22,19 +22,19 @@ def proposals(**said):
     # How many trials a searcher lets begin that Tune told of one place.
     searcher = RandomSearch("nasbench201", "validation_x", "max", seed=0)
     searcher.set_max_concurrency(1)
-    elastic = Elastic(searcher, {"CPU": 1.0, "GPU": 0.0}, said.pop("num_workers", 1), places=1, **said)
-    searcher, elastic = pickle.loads(pickle.dumps((searcher, elastic)))
-    elastic.on_step_begin(0, [])
+    searcher, elastic = pickle.loads(pickle.dumps((searcher, Elastic(searcher))))
+    with places_of_this_session(Places({"CPU": 1.0, "GPU": 0.0}, **said)):
+        elastic.on_step_begin(0, [])
     begun = 0
     while begun < 20 and isinstance(searcher.suggest(f"t{begun}"), dict):
         begun += 1
     return begun
 
 def all_kinds():
-    alone = proposals(most=None, autoscaling=False)
-    limited = proposals(most=2, autoscaling=False)
-    asking = proposals(most=None, autoscaling=True)
-    in_pairs = proposals(most=None, autoscaling=False, num_workers=2)
+    alone = proposals()
+    limited = proposals(most=2)
+    asking = proposals(autoscaling=True)
+    in_pairs = proposals(num_workers=2)
     print(alone, limited, asking, in_pairs)
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
