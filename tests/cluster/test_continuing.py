@@ -340,6 +340,7 @@ def kill_and_resume(tmp_path: Path, num_samples: int, kills: list[int], searcher
     assert searcher != "mpnas" or report.num_refits >= 1, "resumed searchers learn on"  # of those told before a kill
 
 
+@pytest.mark.slow  # test_storage_s3.py kills driver and head each time
 def test_killed_and_resumed(tmp_path: Path) -> None:
     kill_and_resume(tmp_path, 6, [3], "random", seed=0)
 

@@ -1,6 +1,6 @@
 """The failure cases, by the command that makes their table: a lost node each time, all with the slow tests.
 
-A killed driver is in test_continuing.py and test_jobs.py too.
+A driver that is killed is in test_storage_s3.py too, with its head.
 """
 
 from __future__ import annotations

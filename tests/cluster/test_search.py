@@ -109,6 +109,7 @@ class TestRunSearch:
         with pytest.raises(RunError, match=r"searcher 'mpnas'.*another --name"):
             run_search(TINY, "nasbench201", 9, epochs=2, storage=tmp_path, name="run", seed=1, searcher="random")
 
+    @pytest.mark.slow  # as a task of a module's, in test_docs.py
     def test_a_users_own_task_reaches_the_workers(self, tmp_path: Path) -> None:
         task = Task("waves", waves, num_outputs=2, loss=cross_entropy, metric=accuracy, recipe=Recipe(epochs=6))
         report = run_search(
