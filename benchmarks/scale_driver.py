@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,6 @@ from timing import CallTimes
 
 import trainables.tabular
 from cluster.continuing import reconcile
-from cluster.mended_tune import mended_tune
 from cluster.run_folder import RunFolder
 from cluster.search import TUNE_ENVIRONMENT, _trial_id, snapshot_seconds
 from cluster.telemetry import SearchTelemetry
@@ -234,14 +233,9 @@ def start(case: Case, folder: Path) -> None:
         ),
         run_config=tune.RunConfig(name=RUN, storage_path=str(folder), callbacks=callbacks, verbose=0),
     )
-    with records.kept(searcher), tune_of(case):
+    with records.kept(searcher):
         results = tuner.fit()
     check(results, case)
-
-
-def tune_of(case: Case) -> AbstractContextManager[None]:
-    """As `cluster.search` has it, or as it is."""
-    return mended_tune() if case.ours else nullcontext()
 
 
 def resume(case: Case, folder: Path, started: float) -> dict[str, Any]:
@@ -254,8 +248,7 @@ def resume(case: Case, folder: Path, started: float) -> dict[str, Any]:
     trainable = tune.with_resources(SleepingTrial, {"CPU": 1, "GPU": 1})
     tuner = tune.Tuner.restore(str(folder / RUN), trainable, resume_unfinished=True)
     seconds["restored"] = time.time() - started
-    with tune_of(case):
-        results = tuner.fit()
+    results = tuner.fit()
     seconds["ended"] = time.time() - started
     check(results, case)
     began = np.sort([result.metrics["began"] for result in results])

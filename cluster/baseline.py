@@ -15,7 +15,7 @@ import torch
 from ray import tune
 
 from cluster.finishing import RunInterruptedError, score_on_cluster
-from cluster.mended_tune import mended_tune
+from cluster.memory_deaths import memory_deaths_survived
 from cluster.ray_cluster import Resources, connected, most_concurrent
 from cluster.run_folder import RunFolder
 from cluster.search import prepare_tune
@@ -168,7 +168,7 @@ def run_baseline(
         most_concurrent(resources)
         start = time.time()
         tuner = _tuner({**config, **places}, task, folder, resources, progress)
-        with mended_tune():
+        with memory_deaths_survived():
             results = tuner.fit()
         return _finish(results, config, task, folder, resources, start)
 

@@ -18,7 +18,7 @@ from cluster.elastic import Elastic, Places, places_of_this_session
 from cluster.finishing import RunInterruptedError, earlier_report, finish
 from cluster.from_settings import make_scheduler, make_searcher
 from cluster.limits import size_limits
-from cluster.mended_tune import mended_tune
+from cluster.memory_deaths import memory_deaths_survived
 from cluster.metrics import SearchMetrics
 from cluster.progress import SearchProgress
 from cluster.ray_cluster import connected, most_concurrent
@@ -276,7 +276,7 @@ def _search(
         fresh_searcher = partial(make_searcher, settings, task, limits, score)
         tuner = _tuner(settings, task, folder, before, fresh_searcher, sizes, concurrent, progress)
         places = Places(sizes.resources[0], settings.workers_per_trial, settings.max_concurrent, settings.autoscaling)
-        with mended_tune(), places_of_this_session(places):
+        with memory_deaths_survived(), places_of_this_session(places):
             results = tuner.fit()
         return finish(results, settings, task, folder, concurrent=concurrent, start=start)
 
