@@ -130,10 +130,8 @@ def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int)
     ]
     if not finite:
         errors = [str(result.error).strip().splitlines()[-1] for result in ended if result.error is not None]
-        if not any(metric_key in (result.metrics or {}) for result in ended) and not errors:
-            raise RunError(
-                f"No trial gave a {metric_key}: the run ended before the first epoch of any. Give it more time."
-            )
+        if not errors and not any(metric_key in (result.metrics or {}) for result in ended):
+            raise RunError(f"No trial gave a {metric_key}: the run ended before their first epoch. Give it more time.")
         raise RunError(f"No trial gave a finite {metric_key}. First error: {errors[0] if errors else 'none raised'}")
     complete = [result for result in finite if is_complete(result, epochs)]
     return (max if mode == "max" else min)(complete or finite, key=lambda result: result.metrics[metric_key])

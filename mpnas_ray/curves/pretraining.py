@@ -22,7 +22,7 @@ __all__ = ["Pretrained", "pretrain_on_table", "pretrain_without"]
 _PREDICTOR = "mpnas-1"
 """What tells the network of architectures beforehand, as in benchmarks/results/early_stopping.md. ``mpnas-2`` has
 learned the final scores of our own table: on these tasks it is better than on a new one, and would be trusted too
-much. Where it knows a data set that is held out, nothing does."""
+much. Where it has learned from a data set that is held out, nothing tells the network."""
 
 _REPORT_EVERY = 100
 
@@ -69,18 +69,16 @@ def pretrain_without(
     tables = {name: curves.table_task() for name, curves in every.items()}
     names = list(leaves_out(tables, hold_out))
     if not names:
-        raise TableError(f"Nothing is left to learn from without {', '.join(hold_out) or 'any curves'}.")
+        raise TableError("Nothing is left to learn from: no task is of other data sets than those held out.")
+    learned = {dataset for name in names for dataset in tables[name].datasets}
+    held_out = {dataset for name in hold_out for dataset in tables[name].datasets}
     predictor, card = load_checkpoint(find_checkpoint(_PREDICTOR))
-    knows = not set(card.datasets) & {dataset for name in hold_out for dataset in tables[name].datasets}
-    network = pretrain(
-        [_completed(every[name]) for name in names],
-        config or RankNetConfig(),
-        predictor=predictor if knows else None,
-        seed=seed,
-        on_step=on_step,
-    )
-    datasets = {dataset for name in names for dataset in every[name].datasets} | set(card.datasets if knows else ())
-    return Pretrained(network, names, _PREDICTOR if knows else None, sorted(datasets))
+    completed = [_completed(every[name]) for name in names]
+    if held_out.isdisjoint(card.datasets):
+        network = pretrain(completed, config, predictor=predictor, seed=seed, on_step=on_step)
+        return Pretrained(network, names, _PREDICTOR, sorted(learned.union(card.datasets)))
+    network = pretrain(completed, config, seed=seed, on_step=on_step)
+    return Pretrained(network, names, None, sorted(learned))
 
 
 def pretrain_on_table(

@@ -212,7 +212,7 @@ def _all() -> Mapping[str, Method]:
     methods |= {
         name: Method("curve", about.source, partial(_judge_curves, name)) for name, about in CURVE_METHODS.items()
     }
-    pretrained = "the same, which has learned from the curves of the other data sets of our own table before"
+    pretrained = "LCRankNet that has learned from the curves of the other data sets of our own table before"
     return methods | {"lcranknet-pretrained": Method("curve", pretrained, _judge_pretrained)}
 
 
