@@ -11,25 +11,28 @@ raise in `_propose` (it is logged, counted and answered by a random architecture
 from __future__ import annotations
 
 import logging
-import math
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from optuna.samplers import RandomSampler
 from ray.tune.search import UNDEFINED_METRIC_MODE, Searcher
 from ray.tune.search.sample import Categorical
 
 from mpnas_ray.errors import MPNASError, SearcherStateError, SearchSpaceError
+from mpnas_ray.metric_values import find_metric, metric_value
 from mpnas_ray.spaces import Architecture, Architectures, SearchSpace, get_space
 from searchers.candidates import Candidates, Constraint, chosen_architectures, keys
+from searchers.hyperparameter_draws import HyperparameterDraws
 from searchers.hyperparameters import Hyperparameters, SamplerFactory, tpe_sampler
-from searchers.observations import EVALUATED, Observations, TrialRecord
-from searchers.starting_points import Evaluated, StartingPoints, plain_config
-from searchers.state import Arrays, read_state, write_state
-from searchers.told_study import ToldStudy
+from searchers.observations import Observations, TrialRecord
+from searchers.plain_values import is_plain
+from searchers.starting_points import Evaluated, Measured, StartingPoints, config_of, iteration_of, plain_config
+from searchers.state import Arrays, array_of, read_state, value_of, write_state
+from searchers.tune_run import properties_of_run
 
 __all__ = ["ArchitectureSearcher"]
 
@@ -76,16 +79,22 @@ class ArchitectureSearcher(Searcher):
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
         self._max_concurrent = max_concurrent
         self._tunes_limit: int | None = None
-        self._hyperparameter_sampler = hyperparameter_sampler
-        self._hyperparameters = Hyperparameters({}, {})
-        self._study: ToldStudy | None = None  # of the hyperparameters; follows from the observations
+        self._hyperparameters = HyperparameterDraws(hyperparameter_sampler)
         self._live: set[str] = set()
         self._seen: set[int] = set()
         self._draws = 0
         self.observations = Observations()
         self.events: list[dict[str, Any]] = []
         self.num_failures = 0
-        self._starting = StartingPoints.of(self.space, points_to_evaluate or [], evaluated_rewards or [], evaluated)
+        self._logged: Counter[str] = Counter()  # what was said in the log already
+        self._starting = StartingPoints.of(
+            self.space,
+            [] if points_to_evaluate is None else points_to_evaluate,
+            [] if evaluated_rewards is None else evaluated_rewards,
+            evaluated,
+        )
+        if metric is not None:
+            self._starting.check_metric(metric)
         self._candidates.check()  # lists those of a small space here rather than in Tune's control loop
 
     # What a subclass says.
@@ -102,7 +111,10 @@ class ArchitectureSearcher(Searcher):
         """Inverse of `_own_state`."""
 
     def _on_label(self) -> None:
-        """A trial was completed and holds a label."""
+        """Take note that a trial was completed and holds a label."""
+
+    def _on_new_objective(self) -> None:
+        """Forget what was learned from labels, which were of another metric or mode."""
 
     # What Tune calls.
 
@@ -126,23 +138,39 @@ class ArchitectureSearcher(Searcher):
         themselves; what else is open is drawn by an Optuna sampler for each architecture, given all results.
 
         Raises:
-            SearchSpaceError: If ``param_space`` holds a grid search, a domain that depends on other entries, or one for
-                the architecture that is not a choice of strings.
+            SearchSpaceError: If ``param_space`` holds a grid search, a domain that depends on other entries or that
+                holds no value, or anything but a choice of strings for the architecture; or if results that were given
+                in ``evaluated`` have other metrics. The searcher is then as it was before.
+            ValueError: If the mode is neither ``min`` nor ``max``.
         """
-        open_entries = dict(config)
-        if isinstance(config.get("arch"), Categorical):
-            chosen = chosen_architectures(self.space, open_entries.pop("arch").categories)
-            self._candidates = replace(self._candidates, chosen=chosen)
-            self._candidates.check()
-        self._hyperparameters, self._study = Hyperparameters.of(open_entries), None
-        if "arch" in self._hyperparameters.domains:
-            raise SearchSpaceError(
-                f'param_space leaves "arch" open as something else than a choice of architectures: '
-                f"take it out, and {type(self).__name__} proposes any of {self._space_name}."
-            )
         if mode is not None and mode not in ("min", "max"):
             raise ValueError(f"mode must be 'min' or 'max', not {mode!r}.")
-        self._metric, self._mode = metric or self._metric, mode or self._mode
+        open_entries = dict(config)
+        arch, chosen = open_entries.pop("arch", None), None
+        if isinstance(arch, Categorical):
+            chosen = chosen_architectures(self.space, arch.categories)
+        elif arch is not None:
+            raise SearchSpaceError(
+                f'param_space gives "arch" as something else than a choice of architectures: take it out, and '
+                f"{type(self).__name__} proposes any of {self._space_name}."
+            )
+        hyperparameters = Hyperparameters.of(open_entries)
+        candidates = replace(self._candidates, chosen=chosen)
+        candidates.check()
+        metric, mode = metric or self._metric, mode or self._mode
+        if metric is not None:
+            self._starting.check_metric(metric)
+        # Nothing is refused from here on.
+        self._candidates = candidates
+        self._hyperparameters.give(hyperparameters)
+        if (metric, mode) != (self._metric, self._mode):
+            if self._metric and self._mode and (labels := self.observations.set_labels_aside()):
+                logger.warning(
+                    "%s was given the objective %s %s: its %d results of %s %s are not learned from any more.",
+                    *(type(self).__name__, mode, metric, labels, self._mode, self._metric),
+                )
+            self._metric, self._mode = metric, mode
+            self._on_new_objective()
         return True
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
@@ -154,29 +182,27 @@ class ArchitectureSearcher(Searcher):
         return True
 
     def suggest(self, trial_id: str) -> Any:
-        """The next architecture as ``{"arch": ...}``, None for later, ``FINISHED`` for never.
+        """Return the next architecture as ``{"arch": ...}``, None for later, ``FINISHED`` for never.
 
         Raises:
             RuntimeError: If metric or mode were given neither here nor in ``TuneConfig``.
+            SearchSpaceError: If ``param_space`` had objects or functions in it that a restored experiment lacks.
         """
-        if not self._metric or not self._mode:
-            raise RuntimeError(
-                UNDEFINED_METRIC_MODE.format(cls=type(self).__name__, metric=self._metric, mode=self._mode)
-            )
+        self._require_properties()
         self._take_in_results()
         if any(limit is not None and len(self._live) >= limit for limit in (self._max_concurrent, self._tunes_limit)):
             return None
-        given = self._next_point()
-        proposal = self.space.parse(given["arch"]) if given else self._propose_safely()
+        point = self._next_point()
+        proposal = self.space.parse(point["arch"]) if point else self._propose_safely()
         if proposal is None or isinstance(proposal, str):
             return proposal
         self._live.add(trial_id)
         self._seen.add(self._key(proposal))
-        drawn = self._draw_hyperparameters(given)
-        record = self.observations.trials.setdefault(trial_id, TrialRecord(str(proposal)))
+        config = self._complete({name: value for name, value in (point or {}).items() if name != "arch"})
+        if trial_id in self.observations.trials:  # of an earlier experiment: its result is kept under another id
+            self.observations.trials[self.observations.new_id()] = self.observations.trials.pop(trial_id)
         event = {"event": "proposal", "trial_id": trial_id, "arch": str(proposal), **self._explain(proposal)}
-        record.predicted, record.drawn = event.get("predicted"), drawn
-        config = self._hyperparameters.config(drawn or {})
+        self.observations.trials[trial_id] = TrialRecord(str(proposal), predicted=event.get("predicted"), config=config)
         self.events.append({**event, "hyperparameters": config} if config else event)
         return {"arch": str(proposal), **config}
 
@@ -185,6 +211,15 @@ class ArchitectureSearcher(Searcher):
         if self._know(trial_id, result) and self.observations.trials[trial_id].status == "pending":
             self._live.add(trial_id)  # after a restore this is how a trial under way makes itself known
             self._note(trial_id, result)
+
+    def on_pause(self, trial_id: str) -> None:
+        """Count a trial that `HyperBandForBOHB` has paused as not under way."""
+        self._live.discard(trial_id)
+
+    def on_unpause(self, trial_id: str) -> None:
+        """Count a trial that `HyperBandForBOHB` goes on with as under way."""
+        if trial_id in self.observations.trials and self.observations.trials[trial_id].status == "pending":
+            self._live.add(trial_id)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The trial ended; its label is the last value it reported. A second completion changes nothing."""
@@ -209,26 +244,27 @@ class ArchitectureSearcher(Searcher):
     ) -> None:
         """Learn from an architecture measured elsewhere; it will not be proposed.
 
+        May be called before metric and mode are known: the value counts as one of the metric that Tune names then.
+
         Args:
             parameters: A config with ``arch``.
-            value: Its metric.
+            value: Its metric; what is not a finite number counts as a failure.
             error: Whether it failed: then it is only not proposed.
             pruned: Whether it was stopped early, after as many iterations as there are intermediate values.
             intermediate_values: Earlier values of the metric.
+
+        Raises:
+            SearchSpaceError: If the architecture is none of the space.
         """
-        if not self._mode:
-            raise RuntimeError(
-                UNDEFINED_METRIC_MODE.format(cls=type(self).__name__, metric=self._metric, mode=self._mode)
-            )
-        arch = self.space.parse(plain_config(self.space, {"arch": parameters.get("arch")})["arch"])
-        trial_id = f"{EVALUATED}{len(self.observations)}"
+        plain = {name: each for name, each in parameters.items() if name == "arch" or is_plain(each)}
+        config = plain_config(self.space, plain)
         iteration = len(intermediate_values or []) or 1 if pruned else None
-        score = self._to_score(value)
-        self._seen.add(self._key(arch))
-        drawn = self._hyperparameters.drawn(parameters)
-        self.observations.trials[trial_id] = TrialRecord(str(arch), score=score, iteration=iteration, drawn=drawn)
-        if self.observations.finish(trial_id, failed=error):
-            self._on_label()
+        self._starting.measured.append(
+            Measured(config, metric_value(value), failed=error, iteration=iteration, stopped_early=pruned)
+        )
+        self._seen.add(self._key(self.space.parse(config["arch"])))
+        if self._metric and self._mode:
+            self._take_in_results()
 
     def enqueue(self, trial_id: str, config: Mapping[str, Any]) -> None:
         """Propose a config before all others, and forget the trial of it that Tune has lost.
@@ -236,8 +272,11 @@ class ArchitectureSearcher(Searcher):
         Args:
             trial_id: Of the lost trial; it need not be known.
             config: With ``arch``, and if it is to be the same again what was drawn beside it.
+
+        Raises:
+            SearchSpaceError: If the architecture is none of the space.
         """
-        plain = plain_config(self.space, config)
+        plain = plain_config(self.space, {n: value for n, value in config.items() if n == "arch" or is_plain(value)})
         lost = self.observations.trials.get(trial_id)
         if lost is not None and lost.status == "pending":
             del self.observations.trials[trial_id]
@@ -259,6 +298,7 @@ class ArchitectureSearcher(Searcher):
             "max_concurrent": self._max_concurrent,
             "num_failures": self.num_failures,
             "chosen": self._candidates.chosen,
+            "hyperparameters": self._hyperparameters.space.to_plain(),
             "starting_points": self._starting.to_plain(),
             "trials": self.observations.to_plain(),
             "own": plain,
@@ -268,8 +308,11 @@ class ArchitectureSearcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Continue from a file that `save` wrote; settings of this instance give way to those saved.
 
+        Entries of a ``param_space`` that this instance was given stay open as they are.
+
         Raises:
-            SearcherStateError: If the file is damaged, or of another searcher or search space.
+            SearcherStateError: If the file is damaged, or of another searcher or search space. The searcher is then as
+                it was before.
         """
         plain, arrays = read_state(checkpoint_path)
         for name, mine in (("searcher", type(self).__name__), ("space", self._space_name)):
@@ -278,44 +321,63 @@ class ArchitectureSearcher(Searcher):
                     f"{checkpoint_path} is the state of {name} {plain.get(name)!r}, not {mine!r}: restore it into a "
                     f"{plain.get('searcher')}({plain.get('space')!r})."
                 )
+        restored = copy(self)
         try:
-            self._metric, self._mode, self._seed = plain["metric"], plain["mode"], plain["seed"]
-            self._draws, self._max_concurrent = plain["draws"], plain["max_concurrent"]
-            self.num_failures = plain["num_failures"]
-            chosen = None if plain["chosen"] is None else tuple(plain["chosen"])
-            self._candidates = replace(self._candidates, twins=plain["twins"], chosen=chosen)
-            self._starting, self._study = StartingPoints.from_plain(plain["starting_points"]), None
-            self.observations = Observations.from_plain(plain["trials"])
-            self._seen = {int(key) for key in arrays["seen"]}
-            self._live = set()  # trials that Tune continues will be heard from; others would block for ever
-            self._set_own_state(plain["own"], arrays)
-        except (KeyError, TypeError) as error:
-            raise SearcherStateError(f"{checkpoint_path} lacks what a {type(self).__name__} needs: {error}") from error
+            restored._set_state(plain, arrays)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
+            raise SearcherStateError(
+                f"{checkpoint_path} is damaged, or lacks what a {type(self).__name__} needs: {error}"
+            ) from error
+        self.__dict__.update(restored.__dict__)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the study, which is made anew from the observations."""
-        return {**self.__dict__, "_study": None}
+    def _set_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
+        """Take over a state, without changing any object that this searcher holds: it may be a copy."""
+        for name in ("metric", "mode", "max_concurrent"):
+            if plain[name] is not None:
+                value_of(plain, name, int if name == "max_concurrent" else str)
+        if plain["mode"] not in (None, "min", "max"):
+            raise SearcherStateError(f"mode is {plain['mode']!r}")
+        self._metric, self._mode, self._max_concurrent = plain["metric"], plain["mode"], plain["max_concurrent"]
+        self._seed, self._draws = value_of(plain, "seed", int, least=0), value_of(plain, "draws", int, least=0)
+        self.num_failures = value_of(plain, "num_failures", int, least=0)
+        chosen = None if plain["chosen"] is None else chosen_architectures(self.space, plain["chosen"])
+        self._candidates = replace(self._candidates, twins=value_of(plain, "twins", bool), chosen=chosen)
+        self._starting = StartingPoints.from_plain(plain["starting_points"])
+        for config in [*self._starting.queue, *(measured.config for measured in self._starting.measured)]:
+            self.space.parse(config["arch"])
+        if "hyperparameters" in plain:
+            self._hyperparameters = self._hyperparameters.restored(Hyperparameters.from_plain(plain["hyperparameters"]))
+        self.observations = Observations.from_plain(value_of(plain, "trials", list))
+        for record in self.observations.trials.values():
+            self.space.parse(record.arch)
+        self._seen = set(array_of(arrays, "seen", np.uint64, 1).tolist())
+        self._live = set()  # trials that Tune continues will be heard from; others would block for ever
+        self._set_own_state(value_of(plain, "own", dict), arrays)
 
     # What the parts above share.
 
-    def _draw_hyperparameters(self, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        """What the trial of an architecture shall have, as it came with the point to evaluate or as Optuna draws it."""
-        if not len(self._hyperparameters):
-            return None
-        drawn = None if given is None else self._hyperparameters.drawn(given)
-        if drawn is not None:
-            return drawn
-        seed = int(self._next_rng().integers(2**32))
-        try:
-            distributions = self._hyperparameters.distributions()
-            self._study = ToldStudy.in_step(
-                self._study, distributions, self.observations, lambda trial_id: self.observations.trials[trial_id].drawn
+    def _require_properties(self) -> None:
+        """Find out metric and mode where Tune has not said them; refuse to go on where something needed is missing."""
+        if not (self._metric and self._mode) and (found := properties_of_run()):
+            self.set_search_properties(found["metric"], found["mode"], {}, num_samples=found["num_samples"])
+        if not (self._metric and self._mode):
+            name = type(self).__name__
+            raise RuntimeError(
+                f"{UNDEFINED_METRIC_MODE.format(cls=name, metric=self._metric, mode=self._mode)} Or give them to "
+                f"{name}(..., metric=..., mode=...): Tune may pass on those of TuneConfig only with a param_space."
             )
-            return self._study.ask(self._hyperparameter_sampler(seed))
-        except Exception:
-            self._study = None
-            self._count_failure("could not ask its sampler, so the hyperparameters are random ones")
-            return ToldStudy(self._hyperparameters.distributions()).ask(RandomSampler(seed))
+        if lost := self._hyperparameters.space.lost:
+            raise SearchSpaceError(
+                f"A saved experiment does not hold the objects and functions in its param_space "
+                f"({', '.join(lost)}), which new trials need: give them again, by "
+                f"Tuner.restore(path, trainable, param_space=...) with the param_space that it began with."
+            )
+
+    def _complete(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return what a trial gets beside its architecture: what is given, and the rest as Optuna draws it."""
+        if not len(self._hyperparameters.space):
+            return given
+        return self._hyperparameters.complete(given, self.observations, self._next_rng(), self._count_failure)
 
     def _next_point(self) -> dict[str, Any] | None:
         while self._starting.queue:
@@ -361,46 +423,54 @@ class ArchitectureSearcher(Searcher):
         return {}
 
     def _count_failure(self, what: str) -> None:
+        """Count a failure inside, and log it: the first of a kind with its traceback, others as a line."""
         self.num_failures += 1
-        logger.exception("%s %s.", type(self).__name__, what)
-
-    def _to_score(self, value: Any) -> float:
-        """A metric's value as a score, higher is better; NaN for what is not a number."""
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            return math.nan
-        return -number if self._mode == "min" else number
+        self._logged[what] += 1
+        logger.error("%s %s.", type(self).__name__, what, exc_info=self._logged[what] == 1)
 
     def _note(self, trial_id: str, result: Mapping[str, Any]) -> None:
-        if self._metric is not None and self._metric in result:
-            iteration = int(result.get("training_iteration", 1))
-            self.observations.report(trial_id, self._to_score(result[self._metric]), iteration)
+        """Remember the value in a result, if it has the metric."""
+        if self._metric is None or (value := find_metric(result, self._metric)) is None:
+            return
+        score = metric_value(value) * (-1 if self._mode == "min" else 1)
+        iteration = iteration_of(result)
+        if iteration is None:
+            iteration = self.observations.trials[trial_id].iteration or 1
+        self.observations.report(trial_id, score, iteration)
 
     def _know(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        """Whether this trial's architecture is known.
+        """Take note of the architecture in a result's config, and tell whether the trial's is known.
 
-        Tune resets failed trials under new ids that were never suggested; their results say the architecture.
+        Tune resets failed trials under new ids that were never suggested, and a scheduler may give a trial the config
+        of another one: the value belongs to the architecture of the config.
         """
-        if trial_id in self.observations.trials:
+        record, config = self.observations.trials.get(trial_id), config_of(result)
+        text = config.pop("arch", None)
+        if record is not None and (text is None or text == record.arch or record.status != "pending"):
             return True
-        config = result.get("config")
-        text = result.get("config/arch", config.get("arch") if isinstance(config, Mapping) else None)
         try:
             arch = self.space.parse(text) if isinstance(text, str) else None
         except MPNASError:
             arch = None
         if arch is None:
-            return False
-        self._seen.add(self._key(arch))
-        self.observations.trials[trial_id] = TrialRecord(
-            str(arch), drawn=self._hyperparameters.drawn(config) if isinstance(config, Mapping) else None
-        )
+            return record is not None
+        if record is None or str(arch) != record.arch:
+            self._seen.add(self._key(arch))
+            self.observations.trials[trial_id] = TrialRecord(str(arch), config=config)
         return True
 
     def _take_in_results(self) -> None:
-        """Results that were there beforehand become evaluated points, now that metric and mode are known."""
+        """Make evaluated points of results that were there beforehand, now that metric and mode are known."""
         while self._starting.measured:
             measured = self._starting.measured.pop(0)
-            value = measured.value(str(self._metric), str(self._mode))
-            self.add_evaluated_point(measured.config, value, error=measured.failed)
+            arch, trial_id = self.space.parse(measured.config["arch"]), self.observations.new_id()
+            self._seen.add(self._key(arch))
+            self.observations.trials[trial_id] = TrialRecord(
+                str(arch),
+                score=measured.score(str(self._metric), str(self._mode)),
+                iteration=measured.iteration,
+                stopped_early=measured.stopped_early,
+                config={name: value for name, value in measured.config.items() if name != "arch"},
+            )
+            if self.observations.finish(trial_id, failed=measured.failed):
+                self._on_label()

@@ -8,7 +8,7 @@ from mpnas_ray.spaces import Architecture, SearchSpace
 from searchers.evolution import RegularizedEvolution
 from searchers.scored_samples import ScoredSamples
 from searchers.settings import SearcherSettings
-from searchers.state import Arrays
+from searchers.state import Arrays, value_of
 from searchers.zero_cost import Score
 
 if TYPE_CHECKING:
@@ -73,5 +73,5 @@ class AREASearch(RegularizedEvolution):
 
     def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
         super()._set_own_state(plain, arrays)
-        self._samples.set_state(plain["samples"], arrays)
-        self._score_failed = plain["score_failed"]
+        self._samples = self._samples.restored(value_of(plain, "samples", dict), arrays)
+        self._score_failed = value_of(plain, "score_failed", bool)

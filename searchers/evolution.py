@@ -13,7 +13,7 @@ import numpy as np
 from mpnas_ray.spaces import Architecture, SearchSpace
 from searchers.neighbors import NeighborSearch
 from searchers.settings import SearcherSettings
-from searchers.state import Arrays
+from searchers.state import Arrays, value_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -57,7 +57,7 @@ class RegularizedEvolution(NeighborSearch):
 
     def _propose(self) -> Architecture | Literal["FINISHED"] | None:
         records = self.observations.trials.values()
-        alive_or_pending = sum(record.status != "failed" for record in records)
+        alive_or_pending = sum(record.status in ("pending", "completed") for record in records)
         archs, labels = self.observations.labels()
         if alive_or_pending < self._population_size or not archs:
             return self._first()
@@ -85,4 +85,5 @@ class RegularizedEvolution(NeighborSearch):
         return {"population_size": self._population_size, "sample_size": self._sample_size}, {}
 
     def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
-        self._population_size, self._sample_size = plain["population_size"], plain["sample_size"]
+        self._population_size = value_of(plain, "population_size", int, least=1)
+        self._sample_size = value_of(plain, "sample_size", int, least=1)

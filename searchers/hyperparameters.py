@@ -1,34 +1,48 @@
-"""The open domains of a ``param_space`` beside the architecture: drawn by an Optuna sampler, given what was measured.
+"""The open entries of a ``param_space`` beside the architecture: drawn by an Optuna sampler, given what was measured.
 
-Each of Tune's domains becomes a distribution of Optuna, in which trials are told and kept, and a function from its
-value to what the trial receives. Domains that Optuna lacks (normal, or logarithmic and rounded) are drawn from one that
-it has, and turned into what Tune would draw.
+An open entry is one of Tune's domains, wherever it stands in the ``param_space``: in nested mappings, in lists and
+tuples, and among the categories of a choice. A trial receives what Tune alone would give it. Entries that stand in a
+category are drawn by Tune's own random sampling when that category is chosen; all others are drawn by Optuna.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from numpy.random import Generator
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, TPESampler
-from ray.tune.search.sample import Categorical, Domain, Float, Integer, LogUniform, Normal, Quantized, Uniform
-from ray.tune.search.variant_generator import parse_spec_vars
+from ray.tune.search.sample import Categorical, Domain
 
-from mpnas_ray.errors import SearchSpaceError
+from mpnas_ray.errors import SearcherStateError, SearchSpaceError
+from searchers.domains import (
+    distribution_of,
+    domain_from_plain,
+    domain_to_plain,
+    inner_value,
+    received_value,
+    why_unusable,
+)
+from searchers.plain_values import Lost, from_plain, named, to_plain
 
 __all__ = ["Hyperparameters", "SamplerFactory", "tpe_sampler"]
 
 SamplerFactory = Callable[[int], BaseSampler]
 """Seed -> sampler; one is made for each proposal, so that none has to be saved."""
 
-_EDGE = 1e-6
-"""Normal values are drawn between this quantile and its mirror image."""
+Path = tuple[Any, ...]
+"""Keys and indices on the way to an entry."""
+
+_NEEDED = "give a constant, or tune.uniform, loguniform, randint, choice and the like."
+_REFERENCES = ("__ref_ph", "__fn_ph")
+"""How the tuples begin that Tune puts in place of objects and functions (`ray.tune.impl.placeholder`)."""
 
 
 def tpe_sampler(seed: int) -> BaseSampler:
-    """Optuna's default."""
+    """Return Optuna's default sampler."""
     return TPESampler(seed=seed, multivariate=True, constant_liar=True)
 
 
@@ -37,110 +51,252 @@ class Hyperparameters:
     """The open entries of a ``param_space``.
 
     Attributes:
-        paths: Name, ``a/b`` for an entry b of a, -> keys on the way to it.
-        domains: Name -> Tune's domain.
+        open_part: The ``param_space`` without what is constant. A list or tuple that holds a domain is kept whole,
+            since a trial's config can only be given it as a whole.
+        references: Names of entries that are objects or functions, which Tune does not keep in a saved experiment.
+        from_state: Whether this comes from a saved state, so that nothing is behind the references.
     """
 
-    paths: Mapping[str, tuple[str, ...]]
-    domains: Mapping[str, Domain]
+    open_part: Mapping[Any, Any] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+    from_state: bool = False
 
     @classmethod
-    def of(cls, param_space: dict[str, Any]) -> Hyperparameters:
+    def of(cls, param_space: Mapping[str, Any]) -> Hyperparameters:
         """Find the open entries.
 
         Raises:
-            SearchSpaceError: If one is a grid search, or not drawn independently of all else; by name.
+            SearchSpaceError: If one is a grid search, or not drawn independently of all else, or nothing can be drawn
+                from it; by name.
         """
-        _, domains, grids = parse_spec_vars(param_space)
-        for path, domain in [*domains, *grids]:
-            if (path, domain) in grids or not isinstance(domain, Float | Integer | Categorical):
-                what = "a grid search" if (path, domain) in grids else f"a domain of type {type(domain).__name__}"
-                raise SearchSpaceError(
-                    f"param_space leaves {'/'.join(map(str, path))} open as {what}, which is not drawn independently: "
-                    f"give a constant, or tune.uniform, loguniform, randint, choice and the like."
-                )
-        named = {"/".join(map(str, path)): (path, domain) for path, domain in domains}
-        return cls(
-            {name: tuple(path) for name, (path, _) in named.items()}, {name: d for name, (_, d) in named.items()}
-        )
+        open_part = _open_part(param_space, ())
+        found = cls(open_part or {}, tuple(_references(param_space, ())))
+        names = [_name(path) for path, _ in _domains(found.open_part, ())]
+        for name in names:
+            if names.count(name) > 1:
+                raise SearchSpaceError(f"Two entries of param_space are called {name}: rename one of them.")
+        return found
 
     def __len__(self) -> int:
         return len(self.domains)
 
-    def distributions(self) -> dict[str, BaseDistribution]:
-        """Name -> what Optuna draws from."""
-        return {name: _distribution(domain) for name, domain in self.domains.items()}
+    @cached_property
+    def domains(self) -> dict[str, Domain]:
+        """Name, ``a/b`` for an entry b of a, -> Tune's domain; without those that stand in a category."""
+        return {_name(path): domain for path, domain in _domains(self.open_part, ())}
 
-    def config(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
-        """Drawn values as what a trial receives, nested as in the ``param_space``."""
-        config: dict[str, Any] = {}
-        for name, value in drawn.items():
-            *way, last = self.paths[name]
-            place = config
-            for key in way:
-                place = place.setdefault(key, {})
-            place[last] = _received(self.domains[name], value)
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Return name -> what Optuna draws from."""
+        return {name: distribution_of(domain) for name, domain in self.domains.items()}
+
+    def config(self, drawn: Mapping[str, Any], rng: Generator) -> dict[str, Any]:
+        """Return drawn values as what a trial receives, nested as in the ``param_space``.
+
+        Args:
+            drawn: Name -> value that was drawn from the distribution of that name, for all entries.
+            rng: Draws what stands in a chosen category.
+        """
+
+        def fill(value: Any, path: Path) -> Any:
+            if isinstance(value, Domain):
+                return sampled(received_value(value, drawn[_name(path)]))
+            return _rebuilt(value, path, fill)
+
+        def sampled(value: Any, path: Path = ()) -> Any:
+            if isinstance(value, Domain):
+                return sampled(value.sample(random_state=rng))
+            return _rebuilt(value, path, sampled)
+
+        config: dict[str, Any] = fill(self.open_part, ())
         return config
 
-    def drawn(self, config: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What would have been drawn for a config, up to rounding; None if it lacks an entry or has one outside."""
+    def found_in(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return, for the entries that a config has inside their domains, what would have been drawn for them."""
         found = {}
-        for name, path in self.paths.items():
-            value: Any = config
-            for key in path:
-                if not isinstance(value, Mapping) or key not in value:
-                    return None
-                value = value[key]
-            inner = _drawn(self.domains[name], value)
-            if inner is None or not _distribution(self.domains[name])._contains(inner):
-                return None
-            found[name] = inner
+        for path, domain in _domains(self.open_part, ()):
+            value = _at(config, path)
+            if value is not _MISSING and (inner := _inner(domain, value)) is not None:
+                found[_name(path)] = inner
         return found
 
+    def drawn(self, config: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return what would have been drawn for a config; None if it lacks an entry or has one outside its domain."""
+        found = self.found_in(config)
+        return found if len(found) == len(self) else None
 
-def _sampler(domain: Domain) -> tuple[Any, float | None]:
-    """How Tune draws from a domain, and the step it rounds to."""
-    sampler = domain.get_sampler()  # type: ignore[no-untyped-call]
-    return (sampler.sampler, sampler.q) if isinstance(sampler, Quantized) else (sampler, None)
+    def outside(self, config: Mapping[str, Any]) -> list[str]:
+        """Return the names of the entries that a config has outside their domains."""
+        inside = self.found_in(config)
+        return [
+            _name(path)
+            for path, _ in _domains(self.open_part, ())
+            if _name(path) not in inside and _at(config, path) is not _MISSING
+        ]
+
+    def widened_by(self, other: Hyperparameters) -> Hyperparameters:
+        """Return these with the entries of another that these lack, as a restored searcher needs them."""
+        return Hyperparameters(_joined(self.open_part, other.open_part), self.references, self.from_state)
+
+    @cached_property
+    def lost(self) -> tuple[str, ...]:
+        """Names of entries whose objects or functions a saved state does not hold; they have to be given again."""
+        if not self.from_state:
+            return ()
+        named = [_name(path) for path, value in _leaves(self.open_part, ()) if isinstance(value, Lost)]
+        return tuple(dict.fromkeys([*self.references, *named]))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return plain values for a state file."""
+
+        def other(value: Any) -> dict[str, Any]:
+            return domain_to_plain(value, other) if isinstance(value, Domain) else named(value)
+
+        return {"open_part": to_plain(dict(self.open_part), other), "references": list(self.references)}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Hyperparameters:
+        """Return what `to_plain` was called on.
+
+        Raises:
+            SearcherStateError: If ``plain`` is nothing that `to_plain` returns.
+        """
+
+        def other(content: dict[str, Any]) -> Any:
+            return domain_from_plain(content, other)
+
+        try:
+            open_part = from_plain(plain["open_part"], other)
+            references = tuple(map(str, plain["references"]))
+            restored = cls.of(open_part)
+        except (KeyError, TypeError, ValueError, AttributeError, AssertionError, ArithmeticError) as error:
+            raise SearcherStateError(f"the open entries of its param_space are damaged: {error}") from error
+        return cls(restored.open_part, references, from_state=True)
 
 
-def _distribution(domain: Domain) -> BaseDistribution:
-    sampler, step = _sampler(domain)
-    if isinstance(domain, Categorical):
-        return CategoricalDistribution(tuple(range(len(domain.categories))))
-    if isinstance(sampler, Normal):
-        return FloatDistribution(_EDGE, 1 - _EDGE)
-    if isinstance(domain, Integer):
-        # Tune's upper bound is exclusive, except where it rounds.
-        return IntDistribution(domain.lower, domain.upper - (step is None), log=isinstance(sampler, LogUniform))
-    assert isinstance(domain, Float)
-    assert isinstance(sampler, Uniform | LogUniform)
-    return FloatDistribution(domain.lower, domain.upper, log=isinstance(sampler, LogUniform))
+_MISSING = object()
 
 
-def _received(domain: Domain, value: Any) -> Any:
-    sampler, step = _sampler(domain)
-    if isinstance(domain, Categorical):
-        return domain.categories[int(value)]
-    if isinstance(sampler, Normal):
-        from scipy.stats import norm  # takes a second to import
-
-        value = float(norm.ppf(value, sampler.mean, sampler.sd))
-    if step is not None:
-        value = round(value / step) * step
-        if not isinstance(sampler, Normal):
-            value = min(max(value, domain.lower), domain.upper)  # type: ignore[attr-defined]
-    return int(value) if isinstance(domain, Integer) else float(value)
+def _name(path: Path) -> str:
+    """Return ``a/b/0`` for the entry at a path."""
+    return "/".join(str(key).replace("/", "\\/") for key in path)
 
 
-def _drawn(domain: Domain, value: Any) -> Any:
-    sampler, _ = _sampler(domain)
-    if isinstance(domain, Categorical):
-        return next((place for place, category in enumerate(domain.categories) if category == value), None)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if isinstance(sampler, Normal):
-        from scipy.stats import norm
+def _open_part(value: Any, path: Path) -> Any:
+    """Return a value without what is constant in it; None if all is."""
+    if isinstance(value, Domain):
+        if (problem := why_unusable(value)) is not None:
+            raise SearchSpaceError(f"{_name(path)} of param_space {problem}: {_NEEDED}")
+        if isinstance(value, Categorical):
+            for category in value.categories:
+                _open_part(category, path)
+        return value
+    if isinstance(value, Mapping):
+        if len(value) == 1 and ("grid_search" in value or "eval" in value):
+            what = "a grid search" if "grid_search" in value else "an expression"
+            raise SearchSpaceError(
+                f"{_name(path)} of param_space is open as {what}, which is not drawn independently: {_NEEDED}"
+            )
+        parts = {key: _open_part(each, (*path, key)) for key, each in value.items()}
+        return {key: part for key, part in parts.items() if part is not None} or None
+    if isinstance(value, list | tuple):
+        parts = {index: _open_part(each, (*path, index)) for index, each in enumerate(value)}
+        return value if any(part is not None for part in parts.values()) else None
+    return None
 
-        return float(norm.cdf(value, sampler.mean, sampler.sd))
-    return int(value) if isinstance(domain, Integer) else float(value)
+
+def _references(value: Any, path: Path) -> Iterator[str]:
+    """Yield the names of the entries in whose place Tune has put a reference."""
+    if isinstance(value, Categorical):
+        if any(True for category in value.categories for _ in _references(category, path)):
+            yield _name(path)
+    elif isinstance(value, tuple) and len(value) == 2 and value[0] in _REFERENCES:
+        yield _name(path)
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _references(each, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, each in enumerate(value):
+            yield from _references(each, (*path, index))
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield what is no mapping, list, tuple or choice, with its path; categories have the path of their choice."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _leaves(each, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, each in enumerate(value):
+            yield from _leaves(each, (*path, index))
+    elif isinstance(value, Categorical):
+        for category in value.categories:
+            yield from _leaves(category, path)
+    else:
+        yield path, value
+
+
+def _domains(value: Any, path: Path) -> Iterator[tuple[Path, Domain]]:
+    """Yield the domains in a value with their paths; not those among the categories of a choice."""
+    if isinstance(value, Domain):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _domains(each, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, each in enumerate(value):
+            yield from _domains(each, (*path, index))
+
+
+def _rebuilt(value: Any, path: Path, fill: Callable[[Any, Path], Any]) -> Any:
+    """Return a mapping, list or tuple whose parts were filled; anything else as it is."""
+    if isinstance(value, Mapping):
+        return {key: fill(each, (*path, key)) for key, each in value.items()}
+    if isinstance(value, list):
+        return [fill(each, (*path, index)) for index, each in enumerate(value)]
+    if isinstance(value, tuple):
+        return tuple(fill(each, (*path, index)) for index, each in enumerate(value))
+    return value
+
+
+def _at(config: Any, path: Path) -> Any:
+    """Return the entry at a path; ``_MISSING`` if there is none."""
+    for key in path:
+        there = isinstance(config, Mapping) and key in config
+        listed = isinstance(config, list | tuple) and isinstance(key, int) and key < len(config)
+        if not (there or listed):
+            return _MISSING
+        config = config[key]
+    return config
+
+
+def _inner(domain: Domain, value: Any) -> Any:
+    """Return what would have been drawn for a value; of a choice, also where its category holds further domains."""
+    inner = inner_value(domain, value)
+    if inner is None and isinstance(domain, Categorical):
+        matching = (number for number, category in enumerate(domain.categories) if _matches(category, value))
+        return next(matching, None)
+    return inner
+
+
+def _matches(category: Any, value: Any) -> bool:
+    """Tell whether a value may have come from a category."""
+    if isinstance(category, Domain):
+        return _inner(category, value) is not None
+    if isinstance(category, Mapping):
+        return (
+            isinstance(value, Mapping)
+            and category.keys() == value.keys()
+            and all(_matches(each, value[key]) for key, each in category.items())
+        )
+    if isinstance(category, list | tuple):
+        return isinstance(value, list | tuple) and len(category) == len(value) and all(map(_matches, category, value))
+    return inner_value(Categorical([category]), value) is not None
+
+
+def _joined(first: Any, second: Any) -> Any:
+    """Return the entries of both; where both have one, that of the first."""
+    if not (isinstance(first, Mapping) and isinstance(second, Mapping)):
+        return first
+    return {
+        **{key: each for key, each in second.items() if key not in first},
+        **{key: _joined(each, second.get(key)) for key, each in first.items()},
+    }

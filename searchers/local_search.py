@@ -15,7 +15,7 @@ import numpy as np
 
 from mpnas_ray.spaces import Architecture
 from searchers.neighbors import NeighborSearch
-from searchers.state import Arrays
+from searchers.state import Arrays, value_of
 
 __all__ = ["LocalSearch"]
 
@@ -52,4 +52,4 @@ class LocalSearch(NeighborSearch):
         return {"start": self._start}, {}
 
     def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
-        self._start = plain["start"]
+        self._start = value_of(plain, "start", int, least=0)

@@ -15,7 +15,7 @@ from searchers.architecture_searcher import ArchitectureSearcher
 from searchers.ranking import Ranker, Ranking, RankingRequest, random_ranking
 from searchers.refitting import Refitting
 from searchers.settings import SearcherSettings
-from searchers.state import Arrays
+from searchers.state import Arrays, value_of
 from searchers.transfer_check import TransferCheck, Verdict
 from searchers.zero_cost import PriorScore, Score
 
@@ -119,8 +119,11 @@ class PredictorSearch(ArchitectureSearcher):
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
         """See `ArchitectureSearcher`; the candidates may be others from here on."""
+        before = self._candidates
         taken = super().set_search_properties(metric, mode, config, **spec)
         self._num_samples = spec.get("num_samples")
+        if self._candidates != before:
+            self._on_new_objective()  # the ranking is one of other candidates
         self._refitting = self._new_refitting()
         self._refitting.prepare()  # here rather than in Tune's control loop
         return taken
@@ -148,6 +151,10 @@ class PredictorSearch(ArchitectureSearcher):
     def _on_label(self) -> None:
         if self._ranking is not None:  # else these are results known beforehand, and there are more to come
             self._update_ranking()
+
+    def _on_new_objective(self) -> None:
+        self._ranking, self._position, self._num_labels_used, self._transfer = None, 0, 0, None
+        self._zero_shot_due = isinstance(self._predictor, MetaLearned) or self._prior_score is not None
 
     @property
     def _under_way(self) -> bool:
@@ -252,12 +259,21 @@ class PredictorSearch(ArchitectureSearcher):
         return plain, ranking.arrays()
 
     def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
-        self._refit_every, self._num_candidates = plain["refit_every"], plain["num_candidates"]
-        self._num_random, self._num_samples = plain["num_random"], plain["num_samples"]
-        self._synchronous, self._num_refits = plain["synchronous"], plain["num_refits"]
-        self._num_labels_used, self._position = plain["num_labels_used"], plain["position"]
-        self._transfer = None if plain["transfer"] is None else TransferCheck(**plain["transfer"])
+        self._refit_every = value_of(plain, "refit_every", int, least=1)
+        self._num_candidates = value_of(plain, "num_candidates", int, least=1)
+        self._num_random = value_of(plain, "num_random", int, least=1)
+        self._num_samples = None if plain["num_samples"] is None else value_of(plain, "num_samples", int)
+        self._synchronous = value_of(plain, "synchronous", bool)
+        self._num_refits = value_of(plain, "num_refits", int, least=0)
+        self._num_labels_used = value_of(plain, "num_labels_used", int, least=0)
+        self._position = value_of(plain, "position", int, least=0)
+        self._transfer = None if plain["transfer"] is None else TransferCheck.from_plain(plain["transfer"])
         self._refitting, self._ranking = None, None  # a refit that was under way is repeated
         if plain["ranking"] is not None:
+            ranking = value_of(plain, "ranking", dict)
             self._zero_shot_due = False
-            self._ranking = Ranking(arrays["codes"], arrays["keys"], arrays["predicted"], **plain["ranking"])
+            self._ranking = Ranking.of_arrays(
+                arrays,
+                num_points=value_of(ranking, "num_points", int, least=0),
+                seconds=value_of(ranking, "seconds", float),
+            )

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mpnas_ray.errors import PredictorError
+from mpnas_ray.errors import PredictorError, SearcherStateError
 from mpnas_ray.predictors import GCNPredictor, MetaLearned, Predictor
 from mpnas_ray.spaces import Architectures
 from searchers.acquisition import Acquisition, Uncertain, acquire, best_first
 from searchers.candidates import Candidates, keys
+from searchers.state import Arrays, array_of
 from searchers.transfer_check import TransferCheck, check_transfer
 from searchers.zero_cost import NUM_SCORED, PriorScore, Score, scores_of
 
@@ -89,6 +90,21 @@ class Ranking:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Those of its arguments that are arrays, by name."""
         return {"codes": self.codes, "keys": self.keys, "predicted": self.predicted}
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays, *, num_points: int, seconds: float) -> Ranking:
+        """Make a ranking of what `arrays` returned, perhaps from a file.
+
+        Raises:
+            SearcherStateError: If an array is missing or of another type or length.
+        """
+        codes = array_of(arrays, "codes", np.int8, 2)
+        known, predicted = array_of(arrays, "keys", np.uint64, 1), array_of(arrays, "predicted", np.floating, 1)
+        if len(known) != len(codes) or len(predicted) not in (0, len(codes)):
+            raise SearcherStateError(
+                f"a ranking has {len(codes)} candidates, {len(known)} keys and {len(predicted)} predictions"
+            )
+        return cls(codes, known, predicted, num_points, seconds)
 
 
 @dataclass(frozen=True)

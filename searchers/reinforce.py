@@ -36,7 +36,7 @@ class REINFORCESearch(ChoiceSearch):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the policies, which follow from the observations."""
-        return {**super().__getstate__(), "_learnt": (), "_policies": ()}
+        return {**self.__dict__, "_learnt": (), "_policies": ()}
 
     def _draw(self, rng: Generator) -> NDArray[np.int8]:
         drawn = self._policy().draw(rng)

@@ -12,7 +12,7 @@ from mpnas_ray.spaces import Architecture
 from searchers.candidates import Candidates
 from searchers.ranking import Ranking, RankingRequest, score_ranking
 from searchers.refitting import Refitting
-from searchers.state import Arrays
+from searchers.state import Arrays, value_of
 from searchers.zero_cost import Score
 
 __all__ = ["ScoredSamples"]
@@ -108,7 +108,7 @@ class ScoredSamples:
         return {"score": score if np.isfinite(score) else None, "rank": place + 1}
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
-        """For a searcher's state file. The score is not part of it."""
+        """Return plain values and arrays for a state file; the score is not part of them."""
         plain: dict[str, Any] = {
             "num_scored": self.num_scored,
             "num_samples": self.num_samples,
@@ -117,11 +117,15 @@ class ScoredSamples:
         }
         return plain, {} if self._ranking is None else self._ranking.arrays()
 
-    def set_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
-        """Inverse of `state`."""
-        self.num_scored, self.num_samples = plain["num_scored"], plain["num_samples"]
-        self._position, self._refitting, self._ranking = plain["position"], None, None
+    def restored(self, plain: dict[str, Any], arrays: Arrays) -> ScoredSamples:
+        """Return samples of the same score that go on from a `state`.
+
+        Raises:
+            SearcherStateError: If it is damaged.
+        """
+        restored = ScoredSamples(self._score, value_of(plain, "num_scored", int, least=1))
+        restored.num_samples = value_of(plain, "num_samples", int, least=0)
+        restored._position = value_of(plain, "position", int, least=0)
         if plain["seconds"] is not None:
-            self._ranking = Ranking(
-                arrays["codes"], arrays["keys"], arrays["predicted"], num_points=0, seconds=plain["seconds"]
-            )
+            restored._ranking = Ranking.of_arrays(arrays, num_points=0, seconds=value_of(plain, "seconds", float))
+        return restored

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import SearcherStateError
 
-__all__ = ["read_state", "write_state"]
+__all__ = ["Arrays", "array_of", "read_state", "value_of", "write_state"]
 
-_FORMAT = 2
+_FORMAT = 3
+_READABLE = (2, 3)
+"""Format 2 had no open entries of a ``param_space`` in it."""
 
 Arrays = dict[str, NDArray[Any]]
+
+_T = TypeVar("_T")
 
 
 def write_state(path: str | Path, plain: dict[str, Any], arrays: Arrays) -> None:
@@ -35,7 +39,7 @@ def write_state(path: str | Path, plain: dict[str, Any], arrays: Arrays) -> None
 
 
 def read_state(path: str | Path) -> tuple[dict[str, Any], Arrays]:
-    """Inverse of `write_state`.
+    """Read what `write_state` wrote.
 
     Raises:
         SearcherStateError: If the file is missing, damaged, of another format or of something else.
@@ -47,11 +51,46 @@ def read_state(path: str | Path) -> tuple[dict[str, Any], Arrays]:
         version = plain.pop("format")
     except FileNotFoundError as error:
         raise SearcherStateError(f"There is no searcher state at {path}.") from error
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged archive makes zipfile, zlib and numpy raise many kinds of error
         raise SearcherStateError(f"{path} is not a searcher state of mpnas-ray, or is damaged: {error}") from error
-    if version != _FORMAT:
+    if version not in _READABLE:
         raise SearcherStateError(
             f"{path} has format {version}; this version of mpnas-ray reads {_FORMAT}. Restore it with the version of "
             f"mpnas-ray that wrote it; or begin anew with its results: evaluated=[(arch, value), ...]."
         )
     return plain, arrays
+
+
+def value_of(plain: Mapping[str, Any], name: str, kind: type[_T], *, least: float | None = None) -> _T:
+    """Return an entry of a state that must be of a type.
+
+    Args:
+        plain: The state, or a part of it.
+        name: Of the entry.
+        kind: Its type; a float may be written as an integer, and a number is never a boolean.
+        least: Lowest value, of a number.
+
+    Raises:
+        SearcherStateError: If it is missing, of another type or too low.
+    """
+    value: Any = plain.get(name)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise SearcherStateError(f"{name} is {value!r}, which is not of type {kind.__name__}")
+    if least is not None and not value >= least:  # type: ignore[operator]
+        raise SearcherStateError(f"{name} is {value!r}, which is below {least}")
+    return value
+
+
+def array_of(arrays: Arrays, name: str, kind: type[np.generic], dimensions: int) -> NDArray[Any]:
+    """Return an array of a state that must have a type and a number of dimensions.
+
+    Raises:
+        SearcherStateError: If it is missing or another.
+    """
+    array = arrays.get(name)
+    if array is None or array.ndim != dimensions or not np.issubdtype(array.dtype, kind):
+        found = "missing" if array is None else f"{array.dtype} {list(array.shape)}"
+        raise SearcherStateError(f"the array {name} is {found}, not {kind.__name__} of {dimensions} dimensions")
+    return array

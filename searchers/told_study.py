@@ -14,7 +14,7 @@ from searchers.observations import Observations
 
 __all__ = ["Choice", "ToldStudy"]
 
-_UNLABELLED = {"pending": TrialState.RUNNING, "failed": TrialState.FAIL}
+_UNLABELLED = {"pending": TrialState.RUNNING}
 
 Parameters = Mapping[str, Any]
 """Name -> value in the study's own terms."""
@@ -59,7 +59,7 @@ class ToldStudy:
         """
         labels = iter(observations.labels()[1].tolist())
         states = {
-            trial_id: next(labels) if record.status == "completed" else _UNLABELLED[record.status]
+            trial_id: next(labels) if record.status == "completed" else _UNLABELLED.get(record.status, TrialState.FAIL)
             for trial_id, record in observations.trials.items()
         }
         if study is None or not study._agrees_with(states):

@@ -56,7 +56,7 @@ class TPESearch(ChoiceSearch):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the study, which follows from the observations."""
-        return {**super().__getstate__(), "_told": None}
+        return {**self.__dict__, "_told": None}
 
 
 class _AllParameters(TPESampler):

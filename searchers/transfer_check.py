@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from scipy.stats import spearmanr
 
 from mpnas_ray.predictors import MetaLearned, Predictor
 from mpnas_ray.spaces import Architectures
+from searchers.state import value_of
 
 __all__ = ["TransferCheck", "Verdict", "check_transfer"]
 
@@ -37,6 +39,19 @@ class TransferCheck:
     points: int
     transferred: float
     scratch: float
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> TransferCheck:
+        """Return the check whose ``vars`` these are.
+
+        Raises:
+            SearcherStateError: If a number is missing or none.
+        """
+        return cls(
+            value_of(plain, "points", int, least=0),
+            value_of(plain, "transferred", float),
+            value_of(plain, "scratch", float),
+        )
 
     @property
     def verdict(self) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import pytest
 import ray
 from numpy.typing import ArrayLike
 from ray import tune
-from ray.tune.schedulers import TrialScheduler
+from ray.tune.schedulers import HyperBandForBOHB, PopulationBasedTraining, TrialScheduler
 
 from mpnas_ray.predictors import GCNPredictor, Predictor
 from mpnas_ray.spaces import Architecture, get_space
@@ -34,12 +35,15 @@ def quality(arch: str) -> float:
 class Trainable(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         self.arch, self.pause = config["arch"], config["pause"]
+        self.lr, self.layers = config["optimizer"]["lr"], config["layers"]
 
     def step(self) -> dict[str, Any]:
         time.sleep(self.pause)
         if self.arch.count("skip") >= 4:
             raise RuntimeError("injected")
         value = float("nan") if self.arch.count("avg") >= 4 else quality(self.arch) - 1 / self.iteration_number
+        if not isinstance(self.lr, float) or self.layers not in ([1, 3], [2, 3]):
+            raise TypeError(f"{self.lr!r} and {self.layers!r} were not drawn")
         return {"score": value, "done": self.iteration_number >= 9}
 
     @property
@@ -57,6 +61,14 @@ class Trainable(tune.Trainable):
         self.arch = Path(checkpoint, "arch").read_text()
 
 
+PARAM_SPACE: dict[str, Any] = {
+    "constant": 3,
+    "optimizer": {"lr": tune.loguniform(1e-4, 1.0)},
+    "layers": [tune.choice([1, 2]), 3],
+    "pause": 0.0,
+}
+
+
 def tuner(
     searcher: ArchitectureSearcher,
     folder: Path,
@@ -67,7 +79,7 @@ def tuner(
 ) -> tune.Tuner:
     return tune.Tuner(
         Trainable,
-        param_space={"constant": 3, "pause": pause},
+        param_space={**PARAM_SPACE, "pause": pause},
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
@@ -99,12 +111,93 @@ tuner(MPNASSearch("nasbench201", seed=0), Path({str(tmp_path)!r}), 8, pause=0.3)
     time.sleep(1.5)  # the next two trials are under way, and in a snapshot
     first.kill()
     first.wait()
-    restored = tune.Tuner.restore(str(tmp_path / "run"), Trainable, resume_unfinished=False)
-    results = restored.fit()  # with Tune's own concurrency limit this would wait for ever
+    shutil.copytree(tmp_path / "run", tmp_path / "again")
+    # With Tune's own concurrency limit this would wait for ever.
+    results = tune.Tuner.restore(str(tmp_path / "run"), Trainable, resume_unfinished=False).fit()
     assert len(results) == 8
     iterations = [(results[number].metrics or {}).get("training_iteration", 0) for number in range(8)]
     assert min(iterations) < 9, "what was under way is given up"
     assert max(iterations) == 9, "the rest is run"
+    given_again = tune.Tuner.restore(str(tmp_path / "again"), Trainable, param_space=PARAM_SPACE)
+    for each in (results, given_again.fit()):
+        assert len({each[number].config["optimizer"]["lr"] for number in range(8)}) == 8
+        assert not any("not drawn" in str(error) for error in each.errors)
+
+
+def report_types(config: dict[str, Any]) -> None:
+    tune.report({"score": float(len(config["arch"])), "types": described({**config, "arch": ""})})
+
+
+def described(value: Any) -> Any:
+    """The types in a config, deeply, and the values of what is constant."""
+    if isinstance(value, dict):
+        return {name: described(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value).__name__, [described(each) for each in value]
+    return type(value).__name__ if isinstance(value, float) or callable(value) else repr(value)
+
+
+def quarter(config: dict[str, Any]) -> float:
+    return float(config["width"]) / 4
+
+
+EVERYTHING: dict[str, Any] = {
+    "width": 64,
+    "quarter": tune.sample_from(quarter),
+    "lr": tune.loguniform(1e-4, 1.0),
+    "rounded": tune.qrandint(5, 9, 5),
+    "in a list": [tune.uniform(0, 1), "constant", (tune.quniform(0, 1, 0.5), None)],
+    "in a tuple": (tune.randn(), 3),
+    "in lists in mappings": {"a": [{"b": tune.uniform(1, 2), "c": 1.5}, {3: tune.uniform(0, 1)}]},
+    "in a choice": tune.choice([{"kind": "sgd", "momentum": tune.uniform(0, 1)}]),
+    "objects": {"path": Path("a"), "type": np.float32(2), "function": quality, "none": None},
+    "choice of objects": tune.choice([quality]),
+    "single/slash": tune.choice([(1, "b")]),
+}
+
+
+def test_trials_receive_what_tune_alone_would_give_them(tmp_path: Path) -> None:
+    """Type by type, beside Tune's own random search."""
+
+    def types(searcher: ArchitectureSearcher | None, name: str) -> list[Any]:
+        space = EVERYTHING if searcher else {**EVERYTHING, "arch": tune.choice(ARCHS)}
+        config = tune.TuneConfig(search_alg=searcher, metric="score", mode="max", num_samples=2)
+        run_config = tune.RunConfig(name=name, storage_path=str(tmp_path), verbose=0)
+        results = tune.Tuner(report_types, param_space=space, tune_config=config, run_config=run_config).fit()
+        return [results[number].metrics["types"] for number in range(len(results))]
+
+    (theirs, *_), ours = types(None, "theirs"), types(MPNASSearch("nasbench201", seed=0), "ours")
+    assert ours == [theirs, theirs]
+
+
+def test_metric_and_mode_of_tune_reach_a_searcher_without_a_param_space(tmp_path: Path) -> None:
+    searcher = MPNASSearch("nasbench201", seed=0)
+
+    def train(config: dict[str, Any]) -> None:
+        tune.report({"accuracy": quality(config["arch"])})
+
+    config = tune.TuneConfig(search_alg=searcher, metric="accuracy", mode="max", num_samples=3, max_concurrent_trials=2)
+    results = tune.Tuner(
+        train, tune_config=config, run_config=tune.RunConfig(storage_path=str(tmp_path), verbose=0)
+    ).fit()
+    assert len({results[number].config["arch"] for number in range(3)}) == 3
+    assert (searcher.metric, searcher.mode) == ("accuracy", "max")
+    assert len(searcher.observations.completed) == 3
+    assert searcher._refitting is not None
+    assert searcher._refitting._actor is None, "it knows of the last trial"
+
+
+def test_bohbs_hyperband_goes_along_and_population_based_training_is_refused(tmp_path: Path) -> None:
+    searcher = MPNASSearch("nasbench201", seed=0)
+    bohb = HyperBandForBOHB(max_t=9, time_attr="training_iteration")
+    results = tuner(searcher, tmp_path / "bohb", 6, scheduler=bohb).fit()
+    assert len({results[number].config["arch"] for number in range(6)}) == 6
+    assert all(record.status in ("completed", "failed") for record in searcher.observations.trials.values())
+    mutations = {"optimizer": {"lr": tune.loguniform(1e-4, 1.0)}}
+    population = PopulationBasedTraining(hyperparam_mutations=mutations)
+    with pytest.raises(ValueError, match="Search algorithms cannot be used with PopulationBasedTraining"):
+        tuner(MPNASSearch("nasbench201"), tmp_path / "pbt", 2, scheduler=population).fit()
+    assert not list(tmp_path.glob("pbt/run/*/result.json"))
 
 
 class KillRefits(tune.Callback):

@@ -325,7 +325,7 @@ def test_damaged_and_foreign_states_are_refused_and_left_alone(tmp_path: Path) -
         path.write_bytes(damaged)
         with pytest.raises(SearcherStateError, match="damaged"):
             MPNASSearch("nasbench201").restore(str(path))
-    newer = whole.replace(b'"format": 2', b'"format": 9')
+    newer = whole.replace(b'"format": 3', b'"format": 9')
     path.write_bytes(newer)  # the checksum inside says so as well; either way it is refused
     with pytest.raises(SearcherStateError):
         MPNASSearch("nasbench201").restore(str(path))
