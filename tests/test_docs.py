@@ -76,6 +76,31 @@ def test_the_page_on_spaces(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.ray
+def test_the_readme(tmp_path: Path) -> None:
+    """Both blocks as they stand, in one program; every page with blocks has a test."""
+    search, experiment = python_blocks(ROOT / "README.md")
+    (tmp_path / "example.py").write_text(f"{search}\n{experiment}")
+    done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = re.findall(r"^(nasbench201:\S+) (0\.\d+)$", done.stdout, flags=re.MULTILINE)
+    assert len(found) == 2
+    assert all(float(accuracy) > 0.5 for _, accuracy in found)
+    pages = {page.name for page in PAGES if python_blocks(page)}
+    assert pages == {f"{name}.md" for name in TESTED}
+
+
+TESTED = ("README", "cluster", "experiment", "export", "own-task", "predictors", "spaces", "tables", "watching")
+"""Pages whose Python blocks are run here, or in tests/cluster/test_jobs.py."""
+
+
+def test_the_page_on_watching() -> None:
+    (block,) = python_blocks(ROOT / "docs" / "watching.md")
+    names: dict[str, Any] = {}
+    exec(block, names)
+    assert names["run_config"].callbacks
+
+
+@pytest.mark.ray
 def test_the_page_on_experiments(tmp_path: Path) -> None:
     experiment, conformance = python_blocks(ROOT / "docs" / "experiment.md")
     (tmp_path / "experiment.py").write_text(experiment)
