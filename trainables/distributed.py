@@ -77,9 +77,9 @@ def DistributedCellTrainable(  # noqa: N802  (stands beside CellTrainable, and i
         ...     tune_config=tune.TuneConfig(search_alg=MPNASSearch("mixed"), max_concurrent_trials=2, ...),
         ... )
     """
-    require_count("num_workers", num_workers, error=TaskError)
-    if num_workers < 2:
-        raise TaskError(f"Several workers are at least 2, not {num_workers}: CellTrainable trains with one.")
+    if num_workers == 1:
+        raise TaskError("num_workers must be at least 2, not 1: CellTrainable trains with one.")
+    require_count("num_workers", num_workers, 2, error=TaskError)
     for name, amount in (worker_resources or {}).items():
         require_number(f"worker_resources[{name!r}]", amount, at_least=0, error=TaskError)
     require_count("checkpoint_every", checkpoint_every, error=TaskError)

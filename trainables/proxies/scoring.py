@@ -117,6 +117,7 @@ def random_probe(input_shape: Sequence[int], num_classes: int, settings: ProxySe
     Raises:
         TaskError: If a number is not a whole one of at least 1.
     """
+    require_count("num_classes", num_classes, error=TaskError)
     checked_shape(input_shape, num_classes, dense=False)
     generator = torch.Generator().manual_seed(settings.seed)
     inputs = torch.randn(settings.batch_size, *input_shape, generator=generator)
