@@ -159,6 +159,7 @@ def run_baseline(
             require_number(key, value, **limit, error=RunError)
             config[key] = value
     recipe = recipe_of(task, config)
+    config.update({key: getattr(recipe, key) for key in chosen if key in config})  # plain values
     folder = RunFolder(str(storage), name or f"{task.name}-{head}-{datetime.now():%Y-%m-%d_%H-%M-%S}")
     _check_same(config, folder)
     report = folder.read_json(_REPORT)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 from mpnas_ray.errors import MPNASError, SettingError, did_you_mean
 
 __all__ = [
+    "make_plain",
     "require_bool",
     "require_callable",
     "require_count",
@@ -97,7 +101,7 @@ def require_one_of(name: str, value: Any, known: Iterable[str], *, error: Error 
 
 def require_bool(name: str, value: Any, *, error: Error = SettingError) -> None:
     """Refuse all but True and False, also numpy's: ``"no"`` and 2 would count as True."""
-    if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
+    if not isinstance(value, bool | np.bool_):
         raise error(f"{name} must be True or False, not {_shown(value)}.")
 
 
@@ -117,6 +121,14 @@ def require_instance(name: str, value: Any, wanted: type, *, error: Error = Sett
     """Refuse all but an object of a class."""
     if not isinstance(value, wanted):
         raise error(f"{name} must be a {wanted.__name__}, not {_shown(value)}.")
+
+
+def make_plain(settings: Any) -> None:
+    """Turn numpy's numbers in a frozen dataclass into Python's, which JSON and torch's schedules take too."""
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, np.generic):
+            object.__setattr__(settings, field.name, value.item())
 
 
 def _is_finite(value: Any) -> bool:

@@ -57,8 +57,8 @@ class RegularizedEvolution(NeighborSearch):
         super().__init__(space, metric, mode, **settings)
         require_count("population_size", population_size)
         require_count("sample_size", sample_size)
-        self._population_size = population_size
-        self._sample_size = sample_size
+        self._population_size = int(population_size)
+        self._sample_size = int(sample_size)
 
     def _propose(self) -> Architecture | Literal["FINISHED"] | None:
         records = self.observations.trials.values()

@@ -100,9 +100,9 @@ class PredictorSearch(ArchitectureSearcher):
         self._acquisition = acquisition
         self._guard = guard
         self._prior_score = None if prior_score is None else PriorScore(prior_score)
-        self._refit_every = refit_every
-        self._num_random = num_random
-        self._num_candidates = num_candidates
+        self._refit_every = int(refit_every)
+        self._num_random = int(num_random)
+        self._num_candidates = int(num_candidates)
         self._synchronous = synchronous
         self._ranking: Ranking | None = None
         self._position = 0  # of the next candidate in the ranking

@@ -112,11 +112,11 @@ class LCRankNetScheduler(FIFOScheduler):
             require_text("metric", metric)
         _check_mode(mode)
         self._metric, self._mode = metric, mode
-        self._max_t, self._delta = max_t, delta
+        self._max_t, self._delta = int(max_t), float(delta)
         self._time_attr, self._train_loss = time_attr, train_loss
-        self._grace_period = grace_period
-        self._refit_every = refit_every
-        self._records = CurveRecords(max_t)
+        self._grace_period = int(grace_period)
+        self._refit_every = int(refit_every)
+        self._records = CurveRecords(self._max_t)
         pretrained, card = (None, None) if network is None else load_network(network)
         predictor = load_predictor(card["predictor"]) if card is not None and card["predictor"] else None
         self._method = LCRankNetMethod(pretrained, predictor=predictor, seed=seed)

@@ -50,7 +50,7 @@ class ScoredSamples:
         """
         require_callable("score", score, "N architectures -> a number for each")
         require_count("num_scored", num_scored)
-        self.num_scored = num_scored
+        self.num_scored = int(num_scored)  # a state file holds no numpy
         self.num_samples = 0
         self._score = score
         self._ranking: Ranking | None = None

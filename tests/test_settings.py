@@ -1,11 +1,14 @@
-"""What cannot be is refused where it is given: every public constructor and function, with each bad value of its kind."""
+"""What cannot be is refused where it is given: public constructors and functions, with each bad value of its kind."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,7 @@ import pytest
 import torch
 
 from cluster.replay import replay
-from mpnas_ray.curves import CURVE_METHODS, PartialCurves
+from mpnas_ray.curves import PartialCurves
 from mpnas_ray.curves.lcsvr import LcSVR
 from mpnas_ray.curves.omni import OMNI
 from mpnas_ray.curves.rank_learning import LCRankNetMethod
@@ -462,7 +465,13 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
 ]
 
 
-SAID = {"arch": "space", "name": "name|model", "sources": "source", "num_epochs": "epochs", "num_first": "Cannot take"}
+SAID = {
+    "arch": "space|architecture",
+    "name": "name|model|scale",
+    "sources": "source",
+    "num_epochs": "epochs",
+    "num_first": "Cannot take",
+}
 """How messages call what does not come in them by its name."""
 
 CASES = [
@@ -479,18 +488,20 @@ def test_what_cannot_be_is_refused_by_name(make: Callable[..., Any], argument: s
             print(value, make(**{argument: value}))  # pytest shows it where it is accepted
 
 
-def test_what_can_be_is_taken_numpys_numbers_too() -> None:
+def test_what_can_be_is_taken_numpys_numbers_too(tmp_path: Path) -> None:
     two, half = np.int64(2), np.float32(0.5)
-    recipe = Recipe(epochs=two, batch_size=two, learning_rate=half, momentum=0, milestones=[0, half, 1], clip_norm=two)
+    recipe = Recipe(epochs=two, batch_size=two, learning_rate=half, momentum=0, milestones=(0.0, 0.5, 1), clip_norm=two)
     assert trial(epochs=two, batch_size=two, learning_rate=half, seed=np.uint32(2**32 - 1), time_limit_s=60) is not None
     task(num_outputs=two, recipe=recipe, dense=np.True_)
     network(input_shape=[two, np.int32(8)], num_outputs=two, cells_per_stack=two, channels=[8, two])
     assert sizes(input_shape=[1, 8]) == sizes(input_shape=(1, np.int64(8)))
     for make in (RegularizedEvolution, partial(AREASearch, score=scores)):
-        make(SPACE, population_size=two, sample_size=np.int32(50))  # drawn with replacement: 50 of 2 are well defined
+        # Drawn with replacement: 50 of 2 are well defined.
+        make(SPACE, population_size=two, sample_size=np.int32(50)).save(str(tmp_path / "state"))
     PredictorSearch(SPACE, refit_every=two, acquisition="ucb", predictor=GCNPredictor(seed=two))
-    LCRankNetScheduler(max_t=np.int64(9), grace_period=two, delta=half)
-    MetaConfig(inner_steps=two, patience=None, weight_decay=0)
+    LCRankNetScheduler(max_t=np.int64(9), grace_period=two, delta=half).save(str(tmp_path / "state"))
+    for config in (recipe, MetaConfig(inner_steps=two, patience=None, weight_decay=half, gcn=GCNConfig(width=two))):
+        assert json.loads(json.dumps(asdict(config)))
     assert RelativeLp(math.inf)(torch.ones(2, 3), torch.full((2, 3), 2.0)) == 0.5
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mpnas_ray.checks import require_count, require_number
+from mpnas_ray.checks import make_plain, require_count, require_number
 from mpnas_ray.curves.prior_knowledge import NUM_FEATURES
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.graphs import GraphBatch
@@ -54,6 +54,7 @@ class RankNetConfig:
     refit_iterations: int = 40
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name in ("filters", "arch_width", "arch_layers", "task_width", "hidden", "iterations", "batch_size"):
             require_count(f"RankNetConfig.{name}", getattr(self, name), error=PredictorError)
         require_count("RankNetConfig.refit_iterations", self.refit_iterations, 0, error=PredictorError)

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from mpnas_ray.checks import require_bool, require_count, require_instance, require_number, require_one_of, require_seed
+from mpnas_ray.checks import (
+    make_plain,
+    require_bool,
+    require_count,
+    require_instance,
+    require_number,
+    require_one_of,
+    require_seed,
+)
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta.inner_loop import Algorithm, InnerRates
 from mpnas_ray.predictors.gcn import GCNConfig
@@ -87,6 +95,7 @@ class MetaConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        make_plain(self)
         allowed = {"algorithm": Algorithm, "schedule": Schedule, "normalization": Normalization}
         for name, names in allowed.items():
             require_one_of(f"MetaConfig.{name}", getattr(self, name), get_args(names), error=PredictorError)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mpnas_ray.checks import require_count, require_instance, require_number, require_seed
+from mpnas_ray.checks import make_plain, require_count, require_instance, require_number, require_seed
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors.gcn import GCNConfig
 
@@ -54,6 +54,7 @@ class MixtureConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        make_plain(self)
         require_instance("MixtureConfig.gcn", self.gcn, GCNConfig, error=PredictorError)
         for name in ("iterations", "batch_size", "archs_per_task", "num_price_lists"):
             require_count(f"MixtureConfig.{name}", getattr(self, name), error=PredictorError)

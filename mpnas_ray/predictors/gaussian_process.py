@@ -18,7 +18,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from mpnas_ray.checks import require_count, require_instance, require_number
+from mpnas_ray.checks import make_plain, require_count, require_instance, require_number
 from mpnas_ray.errors import MPNASError, PredictorError
 from mpnas_ray.predictors.categorical_kernel import differing, kernel, prior_functions
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor
@@ -56,6 +56,7 @@ class GaussianProcessPrior:
     deviation: float = 1.0
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name, value in vars(self).items():
             require_number(f"GaussianProcessPrior.{name}", value, above=0, error=PredictorError)
 

@@ -18,7 +18,15 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mpnas_ray.checks import require_bool, require_count, require_instance, require_number, require_one_of, require_seed
+from mpnas_ray.checks import (
+    make_plain,
+    require_bool,
+    require_count,
+    require_instance,
+    require_number,
+    require_one_of,
+    require_seed,
+)
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.graphs import (
     Engine,
@@ -61,6 +69,7 @@ class GCNConfig:
     batch_size: int = 32
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name in ("num_layers", "width", "epochs", "batch_size"):
             require_count(f"GCNConfig.{name}", getattr(self, name), error=PredictorError)
         require_number("GCNConfig.dropout", self.dropout, at_least=0, below=1, error=PredictorError)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from mpnas_ray.checks import require_count, require_instance, require_number, require_seed
+from mpnas_ray.checks import make_plain, require_count, require_instance, require_number, require_seed
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors.paths import path_encoding
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor
@@ -45,6 +45,7 @@ class PathEnsembleConfig:
     batch_size: int = 32
 
     def __post_init__(self) -> None:
+        make_plain(self)
         require_count("PathEnsembleConfig.num_members", self.num_members, 2, error=PredictorError)
         for name in ("num_layers", "width", "epochs", "batch_size"):
             require_count(f"PathEnsembleConfig.{name}", getattr(self, name), error=PredictorError)

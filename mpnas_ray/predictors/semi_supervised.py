@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mpnas_ray.checks import require_count, require_instance, require_number, require_seed
+from mpnas_ray.checks import make_plain, require_count, require_instance, require_number, require_seed
 from mpnas_ray.errors import MPNASError, PredictorError
 from mpnas_ray.graphs import GraphBatch, graph_batch
 from mpnas_ray.predictors.encodings import encode
@@ -57,6 +57,7 @@ class SemiSupervisedConfig:
     learning_rate: float = 3e-3
 
     def __post_init__(self) -> None:
+        make_plain(self)
         require_instance("SemiSupervisedConfig.encoder", self.encoder, GCNConfig, error=PredictorError)
         for name in ("num_unmeasured", "steps", "batch_size"):
             require_count(f"SemiSupervisedConfig.{name}", getattr(self, name), error=PredictorError)

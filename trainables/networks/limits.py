@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mpnas_ray.checks import require_count
+from mpnas_ray.checks import make_plain, require_count
 from mpnas_ray.errors import TaskError
 from mpnas_ray.spaces import KINDS, OPERATIONS, Architectures
 from trainables.networks.cell import Cell
@@ -106,6 +106,7 @@ class SizeLimits:
     max_flops: int | None = None
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name, limit in (("max_parameters", self.max_parameters), ("max_flops", self.max_flops)):
             if limit is not None:
                 require_count(name, limit, error=TaskError)

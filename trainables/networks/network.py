@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from mpnas_ray.checks import require_count
+from mpnas_ray.checks import make_plain, require_count
 from mpnas_ray.errors import TaskError
 from mpnas_ray.spaces import Architecture, parse_architecture
 from trainables.networks.cell import Cell
@@ -40,6 +40,7 @@ class Macro:
     min_side: int = 1
 
     def __post_init__(self) -> None:
+        make_plain(self)
         require_count("cells_per_stack", self.cells_per_stack, error=TaskError)
         if not isinstance(self.channels, tuple) or not self.channels:
             raise TaskError(f"channels must be a tuple with the width of each stack, not {self.channels!r}.")

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mpnas_ray.checks import require_bool, require_count, require_one_of, require_seed
+from mpnas_ray.checks import make_plain, require_bool, require_count, require_one_of, require_seed
 from mpnas_ray.errors import TaskError
 from mpnas_ray.spaces import Architectures
 from trainables.networks.limits import NetworkSizes
@@ -50,6 +50,7 @@ class ProxySettings:
     inputs: Inputs = "task"
 
     def __post_init__(self) -> None:
+        make_plain(self)
         get_macro(self.preset)
         require_count("batch_size", self.batch_size, 2, error=TaskError)
         require_seed("seed", self.seed, error=TaskError)

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from mpnas_ray.checks import (
+    make_plain,
     require_bool,
     require_callable,
     require_count,
@@ -113,6 +114,7 @@ class Recipe:
     summed_loss: bool = False
 
     def __post_init__(self) -> None:
+        make_plain(self)
         require_count("epochs", self.epochs, error=TaskError)
         require_count("batch_size", self.batch_size, error=TaskError)
         if self.batch_size == 1:
@@ -179,6 +181,7 @@ class Task:
     family: str = ""
 
     def __post_init__(self) -> None:
+        make_plain(self)
         require_text("The name of a task", self.name, error=TaskError)
         require_callable("load", self.load, "data_dir -> TaskData", error=TaskError)
         require_count("num_outputs", self.num_outputs, error=TaskError)
