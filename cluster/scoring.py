@@ -173,7 +173,7 @@ def score_proxies(
     require_count("num_archs", num_archs, error=RunError)
     require_number("gpus", gpus, at_least=0, error=RunError)
     if not proxies or isinstance(proxies, str):
-        raise RunError(f"Scoring needs a list of at least one proxy, not {proxies!r}.")
+        raise RunError(f"Scoring needs a proxy: proxies must be a list of names, not {proxies!r}.")
     searched = get_space(space)
     data_path = Path(data_dir).expanduser().resolve() if data_dir else None
     names = list(dict.fromkeys(proxies))

@@ -93,14 +93,16 @@ def build_table(
     if path.suffix != ".parquet":
         raise RunError(f"{path}: table files end in .parquet.")
     require_count("num_archs", num_archs, error=RunError)
-    require_count("num_repeated", num_repeated, 0, num_archs, error=RunError)
+    require_count("num_repeated", num_repeated, 0, error=RunError)
+    if num_repeated > num_archs:
+        raise RunError(f"num_repeated is {num_repeated}: there are no more repeats than architectures, {num_archs}.")
     require_count("num_train", num_train, 2, error=RunError)
     if epochs is not None:
         require_count("epochs", epochs, error=RunError)
     require_seed("seed", seed, error=RunError)
     require_number("gpus_per_training", gpus_per_training, at_least=0, error=RunError)
     if not tasks or isinstance(tasks, str):
-        raise RunError(f"A table needs a list of at least one task, not {tasks!r}.")
+        raise RunError(f"A table needs a task: tasks must be a list of names, not {tasks!r}.")
     get_macro(preset)
     folder = Path(data_dir).expanduser().resolve() if data_dir else None
     courses = [_course(task, epochs, num_train, preset, folder) for task in tasks]

@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 import torch
 
+from cluster.baseline import run_baseline
 from cluster.replay import replay
+from cluster.scoring import score_proxies
+from cluster.table_building import build_table
 from mpnas_ray.curves import PartialCurves
 from mpnas_ray.curves.lcsvr import LcSVR
 from mpnas_ray.curves.omni import OMNI
@@ -460,6 +463,34 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
     (sampled(partial(PathEnsemblePredictor, PathEnsembleConfig(epochs=1))), {"num_samples": COUNTS}),
     (sampled(partial(make_predictor, "mp-nas")), {"num_samples": COUNTS}),
     # cluster
+    (
+        lambda **given: build_table("unwritten.parquet", **{"tasks": ["digits"], **given}),
+        {
+            "num_archs": COUNTS,
+            "num_repeated": (301, *FROM_0),
+            "epochs": COUNTS,
+            "num_train": (1, *COUNTS),
+            "seed": SEEDS,
+            "gpus_per_training": NOT_NEGATIVE,
+            "tasks": ([], "digits"),
+        },
+    ),
+    (
+        lambda **given: score_proxies("mixed", "digits", **{"proxies": ["naswot"], **given}),
+        {"num_archs": COUNTS, "gpus": NOT_NEGATIVE, "proxies": ([], "naswot")},
+    ),
+    (
+        partial(run_baseline, "digits", "wrn-16-1", storage="unwritten"),
+        {
+            "epochs": COUNTS,
+            "batch_size": (1, *COUNTS),
+            "learning_rate": tuple(value for value in POSITIVE if value is not None),
+            "weight_decay": tuple(value for value in NOT_NEGATIVE if value is not None),
+            "cpus_per_trial": POSITIVE,
+            "gpus_per_trial": NOT_NEGATIVE,
+            "seed": SEEDS,
+        },
+    ),
     (partial(replay, None, TABLE), {"num_samples": FROM_0}),
     (partial(replay, None, TABLE, 1), {"num_concurrent": COUNTS, "seed": SEEDS}),
 ]
