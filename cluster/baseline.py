@@ -22,6 +22,7 @@ from cluster.search import prepare_tune
 from cluster.shared_storage import check_shared
 from cluster.sole_driver import sole_driver
 from cluster.trial_files import MAX_FAILURES, read_trials
+from mpnas_ray.checks import require_number, require_seed
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import SPACE_NAMES
 from trainables import CellTrainable, Task, build_network, get_task
@@ -30,6 +31,7 @@ from trainables.networks.baselines import build_baseline
 from trainables.networks.baselines.dash import chosen_candidates
 from trainables.networks.named import network_name
 from trainables.tasks.task import TaskData
+from trainables.training import check_batches, recipe_of
 
 __all__ = ["BaselineReport", "run_baseline"]
 
@@ -143,16 +145,21 @@ def run_baseline(
         MPNASError: If something was asked for that cannot be; each message says what.
         RunInterruptedError: After Ctrl-C; call again with the same name to go on.
     """
+    require_seed("seed", seed, error=RunError)
+    require_number("cpus_per_trial", cpus_per_trial, above=0, error=RunError)
+    require_number("gpus_per_trial", gpus_per_trial, at_least=0, error=RunError)
     task = task if isinstance(task, Task) else get_task(task)
     head = model.partition(":")[0]
     named: dict[str, Any] = {"arch": model, "preset": preset} if head in SPACE_NAMES else {"model": model}
-    config: dict[str, Any] = {"task": task.name, **named, "seed": seed, "epochs": epochs or task.recipe.epochs}
+    config: dict[str, Any] = {"task": task.name, **named, "seed": seed, "epochs": task.recipe.epochs}
     chosen = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
     for key, value in chosen.items():
         if value is not None:
-            if value < 0 or (value == 0 and key != "weight_decay"):
-                raise RunError(f"{key} must be above 0, not {value}.")
+            limit = {"at_least": 0.0} if key == "weight_decay" else {"above": 0.0}
+            require_number(key, value, **limit, error=RunError)
             config[key] = value
+    recipe = recipe_of(task, config)
+    config.update({key: getattr(recipe, key) for key in chosen if key in config})  # plain values
     folder = RunFolder(str(storage), name or f"{task.name}-{head}-{datetime.now():%Y-%m-%d_%H-%M-%S}")
     _check_same(config, folder)
     report = folder.read_json(_REPORT)
@@ -160,6 +167,7 @@ def run_baseline(
         return BaselineReport(**report)
     places = {"data_dir": str(Path(data_dir).expanduser().resolve())} if data_dir else {}
     data = task.load_checked(Path(places["data_dir"]) if data_dir else None)
+    check_batches(task.name, recipe, len(data.train))
     _check_shape(config, task, data)
     folder.write(_SETTINGS, json.dumps(config, indent=2) + "\n")
     resources = {"CPU": cpus_per_trial, "GPU": gpus_per_trial}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
+from mpnas_ray.checks import require_count
 from mpnas_ray.tables import LearningCurves
 
 __all__ = ["StoppedReplay", "replay_curves"]
@@ -106,7 +107,11 @@ def replay_curves(
         curves: Of one task.
         rows: Of the trainings, N.
         num_concurrent: Trainings that run at once.
+
+    Raises:
+        SettingError: If that is not a whole number of at least 1.
     """
+    require_count("num_concurrent", num_concurrent)
     scheduler.set_search_properties(_METRIC, curves.mode)
     controller = _Controller(scheduler)
     length = curves.scores.shape[1]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ray import tune
 from ray.tune.search import Searcher
 
+from mpnas_ray.checks import require_count, require_seed
 from mpnas_ray.errors import TableError
 from mpnas_ray.tables import TableTask
 
@@ -64,10 +65,12 @@ def replay(searcher: Searcher, task: TableTask, num_samples: int, *, num_concurr
         seed: Of the times that trials take; without influence if there is one at a time.
 
     Raises:
-        ValueError: If ``num_concurrent`` is not positive.
+        SettingError: If ``num_concurrent`` is not a whole number of at least 1, or ``num_samples`` or the seed not one
+            of at least 0.
     """
-    if num_concurrent < 1:
-        raise ValueError(f"num_concurrent must be at least 1, not {num_concurrent}.")
+    require_count("num_samples", num_samples, 0)
+    require_count("num_concurrent", num_concurrent)
+    require_seed("seed", seed)
     rng = np.random.default_rng(seed)
     searcher.set_search_properties(task.metric, task.mode, _param_space(task))
     archs: list[str] = []

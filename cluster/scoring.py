@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cluster.ray_cluster import connected, most_concurrent
 from cluster.result_files import make_folders, versions, write_whole
 from cluster.side_by_side import Job, side_by_side
+from mpnas_ray.checks import require_count, require_number
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables import TableTask, write_task
@@ -169,8 +170,10 @@ def score_proxies(
         RunInterruptedError: After Ctrl-C; what was scored is kept, and the same call goes on.
         MPNASError: If something was asked for that cannot be.
     """
-    if num_archs < 1 or not proxies:
-        raise RunError("Scoring needs a proxy and an architecture.")
+    require_count("num_archs", num_archs, error=RunError)
+    require_number("gpus", gpus, at_least=0, error=RunError)
+    if not proxies or isinstance(proxies, str):
+        raise RunError(f"Scoring needs a proxy: proxies must be a list of names, not {proxies!r}.")
     searched = get_space(space)
     data_path = Path(data_dir).expanduser().resolve() if data_dir else None
     names = list(dict.fromkeys(proxies))

@@ -38,6 +38,7 @@ from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import get_space
 from searchers import ArchitectureSearcher
 from trainables import Task, get_task
+from trainables.training import check_batches
 
 __all__ = [
     "SCHEDULERS",
@@ -259,6 +260,8 @@ def _search(
     if finished is not None:
         return finished
     data = task.load_checked(settings.data_path)  # here an error is one line, not one for each trial
+    recipe = replace(task.recipe, epochs=settings.epochs)
+    check_batches(task.name, recipe, len(data.train), settings.workers_per_trial)
     limits, score = size_limits(settings, task, data), zero_cost_score(settings, task, data)
     if before is None:
         before = _distinct(read_trials(RunFolder.of_run(settings.extends))) if settings.extends else []

@@ -14,6 +14,7 @@ from cluster.ray_cluster import connected, most_concurrent
 from cluster.result_files import make_folders
 from cluster.side_by_side import Job, side_by_side
 from cluster.trainings import Course, Unit, read, train
+from mpnas_ray.checks import require_count, require_number, require_seed
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables.curves import LearningCurves, read_curves, write_curves
@@ -91,8 +92,17 @@ def build_table(
     path = Path(out).resolve()
     if path.suffix != ".parquet":
         raise RunError(f"{path}: table files end in .parquet.")
-    if num_archs < 1 or not 0 <= num_repeated <= num_archs or not tasks:
-        raise RunError("A table needs a task and an architecture, and no more repeats than architectures.")
+    require_count("num_archs", num_archs, error=RunError)
+    require_count("num_repeated", num_repeated, 0, error=RunError)
+    if num_repeated > num_archs:
+        raise RunError(f"num_repeated is {num_repeated}: there are no more repeats than architectures, {num_archs}.")
+    require_count("num_train", num_train, 2, error=RunError)
+    if epochs is not None:
+        require_count("epochs", epochs, error=RunError)
+    require_seed("seed", seed, error=RunError)
+    require_number("gpus_per_training", gpus_per_training, at_least=0, error=RunError)
+    if not tasks or isinstance(tasks, str):
+        raise RunError(f"A table needs a task: tasks must be a list of names, not {tasks!r}.")
     get_macro(preset)
     folder = Path(data_dir).expanduser().resolve() if data_dir else None
     courses = [_course(task, epochs, num_train, preset, folder) for task in tasks]

@@ -16,13 +16,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.spaces import KINDS, Architecture, Architectures
 from mpnas_ray.spaces.operations import GLOBAL
@@ -106,7 +107,13 @@ def message_passing(
         normalization: Divide each sum by the number of nodes read (``row``), by the geometric mean of the in- and
             out-degree of both ends (``sym``, Kipf and Welling 2017), or not at all (``none``).
         engine: ``dense``, ``dgl``, or ``auto`` to take dense for cells and DGL for large sparse graphs.
+
+    Raises:
+        PredictorError: If there is no such flow, normalisation or engine.
     """
+    require_one_of("flow", flow, ("forward", "reverse"), error=PredictorError)
+    require_one_of("normalization", normalization, get_args(Normalization), error=PredictorError)
+    require_one_of("engine", engine, get_args(Engine), error=PredictorError)
     reads = batch.adjacency.clone() if flow == "reverse" else batch.adjacency.transpose(1, 2).clone()
     reads[:, :, 0] = 0.0
     reads[:, 0, :] = 1.0

@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from mpnas_ray.checks import require_one_of
 from mpnas_ray.spaces import Architecture
 
 __all__ = [
@@ -90,7 +91,11 @@ def acquire(
         measured: Those with a score; the incumbent is the best of their expected scores, since scores are noisy.
         rng: Of Thompson sampling.
         ties: Which come first of those that are as good, ``[N]``, see `best_first`.
+
+    Raises:
+        SettingError: If there is no such rule.
     """
+    require_one_of("acquisition", acquisition, ACQUISITIONS)
     mean, deviation = predictor.predict_with_deviation(archs)
     if acquisition == "ei":
         value = expected_improvement(mean, deviation, predictor.predict_with_deviation(measured)[0].max())

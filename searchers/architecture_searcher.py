@@ -22,7 +22,8 @@ import numpy as np
 from ray.tune.search import UNDEFINED_METRIC_MODE, Searcher
 from ray.tune.search.sample import Categorical
 
-from mpnas_ray.errors import MPNASError, SearcherStateError, SearchSpaceError
+from mpnas_ray.checks import require_bool, require_callable, require_count, require_one_of, require_seed, require_text
+from mpnas_ray.errors import MPNASError, SearcherStateError, SearchSpaceError, SettingError
 from mpnas_ray.metric_values import find_metric, metric_value
 from mpnas_ray.spaces import Architecture, Architectures, SearchSpace, get_space
 from searchers.candidates import Candidates, Constraint, chosen_architectures, keys
@@ -66,18 +67,24 @@ class ArchitectureSearcher(Searcher):
         hyperparameter_sampler: SamplerFactory = tpe_sampler,
     ) -> None:
         """See `MPNASSearch` for the arguments."""
-        if mode is not None and mode not in ("min", "max"):
-            raise ValueError(f"mode must be 'min' or 'max', not {mode!r}.")
-        if metric is not None and not isinstance(metric, str):
-            raise ValueError(f"metric must be the name of one metric, not {metric!r}.")
-        if max_concurrent is not None and max_concurrent < 1:
-            raise ValueError(f"max_concurrent must be at least 1, not {max_concurrent}.")
+        _require_objective(metric, mode)
+        if max_concurrent is not None:
+            require_count("max_concurrent", max_concurrent)
+        if seed is not None:
+            require_seed("seed", seed)
+        if constraint is not None:
+            require_callable("constraint", constraint, "N architectures -> N booleans")
+        require_bool("twins", twins)
+        require_callable("hyperparameter_sampler", hyperparameter_sampler, "seed -> Optuna sampler")
+        for name, given in (("points_to_evaluate", points_to_evaluate), ("evaluated_rewards", evaluated_rewards)):
+            if isinstance(given, str | Mapping):
+                raise SettingError(f"{name} must be a list, not {given!r}.")
         super().__init__(metric=metric, mode=mode)
         self._candidates = Candidates(
             space.name if isinstance(space, SearchSpace) else get_space(space).name, twins, constraint
         )
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
-        self._max_concurrent = max_concurrent
+        self._max_concurrent = None if max_concurrent is None else int(max_concurrent)
         self._tunes_limit: int | None = None
         self._hyperparameters = HyperparameterDraws(hyperparameter_sampler)
         self._live: set[str] = set()
@@ -143,8 +150,7 @@ class ArchitectureSearcher(Searcher):
                 in ``evaluated`` have other metrics. The searcher is then as it was before.
             ValueError: If the mode is neither ``min`` nor ``max``.
         """
-        if mode is not None and mode not in ("min", "max"):
-            raise ValueError(f"mode must be 'min' or 'max', not {mode!r}.")
+        _require_objective(metric, mode)
         open_entries = dict(config)
         arch, chosen = open_entries.pop("arch", None), None
         if isinstance(arch, Categorical):
@@ -474,3 +480,11 @@ class ArchitectureSearcher(Searcher):
             )
             if self.observations.finish(trial_id, failed=measured.failed):
                 self._on_label()
+
+
+def _require_objective(metric: Any, mode: Any) -> None:
+    """Refuse what is not the name of one metric and ``min`` or ``max``; both may be left out."""
+    if metric is not None:
+        require_text("metric", metric)
+    if mode is not None:
+        require_one_of("mode", mode, ("min", "max"))

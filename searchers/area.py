@@ -47,6 +47,9 @@ class AREASearch(RegularizedEvolution):
             population_size: How many architectures are alive; twice as many are scored.
             sample_size: See `RegularizedEvolution`.
             settings: Those that all searchers share, see `MPNASSearch`.
+
+        Raises:
+            SettingError: If the score cannot be called, or a number is not a whole one of at least 1.
         """
         super().__init__(space, metric, mode, population_size=population_size, sample_size=sample_size, **settings)
         self._samples = ScoredSamples(score, 2 * population_size)

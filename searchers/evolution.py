@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mpnas_ray.checks import require_count
 from mpnas_ray.spaces import Architecture, SearchSpace
 from searchers.neighbors import NeighborSearch
 from searchers.settings import SearcherSettings
@@ -46,14 +47,18 @@ class RegularizedEvolution(NeighborSearch):
                 for 20,000 trials.
             sample_size: How many of them, drawn with replacement, compete to be the parent (the paper: 25 of 100). The
                 defaults were measured: in 100 trials they came to the best 0.1 % of NAS-Bench-201's CIFAR-10 in 9 of 12
-                runs (median 44 trials), samples of 3 from 10 (NATS-Bench, Dong et al. 2021) in 5, 10 from 50 in 7.
+                runs (median 44 trials), samples of 3 from 10 (NATS-Bench, Dong et al. 2021) in 5, 10 from 50 in 7. May
+                be larger than the population: then nearly always the best of all is the parent.
             settings: Those that all searchers share, see `MPNASSearch`.
+
+        Raises:
+            SettingError: If a number is not a whole one of at least 1.
         """
         super().__init__(space, metric, mode, **settings)
-        if population_size < 1 or sample_size < 1:
-            raise ValueError("population_size and sample_size must be at least 1.")
-        self._population_size = population_size
-        self._sample_size = sample_size
+        require_count("population_size", population_size)
+        require_count("sample_size", sample_size)
+        self._population_size = int(population_size)
+        self._sample_size = int(sample_size)
 
     def _propose(self) -> Architecture | Literal["FINISHED"] | None:
         records = self.observations.trials.values()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mpnas_ray.checkpoints import find_checkpoint, load_checkpoint
+from mpnas_ray.errors import SettingError
 from mpnas_ray.predictors import GaussianProcessPredictor, Predictor
 from mpnas_ray.spaces import SearchSpace, get_space
 from searchers.candidates import Constraint
@@ -107,6 +108,10 @@ class MPNASSearch(PredictorSearch):
                 alone. For replays of tables, which measured such twins apart.
             hyperparameter_sampler: Makes, from a seed, the Optuna sampler that draws what ``param_space`` leaves open
                 beside the architecture; TPE by default.
+
+        Raises:
+            SettingError: If a number is not a whole one of at least 1, or another argument cannot be what it is.
+            PredictorError: If there is no such predictor.
         """
         super().__init__(
             space,
@@ -132,10 +137,10 @@ class MPNASSearch(PredictorSearch):
 
 def _resolve(predictor: Predictor | str | Path | None, space: SearchSpace) -> Predictor | None:
     """The predictor to copy at each refit; None for one from scratch."""
-    if predictor is None or isinstance(predictor, Predictor):
+    if predictor is None or (isinstance(predictor, Predictor) and not isinstance(predictor, type)):
         return predictor
     if not isinstance(predictor, (str, Path)):
-        raise ValueError(f"predictor must be 'default', a path, None or a Predictor, not {predictor!r}.")
+        raise SettingError(f"predictor must be 'default', a path, None or a Predictor, not {predictor!r}.")
     loaded, card = load_checkpoint(find_checkpoint(predictor, space))
     if card.covers(space):
         return loaded

@@ -45,10 +45,11 @@ class NASWOTSearch(ArchitectureSearcher):
                 saved state.
             num_scored: Candidates in a sample (the paper: 10, 100 and 1,000).
             settings: Those that all searchers share, see `MPNASSearch`.
+
+        Raises:
+            SettingError: If the score cannot be called, or ``num_scored`` is not a whole number of at least 1.
         """
         super().__init__(space, metric, mode, **settings)
-        if num_scored < 1:
-            raise ValueError(f"num_scored must be at least 1, not {num_scored}.")
         self._samples = ScoredSamples(score, num_scored)
 
     def _propose(self) -> Architecture | Literal["FINISHED"] | None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mpnas_ray.checks import require_bool, require_callable, require_count, require_one_of
+from mpnas_ray.errors import SettingError
 from mpnas_ray.predictors import MetaLearned, Predictor
 from mpnas_ray.spaces import Architecture, SearchSpace
 from searchers.acquisition import ACQUISITIONS, Acquisition
@@ -76,19 +78,31 @@ class PredictorSearch(ArchitectureSearcher):
             num_candidates: Candidates that are sampled and ranked each time; spaces of up to 20,000 are ranked whole.
             synchronous: Give out nothing while a new ranking is due, so that every proposal knows all results.
             settings: Those that all searchers share, see `MPNASSearch`.
+
+        Raises:
+            SettingError: If a number is not a whole one of at least 1, or another argument cannot be what it is.
         """
         super().__init__(space, metric, mode, **settings)
-        if refit_every < 1 or num_candidates < 1 or num_random < 1:
-            raise ValueError("refit_every, num_random and num_candidates must be at least 1.")
-        if acquisition not in ACQUISITIONS:
-            raise ValueError(f"acquisition is one of {', '.join(ACQUISITIONS)}, not {acquisition!r}.")
+        for name, number in (
+            ("refit_every", refit_every),
+            ("num_random", num_random),
+            ("num_candidates", num_candidates),
+        ):
+            require_count(name, number)
+        require_one_of("acquisition", acquisition, ACQUISITIONS)
+        require_bool("synchronous", synchronous)
+        for name, given in (("predictor", predictor), ("guard", guard)):
+            if given is not None:
+                _require_predictor(name, given)
+        if prior_score is not None:
+            require_callable("prior_score", prior_score, "N architectures -> a number for each")
         self._predictor = predictor
         self._acquisition = acquisition
         self._guard = guard
         self._prior_score = None if prior_score is None else PriorScore(prior_score)
-        self._refit_every = refit_every
-        self._num_random = num_random
-        self._num_candidates = num_candidates
+        self._refit_every = int(refit_every)
+        self._num_random = int(num_random)
+        self._num_candidates = int(num_candidates)
         self._synchronous = synchronous
         self._ranking: Ranking | None = None
         self._position = 0  # of the next candidate in the ranking
@@ -277,3 +291,11 @@ class PredictorSearch(ArchitectureSearcher):
                 num_points=value_of(ranking, "num_points", int, least=0),
                 seconds=value_of(ranking, "seconds", float),
             )
+
+
+def _require_predictor(name: str, value: Any) -> None:
+    if isinstance(value, type) or not isinstance(value, Predictor):
+        raise SettingError(
+            f"{name} must be a predictor with fit and predict, or None, not {value!r}: "
+            f"mpnas_ray.predictors.families.make_predictor makes one by name."
+        )

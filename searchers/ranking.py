@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mpnas_ray.checks import require_count, require_one_of
 from mpnas_ray.errors import PredictorError, SearcherStateError
 from mpnas_ray.predictors import GCNPredictor, MetaLearned, Predictor
 from mpnas_ray.spaces import Architectures
-from searchers.acquisition import Acquisition, Uncertain, acquire, best_first
+from searchers.acquisition import ACQUISITIONS, Acquisition, Uncertain, acquire, best_first
 from searchers.candidates import Candidates, keys
 from searchers.state import Arrays, array_of
 from searchers.transfer_check import TransferCheck, check_transfer
@@ -127,6 +128,10 @@ class Ranker:
     num_candidates: int
     guard: Predictor | None = None
     prior_score: PriorScore | None = None
+
+    def __post_init__(self) -> None:
+        require_one_of("acquisition", self.acquisition, ACQUISITIONS)
+        require_count("num_candidates", self.num_candidates)
 
     def rank(self, request: RankingRequest) -> Ranking:
         """Fit the predictor, and rank all candidates if they are few, else a fresh sample.

@@ -29,6 +29,7 @@ from ray.tune.result import DEFAULT_METRIC
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.utils import flatten_dict
 
+from mpnas_ray.checks import require_count, require_number, require_one_of, require_seed, require_text
 from mpnas_ray.curves import LCRankNetMethod, PartialCurves, load_network
 from mpnas_ray.errors import SearcherStateError
 from mpnas_ray.predictors import load_predictor
@@ -97,19 +98,25 @@ class LCRankNetScheduler(FIFOScheduler):
 
         Raises:
             PredictorError: If there is no such network.
+            SettingError: If another argument is out of its range.
         """
         super().__init__()  # type: ignore[no-untyped-call]
-        if not 1 <= grace_period <= max_t:
-            raise ValueError(f"grace_period must be 1 to max_t, which is {max_t}, not {grace_period}.")
-        if not 0 < delta < 1 or refit_every < 1:
-            raise ValueError("delta must be between 0 and 1, refit_every at least 1.")
+        require_count("max_t", max_t)
+        require_count("grace_period", grace_period, 1, max_t)
+        require_number("delta", delta, above=0, below=1)
+        require_count("refit_every", refit_every)
+        require_text("time_attr", time_attr)
+        require_text("train_loss", train_loss)
+        require_seed("seed", seed)
+        if metric is not None:
+            require_text("metric", metric)
         _check_mode(mode)
         self._metric, self._mode = metric, mode
-        self._max_t, self._delta = max_t, delta
+        self._max_t, self._delta = int(max_t), float(delta)
         self._time_attr, self._train_loss = time_attr, train_loss
-        self._grace_period = grace_period
-        self._refit_every = refit_every
-        self._records = CurveRecords(max_t)
+        self._grace_period = int(grace_period)
+        self._refit_every = int(refit_every)
+        self._records = CurveRecords(self._max_t)
         pretrained, card = (None, None) if network is None else load_network(network)
         predictor = load_predictor(card["predictor"]) if card is not None and card["predictor"] else None
         self._method = LCRankNetMethod(pretrained, predictor=predictor, seed=seed)
@@ -325,5 +332,5 @@ def _number(value: Any) -> float:
 
 
 def _check_mode(mode: str | None) -> None:
-    if mode not in (None, "min", "max"):
-        raise ValueError(f"mode must be 'min' or 'max', not {mode!r}.")
+    if mode is not None:
+        require_one_of("mode", mode, ("min", "max"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mpnas_ray.checks import require_callable, require_count
 from mpnas_ray.spaces import Architecture
 from searchers.candidates import Candidates
 from searchers.ranking import Ranking, RankingRequest, score_ranking
@@ -42,8 +43,14 @@ class ScoredSamples:
     """
 
     def __init__(self, score: Score, num_scored: int) -> None:
-        """Nothing is scored yet."""
-        self.num_scored = num_scored
+        """Nothing is scored yet.
+
+        Raises:
+            SettingError: If the score cannot be called, or ``num_scored`` is not a whole number of at least 1.
+        """
+        require_callable("score", score, "N architectures -> a number for each")
+        require_count("num_scored", num_scored)
+        self.num_scored = int(num_scored)  # a state file holds no numpy
         self.num_samples = 0
         self._score = score
         self._ranking: Ranking | None = None

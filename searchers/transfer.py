@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from mpnas_ray.errors import SearcherStateError, SearchSpaceError
+from mpnas_ray.checks import require_instance
+from mpnas_ray.errors import SearcherStateError, SearchSpaceError, SettingError
 from mpnas_ray.spaces import Architecture, Architectures, SearchSpace
 from mpnas_ray.tables import TableTask
 from searchers.architecture_searcher import ArchitectureSearcher
@@ -54,12 +55,13 @@ class TransferSearch(ArchitectureSearcher):
 
         Raises:
             SearchSpaceError: If a source is of another space.
-            ValueError: If there is no source.
+            SettingError: If there is no source, or one is not a TableTask.
         """
         super().__init__(space, metric, mode, **settings)
-        if not sources:
-            raise ValueError(f"{type(self).__name__} needs at least one source task.")
+        if not isinstance(sources, Mapping) or not sources:
+            raise SettingError(f"{type(self).__name__} needs at least one source task, as a dict of name -> task.")
         for name, task in sources.items():
+            require_instance(f"The source {name}", task, TableTask)
             if task.archs.space.name != self.space.name:
                 raise SearchSpaceError(
                     f"The source {name} is of {task.archs.space.name}, not of {self.space.name}: leave it out."

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
+from mpnas_ray.checks import require_callable, require_count, require_number
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.spaces import Architectures
 from searchers.candidates import keys
@@ -55,7 +56,11 @@ def prior_weight(num_points: int, meta_learned: bool) -> float:
     Both are weighed by the number of results that their knowledge is worth: the score by `WORTH`, the predictor by the
     results that it was fitted to, and a meta-learned one by `WORTH` more. So before the first result score and
     meta-learned predictor count alike, and a predictor that knows nothing yet does not count.
+
+    Raises:
+        SettingError: If ``num_points`` is not a whole number of at least 0.
     """
+    require_count("num_points", num_points, 0)
     return WORTH / (WORTH + num_points + (WORTH if meta_learned else 0.0))
 
 
@@ -66,7 +71,11 @@ def fused(predicted: NDArray[np.float64], scores: NDArray[np.float64], weight: f
         predicted: ``[N]``, higher is better.
         scores: ``[N]``, higher is better; NaN ranks last.
         weight: Of the scores, from 0 to 1.
+
+    Raises:
+        SettingError: If the weight is none.
     """
+    require_number("weight", weight, at_least=0, at_most=1)
     return (1 - weight) * _quantiles(predicted) + weight * _quantiles(np.where(np.isnan(scores), -np.inf, scores))
 
 
@@ -80,7 +89,12 @@ class PriorScore:
     """A score as what is known of candidates before there are results; it is asked once for each architecture."""
 
     def __init__(self, score: Score) -> None:
-        """Nothing is asked yet."""
+        """Nothing is asked yet.
+
+        Raises:
+            SettingError: If the score cannot be called.
+        """
+        require_callable("score", score, "N architectures -> a number for each")
         self._score = score
         self._known: dict[int, float] = {}
 

@@ -19,6 +19,7 @@ from trainables.training import PreparedData
 from trainables.trial import (
     EarlierTraining,
     build_training,
+    check_config,
     device_of,
     note_start,
     prepare_data,
@@ -73,7 +74,11 @@ class CellTrainable(tune.Trainable):
             config: See the class.
             task: In place of the one that the config names.
             earlier: By architecture string, or name of a baseline, trainings to go on from rather than to begin.
+
+        Raises:
+            TaskError: If an entry of the config is wrong, or the task's data are.
         """
+        check_config(config)
         torch.set_num_threads(int(config.get("num_threads", 1)))
         self._given_task = task
         self._earlier = earlier or {}
@@ -82,6 +87,7 @@ class CellTrainable(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take over another trial's config."""
+        check_config(new_config)
         with killed_after(new_config.get("time_limit_s")):
             self._build(new_config)
         return True

@@ -14,6 +14,7 @@ from ray import tune
 from ray.train.torch import TorchTrainer, get_device
 from ray.tune.integration.ray_train import TuneReportCallback
 
+from mpnas_ray.checks import require_count, require_number
 from mpnas_ray.errors import TaskError
 from trainables.networks.named import network_name
 from trainables.tasks.task import Task
@@ -23,6 +24,7 @@ from trainables.trial import (
     RECORD_FILE,
     EarlierTraining,
     build_training,
+    check_config,
     note_start,
     prepare_data,
     read_checkpoint,
@@ -64,6 +66,9 @@ def DistributedCellTrainable(  # noqa: N802  (stands beside CellTrainable, and i
         checkpoint_every: Epochs between two checkpoints; the last epoch has one always.
         max_failures: Times that workers may die before the trial fails.
 
+    Raises:
+        TaskError: If one of these is out of its range, or an entry of the config is wrong.
+
     Example:
         >>> trainable = tune.with_parameters(DistributedCellTrainable, num_workers=4, worker_resources={"GPU": 1})
         >>> tuner = tune.Tuner(
@@ -72,8 +77,14 @@ def DistributedCellTrainable(  # noqa: N802  (stands beside CellTrainable, and i
         ...     tune_config=tune.TuneConfig(search_alg=MPNASSearch("mixed"), max_concurrent_trials=2, ...),
         ... )
     """
-    if num_workers < 2:
-        raise TaskError(f"Several workers are at least 2, not {num_workers}: CellTrainable trains with one.")
+    if num_workers == 1:
+        raise TaskError("num_workers must be at least 2, not 1: CellTrainable trains with one.")
+    require_count("num_workers", num_workers, 2, error=TaskError)
+    for name, amount in (worker_resources or {}).items():
+        require_number(f"worker_resources[{name!r}]", amount, at_least=0, error=TaskError)
+    require_count("checkpoint_every", checkpoint_every, error=TaskError)
+    require_count("max_failures", max_failures, 0, error=TaskError)
+    check_config(config)
     found = (earlier or {}).get(network_name(config))
     if found is not None and found.ended:
         tune.report({**_result_of(found), "seconds": 0.0})

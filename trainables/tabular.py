@@ -7,6 +7,7 @@ from typing import Any
 
 from ray import tune
 
+from mpnas_ray.checks import require_instance, require_number
 from mpnas_ray.errors import TaskError
 from mpnas_ray.tables import TableTask, load_tasks
 
@@ -41,6 +42,8 @@ class TabularTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any], table: TableTask | None = None) -> None:
         """Read the table, unless this actor has it."""
+        if table is not None:
+            require_instance("table", table, TableTask, error=TaskError)
         self._given = table
         self._look_up(config)
 
@@ -53,6 +56,7 @@ class TabularTrainable(tune.Trainable):
         missing = [key for key in ("arch", "tables", "table_task") if key not in config]
         if missing and (missing[0] == "arch" or self._given is None):
             raise TaskError(f'config["{missing[0]}"] is missing: TabularTrainable takes arch, tables and table_task.')
+        require_number('config["seconds"]', config.get("seconds", 0), at_least=0, error=TaskError)
         task = self._given or self._table(str(config["tables"]), str(config["table_task"]))
         self._result = {task.metric: task.value_of(config["arch"]), "done": True}
         self._seconds = float(config.get("seconds", 0))

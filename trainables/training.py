@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mpnas_ray.checks import require_bool, require_count, require_one_of, require_seed
 from mpnas_ray.errors import TaskError
 from trainables.networks.named import build_named
 from trainables.networks.scaling import Decoder, Encoder, fit_scaling
 from trainables.optimisation import make_optimizer, make_schedule
 from trainables.tasks.task import FixedScaling, Recipe, Split, Task, TaskData
 
-__all__ = ["PreparedData", "Training", "Workers"]
+__all__ = ["PreparedData", "Training", "Workers", "check_batches", "recipe_of"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,10 +37,17 @@ class Workers:
     Attributes:
         rank: Of this process, from 0.
         count: Of all, joined in `torch.distributed`'s default group.
+
+    Raises:
+        TaskError: If there is no such process.
     """
 
     rank: int
     count: int
+
+    def __post_init__(self) -> None:
+        require_count("count", self.count, error=TaskError)
+        require_count("rank", self.rank, 0, self.count - 1, error=TaskError)
 
     def share(self, samples: Tensor) -> Tensor:
         """This process's part of a batch; parts differ by at most one sample."""
@@ -137,7 +145,7 @@ class Training:
                 for rounding, for what networks draw and, on CPUs, for batch norm, which sees its process's share alone.
 
         Raises:
-            TaskError: If the recipe does not fit the data.
+            TaskError: If the recipe does not fit the data, or another argument is wrong.
         """
         self.task = task
         self.recipe = recipe or task.recipe
@@ -146,21 +154,11 @@ class Training:
         self._seed = seed
         train = data.parts["train"]
         device = train.inputs.device
-        if self.recipe.batch_size > len(train):
-            raise TaskError(
-                f"A batch of {self.recipe.batch_size} is larger than the training part of {task.name}, which has "
-                f"{len(train)} samples: take a smaller batch_size."
-            )
-        if workers is not None and self.recipe.batch_size < 2 * workers.count:
-            raise TaskError(
-                f"Batches of {self.recipe.batch_size} are too small for {workers.count} workers, which need two "
-                f"samples each."
-            )
-        if len(train) < 2 or self.recipe.batch_size < 2 or self.recipe.epochs < 1:
-            raise TaskError(
-                f"Training needs at least 2 samples, batches of at least 2 and 1 epoch; got {len(train)} samples, "
-                f"batches of {self.recipe.batch_size} and {self.recipe.epochs} epochs."
-            )
+        require_seed("seed", seed, error=TaskError)
+        require_bool("compiled", compiled, error=TaskError)
+        precision = precision or _own_precision(device, task.dense)
+        require_one_of("precision", precision, _PRECISIONS, error=TaskError)
+        check_batches(task.name, self.recipe, len(train), 1 if workers is None else workers.count)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = build_named(arch, data.encoded_shape, task.num_outputs, task.dense, preset)
@@ -171,9 +169,6 @@ class Training:
         self._forward = self._parallel()
         if compiled:
             self._forward = torch.compile(self._forward)  # type: ignore[assignment]
-        precision = precision or _own_precision(device, task.dense)
-        if precision not in _PRECISIONS:
-            raise TaskError(f"There is no precision {precision!r}: there are {' and '.join(_PRECISIONS)}.")
         self._precision = _PRECISIONS[precision]
         self._pieces = 1
         self._order = torch.Generator().manual_seed(seed)
@@ -348,6 +343,29 @@ class Training:
         self._schedule.load_state_dict(state["schedule"])
         self._order.set_state(state["order"])
         self._pieces = state.get("pieces", 1)  # older states had one
+
+
+def check_batches(task: str, recipe: Recipe, num_train: int, num_workers: int = 1) -> None:
+    """Refuse batches that the training part cannot fill, or that are too small for the workers that share them.
+
+    Args:
+        task: Name of the task, for messages.
+        recipe: How it is trained.
+        num_train: Samples of the training part.
+        num_workers: Processes that share each batch.
+
+    Raises:
+        TaskError: Saying what to change.
+    """
+    if recipe.batch_size > num_train:
+        raise TaskError(
+            f"A batch of {recipe.batch_size} is larger than the training part of {task}, which has {num_train} "
+            f"samples: take a smaller batch_size."
+        )
+    if num_workers > 1 and recipe.batch_size < 2 * num_workers:
+        raise TaskError(
+            f"Batches of {recipe.batch_size} are too small for {num_workers} workers, which need two samples each."
+        )
 
 
 def recipe_of(task: Task, config: Mapping[str, Any]) -> Recipe:

@@ -11,6 +11,14 @@ from typing import Any
 
 import torch
 
+from mpnas_ray.checks import (
+    require_bool,
+    require_count,
+    require_instance,
+    require_number,
+    require_seed,
+    require_text,
+)
 from mpnas_ray.errors import TaskError
 from trainables.networks.named import network_name
 from trainables.networks.saved import FoundNetwork, NetworkCard
@@ -24,6 +32,7 @@ __all__ = [
     "WEIGHTS_FILE",
     "EarlierTraining",
     "build_training",
+    "check_config",
     "device_of",
     "note_start",
     "prepare_data",
@@ -58,6 +67,28 @@ class EarlierTraining:
     epoch: int
     ended: bool = False
 
+    def __post_init__(self) -> None:
+        require_text("checkpoint", self.checkpoint, error=TaskError)
+        require_count("epoch", self.epoch, 0, error=TaskError)
+        require_bool("ended", self.ended, error=TaskError)
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Refuse a config whose entries cannot be what `trainables.CellTrainable` says they are.
+
+    Those that the recipe, the task and the network check themselves are left to them.
+
+    Raises:
+        TaskError: Naming the entry.
+    """
+    require_count('config["num_threads"]', config.get("num_threads", 1), error=TaskError)
+    require_seed('config["seed"]', config.get("seed", 0), error=TaskError)
+    require_bool('config["compile"]', config.get("compile", False), error=TaskError)
+    if config.get("time_limit_s") is not None:
+        require_number('config["time_limit_s"]', config["time_limit_s"], above=0, error=TaskError)
+    if not isinstance(config.get("data_dir"), str | Path | None):
+        raise TaskError(f'config["data_dir"] must be the path of a folder, not {config["data_dir"]!r}.')
+
 
 def task_of(config: Mapping[str, Any], given: Task | None) -> Task:
     """The task given, or the one that a config names.
@@ -65,14 +96,25 @@ def task_of(config: Mapping[str, Any], given: Task | None) -> Task:
     Raises:
         TaskError: If there is none.
     """
-    if given is None and "task" not in config:
+    if given is not None:
+        require_instance("task", given, Task, error=TaskError)
+    elif "task" not in config:
         raise TaskError('config["task"] is missing: put the name of a task there.')
+    else:
+        require_text('config["task"]', config["task"], error=TaskError)
     return given or get_task(config["task"])
 
 
 def device_of(config: Mapping[str, Any]) -> torch.device:
-    """The device that a config names, else the GPU that Ray gave to this process, else the CPU."""
-    return torch.device(config.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """The device that a config names, else the GPU that Ray gave to this process, else the CPU.
+
+    Raises:
+        TaskError: If torch knows no such device.
+    """
+    try:
+        return torch.device(config.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except (RuntimeError, TypeError) as error:
+        raise TaskError(f'config["device"] must be a device of torch, such as "cpu" or "cuda": {error}') from error
 
 
 def prepare_data(task: Task, config: Mapping[str, Any]) -> PreparedData:
@@ -93,7 +135,7 @@ def build_training(
         recipe=recipe_of(task, config),
         seed=int(config.get("seed", 0)),
         precision=config.get("precision"),
-        compiled=bool(config.get("compile", False)),
+        compiled=config.get("compile", False),
         workers=workers,
     )
 

@@ -10,6 +10,7 @@ from cluster.comparison.contestants import CONTESTANTS, takes_part
 from cluster.comparison.figures import Results, figures_of, ground_of
 from cluster.comparison.presets import Column, Preset, sources_of_space
 from cluster.result_files import make_folders
+from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
 from mpnas_ray.mixture import MixtureConfig
 from mpnas_ray.tables import TableTask, load_tasks
@@ -57,8 +58,7 @@ def compare(
     """
     budget = preset.budget if budget is None else budget
     for name, number in (("budget", budget), ("seeds", seeds), ("slow_seeds", slow_seeds)):
-        if number < 1:
-            raise RunError(f"{name} must be at least 1, not {number}.")
+        require_count(name, number, error=RunError)
     names = _chosen(searchers)
     of_preset = {column.searched: column for column in preset.columns}
     columns = [of_preset.get(task, Column.of(task)) for task in dict.fromkeys(tasks or of_preset)]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpnas_ray.checks import require_count, require_seed
 from mpnas_ray.curves.partial import PartialCurves, carried_forward
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.mixture.description import operation_counts
@@ -35,8 +36,13 @@ class LcSVR:
 
         Args:
             num_configurations: Hyperparameters to draw.
-            seed: Of them and of the folds.
+            seed: Of them and of the folds, below 2^32.
+
+        Raises:
+            PredictorError: If a number is out of its range.
         """
+        require_count("num_configurations", num_configurations, error=PredictorError)
+        require_seed("seed", seed, at_most=2**32 - 1, error=PredictorError)
         self._num_configurations, self._seed = num_configurations, seed
         self._curves: PartialCurves | None = None
         self._scores: NDArray[np.float64] = np.empty(0)

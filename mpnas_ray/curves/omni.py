@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpnas_ray.checks import require_seed
 from mpnas_ray.curves.partial import PartialCurves
 from mpnas_ray.curves.training_speed import sotl_e
 from mpnas_ray.errors import PredictorError
@@ -32,7 +33,15 @@ class OMNI:
     """
 
     def __init__(self, *, seed: int = 0) -> None:
-        """Nothing is fitted yet; the seed is of the boosting."""
+        """Nothing is fitted yet.
+
+        Args:
+            seed: Of the boosting, below 2^32.
+
+        Raises:
+            PredictorError: If it is not such a whole number.
+        """
+        require_seed("seed", seed, at_most=2**32 - 1, error=PredictorError)
         self._seed = seed
         self._curves: PartialCurves | None = None
         self._scores: NDArray[np.float64] = np.empty(0)

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mpnas_ray.checks import require_count
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.spaces import Architectures
 from mpnas_ray.tables import LearningCurves
@@ -39,6 +40,7 @@ class PartialCurves:
     features: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
+        require_count("num_epochs", self.num_epochs, error=PredictorError)
         shape = self.scores.shape
         if len(shape) != 2 or self.train_losses.shape != shape or not 1 <= shape[1] <= self.num_epochs:
             raise PredictorError(
@@ -61,7 +63,12 @@ class PartialCurves:
         return whole if epoch is None else whole.cut(epoch)
 
     def cut(self, epoch: int) -> PartialCurves:
-        """What was known after ``epoch`` epochs, at least 1."""
+        """What was known after ``epoch`` epochs.
+
+        Raises:
+            PredictorError: If that is not a whole number of at least 1.
+        """
+        require_count("epoch", epoch, error=PredictorError)
         return PartialCurves(
             self.scores[:, :epoch], self.train_losses[:, :epoch], self.num_epochs, self.archs, self.features
         )

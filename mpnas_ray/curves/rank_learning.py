@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mpnas_ray.checks import require_instance, require_seed
 from mpnas_ray.curves.partial import PartialCurves
 from mpnas_ray.curves.prior_knowledge import NUM_FEATURES, prior_knowledge
 from mpnas_ray.curves.ranknet import CurveBatch, LCRankNet, RankNetConfig
@@ -62,7 +63,14 @@ class LCRankNetMethod:
             predictor: The one that the network was pre-trained with, or none (`prior_knowledge`).
             seed: Of weights and batches.
             device: Where to compute.
+
+        Raises:
+            PredictorError: If the seed is not a whole number of at least 0, or the network or its config is none.
         """
+        require_seed("seed", seed, error=PredictorError)
+        for name, given, wanted in (("network", network, LCRankNet), ("config", config, RankNetConfig)):
+            if given is not None:
+                require_instance(name, given, wanted, error=PredictorError)
         self.predictor, self.seed, self.device = predictor, seed, torch.device(device)
         self.config = (config or RankNetConfig()) if network is None else network.config
         self._known_before: dict[tuple[str, bytes], NDArray[np.float32]] = {}
@@ -154,8 +162,15 @@ def pretrain(
         seed: Of weights and batches.
         device: Where to compute.
         on_step: Called after each step with its number, from 1, and its loss.
+
+    Raises:
+        PredictorError: If there is no task, or the seed is not a whole number of at least 0.
     """
+    if not tasks:
+        raise PredictorError("A network is pre-trained on at least one task.")
+    require_seed("seed", seed, error=PredictorError)
     config = config or RankNetConfig()
+    require_instance("config", config, RankNetConfig, error=PredictorError)
     completed = []
     for number, (curves, scores) in enumerate(tasks):
         features = None if curves.archs is None else prior_knowledge(curves.archs, predictor)

@@ -17,7 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mpnas_ray.checks import make_plain, require_count, require_number
 from mpnas_ray.curves.prior_knowledge import NUM_FEATURES
+from mpnas_ray.errors import PredictorError
 from mpnas_ray.graphs import GraphBatch
 from mpnas_ray.predictors.gcn import GCN, GCNConfig
 
@@ -33,6 +35,9 @@ class RankNetConfig:
 
     The kernels are the paper's; the other numbers are ours. Of four shapes tried on our own table, with tasks
     and architectures held out, a small network served early stopping best.
+
+    Raises:
+        PredictorError: If a setting is out of its range.
     """
 
     filters: int = 8
@@ -47,6 +52,16 @@ class RankNetConfig:
     batch_size: int = 64
     refit_learning_rate: float = 1e-3
     refit_iterations: int = 40
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        for name in ("filters", "arch_width", "arch_layers", "task_width", "hidden", "iterations", "batch_size"):
+            require_count(f"RankNetConfig.{name}", getattr(self, name), error=PredictorError)
+        require_count("RankNetConfig.refit_iterations", self.refit_iterations, 0, error=PredictorError)
+        require_number("RankNetConfig.dropout", self.dropout, at_least=0, below=1, error=PredictorError)
+        for name in ("learning_rate", "refit_learning_rate"):
+            require_number(f"RankNetConfig.{name}", getattr(self, name), above=0, error=PredictorError)
+        require_number("RankNetConfig.weight_decay", self.weight_decay, at_least=0, error=PredictorError)
 
 
 @dataclass(frozen=True)
@@ -80,8 +95,12 @@ class LCRankNet(nn.Module):
         Args:
             config: Shape.
             num_tasks: Source tasks; the embedding has one row more, the last, for a task that is none of them.
+
+        Raises:
+            PredictorError: If there are less than 0.
         """
         super().__init__()
+        require_count("num_tasks", num_tasks, 0, error=PredictorError)
         self.config, self.num_tasks = config, num_tasks
         self.convolutions = nn.ModuleList(nn.Conv1d(_CHANNELS, config.filters, kernel) for kernel in _KERNELS)
         self.body = GCN(GCNConfig(num_layers=config.arch_layers, width=config.arch_width, dropout=config.dropout))

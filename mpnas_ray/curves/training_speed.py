@@ -11,7 +11,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from mpnas_ray.checks import require_callable, require_count, require_number
 from mpnas_ray.curves.partial import PartialCurves, carried_forward
+from mpnas_ray.errors import PredictorError
 
 __all__ = ["Unlearned", "last_value", "sotl", "sotl_e", "tse_ema"]
 
@@ -21,6 +23,7 @@ class Unlearned:
 
     def __init__(self, judge: Callable[[PartialCurves], NDArray[np.float64]]) -> None:
         """With the function, which gives ``[N]``, NaN where it knows nothing."""
+        require_callable("judge", judge, "partial curves -> [N]", error=PredictorError)
         self._judge = judge
 
     def fit(self, curves: PartialCurves, scores: NDArray[np.float64]) -> None:
@@ -42,12 +45,22 @@ def sotl(curves: PartialCurves) -> NDArray[np.float64]:
 
 
 def sotl_e(curves: PartialCurves, last: int = 1) -> NDArray[np.float64]:
-    """`sotl` of the ``last`` epochs alone, ``[N]``; the paper takes one."""
+    """`sotl` of the ``last`` epochs alone, ``[N]``; the paper takes one.
+
+    Raises:
+        PredictorError: If ``last`` is not a whole number of at least 1.
+    """
+    require_count("last", last, error=PredictorError)
     return np.asarray(-carried_forward(curves.train_losses)[:, -last:].sum(axis=1))
 
 
 def tse_ema(curves: PartialCurves, decay: float = 0.999) -> NDArray[np.float64]:
-    """`sotl` with older epochs counting less, ``[N]``; the decay is the paper's."""
+    """`sotl` with older epochs counting less, ``[N]``; the decay is the paper's.
+
+    Raises:
+        PredictorError: Unless the decay is above 0 and at most 1.
+    """
+    require_number("decay", decay, above=0, at_most=1, error=PredictorError)
     losses = carried_forward(curves.train_losses)
     ages = np.arange(losses.shape[1])[::-1]
     return np.asarray(-(losses * decay**ages).sum(axis=1))

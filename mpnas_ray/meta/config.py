@@ -7,6 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from mpnas_ray.checks import (
+    make_plain,
+    require_bool,
+    require_count,
+    require_instance,
+    require_number,
+    require_one_of,
+    require_seed,
+)
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta.inner_loop import Algorithm, InnerRates
 from mpnas_ray.predictors.gcn import GCNConfig
@@ -15,6 +24,16 @@ from mpnas_ray.tables.normalization import Normalization
 __all__ = ["Algorithm", "MetaConfig", "Schedule"]
 
 Schedule = Literal["constant", "warmup_cosine"]
+
+
+_COUNTS = (
+    "inner_steps",
+    "iterations",
+    "tasks_per_batch",
+    "archs_per_task",
+    "validation_every",
+    "validation_episodes",
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +67,9 @@ class MetaConfig:
         adapt_rate: Step size on a new task, lower than `inner_rate` as more steps are taken. Chosen on TransNAS tasks
             (scene and segmentsemantic held out, 5 and 10 points): 0.03 was better there than 0.02 and 0.01.
         seed: Of initial weights, episodes, dropout and folds.
+
+    Raises:
+        PredictorError: If a setting is out of its range.
     """
 
     algorithm: Algorithm = "boil"
@@ -73,25 +95,26 @@ class MetaConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("algorithm", "schedule", "normalization"):
-            allowed = get_args({"algorithm": Algorithm, "schedule": Schedule, "normalization": Normalization}[name])
-            if getattr(self, name) not in allowed:
-                raise PredictorError(f"MetaConfig.{name} is {getattr(self, name)!r}; it is one of {allowed}.")
-        for name in ("inner_rate", "inner_steps", "outer_rate", "clip_norm", "iterations", "tasks_per_batch"):
-            if not getattr(self, name) > 0:
-                raise PredictorError(f"MetaConfig.{name} is {getattr(self, name)!r}; it is above 0.")
+        make_plain(self)
+        allowed = {"algorithm": Algorithm, "schedule": Schedule, "normalization": Normalization}
+        for name, names in allowed.items():
+            require_one_of(f"MetaConfig.{name}", getattr(self, name), get_args(names), error=PredictorError)
+        require_instance("MetaConfig.gcn", self.gcn, GCNConfig, error=PredictorError)
+        for name in ("inner_rate", "outer_rate", "clip_norm"):
+            require_number(f"MetaConfig.{name}", getattr(self, name), above=0, error=PredictorError)
+        require_number("MetaConfig.weight_decay", self.weight_decay, at_least=0, error=PredictorError)
+        for name in _COUNTS:
+            require_count(f"MetaConfig.{name}", getattr(self, name), error=PredictorError)
         for name in ("num_support", "num_query"):
-            if not 2 <= getattr(self, name) <= self.archs_per_task:
-                raise PredictorError(f"MetaConfig.{name} is {getattr(self, name)!r}; it is 2 to archs_per_task.")
-        if not 0 < self.validation_fraction < 1 or self.validation_every < 1 or self.validation_episodes < 1:
-            raise PredictorError(
-                "Meta-validation needs a fraction between 0 and 1 and at least one episode; got "
-                f"{self.validation_fraction}, every {self.validation_every}, {self.validation_episodes} episodes."
-            )
-        if not 0 < self.adapt_rate <= self.inner_rate:
-            raise PredictorError(
-                f"MetaConfig.adapt_rate is {self.adapt_rate}; it is above 0 and at most inner_rate, {self.inner_rate}."
-            )
+            require_count(f"MetaConfig.{name}", getattr(self, name), 2, self.archs_per_task, error=PredictorError)
+        require_bool("MetaConfig.first_order", self.first_order, error=PredictorError)
+        require_number(
+            "MetaConfig.validation_fraction", self.validation_fraction, above=0, below=1, error=PredictorError
+        )
+        if self.patience is not None:
+            require_count("MetaConfig.patience", self.patience, error=PredictorError)
+        require_number("MetaConfig.adapt_rate", self.adapt_rate, above=0, at_most=self.inner_rate, error=PredictorError)
+        require_seed("MetaConfig.seed", self.seed, error=PredictorError)
 
     @classmethod
     def paper(cls, algorithm: Algorithm = "boil", seed: int = 0) -> MetaConfig:

@@ -17,6 +17,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mpnas_ray.checks import require_count, require_number
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta.config import MetaConfig
 from mpnas_ray.meta.network import Graphs, graphs_of
@@ -105,7 +106,11 @@ class EpisodePool:
         """Two pools of the same tasks: most architectures, and those of a random ``fraction`` of all classes.
 
         Twins are always on the same side, and so is an architecture that several tasks have measured.
+
+        Raises:
+            PredictorError: Unless the fraction is between 0 and 1.
         """
+        require_number("fraction", fraction, above=0, below=1, error=PredictorError)
         num_classes = int(self.classes.max()) + 1
         apart = np.zeros(num_classes, dtype=np.bool_)
         apart[rng.permutation(num_classes)[: max(1, round(fraction * num_classes))]] = True
@@ -130,8 +135,10 @@ class EpisodePool:
             num_query: Size of the query sets, by default ``config.num_query``.
 
         Raises:
-            PredictorError: If a task has too few architectures.
+            PredictorError: If a task has too few architectures, or a size is no whole number of at least 0.
         """
+        require_count("num_support", num_support, 0, error=PredictorError)
+        require_count("num_query", num_query, 0, error=PredictorError)
         if names is None:
             every = tuple(self.tasks)
             count = min(self.config.tasks_per_batch, len(every))

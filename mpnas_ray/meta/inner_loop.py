@@ -17,11 +17,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from mpnas_ray.checks import require_count, require_number, require_one_of
+from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta.network import Parameters
 
 __all__ = ["Algorithm", "InnerRates", "OuterGradient", "adapt", "trajectory"]
@@ -40,9 +42,18 @@ class InnerRates:
     body: float
     head: float
 
+    def __post_init__(self) -> None:
+        require_number("InnerRates.body", self.body, at_least=0, error=PredictorError)
+        require_number("InnerRates.head", self.head, at_least=0, error=PredictorError)
+
     @classmethod
     def of(cls, algorithm: Algorithm, rate: float) -> InnerRates:
-        """The rates that make the inner loop this algorithm's."""
+        """The rates that make the inner loop this algorithm's.
+
+        Raises:
+            PredictorError: If there is no such algorithm.
+        """
+        require_one_of("algorithm", algorithm, get_args(Algorithm), error=PredictorError)
         return cls(body=0.0 if algorithm == "anil" else rate, head=0.0 if algorithm == "boil" else rate)
 
     def of_parameter(self, name: str) -> float:
@@ -84,7 +95,12 @@ def adapt(
     *,
     outer_gradient: OuterGradient = "second",
 ) -> Parameters:
-    """The parameters after ``num_steps`` steps, 0 or more; see `trajectory`."""
+    """The parameters after ``num_steps`` steps, 0 or more; see `trajectory`.
+
+    Raises:
+        PredictorError: If ``num_steps`` is not such a number.
+    """
+    require_count("num_steps", num_steps, 0, error=PredictorError)
     if num_steps == 0:
         return dict(initial)
     steps = trajectory(loss, initial, rates, outer_gradient=outer_gradient)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mpnas_ray.checks import make_plain, require_count, require_instance, require_number, require_seed
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors.gcn import GCNConfig
 
@@ -33,6 +34,9 @@ class MixtureConfig:
         shrinkage: How strongly the prior is held to where it starts.
         source_dropout: Part of the sources left out of every second group of episodes, as a new task may be like none.
         seed: Of initial weights, batches, prices and episodes.
+
+    Raises:
+        PredictorError: If a setting is out of its range.
     """
 
     gcn: GCNConfig = field(default_factory=lambda: GCNConfig(width=96, dropout=0.05))
@@ -50,11 +54,17 @@ class MixtureConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size", "learning_rate", "archs_per_task", "num_price_lists", "prior_rate"):
-            if not getattr(self, name) > 0:
-                raise PredictorError(f"MixtureConfig.{name} is {getattr(self, name)!r}; it is above 0.")
-        if not 0 <= self.source_dropout < 1:
-            raise PredictorError(f"MixtureConfig.source_dropout is {self.source_dropout!r}; it is from 0 to below 1.")
+        make_plain(self)
+        require_instance("MixtureConfig.gcn", self.gcn, GCNConfig, error=PredictorError)
+        for name in ("iterations", "batch_size", "archs_per_task", "num_price_lists"):
+            require_count(f"MixtureConfig.{name}", getattr(self, name), error=PredictorError)
+        require_count("MixtureConfig.prior_iterations", self.prior_iterations, 0, error=PredictorError)
+        for name in ("learning_rate", "prior_rate"):
+            require_number(f"MixtureConfig.{name}", getattr(self, name), above=0, error=PredictorError)
+        for name in ("weight_decay", "price_spread", "shrinkage"):
+            require_number(f"MixtureConfig.{name}", getattr(self, name), at_least=0, error=PredictorError)
+        require_number("MixtureConfig.source_dropout", self.source_dropout, at_least=0, below=1, error=PredictorError)
+        require_seed("MixtureConfig.seed", self.seed, error=PredictorError)
 
     @property
     def algorithm(self) -> str:

@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from mpnas_ray.checks import require_count
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta.network import Parameters, check_shapes
 from mpnas_ray.mixture.config import MixtureConfig
@@ -167,8 +168,9 @@ class MixturePredictor:
         nothing, but their order does.
 
         Raises:
-            PredictorError: If it was adapted to architectures of another space.
+            PredictorError: If it was adapted to architectures of another space, or for less than one function.
         """
+        require_count("num_samples", num_samples, error=PredictorError)
         known, reference = self._known_with_reference(archs)
         self._belief(known.reference.space)  # refuses another space
         support, scores = reference[:0], np.empty((1, 0))

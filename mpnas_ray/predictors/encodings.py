@@ -5,11 +5,13 @@ Encodings for Neural Architecture Search").
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mpnas_ray.checks import require_one_of
+from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors.paths import path_encoding
 from mpnas_ray.spaces import OPERATIONS, Architectures
 
@@ -21,7 +23,12 @@ which sequences of operations lead from input to output, see `mpnas_ray.predicto
 
 
 def encode(archs: Architectures, encoding: Encoding) -> NDArray[np.float32]:
-    """Rows of zeros and ones, ``[N, F]``; F follows from the space."""
+    """Rows of zeros and ones, ``[N, F]``; F follows from the space.
+
+    Raises:
+        PredictorError: If there is no such encoding.
+    """
+    require_one_of("encoding", encoding, get_args(Encoding), error=PredictorError)
     if encoding == "paths":
         return path_encoding(archs.space.name).encode(archs)
     graphs = archs.graphs()

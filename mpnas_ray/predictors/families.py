@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from mpnas_ray.checks import require_seed
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors.estimators import missing_library
 from mpnas_ray.predictors.gaussian_process import GaussianProcessPredictor
@@ -103,10 +104,12 @@ def make_predictor(name: str, seed: int = 0) -> Predictor:
         seed: Of what it draws when fitted.
 
     Raises:
-        PredictorError: If there is none of that name, or if it needs a library that is not installed.
+        PredictorError: If there is none of that name, if it needs a library that is not installed, or if the seed is
+            not a whole number from 0 to 2^32 - 1.
     """
     if name not in PREDICTORS:
         raise PredictorError(f"There is no predictor {name!r}. There are: {', '.join(PREDICTORS)}.")
+    require_seed("seed", seed, at_most=2**32 - 1, error=PredictorError)
     family = PREDICTORS[name]
     if family.requires is not None and find_spec(family.requires) is None:
         raise missing_library(family.requires)

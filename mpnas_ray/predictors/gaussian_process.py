@@ -18,6 +18,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from mpnas_ray.checks import make_plain, require_count, require_instance, require_number
 from mpnas_ray.errors import MPNASError, PredictorError
 from mpnas_ray.predictors.categorical_kernel import differing, kernel, prior_functions
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor
@@ -44,12 +45,20 @@ class GaussianProcessPrior:
         amplitude: Variance that the choices explain, in units of the normal scores.
         noise: Variance that they do not.
         deviation: Of the natural logarithms of each w_i, the amplitude and the noise.
+
+    Raises:
+        PredictorError: Unless all are above 0.
     """
 
     weight: float = 2.0
     amplitude: float = 1.0
     noise: float = 0.02
     deviation: float = 1.0
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        for name, value in vars(self).items():
+            require_number(f"GaussianProcessPrior.{name}", value, above=0, error=PredictorError)
 
     def medians(self, num_choices: int) -> Floats:
         """Logarithms of w_1, ..., w_L, amplitude and noise: ``[L + 2]``."""
@@ -90,6 +99,7 @@ class GaussianProcessPredictor:
             prior: Of the hyperparameters; `GaussianProcessPrior()` if None.
         """
         self.prior = prior or GaussianProcessPrior()
+        require_instance("prior", self.prior, GaussianProcessPrior, error=PredictorError)
         self._fitted: _Conditioned | None = None
 
     def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
@@ -131,8 +141,9 @@ class GaussianProcessPredictor:
         measured scores. The functions are exact where those are: in NAS-Bench-201, -ASR and TransNAS-Bench-101.
 
         Raises:
-            PredictorError: Before `fit`, or for architectures of another space.
+            PredictorError: Before `fit`, for architectures of another space, or for less than one function.
         """
+        require_count("num_samples", num_samples, error=PredictorError)
         fitted = self._known()
         weights, amplitude, noise = _parts(fitted.logarithms)
         codes = same_space(archs, fitted.support.space.name).codes

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -18,6 +18,15 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mpnas_ray.checks import (
+    make_plain,
+    require_bool,
+    require_count,
+    require_instance,
+    require_number,
+    require_one_of,
+    require_seed,
+)
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.graphs import (
     Engine,
@@ -43,6 +52,9 @@ class GCNConfig:
     The defaults were chosen by the rank correlation reached from 100 random architectures of NAS-Bench-201
     (benchmarks/results/gcn_options.md): two flows make the difference, layer norm and no dropout help. Normalisations
     differ by no more than their error, so there is none, as in BRP-NAS's released code.
+
+    Raises:
+        PredictorError: If a setting is out of its range.
     """
 
     num_layers: int = 4
@@ -56,6 +68,17 @@ class GCNConfig:
     epochs: int = 150
     batch_size: int = 32
 
+    def __post_init__(self) -> None:
+        make_plain(self)
+        for name in ("num_layers", "width", "epochs", "batch_size"):
+            require_count(f"GCNConfig.{name}", getattr(self, name), error=PredictorError)
+        require_number("GCNConfig.dropout", self.dropout, at_least=0, below=1, error=PredictorError)
+        require_bool("GCNConfig.layer_norm", self.layer_norm, error=PredictorError)
+        require_one_of("GCNConfig.normalization", self.normalization, get_args(Normalization), error=PredictorError)
+        require_one_of("GCNConfig.flow", self.flow, get_args(Flow), error=PredictorError)
+        require_number("GCNConfig.learning_rate", self.learning_rate, above=0, error=PredictorError)
+        require_number("GCNConfig.weight_decay", self.weight_decay, at_least=0, error=PredictorError)
+
     @classmethod
     def paper(cls) -> GCNConfig:
         """Table 9 of MP-NAS: 4 layers, width 600, ReLU, dropout 0.2, MSE; the rest as in BRP-NAS's released code."""
@@ -66,8 +89,13 @@ class GCN(nn.Module):
     """The network: a batch of graphs to one scalar each, ``[N]``."""
 
     def __init__(self, config: GCNConfig, engine: Engine = "auto") -> None:
-        """Draw initial weights from torch's current random state."""
+        """Draw initial weights from torch's current random state.
+
+        Raises:
+            PredictorError: If there is no such engine.
+        """
         super().__init__()
+        require_one_of("engine", engine, get_args(Engine), error=PredictorError)
         self.config = config
         self.engine = engine
         widths = [len(KINDS)] + [config.width] * config.num_layers
@@ -131,8 +159,15 @@ class GCNPredictor:
             seed: Of weights, batches and dropout.
             device: Where to compute.
             engine: See `mpnas_ray.graphs`.
+
+        Raises:
+            PredictorError: If there is no such loss or engine, or the seed is not a whole number of at least 0.
         """
         self.config = config or GCNConfig()
+        require_instance("config", self.config, GCNConfig, error=PredictorError)
+        require_one_of("loss", loss, get_args(Loss), error=PredictorError)
+        require_one_of("engine", engine, get_args(Engine), error=PredictorError)
+        require_seed("seed", seed, error=PredictorError)
         self.loss = loss
         self.seed = seed
         self.device = torch.device(device)

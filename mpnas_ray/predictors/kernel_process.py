@@ -21,6 +21,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from mpnas_ray.checks import require_count, require_seed
 from mpnas_ray.errors import MPNASError, PredictorError
 from mpnas_ray.predictors.gaussian_process import normal_scores
 from mpnas_ray.predictors.kernels import KERNELS, Kernel, Rows
@@ -56,12 +57,13 @@ class KernelProcessPredictor:
             seed: Of the choice of inducing points.
 
         Raises:
-            PredictorError: If there is no such kernel.
+            PredictorError: If there is no such kernel, or a number is out of its range.
         """
         if kernel not in KERNELS:
             raise PredictorError(f"There is no kernel {kernel!r}. There are: {', '.join(KERNELS)}.")
-        if num_inducing is not None and num_inducing < 1:
-            raise PredictorError(f"A sparse process has at least one inducing point, not {num_inducing}.")
+        if num_inducing is not None:
+            require_count("num_inducing", num_inducing, error=PredictorError)
+        require_seed("seed", seed, error=PredictorError)
         self.kernel = kernel
         self.num_inducing = num_inducing
         self.seed = seed
@@ -124,8 +126,9 @@ class KernelProcessPredictor:
         et al. 2020). For a sparse process the correction goes through its inducing points.
 
         Raises:
-            PredictorError: Before `fit`, or for architectures of another space.
+            PredictorError: Before `fit`, for architectures of another space, or for less than one function.
         """
+        require_count("num_samples", num_samples, error=PredictorError)
         fitted, rows = self._asked(archs)
         num_points = len(fitted.targets)
         everywhere = np.concatenate([fitted.rows, rows])

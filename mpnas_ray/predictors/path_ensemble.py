@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from mpnas_ray.checks import make_plain, require_count, require_instance, require_number, require_seed
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors.paths import path_encoding
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor
@@ -31,6 +32,9 @@ class PathEnsembleConfig:
 
     The defaults are those of the paper's released code: five members of 10 layers of width 20, Adam with
     betas 0.9 and 0.99, the mean absolute error.
+
+    Raises:
+        PredictorError: If a setting is out of its range; of one member alone there is no standard deviation.
     """
 
     num_members: int = 5
@@ -39,6 +43,13 @@ class PathEnsembleConfig:
     learning_rate: float = 0.01
     epochs: int = 150
     batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        require_count("PathEnsembleConfig.num_members", self.num_members, 2, error=PredictorError)
+        for name in ("num_layers", "width", "epochs", "batch_size"):
+            require_count(f"PathEnsembleConfig.{name}", getattr(self, name), error=PredictorError)
+        require_number("PathEnsembleConfig.learning_rate", self.learning_rate, above=0, error=PredictorError)
 
 
 class PathEnsemblePredictor:
@@ -55,8 +66,13 @@ class PathEnsemblePredictor:
         Args:
             config: Shape and training; `PathEnsembleConfig()` if None.
             seed: Of weights and batches: the same scores give the same predictor.
+
+        Raises:
+            PredictorError: If the seed is not a whole number of at least 0.
         """
         self.config = config or PathEnsembleConfig()
+        require_instance("config", self.config, PathEnsembleConfig, error=PredictorError)
+        require_seed("seed", seed, error=PredictorError)
         self.seed = seed
         self._space = ""
         self._layers: list[_Layer] = []
@@ -96,8 +112,9 @@ class PathEnsemblePredictor:
         the next it varies as the members do.
 
         Raises:
-            PredictorError: Before `fit`, or for architectures of another space.
+            PredictorError: Before `fit`, for architectures of another space, or for less than one function.
         """
+        require_count("num_samples", num_samples, error=PredictorError)
         members = self.predict_by_member(archs)
         mean = members.mean(axis=0)
         coefficients = rng.standard_normal((num_samples, len(members))) / math.sqrt(len(members) - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from mpnas_ray.checks import require_count, require_one_of, require_seed
 from mpnas_ray.errors import MPNASError, PredictorError
 from mpnas_ray.predictors.encodings import Encoding, encode
 from mpnas_ray.predictors.estimators import ESTIMATORS
@@ -36,13 +37,16 @@ class RegressionPredictor:
         Args:
             estimator: A name of `ESTIMATORS`.
             encoding: Of the architectures; None for the one that goes with the estimator.
-            seed: Of what is drawn when fitting: the same scores give the same predictor.
+            seed: Of what is drawn when fitting, below 2^32: the same scores give the same predictor.
 
         Raises:
-            PredictorError: If there is no such estimator.
+            PredictorError: If there is no such estimator or encoding, or the seed is out of its range.
         """
         if estimator not in ESTIMATORS:
             raise PredictorError(f"There is no estimator {estimator!r}. There are: {', '.join(ESTIMATORS)}.")
+        if encoding is not None:
+            require_one_of("encoding", encoding, get_args(Encoding), error=PredictorError)
+        require_seed("seed", seed, at_most=2**32 - 1, error=PredictorError)
         self.estimator = estimator
         self.encoding: Encoding = encoding or ESTIMATORS[estimator].encoding
         self.seed = seed
@@ -142,8 +146,9 @@ class UncertainRegressionPredictor(RegressionPredictor):
         sampling); the others vary as their trees or linear functions do.
 
         Raises:
-            PredictorError: Before `fit`, or for architectures of another space.
+            PredictorError: Before `fit`, for architectures of another space, or for less than one function.
         """
+        require_count("num_samples", num_samples, error=PredictorError)
         rows, functions = self._rows(archs), ESTIMATORS[self.estimator].functions
         if self._model is None or not len(rows) or functions is None:
             return rng.standard_normal((num_samples, len(rows)))

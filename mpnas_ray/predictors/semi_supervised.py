@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mpnas_ray.checks import make_plain, require_count, require_instance, require_number, require_seed
 from mpnas_ray.errors import MPNASError, PredictorError
 from mpnas_ray.graphs import GraphBatch, graph_batch
 from mpnas_ray.predictors.encodings import encode
@@ -39,10 +40,13 @@ class SemiSupervisedConfig:
     Attributes:
         encoder: Layers and width of the graph network; SemiNAS's LSTM has width 64.
         num_unmeasured: Random architectures of the space; SemiNAS takes 10,000.
-        trade_off: Weight of the scores, as in SemiNAS.
+        trade_off: Weight of the scores, 0 to 1, as in SemiNAS.
         steps: In each of the two phases.
         batch_size: Measured architectures in a step, and as many unmeasured ones.
         learning_rate: At the start of each phase; falls to 0 along a cosine.
+
+    Raises:
+        PredictorError: If a setting is out of its range.
     """
 
     encoder: GCNConfig = field(default_factory=lambda: GCNConfig(width=64))
@@ -51,6 +55,14 @@ class SemiSupervisedConfig:
     steps: int = 300
     batch_size: int = 32
     learning_rate: float = 3e-3
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        require_instance("SemiSupervisedConfig.encoder", self.encoder, GCNConfig, error=PredictorError)
+        for name in ("num_unmeasured", "steps", "batch_size"):
+            require_count(f"SemiSupervisedConfig.{name}", getattr(self, name), error=PredictorError)
+        require_number("SemiSupervisedConfig.trade_off", self.trade_off, at_least=0, at_most=1, error=PredictorError)
+        require_number("SemiSupervisedConfig.learning_rate", self.learning_rate, above=0, error=PredictorError)
 
 
 class SemiSupervisedPredictor:
@@ -68,8 +80,13 @@ class SemiSupervisedPredictor:
             config: Shape and training; `SemiSupervisedConfig()` if None.
             seed: Of weights, batches and unmeasured architectures.
             device: Where to compute.
+
+        Raises:
+            PredictorError: If the seed is not a whole number of at least 0.
         """
         self.config = config or SemiSupervisedConfig()
+        require_instance("config", self.config, SemiSupervisedConfig, error=PredictorError)
+        require_seed("seed", seed, error=PredictorError)
         self.seed = seed
         self.device = torch.device(device)
         self._space = ""

@@ -54,7 +54,13 @@ def get_space(name: str) -> SearchSpace:
 
 
 def parse_architecture(text: str) -> Architecture:
-    """Read an architecture string of any space, ``<space>:<cell>``."""
+    """Read an architecture string of any space, ``<space>:<cell>``.
+
+    Raises:
+        SearchSpaceError: If it is none; the message says why.
+    """
+    if not isinstance(text, str):
+        raise SearchSpaceError(f"An architecture is written as text, not as {type(text).__name__}.")
     name, colon, _ = text.partition(":")
     if not colon:
         raise SearchSpaceError(f"{text!r} does not say its space: write '<space>:<cell>', e.g. 'nasbench201:{text}'.")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from mpnas_ray.checks import require_count
 from mpnas_ray.errors import SearchSpaceError
 from mpnas_ray.spaces.architecture import Architecture, Architectures
 from mpnas_ray.spaces.operation_graph import OperationGraphs
@@ -102,7 +103,12 @@ class SearchSpace(ABC):
         return self.sample_many(1, rng)[0]
 
     def sample_many(self, n: int, rng: Generator) -> Architectures:
-        """``n`` independent random architectures; the same one may come twice."""
+        """``n`` independent random architectures, 0 or more; the same one may come twice.
+
+        Raises:
+            SearchSpaceError: If ``n`` is not such a number.
+        """
+        require_count("n", n, 0, error=SearchSpaceError)
         return Architectures(self, self.sample_codes(n, rng))
 
     def neighbors(self, arch: Architecture) -> Architectures:

@@ -32,6 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import SearchSpaceError, TableError
 from mpnas_ray.spaces import Architectures, get_space
 from mpnas_ray.tables.parquet import floats, has_card, integers, read_card, read_columns
@@ -67,7 +68,7 @@ class LearningCurves:
         licence: Of the values.
 
     Raises:
-        TableError: If numbers do not match, or a training comes twice.
+        TableError: If numbers do not match, a training comes twice, or there is no such mode.
     """
 
     task: str
@@ -87,6 +88,7 @@ class LearningCurves:
     licence: str | None = None
 
     def __post_init__(self) -> None:
+        require_one_of(f"The mode of {self.task}", self.mode, ("min", "max"), error=TableError)
         n, epochs = len(self.archs), self.scores.shape[1] if self.scores.ndim == 2 else 0
         shapes = {name: getattr(self, name).shape for name in ("seeds", *_ONCE)}
         if epochs < 1 or self.scores.shape != (n, epochs) or self.train_losses.shape != (n, epochs):
@@ -111,8 +113,9 @@ class LearningCurves:
             part: ``validation``, named ``<space>/<task>``, or ``test``, named ``<space>/<task>@test``.
 
         Raises:
-            TableError: If no training had a finite loss.
+            TableError: If no training had a finite loss, or there is no such part.
         """
+        require_one_of("part", part, ("validation", "test"), error=TableError)
         values = self.scores[:, -1] if part == "validation" else self.test
         finite = np.flatnonzero(np.isfinite(values))
         if not finite.size:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -55,5 +57,5 @@ def split_by_class(task: TableTask, num_first: int, rng: Generator) -> tuple[Ind
 
 
 def _check(task: TableTask, num_first: int) -> None:
-    if not 0 <= num_first <= len(task):
+    if not isinstance(num_first, Integral) or isinstance(num_first, bool) or not 0 <= num_first <= len(task):
         raise TableError(f"Cannot take {num_first} architectures of {task.name}: it has {len(task)}.")

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
+from mpnas_ray.checks import require_count, require_seed
 from mpnas_ray.errors import TableError
 from mpnas_ray.spaces import KINDS, Architectures, SearchSpace
 from mpnas_ray.spaces.mixed import Mixed
@@ -34,8 +35,10 @@ def draw_stratified(space: SearchSpace, num_archs: int, seed: int = 0) -> Archit
         seed: Of the draw.
 
     Raises:
-        TableError: If the space has not so many.
+        TableError: If the space has not so many, or a number is no whole one of at least 0.
     """
+    require_count("num_archs", num_archs, 0, error=TableError)
+    require_seed("seed", seed, error=TableError)
     rng = np.random.default_rng(seed)
     families: Counter[int] = Counter()
     strata: Counter[tuple[int, int]] = Counter()

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from mpnas_ray.checks import make_plain, require_count
 from mpnas_ray.errors import TaskError
 from mpnas_ray.spaces import KINDS, OPERATIONS, Architectures
 from trainables.networks.cell import Cell
-from trainables.networks.network import build_network
+from trainables.networks.network import build_network, get_macro
 from trainables.networks.operations import build_operation
+from trainables.networks.shapes import checked_shape
 
 __all__ = ["NetworkSizes", "SizeLimits"]
 
@@ -32,12 +34,21 @@ _EMPTY_CELL = "nasbench201:|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
 @dataclass(frozen=True)
 class NetworkSizes:
-    """Parameters and multiply-adds of the networks for one kind of data; arguments as of `build_network`."""
+    """Parameters and multiply-adds of the networks for one kind of data; arguments as of `build_network`.
+
+    Raises:
+        TaskError: If there is no such preset, or a number is not a whole one of at least 1.
+    """
 
     input_shape: tuple[int, ...]
     num_outputs: int
     dense: bool = False
     preset: str = "paper"
+
+    def __post_init__(self) -> None:
+        shape = checked_shape(self.input_shape, self.num_outputs, self.dense)
+        object.__setattr__(self, "input_shape", shape)  # a list could not be a key
+        get_macro(self.preset)
 
     def parameters(self, archs: Architectures) -> NDArray[np.int64]:
         """Trainable parameters of each network, ``[N]``: those of operations that no path reaches too."""
@@ -73,6 +84,7 @@ class NetworkSizes:
         its gradient or what the libraries work with: on the CPU the most that trainings took was 1.4 to 2.0 times what
         is kept, over twelve networks of `mixed` in 1-D and 2-D. The data, and the libraries, are not counted.
         """
+        require_count("batch_size", batch_size, error=TaskError)
         return 4 * (4 * self.parameters(archs) + 2 * batch_size * self.activations(archs))
 
 
@@ -84,6 +96,9 @@ class SizeLimits:
         sizes: How the networks are counted.
         max_parameters: Most trainable parameters; any number if None.
         max_flops: Most multiply-adds of one input (`NetworkSizes.flops`); any number if None.
+
+    Raises:
+        TaskError: If a limit is not a whole number of at least 1.
     """
 
     sizes: NetworkSizes
@@ -91,9 +106,10 @@ class SizeLimits:
     max_flops: int | None = None
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name, limit in (("max_parameters", self.max_parameters), ("max_flops", self.max_flops)):
-            if limit is not None and limit < 1:
-                raise TaskError(f"{name} must be at least 1, not {limit}.")
+            if limit is not None:
+                require_count(name, limit, error=TaskError)
 
     def __call__(self, archs: Architectures) -> NDArray[np.bool_]:
         """Which of the architectures keep the limits, ``[N]``."""

@@ -7,14 +7,17 @@ appendix A). For points (classes) the residual blocks halve the resolution and t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
+from mpnas_ray.checks import make_plain, require_count
 from mpnas_ray.errors import TaskError
 from mpnas_ray.spaces import Architecture, parse_architecture
 from trainables.networks.cell import Cell
 from trainables.networks.operations import batch_norm, conv, relu_conv_norm
+from trainables.networks.shapes import checked_shape
 
 __all__ = ["PRESETS", "Macro", "build_network", "get_macro"]
 
@@ -24,14 +27,26 @@ class Macro:
     """Sizes of the network around a cell.
 
     Attributes:
-        cells_per_stack: Number of cells in each of the stacks.
-        channels: Width of each stack.
+        cells_per_stack: Number of cells in each of the stacks, at least 1.
+        channels: Width of each stack, of which there is at least one.
         min_side: A residual block halves the resolution only if every side keeps at least this many positions.
+
+    Raises:
+        TaskError: If one of these is not a whole number of at least 1.
     """
 
     cells_per_stack: int = 5
     channels: tuple[int, ...] = (16, 32, 64)
     min_side: int = 1
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        require_count("cells_per_stack", self.cells_per_stack, error=TaskError)
+        if not isinstance(self.channels, tuple) or not self.channels:
+            raise TaskError(f"channels must be a tuple with the width of each stack, not {self.channels!r}.")
+        for width in self.channels:
+            require_count("Each of channels", width, error=TaskError)
+        require_count("min_side", self.min_side, error=TaskError)
 
 
 PRESETS: dict[str, Macro] = {
@@ -78,16 +93,19 @@ def build_network(
     Returns:
         A module ``[batch, *input_shape] -> [batch, num_outputs]``, or ``[batch, num_outputs, *positions]`` if
         ``dense``.
+
+    Raises:
+        TaskError: If there is no such preset, or a number is not a whole one of at least 1.
+        SearchSpaceError: If there is no such architecture.
     """
-    if len(input_shape) not in (2, 3) or min(input_shape) < 1:
-        raise TaskError(f"input_shape is (channels, length) or (channels, height, width), not {tuple(input_shape)}.")
+    shape = checked_shape(input_shape, num_outputs, dense)
     macro = get_macro(preset)
     if cells_per_stack is not None:
         macro = replace(macro, cells_per_stack=cells_per_stack)
     if channels is not None:
-        macro = replace(macro, channels=tuple(channels))
+        macro = replace(macro, channels=tuple(channels) if isinstance(channels, Sequence) else channels)
     parsed = arch if isinstance(arch, Architecture) else parse_architecture(arch)
-    return _CellNetwork(parsed, input_shape, num_outputs, dense, macro)
+    return _CellNetwork(parsed, shape, num_outputs, dense, macro)
 
 
 class _CellNetwork(nn.Module):

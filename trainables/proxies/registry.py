@@ -11,13 +11,14 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mpnas_ray.checks import require_bool, require_callable, require_one_of, require_text
 from mpnas_ray.errors import TaskError
 from mpnas_ray.spaces import Architectures
 from trainables.networks.limits import NetworkSizes
@@ -57,6 +58,9 @@ class Proxy:
         sign: 1 if high published values are good, -1 if low ones: scores are the value times this.
         counted: Gives the same values for many architectures at once without building any, where that can be done.
         thin: Defined on networks one channel wide and many tiny inputs, which `score_archs` provides.
+
+    Raises:
+        TaskError: If one of these cannot be what it is said to be.
     """
 
     name: str
@@ -66,6 +70,14 @@ class Proxy:
     sign: Literal[1, -1] = 1
     counted: Callable[[NetworkSizes, Architectures], NDArray[np.int64]] | None = None
     thin: bool = False
+
+    def __post_init__(self) -> None:
+        require_text("The name of a proxy", self.name, error=TaskError)
+        require_callable("function", self.function, "network, batch, loss -> float", error=TaskError)
+        require_one_of("needs", self.needs, get_args(Needs), error=TaskError)
+        if self.sign not in (1, -1):
+            raise TaskError(f"sign must be 1, if high values are good, or -1, not {self.sign!r}.")
+        require_bool("thin", self.thin, error=TaskError)
 
     def check(self, batch: Batch) -> None:
         """Refuse a batch that the proxy is not defined on.

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mpnas_ray.checks import make_plain, require_bool, require_count, require_one_of, require_seed
 from mpnas_ray.errors import TaskError
 from mpnas_ray.spaces import Architectures
 from trainables.networks.limits import NetworkSizes
 from trainables.networks.network import build_network, get_macro
+from trainables.networks.shapes import checked_shape
 from trainables.proxies.registry import Batch, Loss, Proxy
 from trainables.tasks.losses import cross_entropy
 from trainables.tasks.task import Task
@@ -33,7 +35,7 @@ class ProxySettings:
 
     Attributes:
         preset: Sizes of the networks.
-        batch_size: Samples of the one batch, at least 2.
+        batch_size: Samples of the one batch, at least 2, since proxies compare them.
         seed: Of weights, batch and whatever else is drawn.
         inputs: ``task``: samples of the training part. ``random``: standard normal numbers in their place, with the
             targets of those samples.
@@ -48,11 +50,11 @@ class ProxySettings:
     inputs: Inputs = "task"
 
     def __post_init__(self) -> None:
+        make_plain(self)
         get_macro(self.preset)
-        if self.batch_size < 2:
-            raise TaskError(f"Proxies compare samples: batch_size must be at least 2, not {self.batch_size}.")
-        if self.inputs not in ("task", "random"):
-            raise TaskError(f"inputs is 'task' or 'random', not {self.inputs!r}.")
+        require_count("batch_size", self.batch_size, 2, error=TaskError)
+        require_seed("seed", self.seed, error=TaskError)
+        require_one_of("inputs", self.inputs, get_args(Inputs), error=TaskError)
 
     def __str__(self) -> str:
         return f"preset {self.preset}, batch size {self.batch_size}, seed {self.seed}, inputs {self.inputs}, train mode"
@@ -73,6 +75,10 @@ class Probe:
     loss: Loss
     num_outputs: int
     dense: bool = False
+
+    def __post_init__(self) -> None:
+        require_count("num_outputs", self.num_outputs, error=TaskError)
+        require_bool("dense", self.dense, error=TaskError)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -103,7 +109,17 @@ def task_probe(task: Task, data: PreparedData, settings: ProxySettings) -> Probe
 def random_probe(input_shape: Sequence[int], num_classes: int, settings: ProxySettings) -> Probe:
     """Standard normal inputs and uniform classes: for tables whose data set is not at hand (Mellor et al. 2021 found
     that scores change little by it).
+
+    Args:
+        input_shape: ``(channels, length)`` or ``(channels, height, width)``.
+        num_classes: At least 1.
+        settings: Of the proxies.
+
+    Raises:
+        TaskError: If a number is not a whole one of at least 1.
     """
+    require_count("num_classes", num_classes, error=TaskError)
+    checked_shape(input_shape, num_classes, dense=False)
     generator = torch.Generator().manual_seed(settings.seed)
     inputs = torch.randn(settings.batch_size, *input_shape, generator=generator)
     targets = torch.randint(num_classes, (settings.batch_size,), generator=generator)

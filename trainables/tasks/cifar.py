@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mpnas_ray.checks import require_count, require_number
 from mpnas_ray.errors import TaskError
 from trainables.tasks.files import DataFile
 from trainables.tasks.formats import load_plain_pickle
@@ -45,11 +46,20 @@ class AlterImages:
         padding: Largest shift, in pixels; what comes in from outside is black.
         cutout: Side of the square that is set to the mean, its centre anywhere in the image.
         black: Encoded value of a black pixel, of each channel.
+
+    Raises:
+        TaskError: If a size is not a whole number of at least 0, or a value is not a number.
     """
 
     padding: int
     cutout: int
     black: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        require_count("padding", self.padding, 0, error=TaskError)
+        require_count("cutout", self.cutout, 0, error=TaskError)
+        for value in self.black:
+            require_number("Each of black", value, error=TaskError)
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Altered copies of ``images [N, channels, height, width]``; the generator is on the CPU."""

@@ -18,6 +18,7 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from mpnas_ray.checks import require_count, require_number, require_seed
 from mpnas_ray.errors import TaskError
 from trainables.tasks.cache import cached_arrays
 from trainables.tasks.losses import relative_l2
@@ -36,7 +37,14 @@ def sample_permeability(
 
     A Karhunen-Loeve expansion in cosines: independent normal coefficients with deviation
     ``tau^(alpha-1) (pi^2 (k1^2 + k2^2) + tau^2)^(-alpha/2)``, the constant mode left out.
+
+    Raises:
+        TaskError: If there is less than no field or one grid point, or alpha or tau is not above 0.
     """
+    require_count("n", n, 0, error=TaskError)
+    require_count("resolution", resolution, error=TaskError)
+    require_number("alpha", alpha, above=0, error=TaskError)
+    require_number("tau", tau, above=0, error=TaskError)
     from scipy.fft import idctn  # a quarter of a second to import, which every process would
 
     k = np.arange(resolution)
@@ -52,7 +60,15 @@ def solve_darcy(permeability: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Five-point scheme, the coefficient of an edge being the mean of its two nodes; error of second order in 1/s where
     the permeability is smooth.
+
+    Raises:
+        TaskError: If the fields are of another shape, or hold something else than finite numbers above 0.
     """
+    shape = permeability.shape
+    if len(shape) != 3 or shape[1] != shape[2] or shape[1] < 3:
+        raise TaskError(f"permeability must be fields [n, s, s] with s at least 3, not {list(shape)}.")
+    if not (np.isfinite(permeability) & (permeability > 0)).all():
+        raise TaskError("permeability must be finite and above 0 everywhere.")
     from scipy.sparse import csc_array
     from scipy.sparse.linalg import splu
 
@@ -125,13 +141,19 @@ def darcy_task(
     Args:
         name: Name of the task.
         resolution: Grid points a side, boundary included, at least 5.
-        num_train: Samples to train on.
-        num_validation: Samples to choose architectures on.
-        num_test: Samples of the final score.
+        num_train: Samples to train on, at least 2.
+        num_validation: Samples to choose architectures on, at least 1.
+        num_test: Samples of the final score, at least 1.
         seed: Of the fields.
+
+    Raises:
+        TaskError: If a number is less, or is not a whole one.
     """
-    if resolution < 5 or min(num_train, num_validation, num_test) < 1:
-        raise TaskError("Darcy flow needs a resolution of at least 5 and at least one sample in each part.")
+    require_count("resolution", resolution, 5, error=TaskError)
+    require_count("num_train", num_train, 2, error=TaskError)
+    require_count("num_validation", num_validation, error=TaskError)
+    require_count("num_test", num_test, error=TaskError)
+    require_seed("seed", seed, error=TaskError)
     return Task(
         name,
         partial(_load, resolution, (num_train, num_validation, num_test), seed),

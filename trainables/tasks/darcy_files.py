@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mpnas_ray.checks import require_count
 from mpnas_ray.errors import TaskError
 from trainables.tasks.files import CarriedFile, DataFile
 from trainables.tasks.formats import MatlabFile
@@ -46,7 +47,13 @@ def load_darcy421(
         num_train: The first samples of the first file.
         num_validation: Those after them.
         num_test: The first samples of the second file.
+
+    Raises:
+        TaskError: If a file is missing or holds something else, or a number is not a whole one of at least 1.
     """
+    counts = {"step": step, "num_train": num_train, "num_validation": num_validation, "num_test": num_test}
+    for name, count in counts.items():
+        require_count(name, count, error=TaskError)
     inputs, targets = _read(_TRAIN, data_dir, step, num_train + num_validation)
     test_inputs, test_targets = _read(_TEST, data_dir, step, num_test)
     return TaskData(

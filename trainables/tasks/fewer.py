@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mpnas_ray.checks import require_count
 from mpnas_ray.errors import TaskError
 from trainables.tasks.task import Split, Task, TaskData
 
@@ -24,10 +25,9 @@ def with_fewer_samples(task: Task, num_train: int) -> Task:
     Classes keep their shares, to the nearest sample, and each keeps at least one while there are enough samples for it.
 
     Raises:
-        TaskError: If there are fewer than 2.
+        TaskError: If there are fewer than 2, or it is not a whole number.
     """
-    if num_train < 2:
-        raise TaskError(f"Training needs at least 2 samples, not {num_train}.")
+    require_count("num_train", num_train, 2, error=TaskError)
     recipe = replace(task.recipe, batch_size=min(task.recipe.batch_size, num_train))
     return replace(task, load=partial(_load_fewer, task.load, num_train), recipe=recipe)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from mpnas_ray.checks import require_number
+from mpnas_ray.errors import TaskError
 
 __all__ = ["FocalLoss", "RelativeLp", "cross_entropy", "relative_l2"]
 
@@ -25,11 +29,18 @@ class FocalLoss:
     Attributes:
         gamma: At least 0; at 0 the loss is cross-entropy, alpha times. DASH trains NinaPro with gamma 0 and alpha 1,
             NAS-Bench-360's expert model for NinaPro with 3 and 6.
-        alpha: Factor of the whole.
+        alpha: Factor of the whole, above 0.
+
+    Raises:
+        TaskError: If one is out of its range.
     """
 
     gamma: float
     alpha: float
+
+    def __post_init__(self) -> None:
+        require_number("gamma", self.gamma, at_least=0, error=TaskError)
+        require_number("alpha", self.alpha, above=0, error=TaskError)
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over a batch, outputs ``[N, classes]``, targets ``[N]``."""
@@ -39,9 +50,20 @@ class FocalLoss:
 
 @dataclass(frozen=True)
 class RelativeLp:
-    """Mean over samples of ``|output - target| / |target|``, p-norms over all but the first axis (Li et al. 2021)."""
+    """Mean over samples of ``|output - target| / |target|``, p-norms over all but the first axis (Li et al. 2021).
+
+    Attributes:
+        p: At least 1; infinity for the largest absolute value.
+
+    Raises:
+        TaskError: If it is less.
+    """
 
     p: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.p != math.inf:
+            require_number("p", self.p, at_least=1, error=TaskError)
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over a batch, both ``[N, ...]``."""

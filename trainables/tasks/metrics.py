@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from mpnas_ray.checks import require_bool, require_callable, require_one_of, require_text
 from mpnas_ray.errors import TaskError
 from trainables.tasks.losses import relative_l2
 
@@ -24,12 +25,21 @@ class Metric:
         mode: Whether higher (``max``) or lower (``min``) is better.
         function: ``(outputs, targets) -> float``, both of a whole part; if ``grouped``, also the groups of the samples.
         grouped: Whether samples that belong together are judged together, as the windows of one record.
+
+    Raises:
+        TaskError: If there is no such mode, or one of the others cannot be what it is said to be.
     """
 
     name: str
     mode: Literal["min", "max"]
     function: Callable[..., float]
     grouped: bool = False
+
+    def __post_init__(self) -> None:
+        require_text("The name of a metric", self.name, error=TaskError)
+        require_one_of("mode", self.mode, ("min", "max"), error=TaskError)
+        require_callable("function", self.function, "outputs, targets -> float", error=TaskError)
+        require_bool("grouped", self.grouped, error=TaskError)
 
     def __call__(self, outputs: Tensor, targets: Tensor, groups: Tensor | None = None) -> float:
         """The score of a whole part.

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mpnas_ray.checks import require_count
 from mpnas_ray.errors import TaskError
 from trainables.tasks.files import DataFile
 from trainables.tasks.formats import load_npy
@@ -32,7 +33,11 @@ def load_satellite(data_dir: Path | None, num_validation: int = 100_000) -> Task
     Args:
         data_dir: The user's folder.
         num_validation: The last series of the training file, 900,000 in all, that are held out.
+
+    Raises:
+        TaskError: If a file is missing or holds something else, or there is no such number of series.
     """
+    require_count("num_validation", num_validation, error=TaskError)
     return hold_out_last(_read(_TRAIN, data_dir), _read(_TEST, data_dir), num_validation)
 
 

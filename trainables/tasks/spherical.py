@@ -17,6 +17,7 @@ import torch
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from mpnas_ray.checks import require_count, require_seed
 from mpnas_ray.errors import TaskError
 from trainables.tasks.cache import cached_arrays
 from trainables.tasks.digits import load_digit_parts
@@ -142,12 +143,16 @@ def spherical_digits_task(
 
     Args:
         name: Name of the task.
-        bandwidth: Half the number of grid points a side; 30 is that of Cohen et al. and of `spherical`.
+        bandwidth: Half the number of grid points a side, at least 2; 30 is that of Cohen et al. and of `spherical`.
         rotations: Of each training image, at least 1; validation and test images have one each.
         seed: Of the rotations.
+
+    Raises:
+        TaskError: If a number is less, or is not a whole one.
     """
-    if bandwidth < 2 or rotations < 1:
-        raise TaskError("Spherical digits need a bandwidth of at least 2 and at least one rotation.")
+    require_count("bandwidth", bandwidth, 2, error=TaskError)
+    require_count("rotations", rotations, error=TaskError)
+    require_seed("seed", seed, error=TaskError)
     side = 2 * bandwidth
     return Task(
         name,

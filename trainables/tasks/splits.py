@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from mpnas_ray.checks import require_count, require_number
 from mpnas_ray.errors import TaskError
 from trainables.tasks.task import Split, TaskData
 
@@ -18,8 +19,9 @@ def hold_out_last(train: Split, test: Split, num_validation: int) -> TaskData:
     """Validation is the last ``num_validation`` samples of what was published for training.
 
     Raises:
-        TaskError: If there are no more samples than that.
+        TaskError: If there are no more samples than that, or it is not a whole number of at least 1.
     """
+    require_count("num_validation", num_validation, error=TaskError)
     if num_validation >= len(train):
         raise TaskError(
             f"{len(train)} training samples are too few to hold {num_validation} out for validation: the file is not "
@@ -39,11 +41,17 @@ def stratified_parts(inputs: ArrayLike, labels: ArrayLike, shares: Sequence[floa
     Args:
         inputs: ``[N, ...]``; repeated samples are told by it.
         labels: ``[N]`` classes; a repeated sample counts as of the class of its first occurrence.
-        shares: Of the parts after the first, which gets the rest.
+        shares: Of the parts after the first, which gets the rest; each above 0, together less than 1.
 
     Returns:
         Sorted rows, a part each.
+
+    Raises:
+        TaskError: If there are no such shares.
     """
+    for share in shares:
+        require_number("Each of shares", share, above=0, below=1, error=TaskError)
+    require_number("The sum of shares", sum(shares), below=1, error=TaskError)
     rows, labels = np.asarray(inputs), np.asarray(labels)
     _, first, member = np.unique(rows.reshape(len(rows), -1), axis=0, return_index=True, return_inverse=True)
     sample = first[member.ravel()]  # of each row, where the same values first occur

@@ -16,66 +16,66 @@ my_module:TASK``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from mpnas_ray.checks import (
+    make_plain,
+    require_bool,
+    require_callable,
+    require_count,
+    require_instance,
+    require_number,
+    require_one_of,
+    require_text,
+)
 from mpnas_ray.errors import TaskError
+from trainables.tasks.data import Split, TaskData, checked_data
 from trainables.tasks.files import CarriedFile, DataFile
 from trainables.tasks.metrics import Metric
 
 __all__ = ["FixedScaling", "Recipe", "Split", "Task", "TaskData", "get_task", "register_task", "task_names"]
 
 Scaling = Literal["none", "channel", "position"]
+Optimizer = Literal["adamw", "sgd"]
+Schedule = Literal["one-cycle", "steps"]
 
 
 @dataclass(frozen=True)
 class FixedScaling:
-    """Published means and deviations of the channels, in place of those of the training part."""
+    """Published means and deviations of the channels, in place of those of the training part.
+
+    Attributes:
+        mean: Of each channel.
+        deviation: Of each channel, above 0.
+
+    Raises:
+        TaskError: If numbers are missing, or cannot be means and deviations.
+    """
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.mean) == len(self.deviation) > 0:
+            raise TaskError(
+                f"A FixedScaling has a mean and a deviation for each channel, not {len(self.mean)} and "
+                f"{len(self.deviation)}."
+            )
+        for mean, deviation in zip(self.mean, self.deviation, strict=True):
+            require_number("FixedScaling.mean", mean, error=TaskError)
+            require_number("FixedScaling.deviation", deviation, above=0, error=TaskError)
 
     def tensors(self, num_axes: int) -> tuple[Tensor, Tensor]:
         """Mean and deviation, ``[channels, 1, ...]``, for inputs of ``num_axes`` axes besides the channels."""
         shape = (-1, *[1] * num_axes)
         return torch.tensor(self.mean).view(shape), torch.tensor(self.deviation).view(shape)
-
-
-@dataclass(frozen=True)
-class Split:
-    """One part of a data set.
-
-    Attributes:
-        inputs: float32 ``[N, channels, length]`` or ``[N, channels, height, width]``, as measured; scaling is the
-            task's.
-        targets: int64 classes ``[N]``, or float32 fields ``[N, outputs, *positions]``.
-        groups: int64 ``[N]``, which samples belong together (the windows of one record), for metrics that judge them
-            together.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    groups: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-
-@dataclass(frozen=True)
-class TaskData:
-    """The three disjoint parts: weights are fitted on ``train``, architectures chosen on ``validation``; ``test`` is
-    scored once.
-    """
-
-    train: Split
-    validation: Split
-    test: Split
 
 
 @dataclass(frozen=True)
@@ -85,30 +85,53 @@ class Recipe:
     The defaults were measured on the small tasks: SGD was never competitive at this length.
 
     Attributes:
-        epochs: Length; schedules are stretched to it.
-        batch_size: Samples a step.
-        learning_rate: Peak of the one-cycle schedule, start of the one with steps.
-        weight_decay: Of all parameters; decoupled under AdamW, added to the gradient under SGD.
+        epochs: Length; schedules are stretched to it. At least 1.
+        batch_size: Samples a step, at least 2, which batch norm needs.
+        learning_rate: Peak of the one-cycle schedule, start of the one with steps; above 0.
+        weight_decay: Of all parameters; decoupled under AdamW, added to the gradient under SGD. At least 0.
         optimizer: ``adamw``, or ``sgd`` with Nesterov's momentum.
-        momentum: Of SGD.
+        momentum: Of SGD, from 0 to below 1.
         schedule: ``one-cycle``, stepped each batch, or ``steps``, each epoch.
-        milestones: Of ``steps``: the shares of all epochs after which the learning rate falls.
-        decay: Of ``steps``: what the learning rate is multiplied by there.
-        clip_norm: Gradients longer than this, all parameters together, are shortened to it.
+        milestones: Of ``steps``: the shares of all epochs, 0 to 1, after which the learning rate falls.
+        decay: Of ``steps``: what the learning rate is multiplied by there, above 0 and at most 1.
+        clip_norm: Gradients longer than this, all parameters together, are shortened to it; None for no limit.
         summed_loss: Multiply the loss by the size of the batch, since the published rate belongs to a sum.
+
+    Raises:
+        TaskError: If one is out of its range, or no optimiser or schedule has that name.
     """
 
     epochs: int = 15
     batch_size: int = 20
     learning_rate: float = 1e-2
     weight_decay: float = 1e-4
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Optimizer = "adamw"
     momentum: float = 0.9
-    schedule: Literal["one-cycle", "steps"] = "one-cycle"
+    schedule: Schedule = "one-cycle"
     milestones: tuple[float, ...] = ()
     decay: float = 0.2
     clip_norm: float | None = None
     summed_loss: bool = False
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        require_count("epochs", self.epochs, error=TaskError)
+        require_count("batch_size", self.batch_size, error=TaskError)
+        if self.batch_size == 1:
+            raise TaskError("batch_size must be at least 2, not 1: batch norm needs batches of at least 2 samples.")
+        require_number("learning_rate", self.learning_rate, above=0, error=TaskError)
+        require_number("weight_decay", self.weight_decay, at_least=0, error=TaskError)
+        require_one_of("optimizer", self.optimizer, get_args(Optimizer), error=TaskError)
+        require_number("momentum", self.momentum, at_least=0, below=1, error=TaskError)
+        require_one_of("schedule", self.schedule, get_args(Schedule), error=TaskError)
+        if isinstance(self.milestones, str) or not isinstance(self.milestones, Sequence):
+            raise TaskError(f"milestones must be shares of all epochs, such as (0.3, 0.6), not {self.milestones!r}.")
+        for share in self.milestones:
+            require_number("Each of milestones", share, at_least=0, at_most=1, error=TaskError)
+        require_number("decay", self.decay, above=0, at_most=1, error=TaskError)
+        if self.clip_norm is not None:
+            require_number("clip_norm", self.clip_norm, above=0, error=TaskError)
+        require_bool("summed_loss", self.summed_loss, error=TaskError)
 
 
 @dataclass(frozen=True)
@@ -135,6 +158,9 @@ class Task:
         source: Where the data come from, and their licence.
         family: What tasks on data of one kind have in common; who holds one out learns from none of them. The name if
             empty.
+
+    Raises:
+        TaskError: If one of these cannot be what it is said to be here.
     """
 
     name: str
@@ -154,6 +180,28 @@ class Task:
     source: str = ""
     family: str = ""
 
+    def __post_init__(self) -> None:
+        make_plain(self)
+        require_text("The name of a task", self.name, error=TaskError)
+        require_callable("load", self.load, "data_dir -> TaskData", error=TaskError)
+        require_count("num_outputs", self.num_outputs, error=TaskError)
+        require_callable("loss", self.loss, "outputs, targets -> scalar", error=TaskError)
+        require_instance("metric", self.metric, Metric, error=TaskError)
+        require_instance("recipe", self.recipe, Recipe, error=TaskError)
+        require_bool("dense", self.dense, error=TaskError)
+        if not isinstance(self.input_scaling, FixedScaling):
+            require_one_of("input_scaling", self.input_scaling, get_args(Scaling), error=TaskError)
+        require_one_of("target_scaling", self.target_scaling, get_args(Scaling), error=TaskError)
+        require_bool("coordinates", self.coordinates, error=TaskError)
+        if self.augment is not None:
+            require_callable("augment", self.augment, "inputs, generator -> inputs", error=TaskError)
+        for file in self.files:
+            if not isinstance(file, DataFile | CarriedFile):
+                raise TaskError(f"files must be DataFiles and CarriedFiles, not {file!r}.")
+        for name in ("protocol", "description", "source", "family"):
+            if not isinstance(getattr(self, name), str):
+                raise TaskError(f"{name} must be a text, not {getattr(self, name)!r}.")
+
     @property
     def metric_key(self) -> str:
         """Name of the validation score in a trial's results."""
@@ -168,37 +216,19 @@ class Task:
         """`load`, refusing data that no network could be trained on.
 
         Raises:
-            TaskError: Naming the part and what is wrong with it.
+            TaskError: Naming the part, what was found in it and what was expected (`trainables.tasks.data`).
         """
         data = self.load(data_dir)
-        shape = data.train.inputs.shape[1:]
-        for part in ("train", "validation", "test"):
-            split: Split = getattr(data, part)
-            problem = self._problem(split, shape)
-            if problem:
-                raise TaskError(f"Task {self.name}: the {part} part {problem}.")
-        if not self.dense and data.train.targets.dtype == torch.int64:
-            counts = torch.bincount(data.train.targets, minlength=self.num_outputs)
-            if absent := (counts == 0).nonzero().flatten().tolist():
-                raise TaskError(f"Task {self.name}: the train part holds no sample of class {absent[0]}.")
-        return data
-
-    def _problem(self, split: Split, shape: torch.Size) -> str | None:
-        inputs, targets = split.inputs, split.targets
-        if len(inputs) == 0 or len(inputs) != len(targets):
-            return f"has {len(inputs)} inputs and {len(targets)} targets"
-        if inputs.dtype != torch.float32 or inputs.ndim not in (3, 4) or inputs.shape[1:] != shape:
-            wanted = "float32 of shape [N, channels, length] or [N, channels, height, width], alike in all parts"
-            return f"has inputs {inputs.dtype} {list(inputs.shape)}; they must be {wanted}"
-        if not torch.isfinite(inputs).all() or not torch.isfinite(targets).all():
-            return "holds NaN or infinite values"
-        if self.dense and targets.shape[1:] != (self.num_outputs, *shape[1:]):
-            return f"has targets {list(targets.shape)}; dense ones are [N, {self.num_outputs}, *positions of the input]"
-        if not self.dense and targets.dtype == torch.int64:
-            low, high = int(targets.min()), int(targets.max())
-            if low < 0 or high >= self.num_outputs:
-                return f"has labels from {low} to {high}, outside 0 ... {self.num_outputs - 1}"
-        return None
+        return checked_data(
+            data,
+            self.name,
+            num_outputs=self.num_outputs,
+            dense=self.dense,
+            loss=self.loss,
+            metric=self.metric,
+            num_scaled=len(self.input_scaling.mean) if isinstance(self.input_scaling, FixedScaling) else None,
+            scaled_targets=self.target_scaling != "none",
+        )
 
 
 _TASKS: dict[str, Task] = {}

@@ -35,12 +35,12 @@ def test_plain_values_and_back() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"algorithm": "reptile"}, "algorithm is 'reptile'"),
-        ({"normalization": "log"}, "normalization is 'log'"),
-        ({"inner_steps": 0}, "inner_steps is 0"),
-        ({"num_support": 1}, "num_support is 1"),
-        ({"adapt_rate": 0.1}, "at most inner_rate"),
-        ({"validation_fraction": 1.0}, "between 0 and 1"),
+        ({"algorithm": "reptile"}, "algorithm must be one of boil, maml, anil and pretrain, not 'reptile'"),
+        ({"normalization": "log"}, "normalization must be one of zscore and rank, not 'log'"),
+        ({"inner_steps": 0}, "inner_steps must be at least 1, not 0"),
+        ({"num_support": 1}, "num_support must be from 2 to 20000, not 1"),
+        ({"adapt_rate": 0.1}, "adapt_rate must be above 0 and at most 0.035, not 0.1"),
+        ({"validation_fraction": 1.0}, "validation_fraction must be above 0 and below 1, not 1.0"),
     ],
 )
 def test_settings_out_of_range_are_refused(setting: dict[str, Any], message: str) -> None:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mpnas_ray.checks import require_count, require_number
 from mpnas_ray.errors import TaskError
 from trainables.networks.baselines.resnet1d import resnet_1d
 from trainables.networks.baselines.wide_resnet import wide_resnet
@@ -39,7 +40,9 @@ class Candidate:
     dilation: int
 
     def __post_init__(self) -> None:
-        if self.kernel < 1 or self.kernel % 2 == 0 or self.dilation < 1:
+        require_count("kernel", self.kernel, error=TaskError)
+        require_count("dilation", self.dilation, error=TaskError)
+        if self.kernel % 2 == 0:
             raise TaskError(f"A convolution has an odd kernel size and a dilation of at least 1, not {self}.")
 
     def __str__(self) -> str:
@@ -83,6 +86,9 @@ class MixedConvolution(nn.Module):
             scale: The gradient of the logits has length ``1 / scale`` before that.
         """
         super().__init__()
+        require_number("scale", scale, above=0, error=TaskError)
+        if not 0 < len(candidates) == len(sizes):
+            raise TaskError(f"A mixture has a size for each candidate, not {len(sizes)} for {len(candidates)}.")
         inner, outer = convolution.in_channels, convolution.out_channels
         self.candidates = tuple(candidates)
         self.depthwise = inner == outer

@@ -15,6 +15,7 @@ from trainables.networks.baselines.fno import fno_2d
 from trainables.networks.baselines.resnet1d import resnet_1d
 from trainables.networks.baselines.resnext1d import resnext_1d
 from trainables.networks.baselines.wide_resnet import wide_resnet
+from trainables.networks.shapes import checked_shape
 
 __all__ = ["Builder", "baseline_names", "build_baseline", "is_baseline"]
 
@@ -66,10 +67,7 @@ def build_baseline(name: str, input_shape: tuple[int, ...], num_outputs: int, de
     Raises:
         TaskError: If there is no such network, or if it cannot take such data.
     """
-    input_shape = tuple(input_shape)
-    if len(input_shape) not in (2, 3) or min(input_shape) < 1:
-        raise TaskError(f"input_shape is (channels, length) or (channels, height, width), not {input_shape}.")
-    return _builder(name)(input_shape, num_outputs, dense)
+    return _builder(name)(checked_shape(input_shape, num_outputs, dense), num_outputs, dense)
 
 
 def _builder(name: str) -> Builder:

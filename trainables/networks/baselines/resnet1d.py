@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mpnas_ray.checks import require_count
+from mpnas_ray.errors import TaskError
 from trainables.networks.baselines.layers import SameConv1d, head, require
 
 __all__ = ["resnet_1d"]
@@ -22,8 +24,9 @@ def resnet_1d(input_shape: tuple[int, ...], num_outputs: int, dense: bool = Fals
         channels: Of the first block; the others have twice as many.
 
     Raises:
-        TaskError: If inputs have two axes.
+        TaskError: If inputs have two axes, or there is not at least one channel.
     """
+    require_count("channels", channels, error=TaskError)
     require(len(input_shape) == 2, "resnet-1d", "series, (channels, length)", input_shape, dense)
     return nn.Sequential(
         _Block(input_shape[0], channels),

@@ -7,6 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from mpnas_ray.checks import require_bool, require_count
+from mpnas_ray.errors import TaskError
 from trainables.networks.baselines.layers import head
 from trainables.networks.operations import batch_norm, conv
 
@@ -30,7 +32,12 @@ def wide_resnet(
         widening: 4 in the published protocol, 1 for small tasks and in the search of DASH.
         as_in_dash: The variant of Shen et al. (2022): convolutions with bias, of each block the second one strides, the
             last batch norm has momentum 0.9, weights are drawn by Xavier's rule with gain sqrt(2).
+
+    Raises:
+        TaskError: If ``widening`` is not a whole number of at least 1.
     """
+    require_count("widening", widening, error=TaskError)
+    require_bool("as_in_dash", as_in_dash, error=TaskError)
     network = _WideResNet(input_shape, num_outputs, dense, widening, as_in_dash)
     for module in network.modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d):
