@@ -11,6 +11,7 @@ from cluster.comparison.presets import CIFAR_FAMILY, sources_of_space
 from mpnas_ray.checkpoints import load_checkpoint, refuse_if_seen
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.mixture import MixturePredictor
+from mpnas_ray.predictors import make_predictor
 from mpnas_ray.tables import TableTask, leaves_out
 from searchers import (
     ArchitectureSearcher,
@@ -20,6 +21,7 @@ from searchers import (
     MeanRankSearch,
     MPNASSearch,
     NearestTaskSearch,
+    PredictorSearch,
     RandomSearch,
     RegularizedEvolution,
     REINFORCESearch,
@@ -37,6 +39,7 @@ class Contestant:
         name: In tables and of ``--searcher``.
         searcher: Its class.
         arguments: What it is made with beside space, seed and ``twins=True``.
+        family: Name of the predictor that it is given, of `mpnas_ray.predictors.PREDICTORS`; None if it has its own.
         knows: Of other tasks of the space nothing, a predictor meta-learned from them, or their tables.
         far: Whether the sources leave out the whole CIFAR family; it then takes part on this family alone.
         seeded: Whether its seed changes anything; else one run is enough.
@@ -45,6 +48,7 @@ class Contestant:
     name: str
     searcher: Callable[..., ArchitectureSearcher]
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    family: str | None = None
     knows: Literal["nothing", "predictor", "tables"] = "nothing"
     far: bool = False
     seeded: bool = True
@@ -56,6 +60,8 @@ class Contestant:
 
 
 _MPNAS: dict[str, Any] = {"refit_every": 1}
+_PROCESS: dict[str, Any] = {"acquisition": "ei", "refit_every": 1, "num_random": 5}
+"""As `GaussianProcessSearch`, so that only the kernels differ."""
 
 CONTESTANTS: dict[str, Contestant] = {
     contestant.name: contestant
@@ -64,6 +70,8 @@ CONTESTANTS: dict[str, Contestant] = {
         Contestant("mpnas, far", MPNASSearch, _MPNAS, knows="predictor", far=True),
         Contestant("scratch", MPNASSearch, {"predictor": None}),
         Contestant("gp", GaussianProcessSearch),
+        Contestant("gp-wl", PredictorSearch, _PROCESS, "gp-wl"),
+        Contestant("gp-graf", PredictorSearch, _PROCESS, "gp-graf"),
         Contestant("bananas", BANANASSearch),
         Contestant("tpe", TPESearch),
         Contestant("evolution", RegularizedEvolution),
@@ -132,7 +140,9 @@ def make_searcher(
         PredictorError: If the checkpoint is missing, damaged, no mixture, or has seen the target.
     """
     arguments: dict[str, Any] = {**contestant.arguments, "seed": seed, "twins": True}
-    if contestant.knows == "tables":
+    if contestant.family is not None:
+        arguments["predictor"] = make_predictor(contestant.family, seed)
+    elif contestant.knows == "tables":
         arguments["sources"] = sources
     elif checkpoint is not None:
         predictor, card = load_checkpoint(checkpoint)

@@ -45,7 +45,12 @@ def looks() -> dict[str, Look]:
     """Ours strong and red, each rival in a colour of its own, far ones like the near ones but dashed."""
     names = list(dict.fromkeys(name.removesuffix(", far") for name in CONTESTANTS))
     rivals = [name for name in names if name != "mpnas"]
-    colours = [*(to_hex(colormaps["tab10"](index)) for index in (1, 0, 2, 4, 5, 6, 8, 7, 9)), "#000000"]
+    colours = [
+        *(to_hex(colormaps["tab10"](index)) for index in (1, 0, 2, 4, 5, 6, 8, 7, 9)),
+        "#000000",
+        "#0b6623",
+        "#00429d",
+    ]
     of_name = {"mpnas": _OURS, **dict(zip(rivals, cycle(colours), strict=False))}
     return {
         name: Look(

@@ -68,6 +68,11 @@ PREDICTORS: dict[str, Family] = {
             lambda seed: KernelProcessPredictor("weisfeiler-lehman", num_inducing=100, seed=seed),
             "the same with 100 inducing points (Titsias 2009)",
         ),
+        Family(
+            "gp-graf",
+            lambda seed: KernelProcessPredictor("graph-features"),
+            "Gaussian process on graph features (Kadlecova et al. 2024, GRAF)",
+        ),
         _regression("random-forest", "random forest (Breiman 2001)"),
         _regression("xgboost", "gradient boosting (Chen and Guestrin 2016)", "xgboost"),
         _regression("lightgbm", "gradient boosting (Ke et al. 2017), as in GBDT-NAS (Luo et al. 2020)", "lightgbm"),

@@ -1,4 +1,4 @@
-"""A Gaussian process with a kernel of paths, of Weisfeiler-Lehman labels or of choices: exact, or sparse for many
+"""A Gaussian process with a kernel of paths, Weisfeiler-Lehman labels or graph features: exact, or sparse for many
 points.
 
 Scores become normal scores, so that only their order counts. Their covariance is sum_b a_b k_b(x, y), the k_b being the
@@ -86,7 +86,8 @@ class KernelProcessPredictor:
             logarithms = _most_probable(kernel.base(rows[some], rows[some]), None, targets[some])
         else:
             kept = rows[inducing]
-            logarithms = _most_probable(kernel.base(kept, kept), kernel.base(kept, rows), targets)
+            to_all = kernel.base(kept, rows), kernel.diagonal(rows)
+            logarithms = _most_probable(kernel.base(kept, kept), to_all, targets)
         self._fitted = _Conditioned.of(kernel, support, targets, logarithms, inducing)
 
     def _inducing(self, rows: Rows) -> NDArray[np.intp] | None:
@@ -116,7 +117,8 @@ class KernelProcessPredictor:
             block = slice(start, start + _BLOCK)
             covariance = fitted.covariance(rows[block])
             mean[block] = solved @ covariance
-            variance[block] = fitted.weights.sum() - np.square(fitted.root @ covariance).sum(axis=0)
+            prior = (fitted.weights[:, None] * fitted.kernel.diagonal(rows[block])).sum(axis=0)
+            variance[block] = prior - np.square(fitted.root @ covariance).sum(axis=0)
         return mean, np.sqrt(np.maximum(variance, 0.0))
 
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
@@ -232,12 +234,13 @@ class _Conditioned:
         return np.tensordot(self.weights, self.kernel.base(self.kept, rows), axes=1)
 
 
-def _most_probable(own: Floats, to_all: Floats | None, targets: Floats) -> Floats:
+def _most_probable(own: Floats, to_all: tuple[Floats, Floats] | None, targets: Floats) -> Floats:
     """Logarithms ``[B + 1]`` of greatest posterior density, sought from the prior's medians.
 
     Args:
         own: Base kernels between the kept points, ``[B, m, m]``.
-        to_all: From them to all points, ``[B, m, n]``; None for an exact process.
+        to_all: From them to all points, ``[B, m, n]``, and of all points with themselves, ``[B, n]``; None for an
+            exact process.
         targets: ``[n]``.
     """
     from scipy.optimize import minimize
@@ -245,7 +248,7 @@ def _most_probable(own: Floats, to_all: Floats | None, targets: Floats) -> Float
     num_base = len(own)
     medians = torch.tensor([-math.log(num_base)] * num_base + [math.log(_NOISE)], dtype=torch.float64)
     kept, wanted = torch.from_numpy(own), torch.from_numpy(targets)
-    across = None if to_all is None else torch.from_numpy(to_all)
+    across = None if to_all is None else [torch.from_numpy(base) for base in to_all]
 
     def negative_log_density(point: Floats) -> tuple[float, Floats]:
         logarithms = torch.from_numpy(point).requires_grad_()
@@ -253,8 +256,8 @@ def _most_probable(own: Floats, to_all: Floats | None, targets: Floats) -> Float
         if across is None:
             evidence = log_evidence(torch.tensordot(weights, kept, 1), noise, wanted)
         else:
-            bound_of = torch.tensordot(weights, kept, 1), torch.tensordot(weights, across, 1)
-            evidence = evidence_bound(*bound_of, weights.sum(), noise, wanted)
+            bound_of = torch.tensordot(weights, kept, 1), torch.tensordot(weights, across[0], 1)
+            evidence = evidence_bound(*bound_of, (weights * across[1].mean(dim=1)).sum(), noise, wanted)
         value = 0.5 * ((logarithms - medians) / _DEVIATION).square().sum() - evidence
         (gradient,) = torch.autograd.grad(value, logarithms)
         return value.item(), gradient.numpy()
@@ -286,7 +289,7 @@ def evidence_bound(own: Tensor, to_all: Tensor, variance: Tensor, noise: Tensor,
     Args:
         own: Covariance of the inducing points, ``[m, m]``.
         to_all: Of the inducing points with all, ``[m, n]``.
-        variance: Of each point.
+        variance: Mean over all points.
         noise: s.
         targets: ``[n]``.
     """

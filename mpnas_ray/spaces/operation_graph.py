@@ -41,6 +41,16 @@ class OperationGraphs:
         _, _, live = _contract(self.kinds, self.edges, skips=False)
         return live
 
+    def contracted(self) -> OperationGraphs:
+        """The cells reduced to what they compute: the form that `canonical_keys` compares.
+
+        Zeros and whatever lies on no path from input to output are absent, skips are edges: ``edges[n, i, j]`` is how
+        often vertex j adds vertex i, more than 1 for parallel skips. A cell without a path has no vertex at all, not
+        even input and output.
+        """
+        kinds, multiplicity, live = _contract(self.kinds, self.edges, skips=True)
+        return OperationGraphs(np.where(live, kinds, np.int8(ABSENT)), multiplicity.astype(np.uint8))
+
     def canonical_keys(self) -> NDArray[np.uint64]:
         """One number a cell, ``[N]``: equal exactly where two cells compute the same function of the same operations.
 

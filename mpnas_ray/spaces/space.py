@@ -49,6 +49,11 @@ class SearchSpace(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {self.num_architectures:,} architectures)"
 
+    @property
+    def kinds(self) -> tuple[int, ...]:
+        """Kind of each of `operations`, an index into `KINDS`."""
+        return tuple(self._kinds.tolist())
+
     # What a space has to say for itself.
 
     @abstractmethod

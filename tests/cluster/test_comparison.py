@@ -22,6 +22,7 @@ from cluster.comparison.interactive import interactive_page
 from cluster.comparison.measures import Interval, Scale, best_so_far, incumbents, interval, intervals, queries_to
 from cluster.comparison.numbers import count, percent, value
 from cluster.comparison.pages import page_of
+from cluster.comparison.plots import looks
 from cluster.comparison.predictors import check_predictor, learn_predictor, predictor_name
 from cluster.comparison.presets import CIFAR_FAMILY, PRESETS, Column, Preset
 from cluster.comparison.runs import Finding, Run, compute, identity, read
@@ -32,6 +33,7 @@ from mpnas_ray.mixture import MixtureConfig
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask, load_tasks, write_task
+from searchers import PredictorSearch
 
 TINY = MixtureConfig(gcn=GCNConfig(width=8), iterations=4, archs_per_task=200, num_price_lists=2, prior_iterations=1)
 SPACE = get_space("transnasbench101")
@@ -222,6 +224,22 @@ def test_a_predictor_is_reused_only_if_it_fits(tables: Path, tasks: dict[str, Ta
     before = identity(run, tasks, path)
     path.with_name(f"{path.name}.safetensors").write_bytes(b"others")
     assert identity(run, tasks, path) != before
+
+
+@pytest.mark.parametrize("name", ["gp-wl", "gp-graf"])
+def test_a_rival_by_a_family_of_predictors_learns_from_its_queries(name: str, tasks: dict[str, TableTask]) -> None:
+    target = tasks[MIOU.searched]
+    searcher = make_searcher(CONTESTANTS[name], target, {}, None, seed=0)
+    asked = replay(searcher, target, 8)
+    assert len(set(asked.archs)) == 8
+    assert isinstance(searcher, PredictorSearch)
+    assert searcher.num_refits >= 3, "after each result from the fifth on"
+    assert identity(Run(name, MIOU, 8, 0), tasks, None)["searcher"] == "PredictorSearch"
+
+
+def test_no_two_rivals_look_alike() -> None:
+    drawn = [(look.colour, look.dash) for look in looks().values()]
+    assert len(set(drawn)) == len(drawn)
 
 
 # What is kept.

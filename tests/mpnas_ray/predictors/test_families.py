@@ -20,7 +20,8 @@ from searchers.acquisition import Uncertain
 from searchers.testing import METRIC, run_trials
 
 NAMES = tuple(PREDICTORS)
-UNCERTAIN = {"gp", "gp-path", "gp-wl", "gp-sparse", "random-forest", "ngboost", "bayes-linear", "bananas", "mp-nas"}
+UNCERTAIN = {name for name in NAMES if name.startswith("gp")}
+UNCERTAIN |= {"random-forest", "ngboost", "bayes-linear", "bananas", "mp-nas"}
 SECONDS_A_FIT = ("ngboost", "seminas")  # what one fit shows for all is not asked of them again
 
 

@@ -8,13 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.stats import multivariate_normal, spearmanr
+from scipy.stats import kendalltau, multivariate_normal, spearmanr
 
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors import KernelProcessPredictor
 from mpnas_ray.predictors.kernel_process import evidence_bound, log_evidence
 from mpnas_ray.predictors.kernels import KERNELS
 from mpnas_ray.spaces import Architectures, get_space
+from mpnas_ray.tables import load_tasks
 
 SPACE = get_space("nasbench201")
 ARCHS = SPACE.sample_many(40, np.random.default_rng(0))
@@ -84,8 +85,9 @@ def test_the_bound_is_one_and_is_reached_with_all_points(seed: int, num_inducing
 
 
 @pytest.mark.parametrize("num_inducing", [None, 40])
-def test_sampled_functions_have_the_posterior_distribution(num_inducing: int | None) -> None:
-    predictor = fitted(num_inducing=num_inducing)
+@pytest.mark.parametrize("kernel", ["weisfeiler-lehman", "graph-features"])
+def test_sampled_functions_have_the_posterior_distribution(kernel: str, num_inducing: int | None) -> None:
+    predictor = fitted(kernel, num_inducing)
     mean, deviation = predictor.predict_with_deviation(OTHERS[:30])
     samples = predictor.sample_scores(OTHERS[:30], 4_000, np.random.default_rng(0))
     covariance, noise, _ = covariance_and_noise(predictor)
@@ -98,6 +100,37 @@ def test_sampled_functions_have_the_posterior_distribution(num_inducing: int | N
 def test_more_points_than_hyperparameters_are_sought_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mpnas_ray.predictors.kernel_process._MOST_POINTS", 15)
     assert spearmanr(fitted().predict(OTHERS), (OTHERS.codes == 3).sum(axis=1)).statistic > 0.6
+
+
+def test_one_absurd_score_counts_as_the_best_or_the_worst_and_no_more() -> None:
+    absurd, mild = SCORES.copy(), SCORES.copy()
+    absurd[[3, 7]], mild[[3, 7]] = (1e300, -1e300), (SCORES.max() + 1, SCORES.min() - 1)
+    predictions = []
+    for scores in (absurd, mild):
+        predictor = KernelProcessPredictor("graph-features")
+        predictor.fit(ARCHS, scores)
+        predictions.append(predictor.predict(OTHERS))
+    assert np.array_equal(*predictions)
+
+
+def test_operations_that_compute_nothing_count_for_a_process_of_graph_features() -> None:
+    """They take time on a device."""
+    same_network = [
+        SPACE.parse(f"|nor_conv_3x3~0|+|none~0|{dead}~1|+|none~0|nor_conv_3x3~1|none~2|")
+        for dead in ("none", "nor_conv_3x3")
+    ]
+    one, other = fitted("graph-features").predict(same_network)
+    assert one != other
+
+
+@pytest.mark.data
+def test_a_hundred_architectures_rank_nasbench101_by_their_graph_features(tables_folder: Path) -> None:
+    task = load_tasks(tables_folder, ["nasbench101/cifar10"])["nasbench101/cifar10"]
+    order = np.random.default_rng(0).permutation(len(task))
+    predictor = KernelProcessPredictor("graph-features")
+    predictor.fit(task.archs[order[:100]], task.scores[order[:100]])
+    asked = order[100:2_100]
+    assert kendalltau(predictor.predict(task.archs[asked]), task.scores[asked]).statistic >= 0.66
 
 
 @pytest.mark.data
