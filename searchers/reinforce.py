@@ -12,6 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from mpnas_ray.tables import clip_outliers
 from searchers.choices import ChoiceSearch
 
 __all__ = ["REINFORCESearch"]
@@ -23,12 +24,17 @@ BASELINE_MOMENTUM = 0.9
 """Of the moving average of rewards (ibid.)."""
 
 
+_GREATEST = 1e150
+"""Of a reward: its square is finite. Fewer than three results do not say what an outlier is."""
+
+
 class REINFORCESearch(ChoiceSearch):
     """Draws each code from a categorical policy of its own, which moves towards what was better than average.
 
     Arguments as in `MPNASSearch`. The policy follows from the results in the order of their proposal. One that comes
     in late, or labels that a scheduler's early stops change, make the searcher learn again from there; so does a
-    restore, which takes 0.1 to 0.5 ms a trial.
+    restore, which takes 0.1 to 0.5 ms a trial. A reward that is an outlier among all is clipped
+    (`mpnas_ray.tables.clip_outliers`): its gradient would otherwise be all that Adam remembers.
     """
 
     _learnt: tuple[tuple[str, float], ...] = ()
@@ -45,7 +51,8 @@ class REINFORCESearch(ChoiceSearch):
     def _policy(self) -> Policy:
         """The policy after all results."""
         archs, labels = self.observations.labels()
-        results = tuple(zip(archs, labels.tolist(), strict=True))
+        rewards = np.clip(clip_outliers(labels), -_GREATEST, _GREATEST)
+        results = tuple(zip(archs, rewards.tolist(), strict=True))
         policies = list(self._policies) or [Policy.uniform([len(values) for values in self._choices])]
         known = 0
         while known < min(len(results), len(self._learnt)) and results[known] == self._learnt[known]:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.curves.partial import PartialCurves, carried_forward
+from mpnas_ray.curves.scaling import without_outliers
 
 __all__ = ["extrapolated"]
 
@@ -36,9 +37,11 @@ def extrapolated(curves: PartialCurves) -> NDArray[np.float64]:
     """Expected score after the last epoch of a full training, ``[N]``; NaN for a training without any.
 
     A curve of fewer than three epochs keeps its newest value. No expectation leaves the measured range by more than its
-    own width, which Domhan et al. ensure by knowing that an accuracy is at most 1.
+    own width, which Domhan et al. ensure by knowing that an accuracy is at most 1. A value that is an outlier among
+    those of the other trainings at its epoch is clipped first (`without_outliers`): the others of its curve, between
+    which there would be no difference at its scale, are then read as they are.
     """
-    values = carried_forward(curves.scores)
+    values = carried_forward(without_outliers(curves.scores, curves.scores))
     found: NDArray[np.float64] = values[:, -1].copy()
     for length in np.unique(curves.lengths):
         rows = np.flatnonzero(curves.lengths == length)

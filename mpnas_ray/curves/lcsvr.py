@@ -3,8 +3,9 @@ performance prediction").
 
 nu-SVR with an RBF kernel reads the validation curve, its first and second differences, its mean and standard deviation
 (as in White et al. 2021), the counts of the architecture's operations and what else is known of the training; all are
-standardised. There is one model for each length of curve. C and gamma (log-uniform) and nu (uniform) are the best of a
-random search by 3-fold cross-validation, over the ranges of the study.
+standardised, and what is an outlier among the trainings that it learns from is clipped. There is one model for each
+length of curve. C and gamma (log-uniform) and nu (uniform) are the best of a random search by 3-fold cross-validation,
+over the ranges of the study.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 
 from mpnas_ray.checks import require_count, require_seed
 from mpnas_ray.curves.partial import PartialCurves, carried_forward
+from mpnas_ray.curves.scaling import without_outliers
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.mixture.description import operation_counts
+from mpnas_ray.tables.normalization import normalize
 
 __all__ = ["LcSVR"]
 
@@ -77,13 +80,14 @@ class LcSVR:
         usable = curves.lengths > 0
         found = np.full(len(curves), -np.inf)
         if usable.any():
-            found[usable] = self._model(epochs).predict(_rows(curves[usable]))
+            found[usable] = self._model(epochs).predict(_rows(curves[usable], self._curves.cut(epochs)))
         return found
 
     def _model(self, epochs: int) -> Any:
         assert self._curves is not None
         if epochs not in self._models:
-            self._models[epochs] = self._fitted(_rows(self._curves.cut(epochs)))
+            known = self._curves.cut(epochs)
+            self._models[epochs] = self._fitted(_rows(known, known))
         return self._models[epochs]
 
     def _fitted(self, rows: NDArray[np.float64]) -> Any:
@@ -108,16 +112,23 @@ class LcSVR:
             scoring="neg_mean_squared_error",
             random_state=self._seed,
         )
-        return search.fit(rows, self._scores).best_estimator_
+        return search.fit(rows, normalize(self._scores)).best_estimator_
 
 
-def _rows(curves: PartialCurves) -> NDArray[np.float64]:
-    """What the regression reads of each training, ``[N, F]``; an unknown feature is 0."""
-    scores = carried_forward(curves.scores)
+def _rows(curves: PartialCurves, known: PartialCurves) -> NDArray[np.float64]:
+    """What the regression reads of each training, ``[N, F]``; an unknown feature is 0.
+
+    What is an outlier among the ``known`` trainings is clipped, and a power of two divides all scores, so that squares
+    neither overflow nor vanish.
+    """
+    usual = without_outliers(known.scores, known.scores)
+    scores = carried_forward(without_outliers(curves.scores, known.scores))
+    scores = np.ldexp(scores, -np.frexp(np.nanmax(np.abs(usual)))[1])
     parts = [scores, np.diff(scores, axis=1), np.diff(scores, n=2, axis=1)]
     parts += [scores.mean(axis=1, keepdims=True), scores.std(axis=1, keepdims=True)]
     if curves.archs is not None:
         parts.append(operation_counts(curves.archs))
     if curves.features is not None:
-        parts.append(np.nan_to_num(curves.features, nan=0.0, posinf=0.0, neginf=0.0))
+        features = curves.features if known.features is None else without_outliers(curves.features, known.features)
+        parts.append(np.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0))
     return np.concatenate(parts, axis=1)

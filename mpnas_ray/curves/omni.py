@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from mpnas_ray.checks import require_seed
 from mpnas_ray.curves.partial import PartialCurves
+from mpnas_ray.curves.scaling import without_outliers
 from mpnas_ray.curves.training_speed import sotl_e
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors.encodings import encode
 from mpnas_ray.predictors.estimators import ESTIMATORS
+from mpnas_ray.tables.normalization import normalize
 
 __all__ = ["OMNI"]
 
@@ -92,12 +94,11 @@ class _Model:
 
     @classmethod
     def fitted(cls, curves: PartialCurves, scores: NDArray[np.float64], seed: int) -> _Model:
-        measured = np.where(np.isfinite(_measured(curves)), _measured(curves), np.nan)
+        measured = without_outliers(_measured(curves), _measured(curves))
         all_missing = np.isnan(measured).all(axis=0)
         measured[:, all_missing] = 0.0
         low, high = np.nanmin(measured, axis=0), np.nanmax(measured, axis=0)
-        targets = (scores - scores.mean()) / max(float(scores.std()), 1e-12)
-        return cls(ESTIMATORS["ngboost"].fit(_rows(curves, low, high), targets, seed), low, high)
+        return cls(ESTIMATORS["ngboost"].fit(_rows(curves, low, high), normalize(scores), seed), low, high)
 
     def predict(self, curves: PartialCurves) -> NDArray[np.float64]:
         return np.asarray(self.regression.predict(_rows(curves, self.low, self.high)), dtype=np.float64)

@@ -22,6 +22,7 @@ from mpnas_ray.graphs import graph_batch
 from mpnas_ray.predictors import Predictor
 from mpnas_ray.predictors.gcn import pairwise_loss
 from mpnas_ray.spaces import Architectures
+from mpnas_ray.tables.normalization import normalize
 
 __all__ = ["LCRankNetMethod", "TaskCurves", "pretrain"]
 
@@ -208,7 +209,7 @@ def _batch(
 
 @dataclass(frozen=True, eq=False)
 class _Completed:
-    """N trainings of one task in full, and what they came to, float32 ``[N]``."""
+    """N trainings of one task in full, and ranks of what they came to, float32 ``[N]``."""
 
     batch: CurveBatch
     scores: Tensor
@@ -225,7 +226,7 @@ class _Completed:
         known: PartialCurves | None = None,
     ) -> _Completed:
         curves, scores = task
-        labels = torch.from_numpy(scores).to(device, torch.float32)
+        labels = torch.from_numpy(normalize(scores, "rank")).to(device, torch.float32)  # the loss asks no more
         return cls(_batch(curves, known, features, device), labels, curves.num_epochs, number)
 
     def cut(self, rows: Tensor, lengths: Tensor, *, with_archs: bool) -> CurveBatch:

@@ -92,11 +92,16 @@ class Evidence:
         return vectors[:, None].expand(-1, self.cholesky.shape[1], -1, -1)
 
     @classmethod
-    def of(cls, support: Knowledge, scores: Tensor, kept: Tensor) -> Evidence:
-        """From support sets ``[E, n]`` and their scores ``[E, n]``, with n of 1 or more."""
+    def of(cls, support: Knowledge, scores: Tensor, kept: Tensor, doubt: Tensor | None = None) -> Evidence:
+        """From support sets ``[E, n]`` and their scores ``[E, n]``, with n of 1 or more.
+
+        ``doubt`` ``[n]`` is added to the noise of each score, see `mpnas_ray.mixture.scales.support_doubt`.
+        """
         amplitudes = AMPLITUDES.to(scores)
         covariance = torch.einsum("hj,ejab->ehab", amplitudes[:, :3], kernels(support, support, kept))
         noise = amplitudes[:, 3, None, None] * torch.eye(scores.shape[1]).to(scores)
+        if doubt is not None:
+            noise = noise + doubt.diag()
         cholesky = torch.linalg.cholesky(covariance + noise + OFFSET_VARIANCE)
         vectors = torch.cat([scores[..., None], mean_functions(support, kept)], dim=-1)
         whitened = torch.linalg.solve_triangular(
@@ -155,13 +160,19 @@ class Posterior:
         return self.mean_weights @ mean_functions(known, self.kept).mT + residual
 
 
-def posterior(support: Knowledge, scores: Tensor, kept: Tensor, log_prior: tuple[Tensor, Tensor]) -> Posterior:
-    """Condition on support sets ``[E, n]``; with n = 0 the expectation of the prior."""
+def posterior(
+    support: Knowledge,
+    scores: Tensor,
+    kept: Tensor,
+    log_prior: tuple[Tensor, Tensor],
+    doubt: Tensor | None = None,
+) -> Posterior:
+    """Condition on support sets ``[E, n]``, with ``doubt`` as in `Evidence.of`; n = 0 is the prior's expectation."""
     if scores.shape[1] == 0:
         probability = log_prior[1].exp()
         weights = (probability[:, 0] - probability[:, 1]).expand(len(scores), -1)
         return Posterior(support, kept, weights, scores.new_zeros(len(scores), NUM_KERNELS, 0))
-    found = Evidence.of(support, scores, kept)
+    found = Evidence.of(support, scores, kept, doubt)
     weights = hypothesis_weights(found.statistics, log_prior)
     signed = signed_scales(weights)
     solved = found.solved()
@@ -171,7 +182,12 @@ def posterior(support: Knowledge, scores: Tensor, kept: Tensor, log_prior: tuple
 
 
 def variances(
-    support: Knowledge, scores: Tensor, known: Knowledge, kept: Tensor, log_prior: tuple[Tensor, Tensor]
+    support: Knowledge,
+    scores: Tensor,
+    known: Knowledge,
+    kept: Tensor,
+    log_prior: tuple[Tensor, Tensor],
+    doubt: Tensor | None = None,
 ) -> Tensor:
     """Variances of the noiseless scores of N architectures, in the units of the scores, ``[E, N]``.
 
@@ -183,9 +199,10 @@ def variances(
         known: Of the N architectures.
         kept: Sources in use.
         log_prior: Of the hypotheses.
+        doubt: See `Evidence.of`.
     """
     rows = torch.arange(scores.shape[1]).expand(len(scores), -1)
-    found = Evidence.of(support[rows], scores, kept)
+    found = Evidence.of(support[rows], scores, kept, doubt)
     weights = hypothesis_weights(found.statistics, log_prior)
     between, of_known = kernels(known, support, kept), mean_functions(known, kept)
     own = kernel_diagonals(known, kept)

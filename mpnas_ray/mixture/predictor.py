@@ -19,7 +19,7 @@ from mpnas_ray.mixture.knowledge import Knowledge, Reference, Source, candidates
 from mpnas_ray.mixture.posterior import Posterior, posterior, variances
 from mpnas_ray.mixture.prior import Prior
 from mpnas_ray.mixture.sampling import sample_posterior
-from mpnas_ray.mixture.scales import support_scales
+from mpnas_ray.mixture.scales import support_doubt, support_scales
 from mpnas_ray.mixture.source_network import predict_sources
 from mpnas_ray.spaces import Architecture, Architectures, get_space
 from mpnas_ray.tables import Kind
@@ -118,7 +118,7 @@ class MixturePredictor:
         self._support, self._scores, self._posterior = None, np.empty(0), None
         if len(values) and values.min() < values.max():
             self._support, self._scores = Architectures.of(archs), values
-            self._posterior = self._condition(self.known(self._support), support_scales(values))
+            self._posterior = self._condition(self.known(self._support), support_scales(values), support_doubt(values))
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Expected scores ``[N]``: higher is better, only their order counts.
@@ -154,7 +154,8 @@ class MixturePredictor:
         means = (belief.mean(known) - usual.mean(dim=1, keepdim=True)) / unit
         log_prior = self._prior.log_weights(candidates(known.reference, self._kept), len(self._scores), self.kind)
         scores = torch.from_numpy(support_scales(self._scores))
-        spread = variances(self.known(self._support), scores, known, self._kept, log_prior) / unit.square()
+        doubt = torch.from_numpy(support_doubt(self._scores))
+        spread = variances(self.known(self._support), scores, known, self._kept, log_prior, doubt) / unit.square()
         mean = means.mean(dim=0)
         together = (spread + means.square()).mean(dim=0) - mean.square()
         return np.asarray(mean.numpy()), np.asarray(together.clamp(min=0).sqrt().numpy())
@@ -177,7 +178,8 @@ class MixturePredictor:
         if self._support is not None:
             support, scores = self.known(self._support), support_scales(self._scores)
         log_prior = self._prior.log_weights(candidates(known.reference, self._kept), len(self._scores), self.kind)
-        return sample_posterior(support, torch.from_numpy(scores), known, self._kept, log_prior, num_samples, rng)
+        values, doubt = torch.from_numpy(scores), torch.from_numpy(support_doubt(self._scores))
+        return sample_posterior(support, values, known, self._kept, log_prior, num_samples, rng, doubt)
 
     def initialisation(self) -> dict[str, Tensor]:
         """What meta-learning made, on the CPU: the parts of `state_dict` that no task changes."""
@@ -235,16 +237,16 @@ class MixturePredictor:
         other._references, other._remembered = self._references, self._remembered  # no task changes them
         return other
 
-    def _condition(self, support: Knowledge, scores: NDArray[np.float64]) -> Posterior:
-        """The posterior of scores ``[E, n]`` of one support set."""
+    def _condition(self, support: Knowledge, scores: NDArray[np.float64], doubt: NDArray[np.float64]) -> Posterior:
+        """The posterior of scores ``[E, n]`` of one support set, whose noise has ``doubt`` ``[n]`` more."""
         log_prior = self._prior.log_weights(candidates(support.reference, self._kept), len(support), self.kind)
         rows = torch.arange(len(support)).expand(len(scores), -1)
-        return posterior(support[rows], torch.from_numpy(scores), self._kept, log_prior)
+        return posterior(support[rows], torch.from_numpy(scores), self._kept, log_prior, torch.from_numpy(doubt))
 
     def _belief(self, space: str) -> Posterior:
         """The posterior, or before any measurement the expectation of the prior."""
         if self._posterior is None:
-            return self._condition(self._reference(space)[1][:0], np.empty((1, 0)))
+            return self._condition(self._reference(space)[1][:0], np.empty((1, 0)), np.empty(0))
         if space != self._posterior.support.reference.space:
             raise PredictorError(
                 f"This predictor was adapted to architectures of {self._posterior.support.reference.space}; it cannot "

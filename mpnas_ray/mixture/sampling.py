@@ -32,6 +32,7 @@ def sample_posterior(
     log_prior: tuple[Tensor, Tensor],
     num_samples: int,
     rng: Generator,
+    doubt: Tensor | None = None,
 ) -> NDArray[np.float64]:
     """Draw score functions, half of them given each scale of the scores.
 
@@ -43,13 +44,14 @@ def sample_posterior(
         log_prior: Of the hypotheses.
         num_samples: S.
         rng: Source of all randomness.
+        doubt: See `Evidence.of`.
 
     Returns:
         ``[S, N]``.
     """
     num_scales, num_points = scores.shape
     rows = torch.arange(num_points).expand(num_scales, -1)
-    found = Evidence.of(support[rows], scores, kept)
+    found = Evidence.of(support[rows], scores, kept, doubt)
     weights = hypothesis_weights(found.statistics, log_prior)
     scale = torch.from_numpy(rng.permutation(np.arange(num_samples) % num_scales))
     cumulative = weights.flatten(1).cumsum(dim=1)[scale]
@@ -61,7 +63,8 @@ def sample_posterior(
     signs = 1.0 - 2.0 * sign[:, None]
     prior_support, prior_known = _prior_functions(support, known, kept, amplitudes, rng)
     offset = math.sqrt(OFFSET_VARIANCE) * torch.from_numpy(rng.standard_normal((num_samples, 1)))
-    noise = amplitudes[:, 3:].sqrt() * torch.from_numpy(rng.standard_normal((num_samples, num_points)))
+    variance = amplitudes[:, 3:] if doubt is None else amplitudes[:, 3:] + doubt
+    noise = variance.sqrt() * torch.from_numpy(rng.standard_normal((num_samples, num_points)))
     believed = signs * mean_functions(support, kept).T[mean] + prior_support + offset + noise
     wrong = scores[scale] / SCALES[factor][:, None] - believed
     solved = torch.cholesky_solve(wrong[..., None], found.cholesky[scale, amplitude])[..., 0]

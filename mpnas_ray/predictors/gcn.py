@@ -38,6 +38,7 @@ from mpnas_ray.graphs import (
     message_passing,
 )
 from mpnas_ray.spaces import KINDS, Architecture
+from mpnas_ray.tables.normalization import normalize
 
 __all__ = ["GCN", "GCNConfig", "GCNPredictor", "Loss", "pairwise_loss"]
 
@@ -137,7 +138,7 @@ class _GraphLayer(nn.Module):
 
 
 class GCNPredictor:
-    """A GCN trained from scratch on the given scores, standardised.
+    """A GCN trained from scratch on the given scores, standardised without outliers (`mpnas_ray.tables.normalize`).
 
     Fitting twice on the same data gives the same predictor: weights and batches follow from ``seed`` alone.
     """
@@ -186,7 +187,8 @@ class GCNPredictor:
                 f"fit needs two or more architectures and a finite score for each; "
                 f"got {len(archs)} and scores of shape {list(targets.shape)}."
             )
-        targets = (targets - targets.mean()) / max(targets.std(), 1e-12)
+        # Pairs need no more than the order, and keep all of it as ranks: clipped outliers, or 32 bits, make ties.
+        targets = normalize(targets, "zscore" if self.loss == "mse" else "rank")
         batch = graph_batch(archs, self.device)
         labels = torch.from_numpy(targets).to(self.device, torch.float32)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):

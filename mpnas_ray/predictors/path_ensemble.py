@@ -22,6 +22,7 @@ from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors.paths import path_encoding
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor
 from mpnas_ray.spaces import Architecture
+from mpnas_ray.tables.normalization import normalize
 
 __all__ = ["PathEnsembleConfig", "PathEnsemblePredictor"]
 
@@ -55,8 +56,9 @@ class PathEnsembleConfig:
 class PathEnsemblePredictor:
     """Networks that differ in their initial weights and in the order of their batches.
 
-    Scores are standardised. The loss is the mean absolute error, as in the paper's released code; the text of the paper
-    divides each error by the distance of the score from a bound known beforehand, which a new task does not have.
+    Scores are standardised without outliers (`mpnas_ray.tables.normalize`). The loss is the mean absolute error, as in
+    the paper's released code; the text of the paper divides each error by the distance of the score from a bound known
+    beforehand, which a new task does not have.
     Computes on the CPU, where networks as small as these are fastest.
     """
 
@@ -84,10 +86,9 @@ class PathEnsemblePredictor:
             PredictorError: If there is none, if numbers differ, or if a score is not finite.
         """
         support, values = measured(archs, scores)
-        standardised = (values - values.mean()) / max(values.std(), 1e-12)
         inputs = torch.from_numpy(path_encoding(support.space.name).encode(support))
         generator = torch.Generator().manual_seed(self.seed)
-        self._layers = _train(inputs, torch.from_numpy(standardised).float(), self.config, generator)
+        self._layers = _train(inputs, torch.from_numpy(normalize(values)).float(), self.config, generator)
         self._space = support.space.name
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from mpnas_ray.predictors.encodings import Encoding, encode
 from mpnas_ray.predictors.estimators import ESTIMATORS
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor, warn_nothing_to_learn
 from mpnas_ray.spaces import Architecture, Architectures, get_space
+from mpnas_ray.tables.normalization import normalize
 
 __all__ = ["RegressionPredictor", "UncertainRegressionPredictor", "regression_predictor"]
 
@@ -25,7 +26,7 @@ Floats = NDArray[np.float64]
 
 
 class RegressionPredictor:
-    """A regression of standardised scores on encoded architectures.
+    """A regression of scores, standardised without outliers (`mpnas_ray.tables.normalize`), on encoded architectures.
 
     With one score, or equal scores or architectures, there is nothing to learn: every prediction is 0, and a warning
     says so once.
@@ -67,9 +68,9 @@ class RegressionPredictor:
         columns = np.flatnonzero(rows.min(axis=0) != rows.max(axis=0))
         model = None
         if len(columns) and values.min() < values.max():
-            standardised = (values - values.mean()) / values.std()
+            inputs, targets = rows[:, columns].astype(np.float64), normalize(values)
             with _one_thread():
-                model = ESTIMATORS[self.estimator].fit(rows[:, columns].astype(np.float64), standardised, self.seed)
+                model = ESTIMATORS[self.estimator].fit(inputs, targets, self.seed)
         else:
             warn_nothing_to_learn(self.estimator)
         self._support, self._scores, self._columns, self._model = support, values, columns, model

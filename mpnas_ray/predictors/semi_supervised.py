@@ -29,6 +29,7 @@ from mpnas_ray.predictors.encodings import encode
 from mpnas_ray.predictors.gcn import GCN, GCNConfig
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor, warn_nothing_to_learn
 from mpnas_ray.spaces import Architecture, Architectures, get_space
+from mpnas_ray.tables.normalization import normalize
 
 __all__ = ["SemiSupervisedConfig", "SemiSupervisedPredictor"]
 
@@ -66,7 +67,7 @@ class SemiSupervisedConfig:
 
 
 class SemiSupervisedPredictor:
-    """Its training follows from ``seed`` alone; scores are standardised.
+    """Its training follows from ``seed`` alone. Scores are standardised without outliers (`mpnas_ray.tables`).
 
     With one score, or equal ones, there is nothing to learn: every prediction is 0, and a warning says so once.
     """
@@ -99,13 +100,12 @@ class SemiSupervisedPredictor:
             PredictorError: If there is none, if numbers differ, or if a score is not finite.
         """
         support, values = measured(archs, scores)
-        standardised = (values - values.mean()) / max(values.std(), 1e-12)
         space = support.space
         unmeasured = space.sample_many(self.config.num_unmeasured, np.random.default_rng(self.seed))
         together = Architectures(space, np.concatenate([support.codes, unmeasured.codes]))
         batch = graph_batch(together, self.device)
         rows = torch.from_numpy(encode(together, "adjacency")).to(self.device)
-        labels = torch.from_numpy(standardised).to(self.device, torch.float32)
+        labels = torch.from_numpy(normalize(values)).to(self.device, torch.float32)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.seed)
             encoder = GCN(self.config.encoder).to(self.device)
