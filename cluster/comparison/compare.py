@@ -12,6 +12,7 @@ from cluster.comparison.presets import Column, Preset, sources_of_space
 from cluster.result_files import make_folders
 from mpnas_ray.errors import RunError
 from mpnas_ray.mixture import MixtureConfig
+from mpnas_ray.names import no_such
 from mpnas_ray.tables import TableTask, load_tasks
 
 __all__ = ["compare"]
@@ -97,7 +98,7 @@ def _chosen(searchers: Sequence[str]) -> list[str]:
     """Contestants by name, in the order of tables."""
     for name in searchers:
         if name not in CONTESTANTS:
-            raise RunError(f"There is no searcher {name!r} to compare. There are: {'; '.join(CONTESTANTS)}.")
+            raise RunError(no_such("searcher", name, CONTESTANTS, after="to compare", separator="; "))
     return [name for name in CONTESTANTS if name in searchers or not searchers]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.names import no_such
 from trainables.networks.baselines.dash import Candidate, derived_network, search_network
 from trainables.networks.baselines.emg_attention import emg_attention
 from trainables.networks.baselines.fno import fno_2d
@@ -80,7 +81,7 @@ def _builder(name: str) -> Builder:
         choices = [Candidate.parse(choice) for choice in rest.split(",")]
         return partial(derived_network, backbone=_DERIVED[head], choices=choices)
     if head not in _NETWORKS:
-        raise TaskError(f"There is no model {name!r}. There are: {', '.join(baseline_names())}.")
+        raise TaskError(no_such("model", name, baseline_names()))
     if not colon:
         return _NETWORKS[head]
     if head != "dash-search":
