@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta.inner_loop import Algorithm, InnerRates
 from mpnas_ray.names import no_such
+from mpnas_ray.numbers import check_seed, check_whole
 from mpnas_ray.predictors.gcn import GCNConfig
 from mpnas_ray.tables.normalization import Normalization
 
@@ -74,6 +75,8 @@ class MetaConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_seed(self.seed, PredictorError)
+        check_whole("iterations", self.iterations, 1, PredictorError)
         for name in ("algorithm", "schedule", "normalization"):
             allowed = get_args({"algorithm": Algorithm, "schedule": Schedule, "normalization": Normalization}[name])
             if getattr(self, name) not in allowed:

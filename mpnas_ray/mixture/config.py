@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.numbers import check_seed, check_whole
 from mpnas_ray.predictors.gcn import GCNConfig
 
 __all__ = ["MixtureConfig"]
@@ -50,6 +51,8 @@ class MixtureConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_seed(self.seed, PredictorError)
+        check_whole("iterations", self.iterations, 1, PredictorError)
         for name in ("iterations", "batch_size", "learning_rate", "archs_per_task", "num_price_lists", "prior_rate"):
             if not getattr(self, name) > 0:
                 raise PredictorError(f"MixtureConfig.{name} is {getattr(self, name)!r}; it is above 0.")
