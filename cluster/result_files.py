@@ -37,11 +37,10 @@ def make_folders(*folders: Path) -> None:
     Raises:
         RunError: If one cannot be written.
     """
+    check_folders(*folders)
     try:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / ".writable").touch()
-            (folder / ".writable").unlink()
     except OSError as error:
         raise RunError(_NO_RESULTS.format(error)) from error
 

@@ -16,7 +16,7 @@ from mpnas_ray.errors import RunError
 from mpnas_ray.names import did_you_mean
 from trainables.patience import PATIENCE_S, patiently
 
-__all__ = ["DRIVER_FILE", "SETTINGS_FILE", "RunFolder"]
+__all__ = ["DRIVER_FILE", "SETTINGS_FILE", "RunFolder", "check_run_name"]
 
 _T = TypeVar("_T")
 
@@ -29,6 +29,16 @@ SETTINGS_FILE = "run.json"
 DRIVER_FILE = "driver.json"
 """In a run's folder while a driver works there (`cluster.sole_driver`): ``host``, ``pid``, ``token`` and ``beat``, a
 number that is counted up."""
+
+
+def check_run_name(name: object) -> None:
+    """Refuse what cannot be the name of a run.
+
+    Raises:
+        RunError: If it is no name of a folder.
+    """
+    if not isinstance(name, str) or not name.strip() or name in (".", "..") or not _UNFIT.isdisjoint(name):
+        raise RunError(f"{name!r} cannot be the name of a run: it is the name of its folder.")
 
 
 class RunFolder:
@@ -48,8 +58,7 @@ class RunFolder:
         Raises:
             RunError: If the name is not one of a folder, or if nothing can be written there.
         """
-        if not isinstance(name, str) or not name.strip() or name in (".", "..") or not _UNFIT.isdisjoint(name):
-            raise RunError(f"{name!r} cannot be the name of a run: it is the name of its folder.")
+        check_run_name(name)
         if not storage.strip():
             raise RunError("The storage of runs is a folder or a URI, not an empty text.")
         self.name = name

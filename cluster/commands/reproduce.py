@@ -11,9 +11,9 @@ import typer
 from mpnas_ray.errors import RunError
 from mpnas_ray.names import no_such
 
-__all__ = ["reproduce"]
+__all__ = ["STUDY_NAMES", "reproduce"]
 
-_STUDIES = ("table2", "table3", "table4", "table5", "table6", "table7", "fig2", "fig3", "predictors")
+STUDY_NAMES = ("table2", "table3", "table4", "table5", "table6", "table7", "fig2", "fig3", "predictors")
 
 
 def reproduce(
@@ -48,8 +48,8 @@ def reproduce(
 
     table7 searches and trains networks on tasks; the others need NAS tables alone.
     """
-    if study not in _STUDIES:
-        raise RunError(no_such("study", study, _STUDIES))
+    if study not in STUDY_NAMES:
+        raise RunError(no_such("study", study, STUDY_NAMES))
     if (seeds or slow_seeds) and study != "predictors":
         raise typer.BadParameter("--seeds and --slow-seeds are of the study predictors.")
     if study == "table7":

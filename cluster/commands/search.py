@@ -10,7 +10,7 @@ import typer
 
 from mpnas_ray.errors import RunError
 
-__all__ = ["search"]
+__all__ = ["amounts", "search"]
 
 
 def search(
@@ -127,7 +127,7 @@ def search(
         gpus_per_trial=gpus_per_trial,
         gpu_memory_gb=gpu_memory_gb,
         accelerator_type=accelerator_type,
-        resources_per_trial=_amounts(resource),
+        resources_per_trial=amounts(resource),
         workers_per_trial=workers_per_trial,
         trial_time_limit_s=trial_time_limit_s,
         autoscaling=autoscaling,
@@ -139,7 +139,7 @@ def search(
     typer.echo(str(report))
 
 
-def _amounts(given: list[str] | None) -> dict[str, float] | None:
+def amounts(given: list[str] | None) -> dict[str, float] | None:
     """``["slots=0.5"]`` as Ray wants it."""
     amounts: dict[str, float] = {}
     for each in given or ():

@@ -9,7 +9,7 @@ from pathlib import Path
 from cluster.comparison.contestants import CONTESTANTS, takes_part
 from cluster.comparison.figures import Results, figures_of, ground_of
 from cluster.comparison.presets import Column, Preset, sources_of_space
-from cluster.result_files import check_folders, make_folders
+from cluster.result_files import make_folders
 from mpnas_ray.errors import RunError
 from mpnas_ray.mixture import MixtureConfig
 from mpnas_ray.names import no_such
@@ -65,7 +65,6 @@ def compare(
     columns = [of_preset.get(task, Column.of(task)) for task in dict.fromkeys(tasks or of_preset)]
     table_tasks = _load(tables, columns, names)
     _check_anyone(names, columns, table_tasks)
-    check_folders(Path(out), Path(work), Path(checkpoints))
     make_folders(Path(out), Path(work), Path(checkpoints))
 
     from cluster.comparison.running import run_all  # imports Ray

@@ -109,6 +109,8 @@ def pretrain_on_table(
     """
     config = config or RankNetConfig()
     check_seed(seed, PredictorError)
+    if not Path(table).is_file():
+        raise TableError(f"There is no file {table}: the table is one that `mpnas tables build` made.")
 
     def show(step: int, loss: float) -> None:
         if report is not None and step % _REPORT_EVERY == 0:

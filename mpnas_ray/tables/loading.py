@@ -110,7 +110,13 @@ def table_files(folder: str | Path) -> list[Path]:
 
 def _names_in(folder: str | Path) -> list[str]:
     """Names of the tasks of our own files in a folder, for a suggestion."""
-    return [task_card(path)["name"] for path in table_files(folder) if path.name not in OFFICIAL and is_own(path)]
+    names: list[str] = []
+    for path in table_files(folder):
+        if holds_curves(path):
+            names += [task.name for task in _trained(read_curves(path), None, variants=True)]
+        elif path.name not in OFFICIAL and is_own(path):
+            names.append(task_card(path)["name"])
+    return names
 
 
 def _where(name: str, others: Collection[str]) -> str:
