@@ -20,6 +20,8 @@ from cluster.commands import compare, meta_train, reproduce, search
 from cluster.comparison.compare import compare as compare_searchers
 from cluster.comparison.presets import PRESETS
 from cluster.meta_training import config_of
+from cluster.ray_cluster import most_concurrent
+from cluster.resources import in_words
 from cluster.run_folder import DRIVER_FILE, RunFolder
 from cluster.scoring import score_proxies
 from cluster.search import extend_search, run_search
@@ -330,3 +332,29 @@ def test_help_lists_the_names_that_there_are(module: Any, parameter: str, names:
 
 def test_the_command_knows_every_study() -> None:
     assert set(STUDIES) | {"table7", "predictors"} == set(reproduce.STUDY_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "words"),
+    [
+        ({"CPU": 1.0, "GPU": 8.0}, "1 CPU, 8 GPU"),
+        ({"GPU": 0.25, "memory": 7.19686e8}, "0.25 GPU, 0.72 GB of memory"),
+        ({"memory": 64e9, "object_store_memory": 2e9}, "64.00 GB of memory, 2.00 GB of memory for objects"),
+        ({"memory": 2_500_000.0}, "2.5 MB of memory"),
+        ({"accelerator_type:A100": 0.001, "slots": 2.0}, "a GPU of the kind A100, 2 slots"),
+        ({"accelerator_type:A100": 0.0, "slots": 0.0}, "no GPU of the kind A100, 0 slots"),
+    ],
+)
+def test_resources_in_words(amounts: dict[str, float], words: str) -> None:
+    assert in_words(amounts) == words
+
+
+def test_what_fits_on_no_node_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = [{"CPU": 4.0, "memory": 5e8, "accelerator_type:A10G": 1.0, "slots": 1.0}]
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": node} for node in nodes])
+    with pytest.raises(RunError, match=r"needs 1 CPU, 0\.72 GB of memory on one node; .* 4 CPU, 0 GPU, 0\.50 GB"):
+        most_concurrent({"CPU": 1.0, "GPU": 0.0, "memory": 7.19686e8})
+    with pytest.raises(RunError, match=r"a GPU of the kind A10 .* no GPU of the kind A10\. Did you mean 'A10G'\?"):
+        most_concurrent({"CPU": 1.0, "accelerator_type:A10": 0.001})
+    with pytest.raises(RunError, match=r"0 slot\. Did you mean 'slots'\?"):
+        most_concurrent({"CPU": 1.0, "slot": 1.0})

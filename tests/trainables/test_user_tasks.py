@@ -45,9 +45,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             del sys.modules[name]
 
 
-@pytest.mark.parametrize(
-    "name", ["my_task:TASK", "my_task.py:TASK", "./my_task.py:TASK", "my_task:TASK", "HERE/my_task.py:TASK"]
-)
+@pytest.mark.parametrize("name", ["my_task:TASK", "my_task.py:TASK", "./my_task.py:TASK", "HERE/my_task.py:TASK"])
 def test_a_module_or_its_file_names_a_task(here: Path, name: str) -> None:
     (here / "my_task.py").write_text(GOOD)
     name = name.replace("HERE", str(here))
