@@ -101,7 +101,7 @@ class RunFolder:
         if not there:
             beside = Path(place).parent.glob(f"*/{SETTINGS_FILE}") if "://" not in place else ()
             raise RunError(
-                f"{run} holds no run of mpnas-ray: name the folder of a run, which has a {SETTINGS_FILE}."
+                f"{str(run) or place} holds no run of mpnas-ray: name the folder of a run, which has a {SETTINGS_FILE}."
                 f"{did_you_mean(name, [path.parent.name for path in beside])}"
             )
         return cls(f"{storage or '/'}{options}", name)

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta.inner_loop import Algorithm, InnerRates
-from mpnas_ray.names import no_such
+from mpnas_ray.names import did_you_mean
 from mpnas_ray.numbers import check_seed, check_whole
 from mpnas_ray.predictors.gcn import GCNConfig
 from mpnas_ray.tables.normalization import Normalization
@@ -80,7 +80,10 @@ class MetaConfig:
         for name in ("algorithm", "schedule", "normalization"):
             allowed = get_args({"algorithm": Algorithm, "schedule": Schedule, "normalization": Normalization}[name])
             if getattr(self, name) not in allowed:
-                raise PredictorError(f"MetaConfig.{name}: {no_such(name, getattr(self, name), allowed)}")
+                raise PredictorError(
+                    f"MetaConfig.{name} is {getattr(self, name)!r}; it is one of {', '.join(allowed)}."
+                    f"{did_you_mean(getattr(self, name), allowed)}"
+                )
         for name in ("inner_rate", "inner_steps", "outer_rate", "clip_norm", "iterations", "tasks_per_batch"):
             if not getattr(self, name) > 0:
                 raise PredictorError(f"MetaConfig.{name} is {getattr(self, name)!r}; it is above 0.")

@@ -16,7 +16,7 @@ import ray
 
 from cluster.baseline import run_baseline
 from cluster.cli import main
-from cluster.commands import compare, meta_train, reproduce, search
+from cluster.commands import compare, meta_train, search
 from cluster.comparison.compare import compare as compare_searchers
 from cluster.comparison.presets import PRESETS
 from cluster.meta_training import config_of
@@ -26,7 +26,6 @@ from cluster.run_folder import DRIVER_FILE, RunFolder
 from cluster.scoring import score_proxies
 from cluster.search import extend_search, run_search
 from cluster.settings import SCHEDULERS, RunSettings
-from cluster.studies.registry import STUDIES
 from cluster.table_building import build_table
 from mpnas_ray.errors import MPNASError, RunError
 from mpnas_ray.tables import BUNDLED_TABLE
@@ -328,10 +327,6 @@ def test_damaged_numbers_in_run_json_name_the_file(tmp_path: Path) -> None:
 def test_help_lists_the_names_that_there_are(module: Any, parameter: str, names: set[str]) -> None:
     (option,) = inspect.get_annotations(module, eval_str=True)[parameter].__metadata__
     assert set(option.metavar.strip("[]").split("|")) == names
-
-
-def test_the_command_knows_every_study() -> None:
-    assert set(STUDIES) | {"table7", "predictors"} == set(reproduce.STUDY_NAMES)
 
 
 @pytest.mark.parametrize(
