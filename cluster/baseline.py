@@ -17,6 +17,7 @@ from ray import tune
 from cluster.finishing import RunInterruptedError, score_on_cluster
 from cluster.memory_deaths import memory_deaths_survived
 from cluster.ray_cluster import connected, most_concurrent
+from cluster.report import error_file
 from cluster.resources import Resources, check_cpus, check_gpus
 from cluster.run_folder import RunFolder
 from cluster.search import prepare_tune
@@ -262,7 +263,7 @@ def _finish(
     metrics = result.metrics or {}
     again = f"The same command with --name {folder.name} goes on from the last checkpoint."
     if result.error is not None:
-        raise RunError(f"The training failed: {failure_in_text(str(result.error))}. {again}")
+        raise RunError(f"The training failed: {failure_in_text(str(result.error))}{error_file(result)}. {again}")
     if not metrics.get("done") or result.checkpoint is None:
         raise RunInterruptedError(f"Stopped after epoch {metrics.get('epoch', 0)}; all is saved in {folder}. {again}")
     if not math.isfinite(metrics[task.metric_key]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import traceback
 
 import typer
@@ -22,6 +21,7 @@ from cluster.commands.score import score
 from cluster.commands.search import search
 from cluster.commands.submit import submit
 from cluster.commands.tables import tables_app
+from cluster.tracebacks import keep_traceback
 from mpnas_ray.errors import MPNASError, UserCodeError
 
 __all__ = ["main"]
@@ -68,9 +68,7 @@ def _where_the_traceback_is(error: BaseException) -> str:
         cause = cause.__cause__
     if cause is None or cause.__cause__ is None:
         return ""
-    with tempfile.NamedTemporaryFile("w", prefix="mpnas-", suffix=".log", delete=False, encoding="utf-8") as file:
-        file.writelines(traceback.format_exception(cause.__cause__))
-    return f" The full traceback is in {file.name}"
+    return f" {keep_traceback(''.join(traceback.format_exception(cause.__cause__)))}"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 from mpnas_ray.errors import UserCodeError
 
-__all__ = ["defined_at", "failure_in_text", "in_one_line", "user_code_failed"]
+__all__ = ["defined_at", "failure_in_text", "in_one_line", "user_code_failed", "user_code_in_text"]
 
 _OURS = tuple(
     f"{Path(__file__).parents[1] / package}/" for package in ("mpnas_ray", "searchers", "trainables", "cluster")
@@ -53,13 +53,18 @@ def failure_in_text(traceback_text: str) -> str:
 
     A traceback that holds none is given in one line as it is.
     """
-    frames = [(match[1], int(match[2])) for match in _FRAME.finditer(traceback_text)]
-    found = list(_EXCEPTION.finditer(traceback_text))
-    if not found:
+    frames = list(_FRAME.finditer(traceback_text))
+    found = _EXCEPTION.search(traceback_text, frames[-1].end() if frames else 0)
+    if found is None:
         return _shortened(traceback_text)
-    told = _shortened(": ".join(part for part in found[-1].groups() if part))
-    where = _of_user(frames)
+    told = _shortened(": ".join(part for part in found.groups() if part))
+    where = user_code_in_text(traceback_text)
     return told if where is None or where in told else f"{told} ({where})"
+
+
+def user_code_in_text(traceback_text: str) -> str | None:
+    """File and line of the user's code that a printed traceback came through last; None for none."""
+    return _of_user([(match[1], int(match[2])) for match in _FRAME.finditer(traceback_text)])
 
 
 def in_one_line(error: BaseException) -> str:
