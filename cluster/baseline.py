@@ -16,22 +16,27 @@ from ray import tune
 
 from cluster.finishing import RunInterruptedError, score_on_cluster
 from cluster.memory_deaths import memory_deaths_survived
-from cluster.ray_cluster import Resources, connected, most_concurrent
+from cluster.ray_cluster import connected, most_concurrent
+from cluster.report import error_file
+from cluster.resources import Resources, check_cpus, check_gpus
 from cluster.run_folder import RunFolder
 from cluster.search import prepare_tune
 from cluster.shared_storage import check_shared
 from cluster.sole_driver import sole_driver
 from cluster.trial_files import MAX_FAILURES, read_trials
-from mpnas_ray.checks import require_number, require_seed
+from mpnas_ray.checks import MOST_SEED, require_number, require_seed
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import SPACE_NAMES
 from trainables import CellTrainable, Task, build_network, get_task
 from trainables.networks import save_network
 from trainables.networks.baselines import build_baseline
 from trainables.networks.baselines.dash import chosen_candidates
-from trainables.networks.named import network_name
-from trainables.tasks.task import TaskData
+from trainables.networks.named import check_name, network_name
+from trainables.networks.network import get_macro
+from trainables.tasks.cache import check_data_dir
+from trainables.tasks.task import Recipe, TaskData
 from trainables.training import check_batches, recipe_of
+from trainables.user_code import failure_in_text
 
 __all__ = ["BaselineReport", "run_baseline"]
 
@@ -151,29 +156,53 @@ def run_baseline(
     task = task if isinstance(task, Task) else get_task(task)
     head = model.partition(":")[0]
     named: dict[str, Any] = {"arch": model, "preset": preset} if head in SPACE_NAMES else {"model": model}
-    config: dict[str, Any] = {"task": task.name, **named, "seed": seed, "epochs": task.recipe.epochs}
+    config: dict[str, Any] = {"task": task.name, **named, "epochs": task.recipe.epochs}
+    config["seed"] = require_seed("seed", seed, at_most=MOST_SEED, error=RunError)
     chosen = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
     for key, value in chosen.items():
         if value is not None:
-            limit = {"at_least": 0.0} if key == "weight_decay" else {"above": 0.0}
-            require_number(key, value, **limit, error=RunError)
+            if key == "weight_decay":
+                require_number(key, value, at_least=0, error=RunError)
+            else:
+                require_number(key, value, above=0, error=RunError)
             config[key] = value
     recipe = recipe_of(task, config)
     config.update({key: getattr(recipe, key) for key in chosen if key in config})  # plain values
-    folder = RunFolder(str(storage), name or f"{task.name}-{head}-{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    resources = {
+        "CPU": check_cpus("cpus_per_trial", cpus_per_trial),
+        "GPU": check_gpus("gpus_per_trial", gpus_per_trial),
+    }
+    get_macro(preset)
+    check_name(model)
+    data_path = check_data_dir(data_dir)
+    own_name = f"{task.name}-{head}-{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    folder = RunFolder(str(storage), own_name if name is None else name)
+    with folder.taken_away_if_refused():
+        return _train(config, recipe, task, data_path, folder, resources, progress)
+
+
+def _train(
+    config: dict[str, Any],
+    recipe: Recipe,
+    task: Task,
+    data_path: Path | None,
+    folder: RunFolder,
+    resources: Resources,
+    progress: bool,
+) -> BaselineReport:
+    """Train what is left to train in a folder, and report."""
     _check_same(config, folder)
     report = folder.read_json(_REPORT)
     if report is not None:
         return BaselineReport(**report)
-    places = {"data_dir": str(Path(data_dir).expanduser().resolve())} if data_dir else {}
-    data = task.load_checked(Path(places["data_dir"]) if data_dir else None)
+    data = task.load_checked(data_path)
     check_batches(task.name, recipe, len(data.train))
     _check_shape(config, task, data)
-    folder.write(_SETTINGS, json.dumps(config, indent=2) + "\n")
-    resources = {"CPU": cpus_per_trial, "GPU": gpus_per_trial}
+    places = {"data_dir": str(data_path)} if data_path else {}
     with sole_driver(folder), connected():
         check_shared(folder)
         most_concurrent(resources)
+        folder.write(_SETTINGS, json.dumps(config, indent=2) + "\n")
         start = time.time()
         tuner = _tuner({**config, **places}, task, folder, resources, progress)
         with memory_deaths_survived():
@@ -243,7 +272,7 @@ def _finish(
     metrics = result.metrics or {}
     again = f"The same command with --name {folder.name} goes on from the last checkpoint."
     if result.error is not None:
-        raise RunError(f"The training failed: {str(result.error).strip().splitlines()[-1]} {again}")
+        raise RunError(f"The training failed: {failure_in_text(str(result.error))}{error_file(result)}. {again}")
     if not metrics.get("done") or result.checkpoint is None:
         raise RunInterruptedError(f"Stopped after epoch {metrics.get('epoch', 0)}; all is saved in {folder}. {again}")
     if not math.isfinite(metrics[task.metric_key]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 
@@ -20,7 +21,8 @@ from cluster.commands.score import score
 from cluster.commands.search import search
 from cluster.commands.submit import submit
 from cluster.commands.tables import tables_app
-from mpnas_ray.errors import MPNASError
+from cluster.tracebacks import keep_traceback
+from mpnas_ray.errors import MPNASError, UserCodeError
 
 __all__ = ["main"]
 
@@ -55,8 +57,18 @@ def main() -> None:
     except MPNASError as error:
         from cluster.search import RunInterruptedError
 
-        typer.echo(f"mpnas: {error}", err=True)
+        typer.echo(f"mpnas: {error}{_where_the_traceback_is(error)}", err=True)
         sys.exit(130 if isinstance(error, RunInterruptedError) else 1)
+
+
+def _where_the_traceback_is(error: BaseException) -> str:
+    """Write the traceback of a user's own code, if that is what failed, into a file; a sentence that names the file."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UserCodeError):
+        cause = cause.__cause__
+    if cause is None or cause.__cause__ is None:
+        return ""
+    return f" {keep_traceback(''.join(traceback.format_exception(cause.__cause__)))}"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mpnas_ray.checkpoints import PredictorCard, find_checkpoint, load_checkpoint
+from mpnas_ray.checks import MOST_SEED, require_seed
 from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.mixture import MixturePredictor
 from mpnas_ray.predictors.percentiles import predict_percentiles
@@ -86,6 +87,7 @@ def predict_architectures(
     """
     if mode not in ("min", "max"):
         raise PredictorError(f"mode is 'min' or 'max', not {mode!r}.")
+    require_seed("seed", seed, at_most=MOST_SEED, error=PredictorError)
     if not archs:
         raise SearchSpaceError("There is no architecture to predict: name one, or a file with one a line.")
     of_space = get_space(space) if space is not None else parse_architecture(archs[0].strip()).space

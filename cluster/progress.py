@@ -6,11 +6,14 @@ import math
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
 from rich.console import Console
 from rich.status import Status
+
+from trainables.user_code import failure_in_text
 
 __all__ = ["SearchProgress"]
 
@@ -55,7 +58,8 @@ class SearchProgress(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial failed."""
-        line = f"   failed           {trial.config.get('arch')}  (see {trial.error_file})"
+        reason = _reason(trial.error_file)
+        line = f"   failed           {trial.config.get('arch')}  {reason}(see {trial.error_file})"
         self._print(trials, trial, self._best(trials), line)
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
@@ -100,6 +104,15 @@ class SearchProgress(Callback):
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles its callbacks; a screen cannot be."""
         return {**self.__dict__, "_console": None, "_status": None}
+
+
+def _reason(error_file: str | None) -> str:
+    """The last error of a trial in a line, as far as its file is there."""
+    try:
+        text = Path(error_file or "").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return f"{failure_in_text(text)}  "
 
 
 def _shown(best: float | None) -> str:

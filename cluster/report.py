@@ -12,8 +12,9 @@ from ray.tune.integration.ray_train import CHECKPOINT_PATH_KEY
 
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import draw, parse_architecture
+from trainables.user_code import failure_in_text
 
-__all__ = ["SearchReport", "best_result", "is_complete"]
+__all__ = ["SearchReport", "best_result", "error_file", "is_complete"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,12 @@ def is_complete(result: Any, epochs: int) -> bool:
     return int((result.metrics or {}).get("epoch", 0)) >= epochs
 
 
+def error_file(result: Any) -> str:
+    """Where the full traceback of a failed trial is, as a sentence that follows its error in a line."""
+    path = getattr(result, "path", None)
+    return f". The full traceback is in {path}/error.txt" if path else ""
+
+
 def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int) -> Any:
     """The trial result with the best last value of a metric.
 
@@ -129,7 +136,7 @@ def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int)
         and math.isfinite((result.metrics or {}).get(metric_key, math.nan))
     ]
     if not finite:
-        errors = [str(result.error).strip().splitlines()[-1] for result in ended if result.error is not None]
+        errors = [f"{failure_in_text(str(r.error))}{error_file(r)}" for r in ended if r.error is not None]
         if not errors and not any(metric_key in (result.metrics or {}) for result in ended):
             raise RunError(f"No trial gave a {metric_key}: the run ended before their first epoch. Give it more time.")
         raise RunError(f"No trial gave a finite {metric_key}. First error: {errors[0] if errors else 'none raised'}")

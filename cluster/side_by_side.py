@@ -16,6 +16,8 @@ from rich.text import Text
 
 from cluster.ray_cluster import connected
 from cluster.search import RunInterruptedError
+from cluster.tracebacks import keep_traceback
+from trainables.user_code import in_one_line, user_code_in_text
 
 __all__ = ["Job", "side_by_side"]
 
@@ -64,7 +66,10 @@ def side_by_side(function: Callable[..., float], jobs: Mapping[str, Job], *, gpu
                     seconds = ray.get(done[0])
                     display.finished(name, f"{name} took {timedelta(seconds=round(seconds))}")
                 except ray.exceptions.RayError as error:
+                    is_first = not failures
                     failures[name] = _in_one_line(error)
+                    if is_first and user_code_in_text(str(error)):
+                        failures[name] += f". {keep_traceback(str(error))}"
                     display.finished(name, f"{name} FAILED: {failures[name]}", important=True)
         except KeyboardInterrupt as interrupt:
             kept = len(jobs) - len(pending) - len(failures)
@@ -88,8 +93,9 @@ def _call(function: Callable[..., float], arguments: tuple[Any, ...]) -> float:
 
 def _in_one_line(error: ray.exceptions.RayError) -> str:
     cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
-    text = " ".join(str(cause).split()) or "no message"
-    return f"{type(cause).__name__}: {text}"
+    line = in_one_line(cause) if str(cause).strip() else f"{type(cause).__name__}: no message"
+    where = user_code_in_text(str(error))
+    return line if where is None or where in line else f"{line} ({where})"
 
 
 class _Clock:

@@ -11,17 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.ray_cluster import connected, most_concurrent
-from cluster.result_files import make_folders
+from cluster.resources import check_gpus
+from cluster.result_files import check_folders, make_folders
 from cluster.side_by_side import Job, side_by_side
 from cluster.trainings import Course, Unit, read, train
-from mpnas_ray.checks import require_count, require_number, require_seed
+from mpnas_ray.checks import MOST_SEED, require_count, require_seed
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables.curves import LearningCurves, read_curves, write_curves
 from mpnas_ray.tables.stratified import draw_stratified
 from trainables.networks.limits import NetworkSizes
 from trainables.networks.network import get_macro
-from trainables.tasks.task import get_task
+from trainables.tasks.cache import check_data_dir
+from trainables.tasks.task import get_task, task_reference
 
 __all__ = ["BuildReport", "build_table"]
 
@@ -92,23 +94,22 @@ def build_table(
     path = Path(out).resolve()
     if path.suffix != ".parquet":
         raise RunError(f"{path}: table files end in .parquet.")
-    require_count("num_archs", num_archs, error=RunError)
-    require_count("num_repeated", num_repeated, 0, error=RunError)
+    num_archs = require_count("num_archs", num_archs, error=RunError)
+    num_repeated = require_count("num_repeated", num_repeated, 0, error=RunError)
     if num_repeated > num_archs:
         raise RunError(f"num_repeated is {num_repeated}: there are no more repeats than architectures, {num_archs}.")
-    require_count("num_train", num_train, 2, error=RunError)
-    if epochs is not None:
-        require_count("epochs", epochs, error=RunError)
-    require_seed("seed", seed, error=RunError)
-    require_number("gpus_per_training", gpus_per_training, at_least=0, error=RunError)
+    num_train = require_count("num_train", num_train, 2, error=RunError)
+    epochs = None if epochs is None else require_count("epochs", epochs, error=RunError)
+    seed = require_seed("seed", seed, at_most=MOST_SEED, error=RunError)
+    gpus_per_training = check_gpus("gpus_per_training", gpus_per_training)
     if not tasks or isinstance(tasks, str):
         raise RunError(f"A table needs a task: tasks must be a list of names, not {tasks!r}.")
     get_macro(preset)
-    folder = Path(data_dir).expanduser().resolve() if data_dir else None
-    courses = [_course(task, epochs, num_train, preset, folder) for task in tasks]
-    archs = draw_stratified(get_space(space), num_archs, seed)
+    searched, folder = get_space(space), check_data_dir(data_dir)
+    courses = [_course(task_reference(task), epochs, num_train, preset, folder) for task in dict.fromkeys(tasks)]
+    archs = draw_stratified(searched, num_archs, seed)
     work_folder = Path(work).resolve() if work else path.with_name(f"{path.name}.work")
-    make_folders(path.parent, work_folder)
+    check_folders(path.parent, work_folder)
     known = read_curves(path) if path.exists() else {}
     shapes: dict[str, tuple[int, ...]] = {}
     for course in courses:
@@ -125,6 +126,7 @@ def build_table(
             with connected():
                 resources = {"CPU": 1.0, "GPU": gpus_per_training}
                 most_concurrent(resources)
+                make_folders(path.parent, work_folder)
                 failures = side_by_side(train, jobs, gpus=gpus_per_training)
     finally:
         found = dict(known)

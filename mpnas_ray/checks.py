@@ -7,16 +7,19 @@ Python's.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable
 from dataclasses import fields
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from mpnas_ray.errors import MPNASError, SettingError, did_you_mean
+from mpnas_ray.errors import MPNASError, SettingError
+from mpnas_ray.names import did_you_mean
 
 __all__ = [
+    "MOST_SEED",
     "make_plain",
     "require_bool",
     "require_callable",
@@ -30,11 +33,14 @@ __all__ = [
 
 Error = type[MPNASError]
 
+MOST_SEED = 2**32 - 1
+"""The largest seed that all of numpy's generators, torch, scikit-learn and Optuna take."""
+
 
 def require_count(
     name: str, value: Any, at_least: int = 1, at_most: int | None = None, *, error: Error = SettingError
-) -> None:
-    """Refuse all but a whole number of at least ``at_least``, and at most ``at_most`` if that is given.
+) -> int:
+    """Return a whole number as a plain int; refuse all but one of at least ``at_least``, and at most ``at_most``.
 
     Args:
         name: Of the setting, for the message.
@@ -43,16 +49,17 @@ def require_count(
         at_most: The largest one; None for any.
         error: What to raise.
     """
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < at_least or (at_most is not None and value > at_most):
+    whole = _whole(value)
+    if whole is None or whole < at_least or (at_most is not None and whole > at_most):
         limits = f"at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
-        kind = "" if whole else "a whole number, "
+        kind = "a whole number, " if whole is None else ""
         raise error(f"{name} must be {kind}{limits}, not {_shown(value)}.")
+    return whole
 
 
-def require_seed(name: str, value: Any, *, at_most: int = 2**63 - 1, error: Error = SettingError) -> None:
-    """Refuse all but a whole number from 0 to ``at_most``: the default is what torch's generators take."""
-    require_count(name, value, 0, at_most, error=error)
+def require_seed(name: str, value: Any, *, at_most: int = 2**63 - 1, error: Error = SettingError) -> int:
+    """Return a seed as a plain int; refuse all but one from 0 to ``at_most``, by default the most that torch takes."""
+    return require_count(name, value, 0, at_most, error=error)
 
 
 def require_number(
@@ -63,9 +70,10 @@ def require_number(
     at_least: float | None = None,
     below: float | None = None,
     at_most: float | None = None,
+    unit: str = "",
     error: Error = SettingError,
-) -> None:
-    """Refuse all but a finite number within limits.
+) -> float:
+    """Return a number as a plain float; refuse all but a finite one within limits.
 
     Args:
         name: Of the setting, for the message.
@@ -74,6 +82,7 @@ def require_number(
         at_least: A limit that is itself allowed.
         below: A limit that is itself too large.
         at_most: A limit that is itself allowed.
+        unit: For the message, e.g. ``seconds``.
         error: What to raise.
     """
     finite = _is_finite(value)
@@ -86,8 +95,11 @@ def require_number(
     if not within:
         limits = {"above": above, "at least": at_least, "below": below, "at most": at_most}
         wanted = " and ".join(f"{words} {limit:g}" for words, limit in limits.items() if limit is not None)
-        kind = "" if finite else "a finite number, " if wanted else "a finite number"
-        raise error(f"{name} must be {kind}{wanted}, not {_shown(value)}.")
+        parts = [wanted] if wanted else []
+        wanted = " and ".join(parts if finite else [*parts, "a finite number"])
+        verb = f"is in {unit} and must be" if unit else "must be"
+        raise error(f"{name} {verb} {wanted}, not {_shown(value)}.")
+    return float(value)
 
 
 def require_one_of(name: str, value: Any, known: Iterable[str], *, error: Error = SettingError) -> None:
@@ -129,6 +141,14 @@ def make_plain(settings: Any) -> None:
         value = getattr(settings, field.name)
         if isinstance(value, np.generic):
             object.__setattr__(settings, field.name, value.item())
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number as an int; None if it is none, or a truth value."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def _is_finite(value: Any) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-
 __all__ = [
     "MPNASError",
     "PredictorError",
@@ -14,7 +11,7 @@ __all__ = [
     "SettingError",
     "TableError",
     "TaskError",
-    "did_you_mean",
+    "UserCodeError",
 ]
 
 
@@ -42,21 +39,13 @@ class TaskError(MPNASError, ValueError):
     """A task is unknown, or its data are missing or damaged."""
 
 
+class UserCodeError(TaskError):
+    """Code that the user gave us failed; the message names its file and line, ``__cause__`` is what it raised."""
+
+
 class SearcherStateError(MPNASError, ValueError):
     """A saved searcher cannot be restored here."""
 
 
 class RunError(MPNASError):
     """A run cannot start, or cannot be continued, as it was asked for."""
-
-
-def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Suggest the known name that is most like the one given: `` Did you mean 'x'?``, or "" if none is like it.
-
-    Args:
-        given: A name that is not known.
-        known: Those that are.
-    """
-    names = {name.lower(): name for name in known}
-    near = get_close_matches(given.lower(), names, n=1)
-    return f" Did you mean {names[near[0]]!r}?" if near else ""

@@ -25,11 +25,12 @@ from mpnas_ray.curves.omni import OMNI
 from mpnas_ray.curves.rank_learning import LCRankNetMethod
 from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
 from mpnas_ray.curves.training_speed import Unlearned, sotl_e, tse_ema
-from mpnas_ray.errors import MPNASError, SettingError, did_you_mean
+from mpnas_ray.errors import MPNASError, SettingError
 from mpnas_ray.graphs import graph_batch, message_passing
 from mpnas_ray.meta import InnerRates, MetaConfig
 from mpnas_ray.meta.inner_loop import adapt
 from mpnas_ray.mixture.config import MixtureConfig
+from mpnas_ray.names import did_you_mean
 from mpnas_ray.predictors import GaussianProcessPredictor, GaussianProcessPrior
 from mpnas_ray.predictors.encodings import encode
 from mpnas_ray.predictors.families import make_predictor

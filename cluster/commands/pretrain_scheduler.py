@@ -24,9 +24,11 @@ def pretrain_scheduler(
     seed: Annotated[int, typer.Option(help="Seed of weights and batches.")] = 0,
 ) -> None:
     """Pre-train the network of the scheduler lcranknet on the curves of a table. Takes some seconds."""
+    from cluster.result_files import check_folders
     from mpnas_ray.curves import pretrain_on_table
     from mpnas_ray.tables import BUNDLED_TABLE
 
+    check_folders(out.parent)
     command = shlex.join(["mpnas", *sys.argv[1:]])
     made = pretrain_on_table(
         table or BUNDLED_TABLE, out, hold_out=hold_out or (), seed=seed, command=command, report=typer.echo

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from cluster.commands.search import amounts
+from mpnas_ray.errors import RunError
+from mpnas_ray.names import did_you_mean
 
 __all__ = ["submit"]
 
@@ -42,12 +48,11 @@ def submit(
     A token is taken from where Ray looks for it (RAY_AUTH_TOKEN), and never printed. Ctrl-C ends the following, not the
     job. Submitted again with the same --name, a search goes on where it was.
     """
+    _check_command(context, command)
     from cluster.jobs import follow_job, submit_job
 
-    parent = context.parent
-    known = sorted(set(getattr(parent.command, "commands", {})) - {"submit"}) if parent else []
-    if command[0] not in known:
-        raise typer.BadParameter(f"{command[0]!r} is not one of {', '.join(known)}.", param_hint="COMMAND")
+    if submission_id is not None and not submission_id.strip():
+        raise RunError("--submission-id is the name of a job, not an empty text.")
     for source, level in _LOGS.items():
         logging.getLogger(f"ray.{source}").setLevel(level)
     job = submit_job(command, address=address, working_dir=working_dir, submission_id=submission_id)
@@ -62,3 +67,35 @@ def submit(
         typer.echo(f"\nThe job goes on. To watch it again: {follow}")
         status = 130
     raise typer.Exit(status)
+
+
+def _check_command(context: typer.Context, words: Sequence[str]) -> None:
+    """Refuse a command that would be refused there, as far as can be known here: all but tasks and files."""
+    group: Any = context.parent.command if context.parent else None
+    names: list[str] = []
+    while hasattr(group, "commands"):
+        known = sorted(set(group.commands) - {"submit"})
+        word = words[len(names)] if len(words) > len(names) else ""
+        if word not in known:
+            raise typer.BadParameter(
+                f"{word!r} is not one of {', '.join(known)}.{did_you_mean(word, known)}", param_hint="COMMAND"
+            )
+        names.append(word)
+        group = group.commands[word]
+    options = group.make_context(" ".join(names), list(words[len(names) :]), parent=context.parent).params
+    if names == ["search"]:
+        _check_search(options)
+
+
+def _check_search(options: Mapping[str, Any]) -> None:
+    from cluster.run_folder import check_run_name
+    from cluster.settings import RunSettings
+
+    if options["name"] is not None:
+        check_run_name(options["name"])
+    names = {field.name for field in fields(RunSettings)} - {"data_dir"}
+    given = {name: value for name, value in options.items() if name in names and value is not None}
+    if given["searcher"] == "mpnas":
+        given["predictor"] = "default"  # a checkpoint is a file there
+    given["resources_per_trial"] = amounts(options["resource"])
+    RunSettings(**{"epochs": 1, **given}).check()

@@ -13,6 +13,7 @@ from cluster.result_files import make_folders
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
 from mpnas_ray.mixture import MixtureConfig
+from mpnas_ray.names import no_such
 from mpnas_ray.tables import TableTask, load_tasks
 
 __all__ = ["compare"]
@@ -57,8 +58,9 @@ def compare(
         RunInterruptedError: After Ctrl-C; the same call goes on.
     """
     budget = preset.budget if budget is None else budget
-    for name, number in (("budget", budget), ("seeds", seeds), ("slow_seeds", slow_seeds)):
-        require_count(name, number, error=RunError)
+    budget = require_count("budget", budget, error=RunError)
+    seeds = require_count("seeds", seeds, error=RunError)
+    slow_seeds = require_count("slow_seeds", slow_seeds, error=RunError)
     names = _chosen(searchers)
     of_preset = {column.searched: column for column in preset.columns}
     columns = [of_preset.get(task, Column.of(task)) for task in dict.fromkeys(tasks or of_preset)]
@@ -97,7 +99,7 @@ def _chosen(searchers: Sequence[str]) -> list[str]:
     """Contestants by name, in the order of tables."""
     for name in searchers:
         if name not in CONTESTANTS:
-            raise RunError(f"There is no searcher {name!r} to compare. There are: {'; '.join(CONTESTANTS)}.")
+            raise RunError(no_such("searcher", name, CONTESTANTS, after="to compare", separator="; "))
     return [name for name in CONTESTANTS if name in searchers or not searchers]
 
 

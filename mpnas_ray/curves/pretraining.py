@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.checkpoints import find_checkpoint, load_checkpoint
+from mpnas_ray.checks import MOST_SEED, require_seed
 from mpnas_ray.curves.network_files import save_network
 from mpnas_ray.curves.partial import PartialCurves, final_scores
 from mpnas_ray.curves.rank_learning import TaskCurves, pretrain
 from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
-from mpnas_ray.errors import TableError
+from mpnas_ray.errors import PredictorError, TableError
 from mpnas_ray.tables import LearningCurves, leaves_out, read_curves
 
 __all__ = ["Pretrained", "pretrain_on_table", "pretrain_without"]
@@ -103,9 +104,13 @@ def pretrain_on_table(
         report: Receives a line every hundredth step.
 
     Raises:
+        PredictorError: If the seed is out of range.
         TableError: If the table cannot be read, has no task that is held out, or nothing is left to learn from.
     """
     config = config or RankNetConfig()
+    require_seed("seed", seed, at_most=MOST_SEED, error=PredictorError)
+    if not Path(table).is_file():
+        raise TableError(f"There is no file {table}: the table is one that `mpnas tables build` made.")
 
     def show(step: int, loss: float) -> None:
         if report is not None and step % _REPORT_EVERY == 0:

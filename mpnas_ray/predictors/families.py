@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from mpnas_ray.checks import require_seed
+from mpnas_ray.checks import MOST_SEED, require_seed
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.names import no_such
 from mpnas_ray.predictors.estimators import missing_library
 from mpnas_ray.predictors.gaussian_process import GaussianProcessPredictor
 from mpnas_ray.predictors.gcn import GCNPredictor
@@ -113,8 +114,8 @@ def make_predictor(name: str, seed: int = 0) -> Predictor:
             not a whole number from 0 to 2^32 - 1.
     """
     if name not in PREDICTORS:
-        raise PredictorError(f"There is no predictor {name!r}. There are: {', '.join(PREDICTORS)}.")
-    require_seed("seed", seed, at_most=2**32 - 1, error=PredictorError)
+        raise PredictorError(no_such("predictor", name, PREDICTORS))
+    require_seed("seed", seed, at_most=MOST_SEED, error=PredictorError)
     family = PREDICTORS[name]
     if family.requires is not None and find_spec(family.requires) is None:
         raise missing_library(family.requires)

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from mpnas_ray.checks import require_count, require_seed
 from mpnas_ray.errors import MPNASError, PredictorError
+from mpnas_ray.names import no_such
 from mpnas_ray.predictors.gaussian_process import normal_scores
 from mpnas_ray.predictors.kernels import KERNELS, Kernel, Rows
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor, warn_nothing_to_learn
@@ -60,7 +61,7 @@ class KernelProcessPredictor:
             PredictorError: If there is no such kernel, or a number is out of its range.
         """
         if kernel not in KERNELS:
-            raise PredictorError(f"There is no kernel {kernel!r}. There are: {', '.join(KERNELS)}.")
+            raise PredictorError(no_such("kernel", kernel, KERNELS))
         if num_inducing is not None:
             require_count("num_inducing", num_inducing, error=PredictorError)
         require_seed("seed", seed, error=PredictorError)

@@ -12,8 +12,9 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from mpnas_ray.checks import require_count, require_one_of, require_seed
+from mpnas_ray.checks import MOST_SEED, require_count, require_one_of, require_seed
 from mpnas_ray.errors import MPNASError, PredictorError
+from mpnas_ray.names import no_such
 from mpnas_ray.predictors.encodings import Encoding, encode
 from mpnas_ray.predictors.estimators import ESTIMATORS
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor, warn_nothing_to_learn
@@ -44,10 +45,10 @@ class RegressionPredictor:
             PredictorError: If there is no such estimator or encoding, or the seed is out of its range.
         """
         if estimator not in ESTIMATORS:
-            raise PredictorError(f"There is no estimator {estimator!r}. There are: {', '.join(ESTIMATORS)}.")
+            raise PredictorError(no_such("estimator", estimator, ESTIMATORS))
         if encoding is not None:
             require_one_of("encoding", encoding, get_args(Encoding), error=PredictorError)
-        require_seed("seed", seed, at_most=2**32 - 1, error=PredictorError)
+        require_seed("seed", seed, at_most=MOST_SEED, error=PredictorError)
         self.estimator = estimator
         self.encoding: Encoding = encoding or ESTIMATORS[estimator].encoding
         self.seed = seed
