@@ -106,7 +106,7 @@ def checked_data(
         task: Its name, for messages.
         num_outputs: Classes, or output channels if ``dense``.
         dense: Whether there is a target at every position.
-        loss: It is called once, with zeros for the outputs of two or three samples.
+        loss: It is called with zeros for the outputs of two or three samples.
         metric: Says, as the loss does, what targets are.
         num_scaled: Channels that have a published mean, None if none are.
         scaled_targets: Whether targets are to be standardised.
@@ -257,25 +257,36 @@ def _not_finite(name: str, values: Tensor) -> str | None:
 
 
 def _try_loss(task: str, loss: Callable[..., Any], targets: Tensor, shape: tuple[int, ...]) -> None:
-    """Refuse a loss that cannot be had of such targets.
+    """Refuse targets that the loss fails on, where it does not fail on others: else it is not for their sake.
 
     The number of samples is not that of the outputs: else a loss might broadcast the one to the other unnoticed.
     """
     some = targets[: 3 if shape[0] == 2 else 2]
-    outputs = torch.zeros(len(some), *shape, device=targets.device, requires_grad=True)
-    told = f"outputs float32 {list(outputs.shape)} and targets {_found(some)}"
-    try:
-        with warnings.catch_warnings(), torch.enable_grad():
-            warnings.filterwarnings("error", message="Using a target size", category=UserWarning)  # of F.mse_loss
-            value = loss(outputs, some)
-    except Exception as error:
-        raise TaskError(f"Task {task}: the loss fails on {told}: {type(error).__name__}: {error}") from error
-    if not isinstance(value, Tensor) or value.numel() != 1 or not value.requires_grad:
-        found = _found(value) if isinstance(value, Tensor) else type(value).__name__
+    outputs = torch.zeros(len(some), *shape, device=targets.device)
+    problem = _loss_problem(loss, outputs, some)
+    if problem is None:
+        return
+    others = [torch.ones_like(outputs)] if some.dtype == torch.int64 else [some.new_zeros(len(some), dtype=torch.int64)]
+    taken = [_found(other) for other in others if _loss_problem(loss, outputs, other) is None]
+    if taken or isinstance(problem, str):
         raise TaskError(
-            f"Task {task}: of {told} the loss gives {found}; it must be one number, the mean over the batch, with a "
-            f"gradient."
-        )
+            f"Task {task}: the loss fails on outputs {_found(outputs)} and targets {_found(some)}"
+            f"{f', not on targets {taken[0]}' if taken else ''}: {problem}"
+        ) from (problem if isinstance(problem, Exception) else None)
+
+
+def _loss_problem(loss: Callable[..., Any], outputs: Tensor, targets: Tensor) -> Exception | str | None:
+    """What a loss raises, or what is wrong with its value; None if nothing is."""
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.filterwarnings("error", message="Using a target size", category=UserWarning)  # of F.mse_loss
+            value = loss(outputs, targets)
+    except Exception as error:
+        return error
+    if isinstance(value, Tensor) and value.numel() == 1:
+        return None
+    found = _found(value) if isinstance(value, Tensor) else type(value).__name__
+    return f"it gives {found}, and must give one number as a tensor, the mean over the batch."
 
 
 def _name(dtype: torch.dtype | None) -> str:
