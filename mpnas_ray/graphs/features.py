@@ -13,9 +13,9 @@ and for each set of operations
     the number of edges from the input into the set, from the set to the output, and within the set
 
 The sets are all of the kinds of a space that has up to five of them (7 sets for the three kinds of NAS-Bench-101 and
--201). The nine kinds of the mixed space have 511, of which most say the same: there the sets are all 15 of the four
-groups in `_GROUPS`. In the benchmark (benchmarks/results/graph_features.md) those rank cells better than single kinds
-or all 511 sets.
+-201). The nine kinds of the mixed space have 511, of which many say nearly the same: there the sets are all 15 of the
+four groups in `_GROUPS`, which rank cells better than those 511 and than coarser or finer groups
+(benchmarks/results/graph_features.md).
 """
 
 from __future__ import annotations
