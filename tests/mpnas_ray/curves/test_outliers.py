@@ -34,7 +34,9 @@ def method(name: str) -> CurveMethod:
     return LcSVR(num_configurations=15) if name == "lcsvr" else CURVE_METHODS[name].make(0)
 
 
-NAMES = [pytest.param(n, marks=pytest.mark.slow) if n == "omni" else n for n in (*CURVE_METHODS, "bundled")]
+NAMES = [
+    pytest.param(n, marks=pytest.mark.slow) if n in ("omni", "lcranknet") else n for n in (*CURVE_METHODS, "bundled")
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
