@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mpnas_ray.curves.partial import PartialCurves, carried_forward
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.mixture.description import operation_counts
+from mpnas_ray.predictors.operation_counts import operation_counts
 
 __all__ = ["LcSVR"]
 
