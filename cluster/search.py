@@ -342,7 +342,7 @@ def _checkpoints(settings: RunSettings, every: int) -> tune.CheckpointConfig:
 
 def _predictor_setting(predictor: str | Path, searcher: str) -> str:
     """A checkpoint by its whole path, so that the run can be continued from anywhere; names as they are."""
-    if predictor in ("default", *BUNDLED) or searcher == "predictor":
+    if predictor in ("default", "cost", *BUNDLED) or searcher == "predictor":
         return str(predictor)
     return str(Path(predictor).expanduser().resolve())
 

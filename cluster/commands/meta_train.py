@@ -18,6 +18,7 @@ class _Algorithm(str, Enum):
     maml = "maml"
     anil = "anil"
     pretrain = "pretrain"
+    cost = "cost"
 
 
 def meta_train(
@@ -26,7 +27,8 @@ def meta_train(
     algorithm: Annotated[
         _Algorithm,
         typer.Option(
-            help="mixture adapts in closed form; boil, maml and anil by gradient; pretrain has no inner loop."
+            help="mixture adapts in closed form; boil, maml and anil by gradient; pretrain has no inner loop; cost "
+            "learns latencies and other costs alone."
         ),
     ] = _Algorithm.mixture,
     hold_out: Annotated[
@@ -46,11 +48,18 @@ def meta_train(
     from cluster.meta_training import run_meta_training
     from mpnas_ray.meta import MetaConfig
     from mpnas_ray.mixture import MixtureConfig
+    from mpnas_ray.predictors.cost import CostConfig
 
-    config: MetaConfig | MixtureConfig = MixtureConfig(seed=seed)
-    if algorithm is not _Algorithm.mixture:
+    config: MetaConfig | MixtureConfig | CostConfig = MixtureConfig(seed=seed)
+    if algorithm is _Algorithm.cost:
+        if iterations is not None:
+            raise typer.BadParameter(
+                "A cost predictor is learned in closed form, without steps.", param_hint="--iterations"
+            )
+        config = CostConfig()
+    elif algorithm is not _Algorithm.mixture:
         config = MetaConfig(algorithm=algorithm.value, seed=seed)
-    if iterations is not None:
+    if iterations is not None and not isinstance(config, CostConfig):
         config = replace(config, iterations=iterations)
     card = run_meta_training(
         tables, out, config, hold_out=hold_out or (), licensed_only=licensed_only, device=device, report=typer.echo
