@@ -20,6 +20,8 @@ from mpnas_ray.meta import MetaConfig, MetaPredictor, Progress, meta_train
 from mpnas_ray.meta.config import Algorithm
 from mpnas_ray.mixture import MixtureConfig, MixturePredictor, meta_train_mixture
 from mpnas_ray.names import no_such
+from mpnas_ray.predictors.cost import CostConfig, CostPredictor
+from mpnas_ray.predictors.cost_validation import few_shot_correlations
 from mpnas_ray.tables import TableTask, leaves_out, load_tasks
 
 __all__ = ["MetaLearned", "config_of", "kept_predictor", "meta_learn", "run_meta_training"]
@@ -28,7 +30,7 @@ __all__ = ["MetaLearned", "config_of", "kept_predictor", "meta_learn", "run_meta
 def run_meta_training(
     tables: str | Path,
     out: str | Path,
-    config: MetaConfig | MixtureConfig | None = None,
+    config: MetaConfig | MixtureConfig | CostConfig | None = None,
     *,
     hold_out: Sequence[str] = (),
     licensed_only: bool = False,
@@ -42,7 +44,7 @@ def run_meta_training(
     Args:
         tables: Folder of NAS tables (`mpnas_ray.tables.load_tasks`).
         out: The checkpoint's files, without ending.
-        config: `MixtureConfig()` if None.
+        config: `MixtureConfig()` if None. With `CostConfig`, costs alone are learned from, of all devices.
         hold_out: Tasks whose data sets and devices must not be learned from, in any table.
         licensed_only: Leave out tasks whose source states no licence.
         device: Where to compute.
@@ -59,7 +61,10 @@ def run_meta_training(
     out = Path(out)
     _check_device(device)
     check_folders(out.parent)
-    sources = leaves_out(load_tasks(tables), hold_out)
+    costs_only = isinstance(config, CostConfig)
+    sources = leaves_out(load_tasks(tables, variants=costs_only), hold_out)
+    if costs_only:
+        sources = {name: task for name, task in sources.items() if task.kind == "cost"}
     if licensed_only:
         sources = {name: task for name, task in sources.items() if task.licence is not None}
     if not sources:
@@ -75,15 +80,19 @@ def run_meta_training(
     return learned.card
 
 
-def config_of(algorithm: str, seed: int = 0, iterations: int | None = None) -> MetaConfig | MixtureConfig:
-    """The settings of an algorithm by its name, all others at their defaults.
+def config_of(algorithm: str, seed: int = 0, iterations: int | None = None) -> MetaConfig | MixtureConfig | CostConfig:
+    """Return the settings of an algorithm by its name, all others at their defaults.
 
     Raises:
         PredictorError: If there is no such algorithm, or a number is out of range.
     """
-    names = ("mixture", *get_args(Algorithm))
+    names = ("mixture", *get_args(Algorithm), "cost")
     if algorithm not in names:
         raise PredictorError(no_such("algorithm", algorithm, names))
+    if algorithm == "cost":
+        if iterations is not None:
+            raise PredictorError("A cost predictor is learned in closed form, without iterations: leave them out.")
+        return CostConfig()
     given: dict[str, Any] = {"seed": seed} if iterations is None else {"seed": seed, "iterations": iterations}
     return MixtureConfig(**given) if algorithm == "mixture" else MetaConfig(algorithm=algorithm, **given)  # type: ignore[arg-type]
 
@@ -100,14 +109,14 @@ def _check_device(device: str) -> None:
 class MetaLearned:
     """A predictor with its card, and the seconds that meta-training took."""
 
-    predictor: MetaPredictor | MixturePredictor
+    predictor: MetaPredictor | MixturePredictor | CostPredictor
     card: PredictorCard
     seconds: float
 
 
 def meta_learn(
     sources: Mapping[str, TableTask],
-    config: MetaConfig | MixtureConfig,
+    config: MetaConfig | MixtureConfig | CostConfig,
     out: Path,
     *,
     name: str,
@@ -120,7 +129,7 @@ def meta_learn(
 
     Args:
         sources: Name -> task.
-        config: Of either kind of predictor.
+        config: Of any kind of predictor.
         out: The checkpoint's files, without ending.
         name: Of the predictor, for its card.
         unfinished: File to go on from after an interruption; it stays, for the caller to delete.
@@ -128,11 +137,17 @@ def meta_learn(
         device: Where to compute.
         on_progress: Called after each step.
     """
-    predictor: MetaPredictor | MixturePredictor
+    predictor: MetaPredictor | MixturePredictor | CostPredictor
     if isinstance(config, MixtureConfig):
         mixture = meta_train_mixture(sources, config, device=device, checkpoint=unfinished, on_progress=on_progress)
         predictor, seconds = mixture.predictor, mixture.seconds
         quality = {f"{task}: Spearman given 5 points, in meta-validation": r for task, r in mixture.validation.items()}
+    elif isinstance(config, CostConfig):
+        start = time.monotonic()
+        predictor = CostPredictor.learned_from(sources)
+        found = few_shot_correlations(predictor, sources)
+        quality = {f"{task}: Spearman given 10 points, its devices left out": r for task, r in found.items()}
+        seconds = time.monotonic() - start
     else:
         result = meta_train(sources, config, device=device, checkpoint=unfinished, on_progress=on_progress)
         predictor, seconds = MetaPredictor(config, result.parameters, device=device), result.seconds
@@ -144,7 +159,7 @@ def meta_learn(
 
 def kept_predictor(
     sources: Mapping[str, TableTask],
-    config: MetaConfig | MixtureConfig,
+    config: MetaConfig | MixtureConfig | CostConfig,
     out: Path,
     *,
     command: str,
@@ -154,7 +169,7 @@ def kept_predictor(
 
     Args:
         sources: Name -> task.
-        config: Of either kind of predictor.
+        config: Of any kind of predictor.
         out: The checkpoint's files, without ending; an interrupted meta-training goes on from ``<out>.training``.
         command: What is run, for the card.
         report: Receives a line if there is something to do.

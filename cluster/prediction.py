@@ -16,6 +16,7 @@ from mpnas_ray.checkpoints import PredictorCard, find_checkpoint, load_checkpoin
 from mpnas_ray.checks import MOST_SEED, require_seed
 from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.mixture import MixturePredictor
+from mpnas_ray.predictors.cost import CostPredictor
 from mpnas_ray.predictors.percentiles import predict_percentiles
 from mpnas_ray.spaces import SPACE_NAMES, Architecture, Architectures, SearchSpace, get_space, parse_architecture
 from mpnas_ray.tables import Kind
@@ -25,13 +26,17 @@ __all__ = ["PredictedArchitecture", "Prediction", "predict_architectures", "read
 
 @dataclass(frozen=True)
 class PredictedArchitecture:
-    """One architecture; see `mpnas_ray.predictors.percentiles` for rank, percentile and interval."""
+    """One architecture; see `mpnas_ray.predictors.percentiles` for rank, percentile and interval.
+
+    ``expected`` is its expected cost in the unit of the observed ones; None if nothing was observed, or no cost.
+    """
 
     arch: str
     rank: int
     percentile: float
     low: float | None
     high: float | None
+    expected: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def predict_architectures(
     predictor: str | Path = "default",
     measures: Kind | None = None,
     observed: str | Path | None = None,
-    mode: str = "max",
+    mode: str | None = None,
     seed: int = 0,
 ) -> Prediction:
     """Rank architectures beside random ones of their space, as a meta-learned predictor sees them.
@@ -74,17 +79,20 @@ def predict_architectures(
     Args:
         archs: Architecture strings.
         space: Name of their space; None if the first of them names it.
-        predictor: ``"default"``, the name of a bundled predictor, or the path of a checkpoint.
+        predictor: ``"default"``, the name of a bundled predictor, or the path of a checkpoint. The default for a cost
+            is ``"cost"``, which knows other devices (`mpnas_ray.predictors.cost`).
         measures: What the task measures, if known: ``quality`` or ``cost``. If it is not said, a mixture predictor
             takes it for a quality until there are measurements.
         observed: File of measured architectures to adapt to first, see `read_observed`.
-        mode: Whether ``max`` or ``min`` of the observed scores is best.
+        mode: Whether ``max`` or ``min`` of the observed scores is best; if it is not said, ``min`` for a cost.
         seed: Of the random architectures and of the uncertainty.
 
     Raises:
         SearchSpaceError: If a string is no architecture of the space.
         PredictorError: If the predictor cannot be read, does not cover the space or the file is not as it should be.
     """
+    if mode is None:
+        mode = "min" if measures == "cost" else "max"
     if mode not in ("min", "max"):
         raise PredictorError(f"mode is 'min' or 'max', not {mode!r}.")
     require_seed("seed", seed, at_most=MOST_SEED, error=PredictorError)
@@ -92,10 +100,12 @@ def predict_architectures(
         raise SearchSpaceError("There is no architecture to predict: name one, or a file with one a line.")
     of_space = get_space(space) if space is not None else parse_architecture(archs[0].strip()).space
     asked = [_parse(text, of_space) for text in archs]
+    if predictor == "default" and measures == "cost":
+        predictor = "cost"
     loaded, card = load_checkpoint(find_checkpoint(predictor, of_space))
     _check_cover(card, of_space)
     if measures is not None:
-        if not isinstance(loaded, MixturePredictor):
+        if not isinstance(loaded, MixturePredictor | CostPredictor):
             raise PredictorError(
                 f"The predictor {card.name!r} does not tell qualities from costs: leave out what it measures."
             )
@@ -107,7 +117,12 @@ def predict_architectures(
         loaded = loaded.adapt(Architectures.of(measured[0], of_space), sign * np.array(measured[1]))
     elif measures is None and isinstance(loaded, MixturePredictor):
         measures = "quality"
+    if isinstance(loaded, CostPredictor):
+        measures = "cost"
     found = predict_percentiles(loaded, Architectures.of(asked, of_space), np.random.default_rng(seed))
+    expected = None
+    if isinstance(loaded, CostPredictor) and len(set(measured[1])) > 1:
+        expected = loaded.predict(asked) * (1 if mode == "max" else -1)
     rows = [
         PredictedArchitecture(
             str(arch),
@@ -115,6 +130,7 @@ def predict_architectures(
             float(found.percentile[place]),
             None if found.low is None else float(found.low[place]),
             None if found.high is None else float(found.high[place]),
+            None if expected is None else float(expected[place]),
         )
         for place, arch in enumerate(asked)
     ]

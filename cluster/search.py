@@ -367,7 +367,7 @@ def _predictor_setting(predictor: str | Path, searcher: str) -> str:
     """A checkpoint by its whole path, so that the run can be continued from anywhere; names as they are."""
     if not isinstance(predictor, str | Path):
         raise RunError(f"predictor is a name or the path of a checkpoint, not {predictor!r}.")
-    if predictor in ("default", *BUNDLED) or searcher == "predictor":
+    if predictor in ("default", "cost", *BUNDLED) or searcher == "predictor":
         return str(predictor)
     return str(Path(predictor).expanduser().resolve())
 

@@ -115,12 +115,15 @@ def test_the_page_on_experiments(tmp_path: Path) -> None:
 
 
 def test_the_page_on_predictors() -> None:
-    (block,) = python_blocks(ROOT / "docs" / "predictors.md")
+    first, of_costs = python_blocks(ROOT / "docs" / "predictors.md")
     names: dict[str, Any] = {}
-    exec(block, names)
+    exec(first, names)
     assert names["best"] in names["candidates"]
     assert names["drawn"].shape == (16, 1_000)
     assert not np.array_equal(names["before"], names["adapted"].predict(names["candidates"]))
+    exec(of_costs, names)
+    assert 5 < names["predicted"].mean() < 15
+    assert sum(names["alike"].values()) == pytest.approx(1)
 
 
 def commands(page: Path, name: str) -> list[list[str]]:
@@ -147,6 +150,7 @@ def test_the_commands_on_predicting(
     (tmp_path / "cells.txt").write_text("".join(f"{arch}\n" for arch in archs[:3]))
     rows = (f"{arch},{score}\n" for score, arch in enumerate(archs[3:]))
     (tmp_path / "measured.csv").write_text("arch,score\n" + "".join(rows))
+    (tmp_path / "latencies.csv").write_text((tmp_path / "measured.csv").read_text())
     for arguments in commands(ROOT / "docs" / "predictors.md", "predict"):
         run_here(arguments, monkeypatch)
     printed = capsys.readouterr().out

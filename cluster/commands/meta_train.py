@@ -16,8 +16,9 @@ def meta_train(
     algorithm: Annotated[
         str,
         typer.Option(
-            metavar="[mixture|boil|maml|anil|pretrain]",
-            help="mixture adapts in closed form; boil, maml and anil by gradient; pretrain has no inner loop.",
+            metavar="[mixture|boil|maml|anil|pretrain|cost]",
+            help="mixture adapts in closed form; boil, maml and anil by gradient; pretrain has no inner loop; cost "
+            "learns latencies and other costs alone.",
         ),
     ] = "mixture",
     hold_out: Annotated[

@@ -38,7 +38,10 @@ def predict(
         Path | None,
         typer.Option(help="Adapt first to measured architectures: a .csv or .json file of arch and score."),
     ] = None,
-    mode: Annotated[_Mode, typer.Option(help="Whether observed scores are better high or low.")] = _Mode.max,
+    mode: Annotated[
+        _Mode | None,
+        typer.Option(help="Whether observed scores are better high or low.  [default: max, for a cost min]"),
+    ] = None,
     measures: Annotated[
         _Kind | None, typer.Option(help="What the task measures: an accuracy or error, or a latency or energy.")
     ] = None,
@@ -61,7 +64,7 @@ def predict(
         predictor=predictor,
         measures=None if measures is None else measures.value,
         observed=observed,
-        mode=mode.value,
+        mode=None if mode is None else mode.value,
         seed=seed,
     )
     if as_json:
@@ -72,11 +75,13 @@ def predict(
 
 def _print(prediction: Prediction) -> None:
     table = Table("architecture", box=None, pad_edge=False)
-    for name in ("rank", "percentile", "80 % interval"):
+    expects = any(row.expected is not None for row in prediction.architectures)
+    for name in ("rank", "percentile", "80 % interval", *(["expected"] if expects else [])):
         table.add_column(name, justify="right", no_wrap=True)
     for row in prediction.architectures:
         interval = "not known" if row.low is None else f"{row.low:.1f} to {row.high:.1f}"
-        table.add_row(row.arch, f"{row.rank:,}", f"{row.percentile:.1f}", interval)
+        expected = [] if row.expected is None else [f"{row.expected:.4g}"]
+        table.add_row(row.arch, f"{row.rank:,}", f"{row.percentile:.1f}", interval, *expected)
     print_table(table)
     known = f"adapted to {prediction.num_observed} measured architectures"
     if not prediction.num_observed:

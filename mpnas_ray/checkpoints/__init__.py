@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from mpnas_ray.checkpoints.card import PredictorCard, refuse_if_seen
+from mpnas_ray.checkpoints.card import PredictorCard, leave_out, refuse_if_seen
 from mpnas_ray.checkpoints.files import BUNDLED, find_checkpoint, load_checkpoint, save_checkpoint
 
-__all__ = ["BUNDLED", "PredictorCard", "find_checkpoint", "load_checkpoint", "refuse_if_seen", "save_checkpoint"]
+__all__ = [
+    "BUNDLED",
+    "PredictorCard",
+    "find_checkpoint",
+    "leave_out",
+    "load_checkpoint",
+    "refuse_if_seen",
+    "save_checkpoint",
+]

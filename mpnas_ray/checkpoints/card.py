@@ -7,15 +7,16 @@ device, that it was meta-learned on (`refuse_if_seen`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta import MetaConfig
 from mpnas_ray.mixture import MixtureConfig, Source
+from mpnas_ray.predictors.cost import CostConfig, CostPredictor
 from mpnas_ray.spaces import SearchSpace, get_space
 from mpnas_ray.tables import TableTask
 
-__all__ = ["PredictorCard", "refuse_if_seen"]
+__all__ = ["PredictorCard", "leave_out", "refuse_if_seen"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class PredictorCard:
     """
 
     name: str
-    config: MetaConfig | MixtureConfig
+    config: MetaConfig | MixtureConfig | CostConfig
     sources: tuple[Source, ...]
     datasets: tuple[str, ...]
     devices: tuple[str, ...]
@@ -46,7 +47,7 @@ class PredictorCard:
     def of(
         cls,
         name: str,
-        config: MetaConfig | MixtureConfig,
+        config: MetaConfig | MixtureConfig | CostConfig,
         tasks: Mapping[str, TableTask],
         *,
         command: str = "",
@@ -81,11 +82,28 @@ class PredictorCard:
     def covers(self, space: SearchSpace) -> bool:
         """Whether it can rank architectures of a space.
 
-        The mixture describes operations by what they do, so that it covers every space; the others know an operation
-        only if a space they learned from has it.
+        The mixture describes operations by what they do, so that it covers every space, and a cost predictor begins
+        from usual prices where it knows no others; the rest know an operation only if a space they learned from has it.
         """
         known = {operation for name in self.spaces for operation in get_space(name).operations}
-        return isinstance(self.config, MixtureConfig) or known.issuperset(space.operations)
+        return isinstance(self.config, MixtureConfig | CostConfig) or known.issuperset(space.operations)
+
+
+def leave_out(predictor: CostPredictor, card: PredictorCard, task: TableTask) -> tuple[CostPredictor, PredictorCard]:
+    """A cost predictor that may be judged on a task, with its card: nothing of the task's devices is left in it.
+
+    What is known of each device stands apart, so that nothing has to be learned again. Figures of the card are of the
+    whole predictor, and go.
+    """
+    left = predictor.leaving_out(task.devices)
+    names = {device.name for device in left.devices}
+    return left, replace(
+        card,
+        sources=tuple(source for source in card.sources if source.name in names),
+        devices=tuple(sorted({device for known in left.devices for device in known.devices})),
+        licences={name: licence for name, licence in card.licences.items() if name in names},
+        quality={},
+    )
 
 
 def refuse_if_seen(card: PredictorCard, task: TableTask) -> None:

@@ -15,24 +15,30 @@ from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta import MetaConfig, MetaPredictor
 from mpnas_ray.mixture import MixtureConfig, MixturePredictor, Source
 from mpnas_ray.names import did_you_mean
+from mpnas_ray.predictors.cost import CostConfig, CostPredictor
 from mpnas_ray.spaces import SearchSpace
 
 __all__ = ["BUNDLED", "FORMAT_VERSION", "find_checkpoint", "load_checkpoint", "save_checkpoint"]
 
 FORMAT_VERSION = 2
-BUNDLED = {name: Path(__file__).with_name(name) for name in ("mpnas-1", "mpnas-2")}
+BUNDLED = {name: Path(__file__).with_name(name) for name in ("mpnas-1", "mpnas-2", "cost-1")}
 """Predictors that come with the package: ``mpnas-1`` has learned from official tables, ``mpnas-2`` also from our own
-table of ``mixed``. A better one gets a new name."""
+table of ``mixed``; ``cost-1`` knows devices and predicts costs alone. A better one gets a new name."""
 
 _OWN_OPERATIONS = ("mixed", "nasbenchasr")
 """Spaces with operations that our own table alone has measured. There ``mpnas-2`` is the default: it ranks better on
 tasks it has not seen (benchmarks/results/mini_gain.md). In the others ``mpnas-1`` is, whose meta-validation on official
 tables is better: see the two cards."""
 
+_CONFIGS: dict[str, type[MixtureConfig] | type[CostConfig]] = {"mixture": MixtureConfig, "cost": CostConfig}
+"""Of the algorithms that are not of gradients."""
+
 _KIND = "mpnas-ray meta-learned predictor"
 
 
-def save_checkpoint(path: str | Path, predictor: MetaPredictor | MixturePredictor, card: PredictorCard) -> None:
+def save_checkpoint(
+    path: str | Path, predictor: MetaPredictor | MixturePredictor | CostPredictor, card: PredictorCard
+) -> None:
     """Write ``<path>.safetensors`` and ``<path>.json``; only the initialisation is kept, not an adaptation to a task.
 
     Args:
@@ -68,17 +74,20 @@ def find_checkpoint(name_or_path: str | Path = "default", space: SearchSpace | N
     """Where a predictor is.
 
     Args:
-        name_or_path: ``default`` for the bundled one that suits the space, the name of one of `BUNDLED`, or a path.
+        name_or_path: ``default`` for the bundled one that suits the space, ``cost`` for the bundled one of costs, the
+            name of one of `BUNDLED`, or a path.
         space: Whose architectures are to be ranked, if that is known.
     """
     if name_or_path == "default":
         name_or_path = "mpnas-2" if space is not None and space.name in _OWN_OPERATIONS else "mpnas-1"
+    if name_or_path == "cost":
+        name_or_path = "cost-1"
     return BUNDLED.get(str(name_or_path), Path(name_or_path))
 
 
 def load_checkpoint(
     path: str | Path, device: torch.device | str = "cpu"
-) -> tuple[MetaPredictor | MixturePredictor, PredictorCard]:
+) -> tuple[MetaPredictor | MixturePredictor | CostPredictor, PredictorCard]:
     """Read what `save_checkpoint` wrote.
 
     Raises:
@@ -103,6 +112,8 @@ def load_checkpoint(
         raise PredictorError(f"{weights} is not a safetensors file: {error}.") from error
     if isinstance(card.config, MixtureConfig):
         return MixturePredictor.of_state(card.config, card.sources, initial, device=device), card
+    if isinstance(card.config, CostConfig):
+        return CostPredictor.of_state(initial), card
     return MetaPredictor(card.config, initial, device=device), card
 
 
@@ -127,7 +138,7 @@ def _read_card(path: Path) -> tuple[PredictorCard, str]:
             f"update mpnas-ray, or make the predictor anew with `mpnas meta-train`."
         )
     try:
-        config = MixtureConfig if content["algorithm"] == "mixture" else MetaConfig
+        config = _CONFIGS.get(content["algorithm"], MetaConfig)
         card = PredictorCard(
             name=content["name"],
             config=config.from_dict(content["config"]),

@@ -1,4 +1,4 @@
-"""Architectures as the mixture predictor reads them: described nodes, and counts of operations.
+"""Architectures as the mixture predictor reads them: graphs of described nodes.
 
 A node is described by what its operation does rather than by which of the 14 kinds it is, so that an operation that no
 source task contains is taken for its nearest relative: a 5x5 convolution is a convolution with a larger kernel. Nodes
@@ -13,13 +13,12 @@ import re
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from mpnas_ray.meta.network import Graphs
-from mpnas_ray.spaces import KINDS, OPERATIONS, Architectures
+from mpnas_ray.spaces import KINDS, Architectures
 from mpnas_ray.spaces.operations import GLOBAL, ZERO
 
-__all__ = ["NUM_INPUTS", "USUAL_PRICES", "described_graphs", "operation_counts"]
+__all__ = ["NUM_INPUTS", "described_graphs"]
 
 _DESCRIPTORS = ("conv", "log2 kernel", "dilation - 1", "linear", "pool", "max", "skip", "zero", "input", "output")
 
@@ -40,18 +39,6 @@ def _description(kind: str) -> list[float]:
 _TABLE = np.array([_description(kind) for kind in KINDS], dtype=np.float32)
 NUM_INPUTS = 2 * len(_DESCRIPTORS) + 1
 """Numbers that describe a node: the descriptors of a live one, those of a dead one, whether it is the global one."""
-
-
-def _usual_price(kind: str) -> float:
-    conv = re.fullmatch(r"conv(\d)-d\d", kind)
-    if conv:
-        return int(conv[1]) / 3
-    return {"linear": 1 / 3, "avgpool": 0.5, "maxpool": 0.5, "skip": 0.05, "zero": 0.0}[kind]
-
-
-USUAL_PRICES = np.array([_usual_price(kind) for kind in OPERATIONS])
-"""Of one operation of each kind, float64 ``[11]``, in units of a 3x3 convolution. Ours: a convolution counts by the
-square root of its arithmetic, as moving data costs too and does not grow with the kernel."""
 
 
 def described_graphs(archs: Architectures, device: torch.device | str = "cpu") -> Graphs:
@@ -81,13 +68,3 @@ def described_graphs(archs: Architectures, device: torch.device | str = "cpu") -
     reads = torch.from_numpy(flows.reshape(num_archs, 2 * (num_nodes + 1), num_nodes + 1)).to(device)
     inputs = (reads @ torch.from_numpy(states).to(device)).view(num_archs, num_nodes + 1, 2 * NUM_INPUTS)
     return Graphs(inputs, reads)
-
-
-def operation_counts(archs: Architectures) -> NDArray[np.float64]:
-    """How many operations of each kind, ``[N, 22]``: all of them, then only those on a path from input to output."""
-    graphs = archs.graphs()
-    of_kind = graphs.kinds[..., None] == np.arange(len(OPERATIONS))
-    counts: NDArray[np.float64] = np.concatenate(
-        [of_kind.sum(axis=1), (of_kind & graphs.live()[..., None]).sum(axis=1)], axis=1
-    ).astype(np.float64)
-    return counts

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mpnas_ray.mixture.config import MixtureConfig
-from mpnas_ray.mixture.description import USUAL_PRICES, operation_counts
+from mpnas_ray.predictors.operation_counts import USUAL_PRICES, operation_counts
 from mpnas_ray.spaces import Architectures
 from mpnas_ray.tables import Kind
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mpnas_ray.predictors.cost import CostConfig, CostPredictor, KnownDevice
 from mpnas_ray.predictors.families import PREDICTORS, Family, make_predictor
 from mpnas_ray.predictors.gaussian_process import GaussianProcessPredictor, GaussianProcessPrior
 from mpnas_ray.predictors.gcn import GCNConfig, GCNPredictor
@@ -14,12 +15,15 @@ from mpnas_ray.predictors.semi_supervised import SemiSupervisedConfig, SemiSuper
 
 __all__ = [
     "PREDICTORS",
+    "CostConfig",
+    "CostPredictor",
     "Family",
     "GCNConfig",
     "GCNPredictor",
     "GaussianProcessPredictor",
     "GaussianProcessPrior",
     "KernelProcessPredictor",
+    "KnownDevice",
     "MetaLearned",
     "PathEnsembleConfig",
     "PathEnsemblePredictor",

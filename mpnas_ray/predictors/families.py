@@ -37,6 +37,7 @@ class Family:
         fewest: Architectures with different scores from which it ranks. With fewer, `make_predictor`'s predictors give
             equal predictions or refuse to be fitted; a search then keeps the order before.
         requires: Optional library that it needs, of the extra ``predictors``.
+        costs_only: Whether it is for latencies and other costs that add up over operations, not for qualities.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Family:
     description: str
     fewest: int = 2
     requires: str | None = None
+    costs_only: bool = False
 
 
 def _regression(name: str, description: str, library: str | None = None) -> Family:
@@ -97,6 +99,13 @@ PREDICTORS: dict[str, Family] = {
             "graph network that also learns from unmeasured architectures, like SemiNAS (Luo et al. 2020)",
         ),
         Family("mp-nas", lambda seed: load_predictor(), "meta-learned mixture, ours: knows other tasks", fewest=0),
+        Family(
+            "cost",
+            lambda seed: load_predictor("cost"),
+            "Bayesian linear regression of a cost on operation counts, ours: knows other devices",
+            fewest=0,
+            costs_only=True,
+        ),
     )
 }
 """By name."""

@@ -12,18 +12,20 @@ if TYPE_CHECKING:
 
     from mpnas_ray.meta import MetaPredictor
     from mpnas_ray.mixture import MixturePredictor
+    from mpnas_ray.predictors.cost import CostPredictor
 
 __all__ = ["load_predictor"]
 
 
 def load_predictor(
     name_or_path: str | Path = "default", *, space: str | None = None, device: torch.device | str = "cpu"
-) -> MixturePredictor | MetaPredictor:
+) -> MixturePredictor | MetaPredictor | CostPredictor:
     """A meta-learned predictor, ready to rank and to adapt.
 
     Args:
-        name_or_path: ``"default"`` for the one that comes with the package and suits the space, ``"mpnas-1"`` or
-            ``"mpnas-2"``, or a checkpoint of yours, with or without ending (`mpnas meta-train` writes them).
+        name_or_path: ``"default"`` for the one that comes with the package and suits the space, ``"cost"`` for the one
+            that predicts latency, energy and the like, ``"mpnas-1"`` or ``"mpnas-2"``, or a checkpoint of yours, with
+            or without ending (`mpnas meta-train` writes them).
         space: Name of the space whose architectures are to be ranked, if that is known.
         device: Where to compute.
 

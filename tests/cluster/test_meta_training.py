@@ -10,7 +10,7 @@ from mpnas_ray.checkpoints import load_checkpoint, refuse_if_seen
 from mpnas_ray.errors import TableError
 from mpnas_ray.meta import MetaConfig
 from mpnas_ray.mixture import MixtureConfig, MixturePredictor
-from mpnas_ray.predictors import GCNConfig
+from mpnas_ray.predictors import CostConfig, CostPredictor, GCNConfig
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask, load_tasks, write_task
 
@@ -80,6 +80,22 @@ def test_a_mixture_says_how_well_it_does_on_each_task(tables: Path, tmp_path: Pa
     predictor, loaded = load_checkpoint(tmp_path / "mine")
     assert loaded == card
     assert isinstance(predictor, MixturePredictor)
+
+
+def test_a_cost_predictor_learns_from_costs_alone(tables: Path, tmp_path: Path) -> None:
+    archs = get_space("nasbench201").sample_many(300, np.random.default_rng(0))
+    archs = archs[np.unique(archs.codes, axis=0, return_index=True)[1]]
+    raw = 5.0 + (archs.codes == 3).sum(axis=1) + np.linspace(0, 0.1, len(archs))
+    for device in ("a", "b"):
+        task = TableTask(f"nasbench201/{device}", archs, raw, "latency", "min", devices=(device,))
+        write_task(task, tables / f"{device}.parquet")
+    card = run_meta_training(tables, tmp_path / "mine", CostConfig(), hold_out=["nasbench201/b"])
+    predictor, loaded = load_checkpoint(tmp_path / "mine")
+    assert loaded == card
+    assert card.tasks == ("nasbench201/a",)
+    assert card.quality["nasbench201/a: Spearman given 10 points, its devices left out"] > 0.9
+    assert isinstance(predictor, CostPredictor)
+    assert [device.devices for device in predictor.devices] == [("a",)]
 
 
 def test_only_what_may_be_learned_from(tables: Path, tmp_path: Path) -> None:

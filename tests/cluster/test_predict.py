@@ -65,6 +65,29 @@ def test_measurements_turn_the_ranking(suffix: str, mode: str, tmp_path: Path) -
     assert width[1] < width[0]
 
 
+def test_measured_latencies_are_learned_in_their_own_unit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Ten milliseconds and three for each convolution; what is low is best without being told."""
+    archs = SPACE.sample_many(25, np.random.default_rng(0))
+    latencies = 10 + 3 * (archs.codes >= 2).sum(axis=1)
+    path = tmp_path / "latencies.csv"
+    path.write_text("arch,score\n" + "".join(f"{arch},{ms}\n" for arch, ms in zip(archs, latencies, strict=True)))
+    arguments = (GOOD, BAD, "--measures", "cost", "--observed", str(path))
+    assert run(monkeypatch, *arguments, "--json") == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert (found["predictor"], found["measures"]) == ("cost-1", "cost")
+    assert [row["arch"] for row in found["architectures"]] == [BAD, GOOD]
+    assert [row["expected"] for row in found["architectures"]] == pytest.approx([13, 25], abs=0.5)
+
+    assert run(monkeypatch, *arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[-1] == "expected"
+    assert float(lines[1].split()[-1]) == pytest.approx(13, abs=0.5)
+    with pytest.raises(PredictorError, match="a quality does not"):
+        predict_architectures([GOOD], predictor="cost", measures="quality")
+
+
 def test_the_same_seed_says_the_same() -> None:
     assert predict_architectures([GOOD]) == predict_architectures([GOOD])
     assert predict_architectures([GOOD]) != predict_architectures([GOOD], seed=1)

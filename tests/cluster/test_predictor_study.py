@@ -106,6 +106,7 @@ def test_curves_of_other_tasks_say_more_than_ten_of_the_same() -> None:
 
 
 def test_methods_are_asked_only_where_they_are_defined() -> None:
+    assert "cost" not in METHODS, "the study's targets are qualities"
     assert METHODS["epe_nas"].fits("mixed/digits")
     assert not METHODS["epe_nas"].fits("mixed/darcy16")
     assert METHODS["naswot"].fits("mixed/darcy16")

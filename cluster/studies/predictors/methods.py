@@ -204,6 +204,7 @@ def _all() -> Mapping[str, Method]:
     methods = {
         name: Method("predictor", family.description, partial(_judge_predictor, name))
         for name, family in PREDICTORS.items()
+        if not family.costs_only  # benchmarks/cost_predictor.py
     }
     methods |= {
         name: Method("zero-cost", proxy.description, partial(_judge_proxy, name), proxy.needs == "classes")

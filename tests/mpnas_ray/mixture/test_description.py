@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpnas_ray.mixture.description import NUM_INPUTS, USUAL_PRICES, described_graphs, operation_counts
+from mpnas_ray.mixture.description import NUM_INPUTS, described_graphs
+from mpnas_ray.predictors.operation_counts import USUAL_PRICES, operation_counts
 from mpnas_ray.spaces import OPERATIONS, SPACE_NAMES, Architectures, get_space
 
 

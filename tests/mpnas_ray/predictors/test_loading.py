@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from mpnas_ray.checkpoints import BUNDLED, load_checkpoint, refuse_if_seen
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.predictors import Predictor, load_predictor
-from mpnas_ray.spaces import SPACE_NAMES, get_space
+from mpnas_ray.predictors import CostPredictor, Predictor, load_predictor
+from mpnas_ray.spaces import KINDS, SPACE_NAMES, get_space
 from mpnas_ray.tables import BUNDLED_TABLE, load_tasks
 
 ARCHS = [
@@ -54,11 +55,20 @@ def test_it_ranks_every_space_at_once() -> None:
         assert len(np.unique(predictor.predict(archs).round(6))) > 10
 
 
+def test_the_one_for_costs_goes_by_a_short_name() -> None:
+    predictor = load_predictor("cost")
+    assert isinstance(predictor, CostPredictor)
+    archs = get_space("nasbench201").sample_many(200, np.random.default_rng(0))
+    assert np.array_equal(predictor.predict(archs), load_predictor("cost-1").predict(archs))
+    sizes = archs.graphs().kinds == KINDS.index("conv3-d1")
+    assert spearmanr(predictor.predict(archs), -sizes.sum(axis=1)).statistic > 0.6, "what is large is dear"
+
+
 @pytest.mark.parametrize("name", BUNDLED)
 def test_the_bundled_files(name: str) -> None:
     predictor, card = load_checkpoint(BUNDLED[name])
     assert card.name == BUNDLED[name].name == name
-    assert sum(path.stat().st_size for path in BUNDLED[name].parent.glob("mpnas-*")) < 5_000_000
+    assert sum(path.stat().st_size for path in BUNDLED[name].parent.glob("*-*")) < 5_000_000
     assert card.licences.keys() == set(card.tasks)
     assert card.quality
     assert card.command.startswith("mpnas meta-train ")
@@ -69,7 +79,10 @@ def test_the_bundled_files(name: str) -> None:
 @pytest.mark.parametrize("name", BUNDLED)
 def test_it_learned_from_all_tables_and_may_not_be_judged_on_any(name: str, tables_folder: Path) -> None:
     _, card = load_checkpoint(BUNDLED[name])
-    tasks = load_tasks(tables_folder) | (load_tasks(BUNDLED_TABLE) if name == "mpnas-2" else {})
+    tasks = load_tasks(tables_folder, variants=name == "cost-1")
+    if name == "cost-1":
+        tasks = {task.name: task for task in tasks.values() if task.kind == "cost"}
+    tasks |= load_tasks(BUNDLED_TABLE) if name == "mpnas-2" else {}
     assert set(card.tasks) == tasks.keys()
     for task in tasks.values():
         with pytest.raises(PredictorError, match="cannot be judged"):
