@@ -14,6 +14,7 @@ from ray.exceptions import RayError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from mpnas_ray.errors import RunError
+from mpnas_ray.own_packages import foreign_file
 
 __all__ = ["EXCLUDES", "follow_job", "submit_job"]
 
@@ -98,13 +99,15 @@ def submit_job(
     folder = Path(working_dir).expanduser().resolve()
     if not folder.is_dir():
         raise RunError(f"{folder} is no folder: --working-dir names the one to upload.")
+    # Python looks into the folder first; our checkout may be that folder, and what is installed there may be older.
+    module = "mpnas_cli" if foreign_file("cluster", folder) else "cluster.cli"
     with _explained(address):
         client, start = JobSubmissionClient(address), time.monotonic()
         while True:
             try:
                 return str(
                     client.submit_job(
-                        entrypoint=shlex.join(["python", "-u", "-m", "cluster.cli", *command]),
+                        entrypoint=shlex.join(["python", "-u", "-m", module, *command]),
                         submission_id=submission_id,
                         runtime_env={"working_dir": str(folder), "excludes": list(EXCLUDES)},
                     )
