@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from ray import tune
 
+from cluster.addresses import check_ray
 from cluster.finishing import RunInterruptedError, score_on_cluster
 from cluster.memory_deaths import memory_deaths_survived
 from cluster.ray_cluster import Resources, connected, most_concurrent
@@ -158,6 +159,7 @@ def run_baseline(
     report = folder.read_json(_REPORT)
     if report is not None:
         return BaselineReport(**report)
+    check_ray()  # before what may take minutes
     places = {"data_dir": str(Path(data_dir).expanduser().resolve())} if data_dir else {}
     data = task.load_checked(Path(places["data_dir"]) if data_dir else None)
     _check_shape(config, task, data)

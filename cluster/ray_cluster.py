@@ -14,7 +14,9 @@ from typing import Any
 
 import ray
 from ray import cloudpickle
+from ray.exceptions import RayError
 
+from cluster.addresses import check_ray, in_one_line
 from mpnas_ray import own_packages
 from mpnas_ray.errors import ForeignModuleError, RunError
 from mpnas_ray.own_packages import OWN_PACKAGES, foreign_file, put_first
@@ -34,17 +36,26 @@ def connected(*, dashboard: bool = False) -> Iterator[None]:
             stopped, and without an answer never gives back their CPUs and GPUs.
 
     Raises:
+        RunError: If no Ray answers at the address, or if it does not let this program in.
         ForeignModuleError: If the workers of the Ray of this process would import other packages instead of ours.
     """
     if ray.is_initialized():
         _check_workers()
         yield
         return
+    check_ray()
+    given = os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"log_to_driver": False}
-    if not os.environ.get("RAY_ADDRESS"):
+    if not given:
         options.update(include_dashboard=dashboard, dashboard_host="127.0.0.1", logging_level=logging.ERROR)
-    with _sent_by_value():
-        ray.init(**options, runtime_env=_runtime_env())
+    try:
+        with _sent_by_value():
+            ray.init(**options, runtime_env=_runtime_env())
+    except (OSError, RuntimeError, ValueError, RayError) as error:
+        raise RunError(
+            f"Ray {f'at RAY_ADDRESS={given} could not be joined' if given else 'could not be started'}: "
+            f"{in_one_line(error)}"
+        ) from error
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ray import tune
 
+from cluster.addresses import check_ray
 from cluster.continuing import enqueue_all, reconcile
 from cluster.elastic import Elastic, Places, places_of_this_session
 from cluster.finishing import RunInterruptedError, earlier_report, finish
@@ -258,6 +259,7 @@ def _search(
     finished = earlier_report(folder)
     if finished is not None:
         return finished
+    check_ray()  # before what may take minutes
     data = task.load_checked(settings.data_path)  # here an error is one line, not one for each trial
     limits, score = size_limits(settings, task, data), zero_cost_score(settings, task, data)
     if before is None:
