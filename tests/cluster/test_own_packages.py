@@ -86,10 +86,9 @@ def test_a_script_that_has_imported_its_own_is_told_the_file(folder: Path, name:
     (folder / name / "__init__.py").write_text("")
     done = run(folder, "-c", f"import {name}\nfrom cluster import run_search")
     *_, line = done.stderr.splitlines()
-    assert line == (
-        f"mpnas_ray.errors.ForeignModuleError: {folder / name / '__init__.py'} stands in the way: "
-        f"it has been imported as {name!r}. This program needs the package {name!r} of mpnas-ray: give yours another name."
-    )
+    file = folder / name / "__init__.py"
+    error = f"mpnas_ray.errors.ForeignModuleError: {file} stands in the way: it has been imported as {name!r}."
+    assert line == f"{error} This program needs the package {name!r} of mpnas-ray: give yours another name."
 
 
 def test_a_task_that_needs_a_hidden_module_is_told_the_file(folder: Path) -> None:
