@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from ray import tune
 
+from cluster.addresses import check_ray
 from cluster.finishing import RunInterruptedError, score_on_cluster
 from cluster.memory_deaths import memory_deaths_survived
 from cluster.ray_cluster import connected, most_concurrent
@@ -195,6 +196,7 @@ def _train(
     report = folder.read_json(_REPORT)
     if report is not None:
         return BaselineReport(**report)
+    check_ray()  # before what may take minutes
     data = task.load_checked(data_path)
     check_batches(task.name, recipe, len(data.train))
     _check_shape(config, task, data)

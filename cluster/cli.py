@@ -23,6 +23,7 @@ from cluster.commands.submit import submit
 from cluster.commands.tables import tables_app
 from cluster.tracebacks import keep_traceback
 from mpnas_ray.errors import MPNASError, UserCodeError
+from mpnas_ray.own_packages import put_first
 
 __all__ = ["main"]
 
@@ -52,6 +53,7 @@ app.add_typer(tables_app, name="table", hidden=True)  # `mpnas table build` read
 
 def main() -> None:
     """Entry point: an error that a user can mend is one line on standard error and an exit status other than 0."""
+    put_first()
     try:
         app()
     except MPNASError as error:

@@ -13,7 +13,9 @@ import aiohttp
 from ray.exceptions import RayError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
+from cluster.addresses import find_dashboard, given_address, in_one_line, named_by_address_alone
 from mpnas_ray.errors import RunError
+from mpnas_ray.own_packages import foreign_file
 
 __all__ = ["EXCLUDES", "follow_job", "submit_job"]
 
@@ -84,8 +86,9 @@ def submit_job(
 
     Args:
         command: Its words, e.g. ``["search", "--task", "digits"]``. No shell reads them.
-        address: Of the cluster's dashboard, ``http://host:8265``; what ``RAY_API_SERVER_ADDRESS`` or ``RAY_ADDRESS``
-            say if None, else this machine's. A token is taken from where Ray looks for it (``RAY_AUTH_TOKEN``).
+        address: Of the cluster's dashboard, ``http://host:8265`` or ``host:8265``, or of the cluster itself; what
+            ``RAY_API_SERVER_ADDRESS`` or ``RAY_ADDRESS`` say if None, else this machine's. A token is taken from where
+            Ray looks for it (``RAY_AUTH_TOKEN``).
         working_dir: Folder to upload and to run in, without `EXCLUDES`.
         submission_id: Name of the job, as yet unused; Ray makes one if None.
 
@@ -98,13 +101,15 @@ def submit_job(
     folder = Path(working_dir).expanduser().resolve()
     if not folder.is_dir():
         raise RunError(f"{folder} is no folder: --working-dir names the one to upload.")
+    # Python looks into the folder first; our checkout may be that folder, and what is installed there may be older.
+    module = "mpnas_cli" if foreign_file("cluster", folder) else "cluster.cli"
     with _explained(address):
-        client, start = JobSubmissionClient(address), time.monotonic()
+        client, start = _client(address), time.monotonic()
         while True:
             try:
                 return str(
                     client.submit_job(
-                        entrypoint=shlex.join(["python", "-u", "-m", "cluster.cli", *command]),
+                        entrypoint=shlex.join(["python", "-u", "-m", module, *command]),
                         submission_id=submission_id,
                         runtime_env={"working_dir": str(folder), "excludes": list(EXCLUDES)},
                     )
@@ -132,11 +137,17 @@ def follow_job(
         RunError: If the cluster is not to be reached any more; the job may go on.
     """
     with _explained(address):
-        client = JobSubmissionClient(address)
+        client = _client(address)
         asyncio.run(_pass_on(client, job, echo))
         while not (details := client.get_job_info(job)).status.is_terminal():
             time.sleep(_PAUSE_S)
     return _exit_status(details, echo)
+
+
+def _client(address: str | None) -> JobSubmissionClient:
+    url = find_dashboard(address)
+    with named_by_address_alone():
+        return JobSubmissionClient(url)
 
 
 async def _pass_on(client: JobSubmissionClient, job: str, echo: Callable[[str], None]) -> None:
@@ -158,8 +169,8 @@ def _explained(address: str | None) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError, RayError, aiohttp.ClientError) as error:  # OSError: those of requests
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        where = address or "the cluster that RAY_API_SERVER_ADDRESS or RAY_ADDRESS name, or of this machine"
+        reason = in_one_line(error)
+        where = given_address(address) or "the cluster of this machine (no --address, and RAY_ADDRESS is not set)"
         raise RunError(
             f"No job could be run or followed at {where}: {reason} Is it the address of a dashboard, such as "
             f"http://127.0.0.1:8265, and is RAY_AUTH_TOKEN set if the cluster wants a token?"

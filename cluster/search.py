@@ -13,6 +13,7 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
+from cluster.addresses import check_ray
 from cluster.continuing import enqueue_all, reconcile
 from cluster.elastic import Elastic, Places, places_of_this_session
 from cluster.finishing import RunInterruptedError, earlier_report, finish
@@ -266,6 +267,7 @@ def _search(
     if finished is not None:
         return finished
     settings.check()
+    check_ray()  # before what may take minutes
     data = task.load_checked(settings.data_path)  # here an error is one line, not one for each trial
     recipe = replace(task.recipe, epochs=settings.epochs)
     check_batches(task.name, recipe, len(data.train), settings.workers_per_trial)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cluster.addresses import check_ray
 from cluster.ray_cluster import connected, most_concurrent
 from cluster.resources import check_gpus
 from cluster.result_files import check_folders, make_folders
@@ -111,6 +112,8 @@ def build_table(
     work_folder = Path(work).resolve() if work else path.with_name(f"{path.name}.work")
     check_folders(path.parent, work_folder)
     known = read_curves(path) if path.exists() else {}
+    if not known:  # else all may have been done
+        check_ray()  # before what may take minutes
     shapes: dict[str, tuple[int, ...]] = {}
     for course in courses:
         _check_same(path, course, archs.space, known.get(course.task.name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "ForeignModuleError",
     "MPNASError",
     "PredictorError",
     "RunError",
@@ -49,3 +50,7 @@ class SearcherStateError(MPNASError, ValueError):
 
 class RunError(MPNASError):
     """A run cannot start, or cannot be continued, as it was asked for."""
+
+
+class ForeignModuleError(MPNASError, ImportError):
+    """A module that is not of this project has the name of one of its packages, and is found before it."""

@@ -16,6 +16,7 @@ from functools import cache
 from typing import TypeVar
 
 from mpnas_ray.errors import RunError
+from mpnas_ray.own_packages import put_first
 
 __all__ = ["call_alone"]
 
@@ -41,7 +42,9 @@ def call_alone(function: Callable[..., T], *arguments: object) -> T:
 
 @cache
 def _process() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=put_first)
+    pool.submit(_begin).result()  # only now does the process find our `cluster` where others are called so
+    return pool
 
 
 def _begin() -> None:
