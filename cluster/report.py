@@ -139,6 +139,11 @@ def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int)
         errors = [f"{failure_in_text(str(r.error))}{error_file(r)}" for r in ended if r.error is not None]
         if not errors and not any(metric_key in (result.metrics or {}) for result in ended):
             raise RunError(f"No trial gave a {metric_key}: the run ended before their first epoch. Give it more time.")
-        raise RunError(f"No trial gave a finite {metric_key}. First error: {errors[0] if errors else 'none raised'}")
+        again = (
+            ". A trial that failed is not repeated: once that is mended, search under another name." if errors else ""
+        )
+        raise RunError(
+            f"No trial gave a finite {metric_key}. First error: {errors[0] if errors else 'none raised'}{again}"
+        )
     complete = [result for result in finite if is_complete(result, epochs)]
     return (max if mode == "max" else min)(complete or finite, key=lambda result: result.metrics[metric_key])
