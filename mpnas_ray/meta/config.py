@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.json_files import from_plain
 from mpnas_ray.meta.inner_loop import Algorithm, InnerRates
 from mpnas_ray.predictors.gcn import GCNConfig
 from mpnas_ray.tables.normalization import Normalization
@@ -88,6 +89,8 @@ class MetaConfig:
                 "Meta-validation needs a fraction between 0 and 1 and at least one episode; got "
                 f"{self.validation_fraction}, every {self.validation_every}, {self.validation_episodes} episodes."
             )
+        if self.seed < 0:
+            raise PredictorError(f"MetaConfig.seed is {self.seed}; it is 0 or more.")
         if not 0 < self.adapt_rate <= self.inner_rate:
             raise PredictorError(
                 f"MetaConfig.adapt_rate is {self.adapt_rate}; it is above 0 and at most inner_rate, {self.inner_rate}."
@@ -142,6 +145,8 @@ class MetaConfig:
             PredictorError: If a setting is unknown or out of range.
         """
         try:
-            return cls(**{**values, "gcn": GCNConfig(**values["gcn"])})
-        except (TypeError, KeyError) as error:
+            if "gcn" not in values:
+                raise ValueError("gcn is missing")
+            return from_plain(cls, values)
+        except ValueError as error:
             raise PredictorError(f"These are not the settings of a MetaConfig of this version: {error}.") from error

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.json_files import from_plain
 from mpnas_ray.predictors.gcn import GCNConfig
 
 __all__ = ["MixtureConfig"]
+
+_MOST_PRICE_LISTS = 10_000
+"""Each is a mean function with values for all architectures that are ranked: so many take gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,12 @@ class MixtureConfig:
         for name in ("iterations", "batch_size", "learning_rate", "archs_per_task", "num_price_lists", "prior_rate"):
             if not getattr(self, name) > 0:
                 raise PredictorError(f"MixtureConfig.{name} is {getattr(self, name)!r}; it is above 0.")
+        if self.num_price_lists > _MOST_PRICE_LISTS:
+            raise PredictorError(
+                f"MixtureConfig.num_price_lists is {self.num_price_lists}; it is at most {_MOST_PRICE_LISTS:,}."
+            )
+        if self.seed < 0:
+            raise PredictorError(f"MixtureConfig.seed is {self.seed}; it is 0 or more.")
         if not 0 <= self.source_dropout < 1:
             raise PredictorError(f"MixtureConfig.source_dropout is {self.source_dropout!r}; it is from 0 to below 1.")
 
@@ -73,6 +83,8 @@ class MixtureConfig:
             PredictorError: If a setting is unknown or out of range.
         """
         try:
-            return cls(**{**values, "gcn": GCNConfig(**values["gcn"])})
-        except (TypeError, KeyError) as error:
+            if "gcn" not in values:
+                raise ValueError("gcn is missing")
+            return from_plain(cls, values)
+        except ValueError as error:
             raise PredictorError(f"These are not the settings of a MixtureConfig of this version: {error}.") from error
