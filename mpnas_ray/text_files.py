@@ -24,7 +24,7 @@ _SEPARATORS = (",", ";", "\t")
 
 
 def read_text(path: Path) -> str:
-    """Read a text file in UTF-8, or in UTF-16 or UTF-32 as spreadsheets write them, with a byte order mark.
+    """Read a text file in UTF-8, with or without a byte order mark, or in UTF-16 or UTF-32 as spreadsheets write them.
 
     Raises:
         OSError: If it cannot be read.
@@ -32,10 +32,12 @@ def read_text(path: Path) -> str:
     """
     data = path.read_bytes()
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and 0 in data[:2]:  # UTF-16 without a mark: the first character is one of ASCII
+        encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise ValueError(f"it is not text in UTF-8, or in UTF-16 with a byte order mark ({error})") from error
+        raise ValueError(f"it is not text in UTF-8 or UTF-16 ({error})") from error
 
 
 def read_rows(text: str, columns: Sequence[str]) -> list[list[str | None]]:
