@@ -16,20 +16,25 @@ from ray import tune
 
 from cluster.finishing import RunInterruptedError, score_on_cluster
 from cluster.memory_deaths import memory_deaths_survived
-from cluster.ray_cluster import Resources, connected, most_concurrent
+from cluster.ray_cluster import connected, most_concurrent
+from cluster.resources import Resources, check_cpus, check_gpus
 from cluster.run_folder import RunFolder
 from cluster.search import prepare_tune
 from cluster.shared_storage import check_shared
 from cluster.sole_driver import sole_driver
 from cluster.trial_files import MAX_FAILURES, read_trials
 from mpnas_ray.errors import RunError
+from mpnas_ray.numbers import check_number, check_seed, check_whole
 from mpnas_ray.spaces import SPACE_NAMES
 from trainables import CellTrainable, Task, build_network, get_task
 from trainables.networks import save_network
 from trainables.networks.baselines import build_baseline
 from trainables.networks.baselines.dash import chosen_candidates
-from trainables.networks.named import network_name
+from trainables.networks.named import check_name, network_name
+from trainables.networks.network import get_macro
+from trainables.tasks.cache import check_data_dir
 from trainables.tasks.task import TaskData
+from trainables.user_code import failure_in_text
 
 __all__ = ["BaselineReport", "run_baseline"]
 
@@ -146,26 +151,48 @@ def run_baseline(
     task = task if isinstance(task, Task) else get_task(task)
     head = model.partition(":")[0]
     named: dict[str, Any] = {"arch": model, "preset": preset} if head in SPACE_NAMES else {"model": model}
-    config: dict[str, Any] = {"task": task.name, **named, "seed": seed, "epochs": epochs or task.recipe.epochs}
-    chosen = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
-    for key, value in chosen.items():
-        if value is not None:
-            if value < 0 or (value == 0 and key != "weight_decay"):
-                raise RunError(f"{key} must be above 0, not {value}.")
-            config[key] = value
-    folder = RunFolder(str(storage), name or f"{task.name}-{head}-{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    config: dict[str, Any] = {"task": task.name, **named, "seed": check_seed(seed, RunError)}
+    config["epochs"] = task.recipe.epochs
+    for key, whole in {"epochs": epochs, "batch_size": batch_size}.items():
+        if whole is not None:
+            check_number(key, whole, RunError, above=0.0)
+            config[key] = check_whole(key, whole, 1, RunError)
+    if learning_rate is not None:
+        config["learning_rate"] = check_number("learning_rate", learning_rate, RunError, above=0.0)
+    if weight_decay is not None:
+        config["weight_decay"] = check_number("weight_decay", weight_decay, RunError, least=0.0)
+    resources = {
+        "CPU": check_cpus("cpus_per_trial", cpus_per_trial),
+        "GPU": check_gpus("gpus_per_trial", gpus_per_trial),
+    }
+    get_macro(preset)
+    check_name(model)
+    data_path = check_data_dir(data_dir)
+    own_name = f"{task.name}-{head}-{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    folder = RunFolder(str(storage), own_name if name is None else name)
+    with folder.taken_away_if_refused():
+        return _train(config, task, data_path, folder, resources, progress)
+
+
+def _train(
+    config: dict[str, Any],
+    task: Task,
+    data_path: Path | None,
+    folder: RunFolder,
+    resources: Resources,
+    progress: bool,
+) -> BaselineReport:
+    """Train what is left to train in a folder, and report."""
     _check_same(config, folder)
     report = folder.read_json(_REPORT)
     if report is not None:
         return BaselineReport(**report)
-    places = {"data_dir": str(Path(data_dir).expanduser().resolve())} if data_dir else {}
-    data = task.load_checked(Path(places["data_dir"]) if data_dir else None)
-    _check_shape(config, task, data)
-    folder.write(_SETTINGS, json.dumps(config, indent=2) + "\n")
-    resources = {"CPU": cpus_per_trial, "GPU": gpus_per_trial}
+    _check_shape(config, task, task.load_checked(data_path))
+    places = {"data_dir": str(data_path)} if data_path else {}
     with sole_driver(folder), connected():
         check_shared(folder)
         most_concurrent(resources)
+        folder.write(_SETTINGS, json.dumps(config, indent=2) + "\n")
         start = time.time()
         tuner = _tuner({**config, **places}, task, folder, resources, progress)
         with memory_deaths_survived():
@@ -235,7 +262,7 @@ def _finish(
     metrics = result.metrics or {}
     again = f"The same command with --name {folder.name} goes on from the last checkpoint."
     if result.error is not None:
-        raise RunError(f"The training failed: {str(result.error).strip().splitlines()[-1]} {again}")
+        raise RunError(f"The training failed: {failure_in_text(str(result.error))}. {again}")
     if not metrics.get("done") or result.checkpoint is None:
         raise RunInterruptedError(f"Stopped after epoch {metrics.get('epoch', 0)}; all is saved in {folder}. {again}")
     if not math.isfinite(metrics[task.metric_key]):

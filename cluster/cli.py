@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+import traceback
 
 import typer
 
@@ -20,7 +22,7 @@ from cluster.commands.score import score
 from cluster.commands.search import search
 from cluster.commands.submit import submit
 from cluster.commands.tables import tables_app
-from mpnas_ray.errors import MPNASError
+from mpnas_ray.errors import MPNASError, UserCodeError
 
 __all__ = ["main"]
 
@@ -55,8 +57,20 @@ def main() -> None:
     except MPNASError as error:
         from cluster.search import RunInterruptedError
 
-        typer.echo(f"mpnas: {error}", err=True)
+        typer.echo(f"mpnas: {error}{_where_the_traceback_is(error)}", err=True)
         sys.exit(130 if isinstance(error, RunInterruptedError) else 1)
+
+
+def _where_the_traceback_is(error: BaseException) -> str:
+    """Write the traceback of a user's own code, if that is what failed, into a file; a sentence that names the file."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UserCodeError):
+        cause = cause.__cause__
+    if cause is None or cause.__cause__ is None:
+        return ""
+    with tempfile.NamedTemporaryFile("w", prefix="mpnas-", suffix=".log", delete=False, encoding="utf-8") as file:
+        file.writelines(traceback.format_exception(cause.__cause__))
+    return f" The full traceback is in {file.name}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from typing import Any
 import ray
 from ray.tune import Callback
 
-from cluster.ray_cluster import Resources, most_concurrent
+from cluster.ray_cluster import most_concurrent
+from cluster.resources import Resources
 from mpnas_ray.errors import RunError
 from searchers import ArchitectureSearcher
 

@@ -12,8 +12,8 @@ import ray
 from ray import tune
 
 from cluster.continuing import ended_by_itself
-from cluster.ray_cluster import Resources
 from cluster.report import SearchReport, best_result, is_complete
+from cluster.resources import Resources
 from cluster.run_folder import RunFolder
 from cluster.settings import RunSettings
 from cluster.trial_files import read_trials

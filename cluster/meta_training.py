@@ -9,14 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, get_args
 
+import torch
+
+from cluster.result_files import check_folders
 from mpnas_ray.checkpoints import PredictorCard, load_checkpoint, save_checkpoint
-from mpnas_ray.errors import RunError, TableError
+from mpnas_ray.errors import PredictorError, RunError, TableError
 from mpnas_ray.meta import MetaConfig, MetaPredictor, Progress, meta_train
+from mpnas_ray.meta.config import Algorithm
 from mpnas_ray.mixture import MixtureConfig, MixturePredictor, meta_train_mixture
+from mpnas_ray.names import no_such
 from mpnas_ray.tables import TableTask, leaves_out, load_tasks
 
-__all__ = ["MetaLearned", "kept_predictor", "meta_learn", "run_meta_training"]
+__all__ = ["MetaLearned", "config_of", "kept_predictor", "meta_learn", "run_meta_training"]
 
 
 def run_meta_training(
@@ -51,6 +57,8 @@ def run_meta_training(
     """
     config = config or MixtureConfig()
     out = Path(out)
+    _check_device(device)
+    check_folders(out.parent)
     sources = leaves_out(load_tasks(tables), hold_out)
     if licensed_only:
         sources = {name: task for name, task in sources.items() if task.licence is not None}
@@ -65,6 +73,27 @@ def run_meta_training(
     )
     unfinished.unlink(missing_ok=True)
     return learned.card
+
+
+def config_of(algorithm: str, seed: int = 0, iterations: int | None = None) -> MetaConfig | MixtureConfig:
+    """The settings of an algorithm by its name, all others at their defaults.
+
+    Raises:
+        PredictorError: If there is no such algorithm, or a number is out of range.
+    """
+    names = ("mixture", *get_args(Algorithm))
+    if algorithm not in names:
+        raise PredictorError(no_such("algorithm", algorithm, names))
+    given: dict[str, Any] = {"seed": seed} if iterations is None else {"seed": seed, "iterations": iterations}
+    return MixtureConfig(**given) if algorithm == "mixture" else MetaConfig(algorithm=algorithm, **given)  # type: ignore[arg-type]
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, ValueError) as error:  # AssertionError: torch without CUDA
+        reason = str(error).strip().splitlines()[0]
+        raise PredictorError(f"device {device!r} cannot compute here: {reason}") from error
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from mpnas_ray.checkpoints import PredictorCard, find_checkpoint, load_checkpoin
 from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.json_files import parse_json
 from mpnas_ray.mixture import MixturePredictor
+from mpnas_ray.numbers import check_seed
 from mpnas_ray.predictors.percentiles import predict_percentiles
 from mpnas_ray.predictors.support import thinned_points
 from mpnas_ray.spaces import SPACE_NAMES, Architecture, Architectures, SearchSpace, get_space, parse_architecture
@@ -90,6 +91,7 @@ def predict_architectures(
     """
     if mode not in ("min", "max"):
         raise PredictorError(f"mode is 'min' or 'max', not {mode!r}.")
+    check_seed(seed, PredictorError)
     if not archs:
         raise SearchSpaceError("There is no architecture to predict: name one, or a file with one a line.")
     of_space = get_space(space) if space is not None else parse_architecture(archs[0].strip()).space

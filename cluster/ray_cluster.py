@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import ray
 
+from cluster.resources import ACCELERATOR_PREFIX, Resources, in_words
 from mpnas_ray.errors import RunError
+from mpnas_ray.names import did_you_mean
 
-__all__ = ["Resources", "alive_nodes", "connected", "most_concurrent", "places_on"]
-
-Resources = dict[str, float]
-"""What one trial takes, e.g. ``{"CPU": 1, "GPU": 0.5}``; ``memory`` in bytes."""
+__all__ = ["alive_nodes", "connected", "most_concurrent", "places_on"]
 
 
 @contextmanager
@@ -57,18 +56,23 @@ def most_concurrent(worker: Resources, num_workers: int = 1, *, autoscaling: boo
         return fitting // num_workers
     if autoscaling:
         return 1
-    wanted = ", ".join(f"{amount:g} {name}" for name, amount in worker.items() if amount > 0)
-    largest = ", ".join(
-        f"{max((node.get(name, 0.0) for node in nodes), default=0):g} {name}"
-        for name, amount in worker.items()
-        if amount > 0 or name in ("CPU", "GPU")
-    )
+    wanted = {name: amount for name, amount in worker.items() if amount > 0}
+    asked_or_usual = [name for name in worker if name in wanted or name in ("CPU", "GPU")]
+    largest = {name: max((node.get(name, 0.0) for node in nodes), default=0.0) for name in asked_or_usual}
     times = f"{num_workers} times " if num_workers > 1 else ""
     raise RunError(
-        f"A trial needs {times}{wanted} on one node; the most that a node of this cluster has is {largest}"
-        f"{f', and there is room for {fitting} such workers' if fitting else ''}. If the cluster starts nodes on "
-        f"demand, say --autoscaling."
+        f"A trial needs {times}{in_words(wanted)} on one node; the most that a node of this cluster has is "
+        f"{in_words(largest)}{f', and there is room for {fitting} such workers' if fitting else ''}."
+        f"{_similar_resources(wanted, nodes)} If the cluster starts nodes on demand, say --autoscaling."
     )
+
+
+def _similar_resources(wanted: Mapping[str, float], nodes: Sequence[Resources]) -> str:
+    """For a resource that no node has, the name of one that some node has."""
+    known = [name for node in nodes for name in node if not name.startswith("node:")]
+    kinds = [name.removeprefix(ACCELERATOR_PREFIX) for name in known]
+    unknown = [name.removeprefix(ACCELERATOR_PREFIX) for name in wanted if name not in known and name != "GPU"]
+    return "".join(did_you_mean(name, kinds) for name in unknown)
 
 
 def alive_nodes() -> list[Resources]:

@@ -12,6 +12,7 @@ from ray.tune.integration.ray_train import CHECKPOINT_PATH_KEY
 
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import draw, parse_architecture
+from trainables.user_code import failure_in_text
 
 __all__ = ["SearchReport", "best_result", "is_complete"]
 
@@ -129,7 +130,7 @@ def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int)
         and math.isfinite((result.metrics or {}).get(metric_key, math.nan))
     ]
     if not finite:
-        errors = [str(result.error).strip().splitlines()[-1] for result in ended if result.error is not None]
+        errors = [failure_in_text(str(result.error)) for result in ended if result.error is not None]
         if not errors and not any(metric_key in (result.metrics or {}) for result in ended):
             raise RunError(f"No trial gave a {metric_key}: the run ended before their first epoch. Give it more time.")
         raise RunError(f"No trial gave a finite {metric_key}. First error: {errors[0] if errors else 'none raised'}")

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mpnas_ray.errors import RunError
 
-__all__ = ["machine", "make_folders", "versions", "write_whole"]
+__all__ = ["check_folders", "machine", "make_folders", "versions", "write_whole"]
+
+_NO_RESULTS = "Cannot write results: {}. Name other folders with --out and --work."
+
+
+def check_folders(*folders: Path) -> None:
+    """Refuse folders in which nothing could be written; nothing is made or left behind.
+
+    Raises:
+        RunError: Naming what is in the way.
+    """
+    for folder in folders:
+        there = next((path for path in (folder, *folder.parents) if path.exists()), Path())
+        try:
+            with tempfile.TemporaryFile(dir=there):
+                pass
+        except OSError as error:
+            raise RunError(_NO_RESULTS.format(f"{there}: {error.strerror}")) from error
 
 
 def make_folders(*folders: Path) -> None:
-    """Before work of hours, not after it.
+    """Make folders for results, and make sure that something can be written in them: before work of hours, not after.
 
     Raises:
         RunError: If one cannot be written.
@@ -25,7 +43,7 @@ def make_folders(*folders: Path) -> None:
             (folder / ".writable").touch()
             (folder / ".writable").unlink()
     except OSError as error:
-        raise RunError(f"Cannot write results: {error}. Name other folders with --out and --work.") from error
+        raise RunError(_NO_RESULTS.format(error)) from error
 
 
 def write_whole(path: Path, text: str) -> None:

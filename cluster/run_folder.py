@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,14 +13,22 @@ from typing import Any, TypeVar
 from pyarrow import fs
 
 from mpnas_ray.errors import RunError
+from mpnas_ray.names import did_you_mean
 from trainables.patience import PATIENCE_S, patiently
 
-__all__ = ["SETTINGS_FILE", "RunFolder"]
+__all__ = ["DRIVER_FILE", "SETTINGS_FILE", "RunFolder"]
 
 _T = TypeVar("_T")
 
+_UNFIT = frozenset("/\\\0\n\r")
+"""Letters that are in no name of a run."""
+
 SETTINGS_FILE = "run.json"
 """How a run was started (`cluster.settings`); a folder without it is not a run."""
+
+DRIVER_FILE = "driver.json"
+"""In a run's folder while a driver works there (`cluster.sole_driver`): ``host``, ``pid``, ``token`` and ``beat``, a
+number that is counted up."""
 
 
 class RunFolder:
@@ -39,18 +48,23 @@ class RunFolder:
         Raises:
             RunError: If the name is not one of a folder, or if nothing can be written there.
         """
-        if not name or name in (".", "..") or "/" in name or "\\" in name:
+        if not isinstance(name, str) or not name.strip() or name in (".", "..") or not _UNFIT.isdisjoint(name):
             raise RunError(f"{name!r} cannot be the name of a run: it is the name of its folder.")
+        if not storage.strip():
+            raise RunError("The storage of runs is a folder or a URI, not an empty text.")
         self.name = name
         self.storage = storage if "://" in storage else str(Path(storage).expanduser().resolve())
+        self._made: list[str] = []
         self._patience_s = 0.0  # a place that cannot be written now is rather a wrong one
         try:
             self._fs, root = fs.FileSystem.from_uri(self.storage)
             self._path = f"{root.rstrip('/')}/{name}"
+            self._made = self._missing()
             self._fs.create_dir(self._path, recursive=True)
             self.write("writable", "")
             self._fs.delete_file(f"{self._path}/writable")
         except (OSError, ValueError, NotImplementedError, ImportError) as error:
+            self._take_away()
             raise RunError(
                 f"{self} cannot be written: {error}. Name another place with --storage: a folder, s3://, gs://, or "
                 f"fsspec+<protocol>:// for what else fsspec knows."
@@ -76,7 +90,11 @@ class RunFolder:
         except (OSError, ValueError, ImportError) as error:
             raise RunError(f"{run} cannot be read: {error}") from error
         if not there:
-            raise RunError(f"{run} holds no run of mpnas-ray: name the folder of a run, which has a {SETTINGS_FILE}.")
+            beside = Path(place).parent.glob(f"*/{SETTINGS_FILE}") if "://" not in place else ()
+            raise RunError(
+                f"{run} holds no run of mpnas-ray: name the folder of a run, which has a {SETTINGS_FILE}."
+                f"{did_you_mean(name, [path.parent.name for path in beside])}"
+            )
         return cls(f"{storage or '/'}{options}", name)
 
     def __str__(self) -> str:
@@ -100,8 +118,36 @@ class RunFolder:
         return isinstance(self._fs, fs.LocalFileSystem)
 
     def is_empty(self) -> bool:
-        """Whether nothing was ever put there."""
-        return not self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path)))
+        """Whether nothing was ever put there, but for what a driver leaves that was killed before it began."""
+        found = self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path)))
+        return all(info.base_name == DRIVER_FILE or info.extension == "part" for info in found)
+
+    @contextmanager
+    def taken_away_if_refused(self) -> Iterator[None]:
+        """Delete the folder after an error, if this object has made it and nothing is in it; also those above it."""
+        try:
+            yield
+        except BaseException:
+            self._take_away()
+            raise
+
+    def _missing(self) -> list[str]:
+        """The folder and those above it that are not there, innermost first; of remote storage, the folder alone."""
+        if not self.is_local:
+            gone = self._fs.get_file_info(self._path).type == fs.FileType.NotFound
+            return [self._path] if gone else []
+        path = Path(self._path)
+        return [str(folder) for folder in (path, *path.parents) if not folder.exists()]
+
+    def _take_away(self) -> None:
+        for folder in self._made:
+            try:
+                if self.is_local:
+                    Path(folder).rmdir()  # refuses if another driver has put something there meanwhile
+                elif not self._fs.get_file_info(fs.FileSelector(folder)):
+                    self._fs.delete_dir(folder)
+            except OSError:  # noqa: PERF203  (the error that is on its way says more)
+                return
 
     def write(self, file_name: str, text: str) -> None:
         """Write a file, replacing one of that name."""

@@ -17,15 +17,18 @@ import torch
 from numpy.typing import NDArray
 
 from cluster.ray_cluster import connected, most_concurrent
-from cluster.result_files import make_folders, versions, write_whole
+from cluster.resources import check_gpus
+from cluster.result_files import check_folders, make_folders, versions, write_whole
 from cluster.side_by_side import Job, side_by_side
 from mpnas_ray.errors import RunError
+from mpnas_ray.numbers import check_whole
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables import TableTask, write_task
 from mpnas_ray.tables.schema import task_card
 from mpnas_ray.tables.stratified import draw_stratified
 from trainables.proxies import Inputs, Probe, ProxySettings, get_proxy, score_archs, task_probe
-from trainables.tasks.task import get_task
+from trainables.tasks.cache import check_data_dir
+from trainables.tasks.task import get_task, task_reference
 from trainables.training import PreparedData
 
 __all__ = ["ScoreReport", "ScoredTable", "ZeroCostScore", "score_proxies"]
@@ -169,11 +172,15 @@ def score_proxies(
         RunInterruptedError: After Ctrl-C; what was scored is kept, and the same call goes on.
         MPNASError: If something was asked for that cannot be.
     """
-    if num_archs < 1 or not proxies:
-        raise RunError("Scoring needs a proxy and an architecture.")
-    searched = get_space(space)
-    data_path = Path(data_dir).expanduser().resolve() if data_dir else None
+    if not proxies:
+        raise RunError("Scoring needs a proxy.")
+    num_archs, gpus = check_whole("num_archs", num_archs, 1, RunError), check_gpus("gpus", gpus)
+    searched, task = get_space(space), task_reference(task)
+    get_task(task)
     names = list(dict.fromkeys(proxies))
+    for name in names:
+        get_proxy(name)
+    data_path = check_data_dir(data_dir)
     scores = {
         name: ZeroCostScore(task, name, **asdict(settings), data_dir=data_path, device="cuda" if gpus else "cpu")
         for name in names
@@ -185,7 +192,7 @@ def score_proxies(
     tables = {name: _Table(searched, task, name, settings) for name in names}
     for table in tables.values():
         table.check_same(folder)
-    make_folders(folder, work_folder)
+    check_folders(folder, work_folder)
     archs = _choose(searched, num_archs)
     units = {
         name: [
@@ -199,6 +206,7 @@ def score_proxies(
     if jobs:
         with connected():
             most_concurrent({"CPU": 1.0, "GPU": gpus})
+            make_folders(folder, work_folder)
             failures = side_by_side(_score, jobs, gpus=gpus)
         if failures:
             lines = "".join(f"\n  {name}: {error}" for name, error in failures.items())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.schedulers import TrialScheduler
 
 from cluster.continuing import enqueue_all, reconcile
 from cluster.elastic import Elastic, Places, places_of_this_session
@@ -35,9 +35,11 @@ from cluster.trial_sizes import TrialSizes, choose_sizes
 from cluster.zero_cost import zero_cost_score
 from mpnas_ray.checkpoints import BUNDLED
 from mpnas_ray.errors import RunError
+from mpnas_ray.numbers import check_whole
 from mpnas_ray.spaces import get_space
 from searchers import ArchitectureSearcher
 from trainables import Task, get_task
+from trainables.tasks.task import task_reference
 
 __all__ = [
     "SCHEDULERS",
@@ -142,7 +144,7 @@ def run_search(
         MPNASError: If something was asked for that cannot be; each message says what.
         RunInterruptedError: After Ctrl-C; call again with the same name to go on.
     """
-    reference = task if isinstance(task, str) else None
+    reference = task_reference(task) if isinstance(task, str) else None
     task = task if isinstance(task, Task) else get_task(task)
     settings = RunSettings(
         task=task.name,
@@ -171,11 +173,13 @@ def run_search(
         task_reference=reference,
     )
     settings.check()
-    folder = RunFolder(str(storage), name or f"{task.name}-{space}-{datetime.now():%Y-%m-%d_%H-%M-%S}")
-    earlier = RunSettings.read(folder)
-    if earlier is not None:
-        settings.check_same(earlier, folder)
-    return _search(settings, task, folder, progress=progress)
+    own_name = f"{task.name}-{space}-{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    folder = RunFolder(str(storage), own_name if name is None else name)
+    with folder.taken_away_if_refused():
+        earlier = RunSettings.read(folder)
+        if earlier is not None:
+            settings.check_same(earlier, folder)
+        return _search(settings, task, folder, progress=progress)
 
 
 def resume_search(folder: str | Path, *, task: Task | None = None, progress: bool = True) -> SearchReport:
@@ -218,6 +222,7 @@ def extend_search(
         MPNASError: If there is no run, or if it cannot be extended.
         RunInterruptedError: After Ctrl-C.
     """
+    num_samples = check_whole("num_samples", num_samples, 1, RunError)
     source = RunFolder.of_run(folder)
     earlier = _settings_of(source)
     trials = _distinct(read_trials(source))
@@ -234,14 +239,15 @@ def extend_search(
         num_failed_before=earlier.num_failed_before + sum(trial.failed for trial in trials),
     )
     found = _task_of(settings, source, task)
-    target = RunFolder(source.storage, name or f"{source.name}-extended-{num_samples}")
-    begun = RunSettings.read(target)
-    if begun is not None:
-        if begun.extends != str(source):
-            raise RunError(f"{target} is a run that does not extend {source}: choose another --name.")
-        settings.check_same(begun, target)
-        settings = begun
-    return _search(settings, found, target, before=trials, progress=progress)
+    target = RunFolder(source.storage, f"{source.name}-extended-{num_samples}" if name is None else name)
+    with target.taken_away_if_refused():
+        begun = RunSettings.read(target)
+        if begun is not None:
+            if begun.extends != str(source):
+                raise RunError(f"{target} is a run that does not extend {source}: choose another --name.")
+            settings.check_same(begun, target)
+            settings = begun
+        return _search(settings, found, target, before=trials, progress=progress)
 
 
 def _search(
@@ -258,12 +264,13 @@ def _search(
     finished = earlier_report(folder)
     if finished is not None:
         return finished
+    settings.check()
     data = task.load_checked(settings.data_path)  # here an error is one line, not one for each trial
     limits, score = size_limits(settings, task, data), zero_cost_score(settings, task, data)
     if before is None:
         before = _distinct(read_trials(RunFolder.of_run(settings.extends))) if settings.extends else []
-    if RunSettings.read(folder) is None:
-        settings.write(folder)
+    fresh_searcher = partial(make_searcher, settings, task, limits, score)
+    searcher, scheduler = fresh_searcher(), make_scheduler(settings, task)
     with sole_driver(folder), connected(dashboard=settings.workers_per_trial > 1):
         check_shared(folder)
         sizes = choose_sizes(settings, task, data)
@@ -273,8 +280,16 @@ def _search(
         ]
         concurrent = min(fitting[0], settings.max_concurrent or fitting[0])
         start = time.time()
-        fresh_searcher = partial(make_searcher, settings, task, limits, score)
-        tuner = _tuner(settings, task, folder, before, fresh_searcher, sizes, concurrent, progress)
+        prepare_tune(settings.num_samples)
+        if RunSettings.read(folder) is None:  # from here on it is a run
+            settings.write(folder)
+        here = read_trials(folder)
+        trainable = _trainable(settings, task, [*before, *here], sizes)
+        if reconcile(folder, here, fresh_searcher):
+            tuner = tune.Tuner.restore(str(folder), trainable, resume_unfinished=True)
+        else:
+            enqueue_all(searcher, _distinct([*before, *here]))
+            tuner = _tuner(settings, task, folder, trainable, searcher, scheduler, concurrent, progress)
         places = Places(sizes.resources[0], settings.workers_per_trial, settings.max_concurrent, settings.autoscaling)
         with memory_deaths_survived(), places_of_this_session(places):
             results = tuner.fit()
@@ -285,21 +300,13 @@ def _tuner(
     settings: RunSettings,
     task: Task,
     folder: RunFolder,
-    before: list[TrialFiles],
-    fresh_searcher: Callable[[], ArchitectureSearcher],
-    sizes: TrialSizes,
+    trainable: Any,
+    search_alg: ArchitectureSearcher,
+    scheduler: TrialScheduler | None,
     concurrent: int,
     progress: bool,
 ) -> tune.Tuner:
-    """A new Tuner, or one that continues what the folder holds."""
-    prepare_tune(settings.num_samples)
-    here = read_trials(folder)
-    earlier, checkpoint_every = newest_trainings([*before, *here]), max(1, settings.epochs // 5)
-    trainable = make_trainable(task, earlier, sizes, settings.workers_per_trial, checkpoint_every)
-    if reconcile(folder, here, fresh_searcher):
-        return tune.Tuner.restore(str(folder), trainable, resume_unfinished=True)
-    search_alg = fresh_searcher()
-    enqueue_all(search_alg, _distinct([*before, *here]))
+    """A new Tuner."""
     callbacks: list[tune.Callback] = [
         SearchTelemetry(search_alg, folder.storage, folder.name, task.metric_key),
         SearchMetrics(search_alg, folder.name, task.metric_key, task.metric.mode),
@@ -313,7 +320,7 @@ def _tuner(
         param_space=settings.constants(),
         tune_config=tune.TuneConfig(
             search_alg=search_alg,
-            scheduler=make_scheduler(settings, task),
+            scheduler=scheduler,
             metric=task.metric_key,
             mode=task.metric.mode,
             num_samples=num_samples,
@@ -327,21 +334,36 @@ def _tuner(
             storage_path=folder.storage,
             callbacks=callbacks,
             failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
-            checkpoint_config=_checkpoints(settings, checkpoint_every),
+            checkpoint_config=_checkpoints(settings),
             verbose=0,
         ),
     )
 
 
-def _checkpoints(settings: RunSettings, every: int) -> tune.CheckpointConfig:
+def _trainable(settings: RunSettings, task: Task, trials: list[TrialFiles], sizes: TrialSizes) -> Any:
+    """The trainable of the run, which goes on from what is there of the trials."""
+    every = _checkpoint_every(settings)
+    return make_trainable(task, newest_trainings(trials), sizes, settings.workers_per_trial, every)
+
+
+def _checkpoint_every(settings: RunSettings) -> int:
+    """Epochs from one checkpoint of a trial to the next."""
+    return max(1, settings.epochs // 5)
+
+
+def _checkpoints(settings: RunSettings) -> tune.CheckpointConfig:
     """Trials of several workers see to it themselves, and Tune refuses to."""
     if settings.workers_per_trial > 1:
         return tune.CheckpointConfig()
-    return tune.CheckpointConfig(num_to_keep=2, checkpoint_at_end=True, checkpoint_frequency=every)
+    return tune.CheckpointConfig(
+        num_to_keep=2, checkpoint_at_end=True, checkpoint_frequency=_checkpoint_every(settings)
+    )
 
 
 def _predictor_setting(predictor: str | Path, searcher: str) -> str:
     """A checkpoint by its whole path, so that the run can be continued from anywhere; names as they are."""
+    if not isinstance(predictor, str | Path):
+        raise RunError(f"predictor is a name or the path of a checkpoint, not {predictor!r}.")
     if predictor in ("default", *BUNDLED) or searcher == "predictor":
         return str(predictor)
     return str(Path(predictor).expanduser().resolve())

@@ -7,12 +7,20 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from cluster.resources import ACCELERATOR_PREFIX, Resources, check_cpus, check_further, check_gpus
 from cluster.run_folder import SETTINGS_FILE, RunFolder
 from cluster.searcher_names import BY_SCORE, SEARCHERS
+from mpnas_ray.checkpoints import find_checkpoint, load_checkpoint
+from mpnas_ray.curves.network_files import BUNDLED_NETWORK, load_network
 from mpnas_ray.errors import RunError, TaskError
+from mpnas_ray.names import no_such
+from mpnas_ray.numbers import check_number, check_seed, check_whole
+from mpnas_ray.predictors.families import make_predictor
+from mpnas_ray.spaces import get_space
 from trainables import Task, get_task
 from trainables.networks.network import get_macro
 from trainables.proxies import get_proxy
+from trainables.tasks.cache import check_data_dir
 
 __all__ = ["SCHEDULERS", "RunSettings"]
 
@@ -33,7 +41,21 @@ _FREE = (
 )
 """What may differ from one session of a run to the next."""
 
-_ACCELERATOR_PREFIX, _ACCELERATOR_PART = "accelerator_type:", 0.001
+_WHOLE = {
+    "num_samples": 1,
+    "epochs": 1,
+    "max_concurrent": 1,
+    "max_params": 1,
+    "max_flops": 1,
+    "workers_per_trial": 1,
+    "num_failed_before": 0,
+}
+"""Settings that are whole numbers, and the least that each may be."""
+
+_ABOVE_0 = {"time_budget_s": "seconds", "trial_time_limit_s": "seconds", "gpu_memory_gb": "GB"}
+"""Settings that are any number above 0, and their units."""
+
+_ACCELERATOR_PART = 0.001
 """A node with GPUs of a kind has 1 of this resource; Ray's own ``accelerator_type=`` of a task asks for as little."""
 
 
@@ -98,54 +120,59 @@ class RunSettings:
     data_dir: str | None = None
     task_reference: str | None = None
 
+    def __post_init__(self) -> None:
+        """Check the numbers, and keep them as plain ones, which JSON takes.
+
+        Raises:
+            RunError: If one is no number of its kind, or out of its range.
+        """
+        plain: dict[str, Any] = {"seed": check_seed(self.seed, RunError)}
+        for name, least in _WHOLE.items():
+            value = getattr(self, name)
+            if value is not None or name in ("num_samples", "epochs", "workers_per_trial", "num_failed_before"):
+                plain[name] = check_whole(name, value, least, RunError)
+        for name, unit in _ABOVE_0.items():
+            if getattr(self, name) is not None:
+                plain[name] = check_number(name, getattr(self, name), RunError, above=0.0, unit=unit)
+        plain["cpus_per_trial"] = check_cpus("cpus_per_trial", self.cpus_per_trial)
+        plain["gpus_per_trial"] = check_gpus("gpus_per_trial", self.gpus_per_trial)
+        if self.resources_per_trial is not None:
+            plain["resources_per_trial"] = check_further(self.resources_per_trial)
+        if self.accelerator_type is not None and not self.accelerator_type.strip():
+            raise RunError("accelerator_type is a kind of GPU, as Ray names it, such as A100; not an empty text.")
+        for name, number in plain.items():
+            object.__setattr__(self, name, number)
+
     def check(self) -> None:
-        """Refuse what cannot be run.
+        """Refuse what cannot be run, as far as can be known without Ray and without the task.
 
         Raises:
             MPNASError: Saying what and why.
         """
         get_macro(self.preset)
-        if self.searcher not in SEARCHERS:
-            raise RunError(f"There is no searcher {self.searcher!r}. There are: {', '.join(SEARCHERS)}.")
-        self._check_knowledge()
+        get_space(self.space)
+        if self.searcher not in list(SEARCHERS):
+            raise RunError(no_such("searcher", self.searcher, SEARCHERS))
         if self.scheduler is not None and self.scheduler not in SCHEDULERS:
-            raise RunError(f"There is no scheduler {self.scheduler!r}. There are: {', '.join(SCHEDULERS)}.")
-        if self.num_samples < 1:
-            raise RunError(f"num_samples is the number of architectures to train, at least 1, not {self.num_samples}.")
-        for name in ("epochs", "max_concurrent", "max_params", "max_flops", "workers_per_trial"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise RunError(f"{name} must be at least 1, not {value}.")
-        for name, unit in (("time_budget_s", "seconds"), ("trial_time_limit_s", "seconds"), ("gpu_memory_gb", "GB")):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise RunError(f"{name} is in {unit}, above 0, not {value}.")
+            raise RunError(no_such("scheduler", self.scheduler, SCHEDULERS))
+        self._check_knowledge()
+        check_data_dir(self.data_dir)
         if self.workers_per_trial > 1 and self.scheduler == "hyperband":
             raise RunError(
                 "hyperband pauses trials, which trials of several workers cannot do: take asha or median, or "
                 "workers_per_trial 1."
             )
-        cpus, gpus = self.cpus_per_trial, self.gpus_per_trial
-        if cpus <= 0 or gpus < 0 or (gpus > 1 and gpus != int(gpus)):
-            raise RunError(
-                f"A trial takes CPUs and, if any, a fraction or a whole number of GPUs; not {cpus} and {gpus}."
-            )
-
-        for name, amount in (self.resources_per_trial or {}).items():
-            if name in ("CPU", "GPU", "memory") or not amount > 0:
-                raise RunError(
-                    f"resources_per_trial are resources of your own, above 0, not {name}={amount}: CPUs and GPUs have "
-                    f"options of their own, and memory is reckoned from the network."
-                )
 
     def _check_knowledge(self) -> None:
-        """Of predictor and proxy."""
+        """Of predictor, proxy and the network of the scheduler: their names, and their files."""
         if self.searcher == "predictor":
-            from mpnas_ray.predictors.families import make_predictor
-
             make_predictor(self.predictor, self.seed)
-        elif self.predictor != "default" and self.searcher != "mpnas":
+        elif self.searcher == "mpnas":
+            load_checkpoint(find_checkpoint(self.predictor, get_space(self.space)))
+        elif self.predictor != "default":
             raise RunError(f"The searcher {self.searcher} uses no meta-learned predictor: mpnas does.")
+        if self.scheduler == "lcranknet":
+            load_network(BUNDLED_NETWORK)
         if self.proxy is not None:
             get_proxy(self.proxy)
             if self.searcher not in (*BY_SCORE, "mpnas"):
@@ -175,7 +202,7 @@ class RunSettings:
             )
         try:
             return cls(**content)  # what an older version did not write is at its default
-        except TypeError as error:
+        except (TypeError, RunError) as error:
             raise RunError(f"{folder}/{SETTINGS_FILE} is damaged: {error}") from error
 
     def check_same(self, earlier: RunSettings, folder: RunFolder) -> None:
@@ -188,9 +215,11 @@ class RunSettings:
         ignored = (*_FREE, "extends", "num_failed_before")
         differences = [f"{key} {theirs[key]!r}" for key in mine if key not in ignored and mine[key] != theirs[key]]
         if differences:
+            more = self.num_samples > earlier.num_samples
+            extend = f" For more architectures, all else as it was: mpnas extend {folder} --num-samples "
             raise RunError(
                 f"The run {folder} was started with {', '.join(differences)}: "
-                f"use the same to continue it, or another --name."
+                f"use the same to continue it, or another --name.{f'{extend}{self.num_samples}' if more else ''}"
             )
 
     def find_task(self, folder: RunFolder) -> Task:
@@ -213,9 +242,9 @@ class RunSettings:
         return Path(self.data_dir) if self.data_dir else None
 
     @property
-    def worker_resources(self) -> dict[str, float]:
+    def worker_resources(self) -> Resources:
         """What each worker of a trial takes, as Ray wants to be told."""
-        kind = {f"{_ACCELERATOR_PREFIX}{self.accelerator_type}": _ACCELERATOR_PART} if self.accelerator_type else {}
+        kind = {f"{ACCELERATOR_PREFIX}{self.accelerator_type}": _ACCELERATOR_PART} if self.accelerator_type else {}
         return {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial, **kind, **(self.resources_per_trial or {})}
 
     def constants(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from cluster.ray_cluster import connected
 from cluster.search import RunInterruptedError
+from trainables.user_code import failure_in_text, in_one_line
 
 __all__ = ["Job", "side_by_side"]
 
@@ -87,9 +88,9 @@ def _call(function: Callable[..., float], arguments: tuple[Any, ...]) -> float:
 
 
 def _in_one_line(error: ray.exceptions.RayError) -> str:
-    cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
-    text = " ".join(str(cause).split()) or "no message"
-    return f"{type(cause).__name__}: {text}"
+    if isinstance(error, ray.exceptions.RayTaskError):
+        return failure_in_text(error.traceback_str)
+    return in_one_line(error)
 
 
 class _Clock:

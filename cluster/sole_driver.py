@@ -15,13 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cluster.run_folder import RunFolder
+from cluster.run_folder import DRIVER_FILE, RunFolder
 from mpnas_ray.errors import RunError
 
 __all__ = ["DRIVER_FILE", "sole_driver"]
-
-DRIVER_FILE = "driver.json"
-"""In a run's folder while a driver works there: ``host``, ``pid``, ``token`` and ``beat``, which is counted up."""
 
 _BEAT_S = 5.0
 _STALE_S = 20.0

@@ -11,16 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.ray_cluster import connected, most_concurrent
-from cluster.result_files import make_folders
+from cluster.resources import check_gpus
+from cluster.result_files import check_folders, make_folders
 from cluster.side_by_side import Job, side_by_side
 from cluster.trainings import Course, Unit, read, train
 from mpnas_ray.errors import RunError
+from mpnas_ray.numbers import check_seed, check_whole
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables.curves import LearningCurves, read_curves, write_curves
 from mpnas_ray.tables.stratified import draw_stratified
 from trainables.networks.limits import NetworkSizes
 from trainables.networks.network import get_macro
-from trainables.tasks.task import get_task
+from trainables.tasks.cache import check_data_dir
+from trainables.tasks.task import get_task, task_reference
 
 __all__ = ["BuildReport", "build_table"]
 
@@ -91,14 +94,21 @@ def build_table(
     path = Path(out).resolve()
     if path.suffix != ".parquet":
         raise RunError(f"{path}: table files end in .parquet.")
-    if num_archs < 1 or not 0 <= num_repeated <= num_archs or not tasks:
-        raise RunError("A table needs a task and an architecture, and no more repeats than architectures.")
+    if not tasks:
+        raise RunError("A table needs a task.")
+    num_archs = check_whole("num_archs", num_archs, 1, RunError)
+    num_repeated = check_whole("num_repeated", num_repeated, 0, RunError)
+    if num_repeated > num_archs:
+        raise RunError(f"There are no more repeats than architectures: num_repeated is {num_repeated} of {num_archs}.")
+    num_train, seed = check_whole("num_train", num_train, 2, RunError), check_seed(seed, RunError)
+    epochs = None if epochs is None else check_whole("epochs", epochs, 1, RunError)
+    gpus_per_training = check_gpus("gpus_per_training", gpus_per_training)
     get_macro(preset)
-    folder = Path(data_dir).expanduser().resolve() if data_dir else None
-    courses = [_course(task, epochs, num_train, preset, folder) for task in tasks]
-    archs = draw_stratified(get_space(space), num_archs, seed)
+    searched, folder = get_space(space), check_data_dir(data_dir)
+    courses = [_course(task_reference(task), epochs, num_train, preset, folder) for task in dict.fromkeys(tasks)]
+    archs = draw_stratified(searched, num_archs, seed)
     work_folder = Path(work).resolve() if work else path.with_name(f"{path.name}.work")
-    make_folders(path.parent, work_folder)
+    check_folders(path.parent, work_folder)
     known = read_curves(path) if path.exists() else {}
     shapes: dict[str, tuple[int, ...]] = {}
     for course in courses:
@@ -115,6 +125,7 @@ def build_table(
             with connected():
                 resources = {"CPU": 1.0, "GPU": gpus_per_training}
                 most_concurrent(resources)
+                make_folders(path.parent, work_folder)
                 failures = side_by_side(train, jobs, gpus=gpus_per_training)
     finally:
         found = dict(known)

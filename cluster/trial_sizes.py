@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from ray import tune
 
-from cluster.ray_cluster import Resources, alive_nodes, places_on
+from cluster.ray_cluster import alive_nodes, places_on
+from cluster.resources import Resources
 from cluster.settings import RunSettings
 from mpnas_ray.spaces import Architectures, get_space, parse_architecture
 from trainables import Task, TaskData

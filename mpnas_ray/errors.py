@@ -10,6 +10,7 @@ __all__ = [
     "SearcherStateError",
     "TableError",
     "TaskError",
+    "UserCodeError",
 ]
 
 
@@ -31,6 +32,10 @@ class TableError(MPNASError, ValueError):
 
 class TaskError(MPNASError, ValueError):
     """A task is unknown, or its data are missing or damaged."""
+
+
+class UserCodeError(TaskError):
+    """Code that the user gave us failed; the message names its file and line, ``__cause__`` is what it raised."""
 
 
 class SearcherStateError(MPNASError, ValueError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mpnas_ray.names import no_such
 from mpnas_ray.predictors import MetaLearned, Predictor
 from mpnas_ray.spaces import Architecture, SearchSpace
 from searchers.acquisition import ACQUISITIONS, Acquisition
@@ -81,7 +82,7 @@ class PredictorSearch(ArchitectureSearcher):
         if refit_every < 1 or num_candidates < 1 or num_random < 1:
             raise ValueError("refit_every, num_random and num_candidates must be at least 1.")
         if acquisition not in ACQUISITIONS:
-            raise ValueError(f"acquisition is one of {', '.join(ACQUISITIONS)}, not {acquisition!r}.")
+            raise ValueError(no_such("acquisition", acquisition, ACQUISITIONS))
         self._predictor = predictor
         self._acquisition = acquisition
         self._guard = guard

@@ -9,6 +9,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.names import no_such
 from trainables.tasks.task import Recipe
 
 __all__ = ["make_optimizer", "make_schedule"]
@@ -26,7 +27,7 @@ def make_optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> Optimi
     if recipe.optimizer == "sgd":
         nesterov = recipe.momentum > 0
         return SGD(parameters, lr=rate, momentum=recipe.momentum, weight_decay=decay, nesterov=nesterov, fused=True)
-    raise TaskError(f"There is no optimiser {recipe.optimizer!r}: there are adamw and sgd.")
+    raise TaskError(no_such("optimiser", recipe.optimizer, ("adamw", "sgd")))
 
 
 def make_schedule(recipe: Recipe, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
@@ -41,4 +42,4 @@ def make_schedule(recipe: Recipe, optimizer: Optimizer, steps_per_epoch: int) ->
     if recipe.schedule == "steps":
         falls = [round(share * recipe.epochs) * steps_per_epoch for share in recipe.milestones]
         return LambdaLR(optimizer, lambda step: recipe.decay ** sum(step >= fall for fall in falls))
-    raise TaskError(f"There is no schedule {recipe.schedule!r}: there are one-cycle and steps.")
+    raise TaskError(no_such("schedule", recipe.schedule, ("one-cycle", "steps")))

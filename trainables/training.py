@@ -15,6 +15,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.names import no_such
 from trainables.networks.named import build_named
 from trainables.networks.scaling import Decoder, Encoder, fit_scaling
 from trainables.optimisation import make_optimizer, make_schedule
@@ -173,7 +174,7 @@ class Training:
             self._forward = torch.compile(self._forward)  # type: ignore[assignment]
         precision = precision or _own_precision(device, task.dense)
         if precision not in _PRECISIONS:
-            raise TaskError(f"There is no precision {precision!r}: there are {' and '.join(_PRECISIONS)}.")
+            raise TaskError(no_such("precision", precision, _PRECISIONS))
         self._precision = _PRECISIONS[precision]
         self._pieces = 1
         self._order = torch.Generator().manual_seed(seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,17 +10,15 @@ import typer
 __all__ = ["compare"]
 
 
-class _Preset(str, Enum):
-    regret = "regret"
-    table5 = "table5"
-
-
 def compare(
     tables: Annotated[Path, typer.Option(help="Folder of NAS tables.", show_default=False)],
     preset: Annotated[
-        _Preset,
-        typer.Option(help="regret: 100 queries, all tasks. table5: 30 queries, picked on validation, test reported."),
-    ] = _Preset.regret,
+        str,
+        typer.Option(
+            metavar="[regret|table5]",
+            help="regret: 100 queries, all tasks. table5: 30 queries, picked on validation, test reported.",
+        ),
+    ] = "regret",
     task: Annotated[
         list[str] | None,
         typer.Option(metavar="TASK", help="Only this column of the preset, or any task of the tables. Repeatable."),
@@ -49,10 +46,10 @@ def compare(
 ) -> None:
     """Compare searchers on NAS tables, many seeds side by side on Ray. Interrupted, the same command goes on."""
     from cluster.comparison.compare import compare
-    from cluster.comparison.presets import PRESETS
+    from cluster.comparison.presets import get_preset
 
     for path in compare(
-        PRESETS[preset.value],
+        get_preset(preset),
         tables,
         out,
         work,

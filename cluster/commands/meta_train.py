@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,23 +10,16 @@ import typer
 __all__ = ["meta_train"]
 
 
-class _Algorithm(str, Enum):
-    mixture = "mixture"
-    boil = "boil"
-    maml = "maml"
-    anil = "anil"
-    pretrain = "pretrain"
-
-
 def meta_train(
     tables: Annotated[Path, typer.Option(help="Folder of NAS tables.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Checkpoint to write: OUT.safetensors and OUT.json.", show_default=False)],
     algorithm: Annotated[
-        _Algorithm,
+        str,
         typer.Option(
-            help="mixture adapts in closed form; boil, maml and anil by gradient; pretrain has no inner loop."
+            metavar="[mixture|boil|maml|anil|pretrain]",
+            help="mixture adapts in closed form; boil, maml and anil by gradient; pretrain has no inner loop.",
         ),
-    ] = _Algorithm.mixture,
+    ] = "mixture",
     hold_out: Annotated[
         list[str] | None,
         typer.Option(metavar="TASK", help="Learn nothing of this task's data sets and devices. May be repeated."),
@@ -43,15 +34,9 @@ def meta_train(
     device: Annotated[str, typer.Option(help="Where to compute, e.g. cuda.")] = "cpu",
 ) -> None:
     """Meta-learn a predictor from NAS tables. Interrupted, the same command goes on where it was."""
-    from cluster.meta_training import run_meta_training
-    from mpnas_ray.meta import MetaConfig
-    from mpnas_ray.mixture import MixtureConfig
+    from cluster.meta_training import config_of, run_meta_training
 
-    config: MetaConfig | MixtureConfig = MixtureConfig(seed=seed)
-    if algorithm is not _Algorithm.mixture:
-        config = MetaConfig(algorithm=algorithm.value, seed=seed)
-    if iterations is not None:
-        config = replace(config, iterations=iterations)
+    config = config_of(algorithm, seed, iterations)
     card = run_meta_training(
         tables, out, config, hold_out=hold_out or (), licensed_only=licensed_only, device=device, report=typer.echo
     )

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import logging
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mpnas_ray.errors import RunError
+from mpnas_ray.names import no_such
+
 __all__ = ["reproduce"]
 
-
-class _Study(str, Enum):
-    table2 = "table2"
-    table3 = "table3"
-    table4 = "table4"
-    table5 = "table5"
-    table6 = "table6"
-    table7 = "table7"
-    fig2 = "fig2"
-    fig3 = "fig3"
-    predictors = "predictors"
+_STUDIES = ("table2", "table3", "table4", "table5", "table6", "table7", "fig2", "fig3", "predictors")
 
 
 def reproduce(
     study: Annotated[
-        _Study,
-        typer.Argument(help="A table or figure of MP-NAS, or the predictor study of White et al.", show_default=False),
+        str,
+        typer.Argument(
+            metavar="STUDY",
+            help="A table or figure of MP-NAS (table2 to table7, fig2, fig3), or the predictor study of White et al. "
+            "(predictors).",
+            show_default=False,
+        ),
     ],
     tables: Annotated[Path, typer.Option(help="Folder of NAS tables.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder for STUDY.json, STUDY.md and STUDY.png.")] = Path(
@@ -51,9 +48,11 @@ def reproduce(
 
     table7 searches and trains networks on tasks; the others need NAS tables alone.
     """
-    if (seeds or slow_seeds) and study is not _Study.predictors:
+    if study not in _STUDIES:
+        raise RunError(no_such("study", study, _STUDIES))
+    if (seeds or slow_seeds) and study != "predictors":
         raise typer.BadParameter("--seeds and --slow-seeds are of the study predictors.")
-    if study is _Study.table7:
+    if study == "table7":
         from cluster.studies.table7.methods import DEFAULT_TASKS
         from cluster.studies.table7.reproduce import reproduce_table7
 
@@ -65,8 +64,8 @@ def reproduce(
             typer.echo(str(path))
         return
     if tasks or data_dir or gpus_per_trial:
-        raise typer.BadParameter(f"{study.value} is made from tables alone: other options are of table7.")
-    if study is _Study.predictors:
+        raise typer.BadParameter(f"{study} is made from tables alone: other options are of table7.")
+    if study == "predictors":
         from cluster.studies.predictors.reproduce import reproduce_predictors
 
         written = reproduce_predictors(
@@ -78,5 +77,5 @@ def reproduce(
     from cluster.studies.registry import STUDIES
     from cluster.studies.study import reproduce
 
-    for path in reproduce(STUDIES[study.value], tables, out, work):
+    for path in reproduce(STUDIES[study], tables, out, work):
         typer.echo(str(path))

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import logging
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mpnas_ray.errors import RunError
+
 __all__ = ["search"]
-
-
-class _Preset(str, Enum):
-    small = "small"
-    paper = "paper"
-
-
-class _Scheduler(str, Enum):
-    asha = "asha"
-    hyperband = "hyperband"
-    median = "median"
-    lcranknet = "lcranknet"
 
 
 def search(
@@ -32,8 +21,8 @@ def search(
     num_samples: Annotated[int, typer.Option(help="Number of architectures to train.")] = 20,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each training.  [default: the task's]")] = None,
     preset: Annotated[
-        _Preset, typer.Option(help="Sizes of the networks: paper is appendix A of MP-NAS.")
-    ] = _Preset.small,
+        str, typer.Option(metavar="[small|paper]", help="Sizes of the networks: paper is appendix A of MP-NAS.")
+    ] = "small",
     searcher: Annotated[
         str,
         typer.Option(
@@ -57,7 +46,11 @@ def search(
         ),
     ] = None,
     scheduler: Annotated[
-        _Scheduler | None, typer.Option(help="Who stops trainings that look bad.  [default: none, all are completed]")
+        str | None,
+        typer.Option(
+            metavar="[asha|hyperband|median|lcranknet]",
+            help="Who stops trainings that look bad.  [default: none, all are completed]",
+        ),
     ] = None,
     time_budget_s: Annotated[
         float | None, typer.Option(help="Seconds after which all is stopped and reported.  [default: no end]")
@@ -121,11 +114,11 @@ def search(
         space,
         num_samples,
         epochs=epochs,
-        preset=preset.value,
+        preset=preset,
         searcher=searcher,
         predictor=predictor,
         proxy=proxy,
-        scheduler=scheduler.value if scheduler else None,
+        scheduler=scheduler,
         time_budget_s=time_budget_s,
         max_params=max_params,
         max_flops=max_flops,
@@ -148,11 +141,13 @@ def search(
 
 def _amounts(given: list[str] | None) -> dict[str, float] | None:
     """``["slots=0.5"]`` as Ray wants it."""
-    amounts = {}
+    amounts: dict[str, float] = {}
     for each in given or ():
-        name, _, amount = each.partition("=")
+        name, _, amount = each.rpartition("=")
+        if name in amounts:
+            raise RunError(f"--resource names {name!r} twice: say its whole amount once.")
         try:
             amounts[name] = float(amount)
         except ValueError as error:
-            raise typer.BadParameter(f"{each!r} is not NAME=AMOUNT.", param_hint="--resource") from error
+            raise RunError(f"--resource takes NAME=AMOUNT, such as slots=1, not {each!r}.") from error
     return amounts or None

@@ -9,9 +9,11 @@ from pathlib import Path
 from cluster.comparison.contestants import CONTESTANTS, takes_part
 from cluster.comparison.figures import Results, figures_of, ground_of
 from cluster.comparison.presets import Column, Preset, sources_of_space
-from cluster.result_files import make_folders
+from cluster.result_files import check_folders, make_folders
 from mpnas_ray.errors import RunError
 from mpnas_ray.mixture import MixtureConfig
+from mpnas_ray.names import no_such
+from mpnas_ray.numbers import check_whole
 from mpnas_ray.tables import TableTask, load_tasks
 
 __all__ = ["compare"]
@@ -56,14 +58,14 @@ def compare(
         RunInterruptedError: After Ctrl-C; the same call goes on.
     """
     budget = preset.budget if budget is None else budget
-    for name, number in (("budget", budget), ("seeds", seeds), ("slow_seeds", slow_seeds)):
-        if number < 1:
-            raise RunError(f"{name} must be at least 1, not {number}.")
+    budget = check_whole("budget", budget, 1, RunError)
+    seeds, slow_seeds = check_whole("seeds", seeds, 1, RunError), check_whole("slow_seeds", slow_seeds, 1, RunError)
     names = _chosen(searchers)
     of_preset = {column.searched: column for column in preset.columns}
     columns = [of_preset.get(task, Column.of(task)) for task in dict.fromkeys(tasks or of_preset)]
     table_tasks = _load(tables, columns, names)
     _check_anyone(names, columns, table_tasks)
+    check_folders(Path(out), Path(work), Path(checkpoints))
     make_folders(Path(out), Path(work), Path(checkpoints))
 
     from cluster.comparison.running import run_all  # imports Ray
@@ -97,7 +99,7 @@ def _chosen(searchers: Sequence[str]) -> list[str]:
     """Contestants by name, in the order of tables."""
     for name in searchers:
         if name not in CONTESTANTS:
-            raise RunError(f"There is no searcher {name!r} to compare. There are: {'; '.join(CONTESTANTS)}.")
+            raise RunError(no_such("searcher", name, CONTESTANTS, after="to compare", separator="; "))
     return [name for name in CONTESTANTS if name in searchers or not searchers]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cluster.studies.folds import NASBENCH201, TRANSNASBENCH101
+from mpnas_ray.errors import RunError
+from mpnas_ray.names import no_such
 
-__all__ = ["CIFAR_FAMILY", "PRESETS", "Column", "Preset", "sources_of_space"]
+__all__ = ["CIFAR_FAMILY", "PRESETS", "Column", "Preset", "get_preset", "sources_of_space"]
 
 CIFAR_FAMILY = ("cifar10", "cifar100", "imagenet16-120")
 """Data sets so alike that who knows one nearly knows the others."""
@@ -77,6 +79,17 @@ PRESETS: dict[str, Preset] = {
     )
 }
 """By the names that ``--preset`` takes."""
+
+
+def get_preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        RunError: If there is none; the message lists those there are.
+    """
+    if name not in PRESETS:
+        raise RunError(no_such("preset", name, PRESETS))
+    return PRESETS[name]
 
 
 def sources_of_space(space: str) -> tuple[str, ...]:

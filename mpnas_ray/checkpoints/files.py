@@ -16,6 +16,7 @@ from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.json_files import from_plain, parse_json
 from mpnas_ray.meta import MetaConfig, MetaPredictor
 from mpnas_ray.mixture import MixtureConfig, MixturePredictor, Source
+from mpnas_ray.names import did_you_mean
 from mpnas_ray.spaces import SearchSpace, get_space
 
 __all__ = ["BUNDLED", "FORMAT_VERSION", "find_checkpoint", "load_checkpoint", "save_checkpoint"]
@@ -134,7 +135,11 @@ def _read_card(path: Path) -> tuple[PredictorCard, str]:
     try:
         content: Any = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise PredictorError(f"There is no predictor card {path}: {error}.") from error
+        bundled = ("default", *BUNDLED)
+        raise PredictorError(
+            f"There is no predictor card {path}: {error.strerror or error}. A predictor is {', '.join(bundled)}, or "
+            f"the path of a checkpoint that `mpnas meta-train` wrote.{did_you_mean(path.stem, bundled)}"
+        ) from error
     except ValueError as error:
         raise PredictorError(f"The predictor card {path} is damaged, it is not JSON: {error}.") from error
     if not isinstance(content, dict) or content.get("kind") != _KIND:

@@ -14,7 +14,8 @@ from mpnas_ray.curves.network_files import save_network
 from mpnas_ray.curves.partial import PartialCurves, final_scores
 from mpnas_ray.curves.rank_learning import TaskCurves, pretrain
 from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
-from mpnas_ray.errors import TableError
+from mpnas_ray.errors import PredictorError, TableError
+from mpnas_ray.numbers import check_seed
 from mpnas_ray.tables import LearningCurves, leaves_out, read_curves
 
 __all__ = ["Pretrained", "pretrain_on_table", "pretrain_without"]
@@ -103,9 +104,11 @@ def pretrain_on_table(
         report: Receives a line every hundredth step.
 
     Raises:
+        PredictorError: If the seed is out of range.
         TableError: If the table cannot be read, has no task that is held out, or nothing is left to learn from.
     """
     config = config or RankNetConfig()
+    check_seed(seed, PredictorError)
 
     def show(step: int, loss: float) -> None:
         if report is not None and step % _REPORT_EVERY == 0:

@@ -10,6 +10,8 @@ from typing import Any, Literal, get_args
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.json_files import from_plain
 from mpnas_ray.meta.inner_loop import Algorithm, InnerRates
+from mpnas_ray.names import no_such
+from mpnas_ray.numbers import check_seed, check_whole
 from mpnas_ray.predictors.gcn import GCNConfig
 from mpnas_ray.tables.normalization import Normalization
 
@@ -74,10 +76,12 @@ class MetaConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_seed(self.seed, PredictorError)
+        check_whole("iterations", self.iterations, 1, PredictorError)
         for name in ("algorithm", "schedule", "normalization"):
             allowed = get_args({"algorithm": Algorithm, "schedule": Schedule, "normalization": Normalization}[name])
             if getattr(self, name) not in allowed:
-                raise PredictorError(f"MetaConfig.{name} is {getattr(self, name)!r}; it is one of {allowed}.")
+                raise PredictorError(f"MetaConfig.{name}: {no_such(name, getattr(self, name), allowed)}")
         for name in ("inner_rate", "inner_steps", "outer_rate", "clip_norm", "iterations", "tasks_per_batch"):
             if not getattr(self, name) > 0:
                 raise PredictorError(f"MetaConfig.{name} is {getattr(self, name)!r}; it is above 0.")
@@ -89,8 +93,6 @@ class MetaConfig:
                 "Meta-validation needs a fraction between 0 and 1 and at least one episode; got "
                 f"{self.validation_fraction}, every {self.validation_every}, {self.validation_episodes} episodes."
             )
-        if self.seed < 0:
-            raise PredictorError(f"MetaConfig.seed is {self.seed}; it is 0 or more.")
         if not 0 < self.adapt_rate <= self.inner_rate:
             raise PredictorError(
                 f"MetaConfig.adapt_rate is {self.adapt_rate}; it is above 0 and at most inner_rate, {self.inner_rate}."

@@ -9,6 +9,7 @@ from typing import Any
 
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.json_files import from_plain
+from mpnas_ray.numbers import check_seed, check_whole
 from mpnas_ray.predictors.gcn import GCNConfig
 
 __all__ = ["MixtureConfig"]
@@ -54,6 +55,8 @@ class MixtureConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_seed(self.seed, PredictorError)
+        check_whole("iterations", self.iterations, 1, PredictorError)
         for name in ("iterations", "batch_size", "learning_rate", "archs_per_task", "num_price_lists", "prior_rate"):
             if not getattr(self, name) > 0:
                 raise PredictorError(f"MixtureConfig.{name} is {getattr(self, name)!r}; it is above 0.")
@@ -61,8 +64,6 @@ class MixtureConfig:
             raise PredictorError(
                 f"MixtureConfig.num_price_lists is {self.num_price_lists}; it is at most {_MOST_PRICE_LISTS:,}."
             )
-        if self.seed < 0:
-            raise PredictorError(f"MixtureConfig.seed is {self.seed}; it is 0 or more.")
         if not 0 <= self.source_dropout < 1:
             raise PredictorError(f"MixtureConfig.source_dropout is {self.source_dropout!r}; it is from 0 to below 1.")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.names import no_such
 from mpnas_ray.predictors.estimators import missing_library
 from mpnas_ray.predictors.gaussian_process import GaussianProcessPredictor
 from mpnas_ray.predictors.gcn import GCNPredictor
@@ -106,7 +107,7 @@ def make_predictor(name: str, seed: int = 0) -> Predictor:
         PredictorError: If there is none of that name, or if it needs a library that is not installed.
     """
     if name not in PREDICTORS:
-        raise PredictorError(f"There is no predictor {name!r}. There are: {', '.join(PREDICTORS)}.")
+        raise PredictorError(no_such("predictor", name, PREDICTORS))
     family = PREDICTORS[name]
     if family.requires is not None and find_spec(family.requires) is None:
         raise missing_library(family.requires)

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from mpnas_ray.errors import MPNASError, PredictorError
+from mpnas_ray.names import no_such
 from mpnas_ray.predictors.gaussian_process import normal_scores
 from mpnas_ray.predictors.kernels import KERNELS, Kernel, Rows
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor, warn_nothing_to_learn
@@ -59,7 +60,7 @@ class KernelProcessPredictor:
             PredictorError: If there is no such kernel.
         """
         if kernel not in KERNELS:
-            raise PredictorError(f"There is no kernel {kernel!r}. There are: {', '.join(KERNELS)}.")
+            raise PredictorError(no_such("kernel", kernel, KERNELS))
         if num_inducing is not None and num_inducing < 1:
             raise PredictorError(f"A sparse process has at least one inducing point, not {num_inducing}.")
         self.kernel = kernel

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from mpnas_ray.errors import MPNASError, PredictorError
+from mpnas_ray.names import no_such
 from mpnas_ray.predictors.encodings import Encoding, encode
 from mpnas_ray.predictors.estimators import ESTIMATORS
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor, warn_nothing_to_learn
@@ -42,7 +43,7 @@ class RegressionPredictor:
             PredictorError: If there is no such estimator.
         """
         if estimator not in ESTIMATORS:
-            raise PredictorError(f"There is no estimator {estimator!r}. There are: {', '.join(ESTIMATORS)}.")
+            raise PredictorError(no_such("estimator", estimator, ESTIMATORS))
         self.estimator = estimator
         self.encoding: Encoding = encoding or ESTIMATORS[estimator].encoding
         self.seed = seed

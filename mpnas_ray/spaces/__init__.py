@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 
 from mpnas_ray.errors import SearchSpaceError
+from mpnas_ray.names import no_such
 from mpnas_ray.spaces.architecture import Architecture, Architectures
 from mpnas_ray.spaces.drawing import draw
 from mpnas_ray.spaces.mixed import Mixed
@@ -41,15 +42,19 @@ _SPACES: dict[str, Callable[[], SearchSpace]] = {
 SPACE_NAMES: tuple[str, ...] = tuple(_SPACES)
 
 
-@cache
 def get_space(name: str) -> SearchSpace:
     """The search space of that name; the same object each time.
 
     Raises:
         SearchSpaceError: If there is none; the message lists those there are.
     """
-    if name not in _SPACES:
-        raise SearchSpaceError(f"There is no search space {name!r}. There are: {', '.join(SPACE_NAMES)}.")
+    if not isinstance(name, str) or name not in _SPACES:
+        raise SearchSpaceError(no_such("search space", name, SPACE_NAMES))
+    return _made(name)
+
+
+@cache
+def _made(name: str) -> SearchSpace:
     return _SPACES[name]()
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from mpnas_ray.errors import SearchSpaceError
+from mpnas_ray.names import no_such
 from mpnas_ray.spaces.nasbench101 import DirectedGraphSpace, num_topologies
 from mpnas_ray.spaces.nasbench201 import FourStateSpace
 from mpnas_ray.spaces.nasbenchasr import ChainSpace
@@ -98,6 +100,8 @@ class Mixed(SearchSpace):
                 own = np.asarray(family.parse(cell).codes, dtype=np.int8)
                 joined: list[int] = self._join(number, own[None])[0].tolist()
                 return joined
-        families = ", ".join(family.name for family in self.families)
-        problem = f"it must begin with its family, one of {families}"
+        families = [family.name for family in self.families]
+        if colon:
+            raise SearchSpaceError(f"{cell!r} is not a cell of {self.name}. {no_such('family', name, families)}")
+        problem = f"it must begin with its family, one of {', '.join(families)}"
         raise self._malformed(cell, problem, "nasbenchasr:|conv5-d1~0|linear|skip|")

@@ -15,6 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import SearchSpaceError
+from mpnas_ray.names import did_you_mean
 from mpnas_ray.spaces.architecture import Architecture, Architectures
 from mpnas_ray.spaces.operation_graph import OperationGraphs
 from mpnas_ray.spaces.operations import KINDS
@@ -143,6 +144,7 @@ class SearchSpace(ABC):
             return self.operations.index(name)
         raise SearchSpaceError(
             f"{name!r} is not an operation of {self.name} ({where} of {cell!r}). It has: {', '.join(self.operations)}."
+            f"{did_you_mean(name, self.operations)}"
         )
 
     def _malformed(self, cell: str, problem: str, example: str) -> SearchSpaceError:

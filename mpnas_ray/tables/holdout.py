@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mpnas_ray.errors import TableError
+from mpnas_ray.names import no_such
 from mpnas_ray.tables.table_task import TableTask
 
 __all__ = ["leaves_out"]
@@ -26,7 +27,7 @@ def leaves_out(tasks: Mapping[str, TableTask], held_out: str | Sequence[str]) ->
     names = [held_out] if isinstance(held_out, str) else list(held_out)
     for name in names:
         if name not in tasks:
-            raise TableError(f"There is no task {name!r} to hold out. There are: {', '.join(tasks)}.")
+            raise TableError(no_such("task", name, tasks, after="to hold out"))
     datasets = {dataset for name in names for dataset in tasks[name].datasets}
     devices = {device for name in names for device in tasks[name].devices}
     return {

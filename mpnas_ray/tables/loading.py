@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mpnas_ray.errors import TableError
+from mpnas_ray.names import did_you_mean
 from mpnas_ray.tables.curves import LearningCurves, holds_curves, read_curves
 from mpnas_ray.tables.importing import import_tasks
 from mpnas_ray.tables.official import OFFICIAL, UNUSED, OfficialColumn
@@ -48,7 +49,7 @@ def load_tasks(
             tasks[task.name], files[task.name] = task, path
     missing = [name for name in names or () if name not in tasks]
     if missing:
-        raise TableError(f"{folder} has no task {missing[0]!r}. {_where(missing[0])}")
+        raise TableError(f"{folder} has no task {missing[0]!r}. {_where(missing[0], _names_in(folder))}")
     if not tasks:
         raise TableError(
             f"{folder} has no task for us (without variants), only: {', '.join(p.name for p in table_files(folder))}."
@@ -107,9 +108,14 @@ def table_files(folder: str | Path) -> list[Path]:
     return found
 
 
-def _where(name: str) -> str:
+def _names_in(folder: str | Path) -> list[str]:
+    """Names of the tasks of our own files in a folder, for a suggestion."""
+    return [task_card(path)["name"] for path in table_files(folder) if path.name not in OFFICIAL and is_own(path)]
+
+
+def _where(name: str, others: Collection[str]) -> str:
     """Which file an official task would come from, or which official tasks there are."""
     known = {f"{table.space}/{column.task}": table.file for table in OFFICIAL.values() for column in table.columns}
     if name in known:
         return f"It comes from {known[name]}, which is not there."
-    return f"Official tables have: {', '.join(known)}."
+    return f"Official tables have: {', '.join(known)}.{did_you_mean(name, [*known, *others])}"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mpnas_ray.errors import TableError
+from mpnas_ray.names import no_such
 
 __all__ = ["Normalization", "normalize"]
 
@@ -33,7 +34,7 @@ def normalize(scores: ArrayLike, kind: Normalization = "zscore") -> NDArray[np.f
             f"normalize needs finite scores of shape [N]; got shape {list(values.shape)}, or NaN among them."
         )
     if kind not in get_args(Normalization):
-        raise TableError(f"There is no normalisation {kind!r}. There are: {', '.join(get_args(Normalization))}.")
+        raise TableError(no_such("normalisation", kind, get_args(Normalization)))
     if not values.size or values.min() == values.max():
         return np.zeros_like(values)  # not where std is 0: the mean of equal numbers may round away from them
     if kind == "rank":

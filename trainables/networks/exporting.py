@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.names import no_such
 from trainables.networks.saved import FoundNetwork
 
 __all__ = ["EXPORT_FORMATS", "TOLERANCE", "Export", "ExportFormat", "export_network"]
@@ -68,7 +69,7 @@ def export_network(network: FoundNetwork, path: str | Path, export_format: Expor
     """
     path = Path(path).expanduser()
     if export_format not in EXPORT_FORMATS:
-        raise TaskError(f"There is no export format {export_format!r}. There are: {', '.join(EXPORT_FORMATS)}.")
+        raise TaskError(no_such("export format", export_format, EXPORT_FORMATS))
     if export_format == "onnx":
         _require("onnx", "onnxscript", "onnxruntime")
     network.eval()

@@ -8,10 +8,12 @@ from typing import Any
 from torch import nn
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.spaces import SPACE_NAMES, parse_architecture
 from trainables.networks.baselines import build_baseline, is_baseline
+from trainables.networks.baselines.registry import find_baseline
 from trainables.networks.network import build_network
 
-__all__ = ["build_named", "network_name"]
+__all__ = ["build_named", "check_name", "network_name"]
 
 
 def network_name(config: Mapping[str, Any]) -> str:
@@ -25,6 +27,19 @@ def network_name(config: Mapping[str, Any]) -> str:
     if "arch" not in config and "model" not in config:
         raise TaskError('config["arch"] is missing: let a searcher suggest it, or put one architecture string there.')
     return str(config["arch"] if "arch" in config else config["model"])
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is neither a baseline's nor an architecture string, before anything is known of the data.
+
+    Raises:
+        TaskError: If there is no such baseline, or its options are wrong.
+        SearchSpaceError: If it begins with the name of a space, and is no architecture of it.
+    """
+    if name.partition(":")[0] in SPACE_NAMES:
+        parse_architecture(name)
+    else:
+        find_baseline(name)
 
 
 def build_named(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.names import no_such
 from mpnas_ray.spaces import Architecture, parse_architecture
 from trainables.networks.cell import Cell
 from trainables.networks.operations import batch_norm, conv, relu_conv_norm
@@ -49,8 +50,8 @@ def get_macro(preset: str) -> Macro:
     Raises:
         TaskError: If there is no such preset; the message lists those there are.
     """
-    if preset not in PRESETS:
-        raise TaskError(f"There is no preset {preset!r}. There are: {', '.join(PRESETS)}.")
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise TaskError(no_such("preset", preset, PRESETS))
     return PRESETS[preset]
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.names import no_such
 from mpnas_ray.spaces import Architectures
 from trainables.networks.limits import NetworkSizes
 
@@ -136,6 +137,6 @@ def get_proxy(name: str) -> Proxy:
     Raises:
         TaskError: If there is none; the message lists those there are.
     """
-    if name not in _PROXIES:
-        raise TaskError(f"There is no proxy {name!r}. There are: {', '.join(_PROXIES)}.")
+    if not isinstance(name, str) or name not in _PROXIES:
+        raise TaskError(no_such("proxy", name, _PROXIES))
     return _PROXIES[name]

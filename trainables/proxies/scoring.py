@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.numbers import check_seed, check_whole
 from mpnas_ray.spaces import Architectures
 from trainables.networks.limits import NetworkSizes
 from trainables.networks.network import build_network, get_macro
@@ -49,8 +50,8 @@ class ProxySettings:
 
     def __post_init__(self) -> None:
         get_macro(self.preset)
-        if self.batch_size < 2:
-            raise TaskError(f"Proxies compare samples: batch_size must be at least 2, not {self.batch_size}.")
+        check_whole("batch_size (proxies compare samples)", self.batch_size, 2, TaskError)
+        check_seed(self.seed, TaskError)
         if self.inputs not in ("task", "random"):
             raise TaskError(f"inputs is 'task' or 'random', not {self.inputs!r}.")
 

@@ -12,12 +12,26 @@ from numpy.typing import NDArray
 
 from mpnas_ray.errors import TaskError
 
-__all__ = ["cached_arrays", "data_folder"]
+__all__ = ["cached_arrays", "check_data_dir", "data_folder"]
 
 
 def data_folder(data_dir: Path | None) -> Path:
     """The user's folder for data, or the default one in the user's cache folder."""
     return Path(data_dir) if data_dir is not None else Path(platformdirs.user_cache_dir("mpnas-ray"))
+
+
+def check_data_dir(data_dir: str | Path | None) -> Path | None:
+    """The folder of data files that a user names, as a whole path; None for none.
+
+    Raises:
+        TaskError: If there is no such folder.
+    """
+    if data_dir is None:
+        return None
+    folder = Path(data_dir).expanduser().resolve()
+    if not folder.is_dir():
+        raise TaskError(f"There is no folder {folder}: --data-dir names the one where the data files are.")
+    return folder
 
 
 def cached_arrays(

@@ -29,7 +29,7 @@ def with_fewer_samples(task: Task, num_train: int) -> Task:
     if num_train < 2:
         raise TaskError(f"Training needs at least 2 samples, not {num_train}.")
     recipe = replace(task.recipe, batch_size=min(task.recipe.batch_size, num_train))
-    return replace(task, load=partial(_load_fewer, task.load, num_train), recipe=recipe)
+    return replace(task, load=partial(_load_fewer, task.load_data, num_train), recipe=recipe)
 
 
 def _load_fewer(load: Callable[[Path | None], TaskData], num_train: int, data_dir: Path | None) -> TaskData:

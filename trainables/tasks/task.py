@@ -15,21 +15,32 @@ my_module:TASK``.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from mpnas_ray.errors import TaskError
+from mpnas_ray.errors import MPNASError, TaskError, UserCodeError
+from mpnas_ray.names import no_such
 from trainables.tasks.files import CarriedFile, DataFile
 from trainables.tasks.metrics import Metric
+from trainables.tasks.references import find_variable, module_reference
+from trainables.user_code import defined_at, user_code_failed
 
-__all__ = ["FixedScaling", "Recipe", "Split", "Task", "TaskData", "get_task", "register_task", "task_names"]
+__all__ = [
+    "FixedScaling",
+    "Recipe",
+    "Split",
+    "Task",
+    "TaskData",
+    "get_task",
+    "register_task",
+    "task_names",
+    "task_reference",
+]
 
 Scaling = Literal["none", "channel", "position"]
 
@@ -164,13 +175,35 @@ class Task:
         channels, *sides = data.train.inputs.shape[1:]
         return (channels + (len(sides) if self.coordinates else 0), *sides)
 
+    def load_data(self, data_dir: Path | None) -> TaskData:
+        """Call `load`, and say in one line where it failed.
+
+        Raises:
+            UserCodeError: If it raises something else than an `MPNASError`, or returns something else than a
+                `TaskData`.
+        """
+        try:
+            data = self.load(data_dir)
+        except MPNASError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise user_code_failed(f"Task {self.name}: load failed", error, self.load) from error
+        if not isinstance(data, TaskData):
+            where = defined_at(self.load)
+            returned = "None" if data is None else f"a value of type {type(data).__name__}"
+            raise UserCodeError(
+                f"Task {self.name}: load{f' at {where}' if where else ''} returned {returned}; it must return "
+                f"TaskData(train=Split(inputs, targets), validation=Split(...), test=Split(...))."
+            )
+        return data
+
     def load_checked(self, data_dir: Path | None) -> TaskData:
         """`load`, refusing data that no network could be trained on.
 
         Raises:
             TaskError: Naming the part and what is wrong with it.
         """
-        data = self.load(data_dir)
+        data = self.load_data(data_dir)
         shape = data.train.inputs.shape[1:]
         for part in ("train", "validation", "test"):
             split: Split = getattr(data, part)
@@ -222,25 +255,25 @@ def task_names() -> list[str]:
 
 
 def get_task(name: str) -> Task:
-    """The task of that name; ``module:variable`` imports it.
+    """The task of that name; ``module:variable`` or ``file.py:variable`` imports it.
 
     Raises:
         TaskError: If there is none; the message lists those there are.
+        UserCodeError: If the module fails when it is imported.
     """
+    if not isinstance(name, str):
+        raise TaskError(f"A task is a Task or its name, not {name!r}.")
     if name in _TASKS:
         return _TASKS[name]
-    module, colon, variable = name.partition(":")
-    if not colon:
-        raise TaskError(
-            f"There is no task {name!r}. There are: {', '.join(_TASKS)}; a task of yours is named module:variable."
-        )
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)  # a console script, unlike `python -m`, does not look where it is started
-    try:
-        task = getattr(import_module(module), variable)
-    except (ImportError, AttributeError) as error:
-        raise TaskError(f"Task {name!r} cannot be imported: {error}.") from error
-    if not isinstance(task, Task):
-        raise TaskError(f"{name!r} is a {type(task).__name__}, not a Task.")
-    return task
+    if ":" not in name:
+        raise TaskError(f"{no_such('task', name, _TASKS)} A task of yours is named module:variable.")
+    return find_variable(name, Task)
+
+
+def task_reference(name: str) -> str:
+    """The name by which workers on other nodes find a task: that of its module in place of a file's.
+
+    Raises:
+        TaskError: If it names a file that is not there, or that no worker would find.
+    """
+    return name if name in _TASKS else module_reference(name)

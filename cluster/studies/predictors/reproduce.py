@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cluster.ray_cluster import connected
-from cluster.result_files import machine, make_folders, versions, write_whole
+from cluster.result_files import check_folders, machine, make_folders, versions, write_whole
 from cluster.side_by_side import Job, side_by_side
 from cluster.studies.learned import learn_predictors
 from cluster.studies.predictors.judging import Measurement, Unit, read, read_whole, target_of, write
@@ -20,6 +20,8 @@ from cluster.studies.predictors.results import Results
 from cluster.studies.predictors.targets import OFFICIAL, Draw, sizes_of, study_targets
 from mpnas_ray.errors import RunError
 from mpnas_ray.mixture import MixtureConfig
+from mpnas_ray.names import no_such
+from mpnas_ray.numbers import check_whole
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, leaves_out, load_tasks, read_curves
 
 __all__ = ["reproduce_predictors"]
@@ -60,13 +62,18 @@ def reproduce_predictors(
         RunError: If units failed, once all others are done.
         RunInterruptedError: After Ctrl-C; the same call goes on.
     """
+    seeds, slow_seeds = check_whole("seeds", seeds, 2, RunError), check_whole("slow_seeds", slow_seeds, 1, RunError)
+    chosen = list(METHODS) if methods is None else list(methods)
+    for name in chosen:
+        if name not in METHODS:
+            raise RunError(no_such("method", name, METHODS))
     tables, work = Path(tables).resolve(), Path(work).resolve() / "predictors"
-    make_folders(Path(out), work)
+    check_folders(Path(out), work)
     own = load_tasks(own_table)
     official = load_tasks(tables)
     targets = study_targets(official, own)
+    make_folders(Path(out), work)
     with connected():
-        chosen = methods or list(METHODS)
         checkpoints: dict[str, Path] = {}
         if META_LEARNED in chosen:
             checkpoints = _meta_learned({**official, **own}, targets, work, config or MixtureConfig(), report)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cluster.comparison.alone import call_alone
-from cluster.ray_cluster import connected
-from cluster.result_files import machine, make_folders, versions, write_whole
+from cluster.ray_cluster import connected, most_concurrent
+from cluster.resources import check_gpus
+from cluster.result_files import check_folders, machine, make_folders, versions, write_whole
 from cluster.side_by_side import Job, side_by_side
 from cluster.studies.learned import learn_predictors
 from cluster.studies.table7.methods import DEFAULT_TASKS, SEARCHES, baselines_of, derived_from, is_small, sources_for
@@ -21,8 +22,10 @@ from cluster.studies.table7.searching import NUM_SAMPLES, Search, search_epochs,
 from cluster.trainings import Course, Unit, read, train
 from mpnas_ray.errors import RunError
 from mpnas_ray.mixture import MixtureConfig
+from mpnas_ray.numbers import check_whole
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, load_tasks
-from trainables.tasks.task import get_task
+from trainables.tasks.cache import check_data_dir
+from trainables.tasks.task import get_task, task_reference
 
 __all__ = ["Outcome", "TaskResults", "reproduce_table7"]
 
@@ -118,13 +121,22 @@ def reproduce_table7(
         RunError: If trainings failed, once all others are done.
         RunInterruptedError: After Ctrl-C; the same call goes on.
     """
-    work_folder, folder = Path(work).resolve() / "table7", Path(data_dir).expanduser().resolve() if data_dir else None
-    make_folders(Path(out), work_folder)
+    seeds, replay_seeds = (
+        check_whole("seeds", seeds, 1, RunError),
+        check_whole("replay_seeds", replay_seeds, 1, RunError),
+    )
+    gpus_per_trial = check_gpus("gpus_per_trial", gpus_per_trial)
+    work_folder, folder = Path(work).resolve() / "table7", check_data_dir(data_dir)
+    for reference in tasks:
+        get_task(reference).load_checked(folder)
+    check_folders(Path(out), work_folder)
     own = load_tasks(own_table)
     every = {**load_tasks(tables), **own}
     results = []
     with connected():
-        for reference in tasks:
+        most_concurrent({"CPU": 1.0, "GPU": gpus_per_trial})
+        make_folders(Path(out), work_folder)
+        for reference in map(task_reference, tasks):
             one = _OneTask(
                 reference, every, own, own_table, work_folder, folder, config or MixtureConfig(), report, gpus_per_trial
             )

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.names import no_such
 from trainables.networks.baselines.dash import Candidate, derived_network, search_network
 from trainables.networks.baselines.emg_attention import emg_attention
 from trainables.networks.baselines.fno import fno_2d
@@ -16,7 +17,7 @@ from trainables.networks.baselines.resnet1d import resnet_1d
 from trainables.networks.baselines.resnext1d import resnext_1d
 from trainables.networks.baselines.wide_resnet import wide_resnet
 
-__all__ = ["Builder", "baseline_names", "build_baseline", "is_baseline"]
+__all__ = ["Builder", "baseline_names", "build_baseline", "find_baseline", "is_baseline"]
 
 Builder = Callable[[tuple[int, ...], int, bool], nn.Module]
 """``(input_shape, num_outputs, dense) -> network``."""
@@ -69,10 +70,15 @@ def build_baseline(name: str, input_shape: tuple[int, ...], num_outputs: int, de
     input_shape = tuple(input_shape)
     if len(input_shape) not in (2, 3) or min(input_shape) < 1:
         raise TaskError(f"input_shape is (channels, length) or (channels, height, width), not {input_shape}.")
-    return _builder(name)(input_shape, num_outputs, dense)
+    return find_baseline(name)(input_shape, num_outputs, dense)
 
 
-def _builder(name: str) -> Builder:
+def find_baseline(name: str) -> Builder:
+    """The builder of the network that a name stands for, options and choices included.
+
+    Raises:
+        TaskError: If there is no such network, or what follows its name is wrong.
+    """
     head, colon, rest = name.partition(":")
     if head in _DERIVED:
         if not rest:
@@ -80,7 +86,7 @@ def _builder(name: str) -> Builder:
         choices = [Candidate.parse(choice) for choice in rest.split(",")]
         return partial(derived_network, backbone=_DERIVED[head], choices=choices)
     if head not in _NETWORKS:
-        raise TaskError(f"There is no model {name!r}. There are: {', '.join(baseline_names())}.")
+        raise TaskError(no_such("model", name, baseline_names()))
     if not colon:
         return _NETWORKS[head]
     if head != "dash-search":
