@@ -24,7 +24,7 @@ from trainables import Task, load_network
 from trainables.networks import save_network
 from trainables.trial import score_test
 
-__all__ = ["extended_run", "settings_before", "with_network"]
+__all__ = ["extended_run", "network_problem", "settings_before", "with_network"]
 
 _logger = logging.getLogger(__name__)
 
@@ -75,6 +75,15 @@ def extended_run(place: str, folder: RunFolder) -> RunFolder:
     raise RunError(f"{folder} begins with the results of {place}, which is not there: put it back, or to {beside}.")
 
 
+def network_problem(place: str) -> str | None:
+    """Why a saved network cannot be read; None if it can."""
+    try:
+        load_network(place)
+    except TaskError as error:
+        return str(error)
+    return None
+
+
 def with_network(report: SearchReport, folder: RunFolder, task: Task, settings: RunSettings) -> SearchReport:
     """The report of a complete run, its best network made again if it is gone and its checkpoint is there.
 
@@ -87,11 +96,9 @@ def with_network(report: SearchReport, folder: RunFolder, task: Task, settings: 
     Returns:
         The report, which says whether the network is there.
     """
-    try:
-        load_network(report.network)
+    problem = network_problem(report.network)
+    if problem is None:
         return report
-    except TaskError as error:
-        problem = str(error)
     for trial in read_trials(folder):
         if trial.arch != report.best_arch or trial.training is None or trial.training.epoch == 0:
             continue

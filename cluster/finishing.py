@@ -8,7 +8,7 @@ import tempfile
 import time
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from ray import tune
@@ -22,14 +22,17 @@ from cluster.telemetry import count_refits
 from cluster.trial_files import read_trials
 from mpnas_ray.errors import RunError, TaskError
 from mpnas_ray.json_files import from_plain
-from mpnas_ray.spaces import get_space, parse_architecture
+from mpnas_ray.spaces import get_space
 from trainables import Task
 from trainables.networks import FoundNetwork, save_network
 from trainables.trial import score_test
 
-__all__ = ["RunInterruptedError", "earlier_report", "finish", "score_on_cluster"]
+__all__ = ["REPORT_FILE", "RunInterruptedError", "earlier_report", "finish", "read_report", "score_on_cluster"]
 
-_REPORT = "report.json"
+REPORT_FILE = "report.json"
+"""In the folder of a complete run: its report, by which it is known to be complete."""
+
+_Report = TypeVar("_Report")
 
 _logger = logging.getLogger(__name__)
 
@@ -39,21 +42,31 @@ class RunInterruptedError(RunError):
 
 
 def earlier_report(folder: RunFolder) -> SearchReport | None:
+    """The report of a complete search, as of `read_report`."""
+    report = read_report(folder, SearchReport)
+    return None if report is None else replace(report, has_network=True)
+
+
+def read_report(folder: RunFolder, kind: type[_Report]) -> _Report | None:
     """The report of a complete run, which names the folder where it is now; None if it is new or unfinished.
 
     A report that is damaged is put aside: it is made again from the trials.
+
+    Args:
+        folder: Of the run.
+        kind: Dataclass of the report, with a field ``folder``.
     """
     try:
-        report = folder.read_json(_REPORT)
-        if report is None:
+        content = folder.read_json(REPORT_FILE)
+        if content is None:
             return None
-        known = {field.name for field in fields(SearchReport)}  # a newer version may say more
-        found = from_plain(SearchReport, {name: value for name, value in report.items() if name in known})
-        parse_architecture(found.best_arch)
-        return replace(found, folder=folder.shown, has_network=True)
+        known = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # a newer version may say more
+        found = from_plain(kind, {name: value for name, value in content.items() if name in known})
+        str(found)  # draws its architecture
+        return replace(found, folder=folder.shown)  # type: ignore[type-var]
     except (RunError, ValueError) as error:
-        _logger.warning("%s of %s is damaged (%s): it is put aside, and made again.", _REPORT, folder, error)
-        folder.rename(_REPORT, f"damaged-{_REPORT}")
+        _logger.warning("%s of %s is damaged (%s): it is put aside, and made again.", REPORT_FILE, folder, error)
+        folder.rename(REPORT_FILE, f"damaged-{REPORT_FILE}")
         return None
 
 
@@ -112,7 +125,7 @@ def finish(
         max_concurrent=concurrent,
         folder=folder.shown,
     )
-    folder.write(_REPORT, report.to_json())
+    folder.write(REPORT_FILE, report.to_json())
     return report
 
 

@@ -106,7 +106,14 @@ class TestNetworkOfACompleteRun:
         load_network(f"file://{copy}/best")
 
 
-@pytest.mark.parametrize("damage", ["junk in tuner.pkl", "no tuner.pkl", "junk in pickles", "empty", "folders"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "junk in tuner.pkl",
+        "junk in pickles",
+        *(pytest.param(damage, marks=pytest.mark.slow) for damage in ("no tuner.pkl", "empty", "folders")),
+    ],
+)
 def test_damaged_files_of_tune_are_put_aside_and_nothing_is_trained_again(
     run: Path, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
