@@ -14,18 +14,27 @@ from trainables.networks.exporting import EXPORT_FORMATS, Export, ExportFormat, 
 __all__ = ["export_run"]
 
 
-def export_run(run: str, export_format: ExportFormat, out: str | Path | None = None) -> Export:
+_SUFFIXES: dict[str, ExportFormat] = {
+    ".onnx": "onnx",
+    **dict.fromkeys((".pt", ".pth", ".ts", ".torchscript"), "torchscript"),
+}
+"""Endings of files, and the format that a user of each expects."""
+
+
+def export_run(run: str, export_format: ExportFormat | None = None, out: str | Path | None = None) -> Export:
     """Export the best network of a complete run.
 
     Args:
         run: The run's folder, or its URI.
-        export_format: See `trainables.networks.exporting`.
+        export_format: See `trainables.networks.exporting`; None for what the ending of ``out`` says, without it ONNX.
         out: File to write; None for ``<name of the run>.onnx`` or ``.pt`` in the current folder.
 
     Raises:
-        RunError: If this is no run, or one that is not complete.
+        RunError: If this is no run, or one that is not complete, or if the file's ending says nothing, or another
+            format.
         TaskError: If the network is damaged or cannot be exported.
     """
+    export_format = _format_of(export_format, out)
     name = run.rstrip("/").rpartition("/")[2]
     with tempfile.TemporaryDirectory() as local:
         best = Path(run).expanduser() / "best" if "://" not in run else _download(run, Path(local))
@@ -34,10 +43,26 @@ def export_run(run: str, export_format: ExportFormat, out: str | Path | None = N
             raise RunError(
                 f"{run} has no network yet: continue the run until it is complete."
                 if unfinished
-                else f"{run} is not the folder of a complete run: it has no folder 'best'."
+                else f"{run} is not the folder of a complete run: it has no folder 'best'.{_hint(run)}"
             )
         network = load_network(best)
     return export_network(network, out or f"{name or 'network'}{EXPORT_FORMATS[export_format]}", export_format)
+
+
+def _hint(run: str) -> str:
+    return f" Name the run before the file: mpnas export RUN {run}" if Path(run).suffix.lower() in _SUFFIXES else ""
+
+
+def _format_of(export_format: ExportFormat | None, out: str | Path | None) -> ExportFormat:
+    """The format asked for, or else the one that the file's ending says."""
+    if out is None:
+        return export_format or "onnx"
+    said = _SUFFIXES.get(Path(out).suffix.lower())
+    if export_format is None and said is None:
+        raise RunError(f"{out} does not say its format: let it end in {', '.join(_SUFFIXES)}, or name it by --format.")
+    if export_format is not None and said not in (None, export_format):
+        raise RunError(f"{out} ends as files of the format {said} do, but --format is {export_format}: change one.")
+    return export_format or said or "onnx"
 
 
 def _download(run: str, local: Path) -> Path:

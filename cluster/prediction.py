@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,19 @@ import numpy as np
 from mpnas_ray.checkpoints import PredictorCard, find_checkpoint, load_checkpoint
 from mpnas_ray.checks import MOST_SEED, require_seed
 from mpnas_ray.errors import PredictorError, SearchSpaceError
+from mpnas_ray.json_files import parse_json
+from mpnas_ray.metric_values import metric_value
 from mpnas_ray.mixture import MixturePredictor
 from mpnas_ray.predictors.cost import CostPredictor
 from mpnas_ray.predictors.percentiles import predict_percentiles
+from mpnas_ray.predictors.support import thinned_points
 from mpnas_ray.spaces import SPACE_NAMES, Architecture, Architectures, SearchSpace, get_space, parse_architecture
 from mpnas_ray.tables import Kind
+from mpnas_ray.text_files import read_rows, read_text
 
-__all__ = ["PredictedArchitecture", "Prediction", "predict_architectures", "read_observed"]
+__all__ = ["PredictedArchitecture", "Prediction", "predict_architectures", "read_archs", "read_observed"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Prediction:
         predictor: Name of the predictor.
         measures: What the task is taken to measure, ``quality`` or ``cost``; None if either.
         num_observed: Measured architectures that the predictor was adapted to.
+        num_given: Measured architectures that there were, of which these were chosen as a search does.
         num_others: Architectures of the space they are compared with.
         architectures: The predictions.
     """
@@ -56,6 +63,7 @@ class Prediction:
     predictor: str
     measures: Kind | None
     num_observed: int
+    num_given: int
     num_others: int
     architectures: tuple[PredictedArchitecture, ...]
 
@@ -110,18 +118,20 @@ def predict_architectures(
                 f"The predictor {card.name!r} does not tell qualities from costs: leave out what it measures."
             )
         loaded = loaded.measuring(measures)
-    measured: tuple[list[Architecture], list[float]] = ([], [])
+    num_observed, num_given, scores = 0, 0, np.empty(0)
     if observed is not None:
-        measured = read_observed(Path(observed), of_space)
-        sign = 1.0 if mode == "max" else -1.0
-        loaded = loaded.adapt(Architectures.of(measured[0], of_space), sign * np.array(measured[1]))
+        measured, values = read_observed(Path(observed), of_space)
+        scores = np.array(values) if mode == "max" else -np.array(values)
+        kept = thinned_points(scores)
+        num_given, num_observed = len(scores), len(kept)
+        loaded = loaded.adapt(Architectures.of(measured, of_space)[kept], scores[kept])
     elif measures is None and isinstance(loaded, MixturePredictor):
         measures = "quality"
     if isinstance(loaded, CostPredictor):
         measures = "cost"
     found = predict_percentiles(loaded, Architectures.of(asked, of_space), np.random.default_rng(seed))
     expected = None
-    if isinstance(loaded, CostPredictor) and len(set(measured[1])) > 1:
+    if isinstance(loaded, CostPredictor) and len(set(scores.tolist())) > 1:
         expected = loaded.predict(asked) * (1 if mode == "max" else -1)
     rows = [
         PredictedArchitecture(
@@ -135,40 +145,81 @@ def predict_architectures(
         for place, arch in enumerate(asked)
     ]
     rows.sort(key=lambda row: row.rank)
-    return Prediction(of_space.name, card.name, measures, len(measured[0]), found.num_others, tuple(rows))
+    return Prediction(of_space.name, card.name, measures, num_observed, num_given, found.num_others, tuple(rows))
+
+
+def read_archs(path: Path) -> list[str]:
+    """Read the architecture strings of a file.
+
+    The file has one a line, or is a table as of `read_observed`, of which the column or key ``arch`` is read, or a JSON
+    list of strings.
+
+    Raises:
+        PredictorError: If it cannot be read.
+    """
+    try:
+        text = read_text(path)
+        if path.suffix.lower() == ".json":
+            listed = parse_json(text)
+            if isinstance(listed, list) and all(isinstance(item, str) for item in listed):
+                return listed
+            return [str(arch) for (arch,) in _json_rows(listed, ("arch",))]
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if lines and (any(separator in lines[0] for separator in ",;\t") or lines[0].strip("\"'").lower() == "arch"):
+            return [arch for (arch,) in read_rows(text, ("arch",)) if arch]
+        return [line.strip("\"'") for line in lines]
+    except (OSError, ValueError) as error:
+        raise PredictorError(f"{path} cannot be read as architectures, one a line: {error}.") from error
 
 
 def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], list[float]]:
     """Measured architectures of a file, and their scores.
 
     The file is CSV with a header that names the columns ``arch`` and ``score``, or JSON (``*.json``), a list of objects
-    with these two keys. Other columns and keys are not used.
+    with these two keys; in any encoding of `read_text`, and as `read_rows` reads tables. Other columns and keys are not
+    used.
+
+    A score of NaN or infinity is that of a failed training, which is left out, as in a search; a warning counts them.
 
     Raises:
-        PredictorError: If it cannot be read, or a score is missing or not finite; with the row.
+        PredictorError: If it cannot be read, or a score is missing or no number; with the row.
         SearchSpaceError: If it names an architecture that is none of the space.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows: Iterable[Any] = json.loads(text) if path.suffix == ".json" else csv.DictReader(text.splitlines())
-        rows = list(rows)
-    except (OSError, ValueError, TypeError, csv.Error) as error:
+        text, wanted = read_text(path), ("arch", "score")
+        is_json = path.suffix.lower() == ".json"
+        rows = _json_rows(parse_json(text), wanted) if is_json else read_rows(text, wanted)
+    except (OSError, ValueError) as error:
         raise PredictorError(f"{path} cannot be read as measured architectures: {error}.") from error
     archs, scores = [], []
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or row.get("arch") is None or row.get("score") is None:
+    for number, (arch, given) in enumerate(rows, 1):
+        if arch is None or given is None:
             raise PredictorError(f"{path}: entry {number} has not both an arch and a score.")
-        try:
-            score = float(row["score"])
-        except (TypeError, ValueError):
-            score = math.nan
-        if not math.isfinite(score):
-            raise PredictorError(f"{path}: entry {number} has the score {row['score']!r}; leave out failed ones.")
-        archs.append(_parse(str(row["arch"]), space))
-        scores.append(score)
+        score = metric_value(given)
+        if math.isnan(score) and str(given).strip().lower() != "nan":
+            raise PredictorError(f"{path}: entry {number} has the score {given!r}, which is not a number such as 0.93.")
+        parsed = _parse(str(arch), space)
+        if math.isfinite(score):
+            archs.append(parsed)
+            scores.append(score)
     if not archs:
         raise PredictorError(f"{path} holds no measured architecture.")
+    if len(archs) < len(rows):
+        logger.warning("%s: %d of %d entries are left out, as failed.", path, len(rows) - len(archs), len(rows))
     return archs, scores
+
+
+def _json_rows(listed: Any, keys: Sequence[str]) -> list[list[Any]]:
+    """These keys of each object of a JSON list, in any case; None for those that an object has not."""
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        raise ValueError(f"it is not a list of objects with {' and '.join(keys)}")
+    rows = [{str(key).strip().lower(): value for key, value in item.items()} for item in listed]
+    for key in keys:
+        if rows and not any(key in row for row in rows):
+            raise ValueError(
+                f"its objects have no {key!r}; the first has: {', '.join(map(repr, listed[0])) or 'nothing'}"
+            )
+    return [[row.get(key) for key in keys] for row in rows]
 
 
 def _parse(text: str, space: SearchSpace) -> Architecture:

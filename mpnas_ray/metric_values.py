@@ -19,6 +19,8 @@ def metric_value(value: Any) -> float:
     Numbers of any type, booleans, text that holds a number, and arrays and tensors of one element count as numbers. An
     integer beyond the range of a float becomes an infinity of its sign. Never raises.
     """
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        return math.nan  # which Python reads as numbers, and hardly anything else does
     try:
         if getattr(value, "size", None) == 1 or callable(getattr(value, "numel", None)):
             value = value.item()

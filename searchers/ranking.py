@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mpnas_ray.checks import require_count, require_one_of
 from mpnas_ray.errors import PredictorError, SearcherStateError
 from mpnas_ray.predictors import GCNPredictor, MetaLearned, Predictor
+from mpnas_ray.predictors.support import thinned_points
 from mpnas_ray.spaces import Architectures
 from searchers.acquisition import ACQUISITIONS, Acquisition, Uncertain, acquire, best_first
 from searchers.candidates import Candidates, keys
@@ -22,10 +23,6 @@ from searchers.transfer_check import TransferCheck, check_transfer
 from searchers.zero_cost import NUM_SCORED, PriorScore, Score, scores_of
 
 __all__ = ["Ranker", "Ranking", "RankingRequest", "random_ranking", "score_ranking"]
-
-_MOST_POINTS = 500
-"""A predictor learns from the better half of so many, and the newest others: closed forms cost the cube of it."""
-
 
 _GUARDED_FROM = 4
 """Results from which a predictor without transfer has every second proposal. Of the shares tried in replays (none, a
@@ -55,11 +52,7 @@ class RankingRequest:
 
     def thinned(self) -> RankingRequest:
         """With no more points than a predictor can learn from."""
-        if len(self.archs) <= _MOST_POINTS:
-            return self
-        best = np.argsort(-self.labels, kind="stable")[: _MOST_POINTS // 2]
-        newest = np.setdiff1d(np.arange(len(self.labels)), best)[-(_MOST_POINTS // 2) :]
-        kept = np.sort(np.concatenate([best, newest]))
+        kept = thinned_points(self.labels)
         return replace(self, archs=[self.archs[row] for row in kept], labels=self.labels[kept])
 
 

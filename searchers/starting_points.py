@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +25,8 @@ Evaluated = (
 )
 """Results of an earlier experiment (its ``ResultGrid``, or the ``DataFrame`` that this gives), of a NAS table (the same
 metric), a mapping of architectures to values, or pairs of an architecture, or a config, and its metric or metrics."""
+
+logger = logging.getLogger(__name__)
 
 _BOOKKEEPING = {*AUTO_RESULT_KEYS, *DEBUG_METRICS}
 """Numbers that Tune adds to every result."""
@@ -85,8 +89,14 @@ class StartingPoints:
         if len(rewards) > len(points):
             raise ValueError(f"{len(rewards)} evaluated_rewards, but only {len(points)} points_to_evaluate.")
         configs = [plain_config(space, point) for point in points]
-        measured = [Measured(config, metric_value(reward)) for config, reward in zip(configs, rewards, strict=False)]
-        return cls(configs[len(rewards) :], [*measured, *_measured(space, evaluated)])
+        rewarded = [Measured(config, metric_value(reward)) for config, reward in zip(configs, rewards, strict=False)]
+        measured = [*rewarded, *_measured(space, evaluated)]
+        failed = sum(isinstance(each.value, float) and not math.isfinite(each.value) for each in measured)
+        if failed:
+            logger.warning(
+                "%d of %d evaluated points have no finite value: they count as failed.", failed, len(measured)
+            )
+        return cls(configs[len(rewards) :], measured)
 
     def check_metric(self, metric: str) -> None:
         """Refuse results of an earlier experiment none of which has the metric.

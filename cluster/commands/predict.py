@@ -10,7 +10,6 @@ import typer
 from rich.table import Table
 
 from cluster.commands.printing import print_table
-from mpnas_ray.errors import RunError
 
 if TYPE_CHECKING:
     from cluster.prediction import Prediction
@@ -33,10 +32,12 @@ def predict(
         list[str] | None, typer.Argument(metavar="ARCH...", help="Architecture strings.", show_default=False)
     ] = None,
     space: Annotated[str | None, typer.Option(help="Their space.  [default: the one that the first names]")] = None,
-    file: Annotated[Path | None, typer.Option(help="File with more architectures, one a line.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="File with more architectures: one a line, or a table or .json list with arch.")
+    ] = None,
     observed: Annotated[
         Path | None,
-        typer.Option(help="Adapt first to measured architectures: a .csv or .json file of arch and score."),
+        typer.Option(help="Adapt first to measured architectures: a .csv or .json file with arch and score."),
     ] = None,
     mode: Annotated[
         _Mode | None,
@@ -50,14 +51,11 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Predict where architectures stand in their space, and how sure that is, without training anything."""
-    from cluster.prediction import predict_architectures
+    from cluster.prediction import predict_architectures, read_archs
 
     texts = list(archs or [])
     if file is not None:
-        try:
-            texts += [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunError(f"{file} cannot be read as architectures, one a line: {error}.") from error
+        texts += read_archs(file)
     prediction = predict_architectures(
         texts,
         space,
@@ -84,6 +82,11 @@ def _print(prediction: Prediction) -> None:
         table.add_row(row.arch, f"{row.rank:,}", f"{row.percentile:.1f}", interval, *expected)
     print_table(table)
     known = f"adapted to {prediction.num_observed} measured architectures"
+    if prediction.num_given > prediction.num_observed:
+        known = (
+            f"adapted to {prediction.num_observed} of {prediction.num_given:,} measured architectures, as a search "
+            f"would be (the best ones and the last of the others)"
+        )
     if not prediction.num_observed:
         known = "before any measurement"
     if prediction.measures is not None:

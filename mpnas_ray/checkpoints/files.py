@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mpnas_ray.checkpoints.card import PredictorCard
-from mpnas_ray.errors import PredictorError
+from mpnas_ray.errors import PredictorError, SearchSpaceError
+from mpnas_ray.json_files import from_plain, parse_json
 from mpnas_ray.meta import MetaConfig, MetaPredictor
 from mpnas_ray.mixture import MixtureConfig, MixturePredictor, Source
 from mpnas_ray.names import did_you_mean
 from mpnas_ray.predictors.cost import CostConfig, CostPredictor
-from mpnas_ray.spaces import SearchSpace
+from mpnas_ray.spaces import SearchSpace, get_space
 
 __all__ = ["BUNDLED", "FORMAT_VERSION", "find_checkpoint", "load_checkpoint", "save_checkpoint"]
 
@@ -34,6 +36,25 @@ _CONFIGS: dict[str, type[MixtureConfig] | type[CostConfig]] = {"mixture": Mixtur
 """Of the algorithms that are not of gradients."""
 
 _KIND = "mpnas-ray meta-learned predictor"
+
+
+@dataclass(frozen=True)
+class _CardFile:
+    """What is read of a card; its other fields say again what these say."""
+
+    algorithm: str
+    name: str
+    config: dict[str, Any]
+    sources: tuple[Source, ...]
+    datasets: tuple[str, ...]
+    devices: tuple[str, ...]
+    licences: Mapping[str, str | None]
+    command: str
+    quality: Mapping[str, float]
+    weights_sha256: str
+
+
+_CARD_FIELDS = frozenset(field.name for field in fields(_CardFile))
 
 
 def save_checkpoint(
@@ -110,6 +131,9 @@ def load_checkpoint(
         initial = load(data)
     except SafetensorError as error:
         raise PredictorError(f"{weights} is not a safetensors file: {error}.") from error
+    for name, tensor in initial.items():
+        if not bool(tensor.isfinite().all()):
+            raise PredictorError(f"{weights} holds NaN or infinities in {name}: it is of a meta-training that failed.")
     if isinstance(card.config, MixtureConfig):
         return MixturePredictor.of_state(card.config, card.sources, initial, device=device), card
     if isinstance(card.config, CostConfig):
@@ -120,7 +144,7 @@ def load_checkpoint(
 def _read_card(path: Path) -> tuple[PredictorCard, str]:
     """The card, and the digest of the weights it belongs to."""
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         bundled = ("default", *BUNDLED)
         raise PredictorError(
@@ -138,19 +162,23 @@ def _read_card(path: Path) -> tuple[PredictorCard, str]:
             f"update mpnas-ray, or make the predictor anew with `mpnas meta-train`."
         )
     try:
-        config = _CONFIGS.get(content["algorithm"], MetaConfig)
-        card = PredictorCard(
-            name=content["name"],
-            config=config.from_dict(content["config"]),
-            sources=tuple(Source(**source) for source in content["sources"]),
-            licences=content["licences"],
-            command=content["command"],
-            quality=content["quality"],
-            **{name: tuple(content[name]) for name in ("datasets", "devices")},
-        )
-        return card, str(content["weights_sha256"])
-    except (KeyError, TypeError) as error:
-        raise PredictorError(f"The predictor card {path} is damaged: {error!r} is missing or wrong.") from error
+        found = from_plain(_CardFile, {name: value for name, value in content.items() if name in _CARD_FIELDS})
+        for source in found.sources:
+            get_space(source.space)
+    except (ValueError, SearchSpaceError) as error:
+        raise PredictorError(f"The predictor card {path} is damaged: {error}.") from error
+    config = _CONFIGS.get(found.algorithm, MetaConfig)
+    card = PredictorCard(
+        name=found.name,
+        config=config.from_dict(found.config),
+        sources=found.sources,
+        licences=found.licences,
+        command=found.command,
+        quality=found.quality,
+        datasets=found.datasets,
+        devices=found.devices,
+    )
+    return card, found.weights_sha256
 
 
 def _files(path: str | Path) -> tuple[Path, Path]:

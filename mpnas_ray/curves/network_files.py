@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.json_files import from_plain, parse_json
 
 __all__ = ["BUNDLED_NETWORK", "bundled_network", "load_network", "save_network"]
 
@@ -21,6 +24,21 @@ BUNDLED_NETWORK = Path(__file__).parents[1] / "checkpoints" / "lcranknet-1"
 
 _KIND = "mpnas-ray LCRankNet"
 _VERSION = 1
+
+
+@dataclass(frozen=True)
+class _CardFile:
+    """What is read of a card."""
+
+    config: RankNetConfig
+    num_tasks: int
+    tasks: list[str]
+    datasets: list[str] | None
+    predictor: str | None
+    command: str = ""
+
+
+_CARD_FIELDS = frozenset(field.name for field in fields(_CardFile))
 
 
 def save_network(
@@ -97,7 +115,7 @@ def load_network(path: str | Path) -> tuple[LCRankNet, dict[str, Any]]:
 
     weights, file = _files(path)
     try:
-        card: Any = json.loads(file.read_text(encoding="utf-8"))
+        card: Any = parse_json(file.read_text(encoding="utf-8"))
         data = weights.read_bytes()
     except OSError as error:
         raise PredictorError(f"There is no pre-trained LCRankNet at {path}: {error}.") from error
@@ -110,11 +128,23 @@ def load_network(path: str | Path) -> tuple[LCRankNet, dict[str, Any]]:
             f"{file} has version {card.get('version')!r}; this version of mpnas-ray reads {_VERSION}: pre-train anew."
         )
     try:
-        network = LCRankNet(RankNetConfig(**card["config"]), card["num_tasks"])
-        network.load_state_dict(load(data))
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        known = from_plain(_CardFile, {name: value for name, value in card.items() if name in _CARD_FIELDS})
+        state = load(data)
+        if known.config.arch_layers > len(state):
+            raise ValueError(f"{len(state)} tensors are not the weights of {known.config.arch_layers} layers")
+        with torch.device("meta"):  # takes no memory: a damaged card may ask for any size
+            expected = LCRankNet(known.config, known.num_tasks).state_dict()
+        if {name: tensor.shape for name, tensor in expected.items()} != {
+            n: tensor.shape for n, tensor in state.items()
+        }:
+            raise ValueError("the weights are not of the shapes that the card says")
+        network = LCRankNet(known.config, known.num_tasks)
+        network.load_state_dict(state)
+        if not all(tensor.isfinite().all() for tensor in network.state_dict().values()):
+            raise ValueError("the weights hold NaN or infinities")
+    except (TypeError, ValueError, OverflowError, RuntimeError, SafetensorError) as error:
         raise PredictorError(f"{weights} and {file} do not make an LCRankNet: {error}") from error
-    return network.eval(), card
+    return network.eval(), asdict(known)
 
 
 def _files(path: str | Path) -> tuple[Path, Path]:

@@ -17,6 +17,7 @@ from mpnas_ray.checks import (
     require_seed,
 )
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.json_files import from_plain
 from mpnas_ray.meta.inner_loop import Algorithm, InnerRates
 from mpnas_ray.predictors.gcn import GCNConfig
 from mpnas_ray.tables.normalization import Normalization
@@ -165,6 +166,8 @@ class MetaConfig:
             PredictorError: If a setting is unknown or out of range.
         """
         try:
-            return cls(**{**values, "gcn": GCNConfig(**values["gcn"])})
-        except (TypeError, KeyError) as error:
+            if "gcn" not in values:
+                raise ValueError("gcn is missing")
+            return from_plain(cls, values)
+        except ValueError as error:
             raise PredictorError(f"These are not the settings of a MetaConfig of this version: {error}.") from error

@@ -96,20 +96,16 @@ def initial_parameters(
     """Random weights as `GCN` draws its own: uniform in +-1/sqrt(in), biases of layers 0, layer norms the identity."""
     flows = len(_flows(config))
     parameters: Parameters = {}
-
-    def uniform(*shape: int, inner: int) -> Tensor:
-        return (torch.rand(shape, generator=generator) * 2 - 1) / math.sqrt(inner)
-
-    for number in range(config.num_layers):
-        inner = config.width if number else num_inputs
-        parameters[f"layers.{number}.weight"] = uniform(flows * inner, config.width, inner=inner)
-        parameters[f"layers.{number}.bias"] = torch.zeros(config.width)
-        if config.layer_norm:
-            parameters[f"layers.{number}.norm.weight"] = torch.ones(config.width)
-            parameters[f"layers.{number}.norm.bias"] = torch.zeros(config.width)
-    parameters["head.weight"] = uniform(config.width, num_outputs, inner=config.width)
-    parameters["head.bias"] = uniform(num_outputs, inner=config.width)
-    return {name: tensor.to(device) for name, tensor in parameters.items()}
+    for name, shape in _shapes(config, num_inputs, num_outputs).items():
+        if name.endswith("norm.weight"):
+            tensor = torch.ones(shape)
+        elif name.endswith("bias") and name != "head.bias":
+            tensor = torch.zeros(shape)
+        else:
+            inner = config.width if name.startswith("head.") else shape[0] // flows
+            tensor = (torch.rand(shape, generator=generator) * 2 - 1) / math.sqrt(inner)
+        parameters[name] = tensor.to(device)
+    return parameters
 
 
 def stacked(parameters: Parameters, tasks: int) -> Parameters:
@@ -160,9 +156,10 @@ def embed(
 def check_shapes(
     parameters: Parameters, config: GCNConfig, *, num_inputs: int = len(KINDS), num_outputs: int = 1
 ) -> None:
-    """Raise `PredictorError` where names or shapes are not those of a network of this shape."""
-    shaped = initial_parameters(config, torch.Generator(), num_inputs=num_inputs, num_outputs=num_outputs)
-    expected = {name: list(tensor.shape) for name, tensor in shaped.items()}
+    """Raise `PredictorError` where names, shapes or types are not those of a float32 network of this shape."""
+    if config.num_layers > len(parameters):
+        raise PredictorError(f"{len(parameters)} tensors are not the weights of {config.num_layers} layers.")
+    expected = {name: list(shape) for name, shape in _shapes(config, num_inputs, num_outputs).items()}
     found = {name: list(tensor.shape) for name, tensor in parameters.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
@@ -170,6 +167,23 @@ def check_shapes(
                 f"These weights do not fit a meta-learned GCN of {config}: {name} has shape "
                 f"{found.get(name, 'none, it is missing')}, expected {expected.get(name, 'none, it is unknown')}."
             )
+        if parameters[name].dtype != torch.float32:
+            raise PredictorError(
+                f"The weights {name} are {parameters[name].dtype}: convert them to torch.float32 and save them again."
+            )
+
+
+def _shapes(config: GCNConfig, num_inputs: int, num_outputs: int) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of each parameter, in the order in which they are drawn."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for number in range(config.num_layers):
+        inner = config.width if number else num_inputs
+        shapes[f"layers.{number}.weight"] = (len(_flows(config)) * inner, config.width)
+        shapes[f"layers.{number}.bias"] = (config.width,)
+        if config.layer_norm:
+            shapes[f"layers.{number}.norm.weight"] = (config.width,)
+            shapes[f"layers.{number}.norm.bias"] = (config.width,)
+    return {**shapes, "head.weight": (config.width, num_outputs), "head.bias": (num_outputs,)}
 
 
 def _flows(config: GCNConfig) -> tuple[Literal["forward", "reverse"], ...]:

@@ -48,7 +48,7 @@ def read_state(path: Path, identity: str, device: torch.device | str) -> dict[st
         raise PredictorError(
             f"{path} is not a meta-training checkpoint of format {_FORMAT}: delete it to start afresh."
         )
-    if content["identity"] != identity:
+    if content.get("identity") != identity:
         raise PredictorError(
             f"{path} is of a meta-training with other settings or tasks: name another file, or delete it."
         )

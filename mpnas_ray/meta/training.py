@@ -20,6 +20,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.json_files import parse_json
 from mpnas_ray.meta.config import MetaConfig
 from mpnas_ray.meta.episodes import EpisodePart, EpisodePool, Episodes
 from mpnas_ray.meta.inner_loop import OuterGradient, adapt
@@ -269,12 +270,15 @@ def _save(path: Path, state: _State, config: MetaConfig, tasks: Mapping[str, Tab
 def _restore(path: Path, state: _State, config: MetaConfig, tasks: Mapping[str, TableTask]) -> None:
     device = next(iter(state.parameters.values())).device
     content = read_state(path, identity(config.to_dict(), tasks), device)
-    with torch.no_grad():
-        for name, tensor in state.parameters.items():
-            tensor.copy_(content["parameters"][name])
-    state.optimizer.load_state_dict(content["optimizer"])
-    state.episodes.bit_generator.state = json.loads(content["episodes"])
-    state.dropout.set_state(content["dropout"].cpu())
-    state.best = content["best"]
-    state.iteration, state.seconds = content["iteration"], content["seconds"]
-    state.validations = [Validation(**values) for values in content["validations"]]
+    try:
+        with torch.no_grad():
+            for name, tensor in state.parameters.items():
+                tensor.copy_(content["parameters"][name])
+        state.optimizer.load_state_dict(content["optimizer"])
+        state.episodes.bit_generator.state = parse_json(content["episodes"])
+        state.dropout.set_state(content["dropout"].cpu())
+        state.best = content["best"]
+        state.iteration, state.seconds = content["iteration"], content["seconds"]
+        state.validations = [Validation(**values) for values in content["validations"]]
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise PredictorError(f"{path} is damaged ({error}): delete it to start afresh.") from error

@@ -9,9 +9,13 @@ from typing import Any
 
 from mpnas_ray.checks import make_plain, require_count, require_instance, require_number, require_seed
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.json_files import from_plain
 from mpnas_ray.predictors.gcn import GCNConfig
 
 __all__ = ["MixtureConfig"]
+
+_MOST_PRICE_LISTS = 10_000
+"""Each is a mean function with values for all architectures that are ranked: so many take gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,9 @@ class MixtureConfig:
     def __post_init__(self) -> None:
         make_plain(self)
         require_instance("MixtureConfig.gcn", self.gcn, GCNConfig, error=PredictorError)
-        for name in ("iterations", "batch_size", "archs_per_task", "num_price_lists"):
+        for name in ("iterations", "batch_size", "archs_per_task"):
             require_count(f"MixtureConfig.{name}", getattr(self, name), error=PredictorError)
+        require_count("MixtureConfig.num_price_lists", self.num_price_lists, 1, _MOST_PRICE_LISTS, error=PredictorError)
         require_count("MixtureConfig.prior_iterations", self.prior_iterations, 0, error=PredictorError)
         for name in ("learning_rate", "prior_rate"):
             require_number(f"MixtureConfig.{name}", getattr(self, name), above=0, error=PredictorError)
@@ -83,6 +88,8 @@ class MixtureConfig:
             PredictorError: If a setting is unknown or out of range.
         """
         try:
-            return cls(**{**values, "gcn": GCNConfig(**values["gcn"])})
-        except (TypeError, KeyError) as error:
+            if "gcn" not in values:
+                raise ValueError("gcn is missing")
+            return from_plain(cls, values)
+        except ValueError as error:
             raise PredictorError(f"These are not the settings of a MixtureConfig of this version: {error}.") from error

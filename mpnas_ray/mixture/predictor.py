@@ -223,9 +223,8 @@ class MixturePredictor:
         network = {n.removeprefix("network."): tensor for n, tensor in state.items() if n.startswith("network.")}
         prior = {n.removeprefix("prior."): tensor for n, tensor in state.items() if n.startswith("prior.")}
         predictor = cls(config, sources, network, Prior.of_tensors(prior), kind=kind, device=device)
-        if "support.codes" in state:
-            space = get_space(bytes(state["support.space"].tolist()).decode())
-            predictor.fit(Architectures(space, state["support.codes"].numpy()), state["support.scores"].numpy())
+        if any(name.startswith("support.") for name in state):
+            predictor.fit(*_support_of(state))
         return predictor
 
     def __getstate__(self) -> dict[str, object]:
@@ -281,3 +280,15 @@ class MixturePredictor:
     def _raw(self, archs: Architectures) -> tuple[Tensor, ...]:
         outputs, features = predict_sources(self._network, archs, self.config)
         return outputs.cpu(), features.cpu(), *priced_counts(archs, self._price_lists)
+
+
+def _support_of(state: dict[str, Tensor]) -> tuple[Architectures, NDArray[np.float64]]:
+    """The measured architectures of a state dict, and their scores; raises `PredictorError` if they are not whole."""
+    try:
+        space = get_space(bytes(state["support.space"].tolist()).decode())
+        archs = Architectures(space, state["support.codes"].numpy())
+        if any(arch not in space for arch in archs):
+            raise ValueError(f"an architecture is none of {space.name}")
+        return archs, state["support.scores"].double().numpy()
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise PredictorError(f"The measured architectures of this predictor are damaged: {error}.") from error

@@ -80,8 +80,10 @@ class Prior:
         return cls(**tensors)
 
     def check_shapes(self, num_sources: int) -> None:
-        """Raise `PredictorError` if this is not a prior over so many sources."""
+        """Raise `PredictorError` if this is not a prior over so many sources, in float64."""
         for name, shape in _shapes(num_sources).items():
+            if getattr(self, name).dtype != torch.float64:
+                raise PredictorError(f"{name} of a prior is float64, not {getattr(self, name).dtype}.")
             if tuple(getattr(self, name).shape) != shape:
                 raise PredictorError(
                     f"This is no prior over {num_sources} sources: {name} has shape "

@@ -76,7 +76,10 @@ def train_sources(
     share = measured.float().mean(dim=0)
     state = _State.initial(graphs, scores, config)
     if checkpoint is not None and checkpoint.exists():
-        state.restore(read_state(checkpoint, identity, device))
+        try:
+            state.restore(read_state(checkpoint, identity, device))
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise PredictorError(f"{checkpoint} is damaged ({error}): delete it to start afresh.") from error
     for rows in _batches(measured, config, state):
         predicted, _ = _forward(state.parameters, graphs[rows], config, state.dropout)
         errors = (predicted - scores[rows].nan_to_num()).square() * measured[rows]

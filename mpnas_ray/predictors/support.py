@@ -14,9 +14,20 @@ from torch import Tensor
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.spaces import Architecture, Architectures
 
-__all__ = ["measured", "same_space", "tensor_of_text", "text_of_tensor", "warn_nothing_to_learn"]
+__all__ = [
+    "MOST_POINTS",
+    "measured",
+    "same_space",
+    "tensor_of_text",
+    "text_of_tensor",
+    "thinned_points",
+    "warn_nothing_to_learn",
+]
 
 logger = logging.getLogger(__name__)
+
+MOST_POINTS = 500
+"""A predictor learns from so many architectures: closed forms cost the cube of their number, and memory its square."""
 
 
 def measured(archs: Sequence[Architecture], scores: ArrayLike) -> tuple[Architectures, NDArray[np.float64]]:
@@ -32,6 +43,25 @@ def measured(archs: Sequence[Architecture], scores: ArrayLike) -> tuple[Architec
             f"{list(values.shape)}."
         )
     return Architectures.of(archs), values
+
+
+def thinned_points(scores: ArrayLike) -> NDArray[np.int64]:
+    """Choose which of N measured architectures a predictor learns from.
+
+    Args:
+        scores: ``[N]`` in the order of measurement, higher is better.
+
+    Returns:
+        Rows in rising order: all up to `MOST_POINTS`; else so many, the best for one half, the newest of the others for
+        the other half.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    rows = np.arange(len(values))
+    if len(values) <= MOST_POINTS:
+        return rows
+    best = np.argsort(-values, kind="stable")[: MOST_POINTS // 2]
+    newest = np.setdiff1d(rows, best)[-(MOST_POINTS // 2) :]
+    return np.sort(np.concatenate([best, newest]))
 
 
 @cache

@@ -22,6 +22,7 @@ from mpnas_ray.spaces.space import SearchSpace, all_codes, other_values
 
 __all__ = ["ChainSpace", "NASBenchASR"]
 
+_NODES = ("0", "1", "2")
 _SKIPS = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 _VERTICES = ((0, 1), (0, 1), (0, 2), (1, 2), (1, 2), (0, 3), (1, 3), (2, 3), (2, 3))
 """(source, target) node of each interior vertex of the graph, in topological order: by target, skips first."""
@@ -83,7 +84,7 @@ class ChainSpace(SearchSpace):
             operation, *added = token.split("~")
             operations.append(self._operation(operation, f"node {node}", cell))
             for source in added:
-                if not source.isdigit() or (int(source), node) not in _SKIPS:
+                if source not in _NODES or (int(source), node) not in _SKIPS:
                     raise self._malformed(cell, f"node {node} cannot add {source!r}, only nodes before it", example)
                 bits[_SKIPS.index((int(source), node))] = 1
         codes = operations + bits

@@ -53,12 +53,12 @@ def upper_triangle_codes(path: Path, table: Any, space: SearchSpace, operations:
             raise TableError(f"{path}: adj_upper {triangle!r} is not the upper triangle of a cell of {space.name}.")
         edges[row], num_vertices[row] = bits, n
     names = np.full((len(lists), MAX_VERTICES - 2), _ABSENT, dtype=np.int8)
-    num_labels = np.array([len(digits) for digits in lists], dtype=np.int8)
     allowed = {str(code): translated for code, translated in enumerate(_translation(space, operations))}
     for row, digits in enumerate(lists):
         if len(digits) > MAX_VERTICES - 2 or not set(digits) <= set(allowed):
             raise TableError(f"{path}: ops {digits!r} are not at most five codes of 0 to {len(operations) - 1}.")
         names[row, : len(digits)] = [allowed[digit] for digit in digits]
+    num_labels = np.array([len(digits) for digits in lists], dtype=np.int8)
     mismatch = np.flatnonzero(num_vertices[adjacency] != num_labels[labels] + 2)
     if mismatch.size:
         row = mismatch[0]

@@ -229,6 +229,8 @@ def _curves(
     path: Path, task: str, card: Mapping[str, Any], archs: Architectures, columns: Mapping[str, NDArray[Any]]
 ) -> LearningCurves:
     epochs = int(columns["epoch"].max())
+    if epochs < 1:
+        raise TableError(f"{path}: the last epoch of {task} is {epochs}; epochs are counted from 1.")
     if len(columns["epoch"]) % epochs or (columns["epoch"].reshape(-1, epochs) != np.arange(1, epochs + 1)).any():
         raise TableError(f"{path}: the trainings of {task} do not all have the epochs 1 to {epochs}, in order.")
     by_run = {name: values.reshape(-1, epochs) for name, values in columns.items()}

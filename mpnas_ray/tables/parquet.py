@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from mpnas_ray.errors import TableError
+from mpnas_ray.errors import MPNASError, TableError
+from mpnas_ray.json_files import parse_json
 
 __all__ = ["floats", "has_card", "integers", "opened", "read_card", "read_columns"]
 
@@ -24,7 +25,9 @@ def opened(path: Path) -> Iterator[Any]:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except MPNASError:
+        raise
+    except Exception as error:  # of a damaged file, pyarrow raises errors of its own and of Python, in many kinds
         raise TableError(
             f"{path} cannot be read as Parquet: it is damaged, cut short or something else ({_first_line(error)}). "
             f"Copy it again from where it came."
@@ -54,7 +57,7 @@ def read_card(path: Path, key: bytes, version: int, what: str) -> dict[str, Any]
     if text is None:
         raise TableError(f"{path} holds no {what} of ours: it has no metadata {key.decode()!r}.")
     try:
-        card = json.loads(text)
+        card = parse_json(text)
     except ValueError as error:
         raise TableError(f"{path}: its metadata {key.decode()!r} is not JSON ({error}).") from error
     found = card.get("version") if isinstance(card, dict) else None
@@ -64,24 +67,34 @@ def read_card(path: Path, key: bytes, version: int, what: str) -> dict[str, Any]
 
 
 def read_columns(path: Path, columns: Sequence[str], dictionaries: Sequence[str] = ()) -> Any:
-    """These columns alone, as a `pyarrow.Table` of one chunk; text columns among ``dictionaries`` dictionary-encoded.
+    """These columns alone, as a `pyarrow.Table` of one chunk.
+
+    However a file stores them, text columns among ``dictionaries`` come dictionary-encoded as strings, each value of
+    the dictionary in some row, and the others as plain values.
 
     Raises:
-        TableError: If the file is damaged, lacks one of the columns, has no rows, or a text column is not text.
+        TableError: If the file is damaged, lacks one of the columns or has it twice, has no rows, or a text column is
+            not text.
     """
     with opened(path) as file:
-        there = file.schema_arrow.names
+        there = Counter(file.schema_arrow.names)
         missing = [column for column in columns if column not in there]
         if missing:
             raise TableError(f"{path} has no column {', '.join(missing)}. It has: {', '.join(there)}.")
+        repeated = [column for column in columns if there[column] > 1]
+        if repeated:
+            raise TableError(f"{path} has the column {repeated[0]} {there[repeated[0]]} times: keep one of them.")
         table = file.read(columns=list(dict.fromkeys(columns)), use_threads=False)
-        for column in dictionaries:
-            text = table.column(column)
-            if not _is_text(text.type):
-                raise TableError(f"{path}: column {column} holds {text.type}, not text.")
-            _refuse_nulls(path, column, text)
-            if not pa.types.is_dictionary(text.type):
-                table = table.set_column(table.schema.get_field_index(column), column, text.dictionary_encode())
+        for place, column in enumerate(table.column_names):
+            values = table.column(place)
+            if pa.types.is_dictionary(values.type):
+                values = values.cast(values.type.value_type)  # its dictionary may hold values of no row, or one twice
+            if column in dictionaries:
+                if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+                    raise TableError(f"{path}: column {column} holds {values.type}, not text.")
+                _refuse_nulls(path, column, values)
+                values = values.cast(pa.string()).dictionary_encode()
+            table = table.set_column(place, column, values)
         table = table.unify_dictionaries().combine_chunks()
     if not table.num_rows:
         raise TableError(f"{path} has no rows.")
@@ -94,7 +107,10 @@ def integers(path: Path, table: Any, column: str) -> NDArray[np.int64]:
     if not pa.types.is_integer(values.type):
         raise TableError(f"{path}: column {column} holds {values.type}, not integers.")
     _refuse_nulls(path, column, values)
-    return np.asarray(values.to_numpy(), dtype=np.int64)
+    numbers = values.to_numpy()
+    if numbers.dtype == np.uint64 and len(numbers) and numbers.max() > np.iinfo(np.int64).max:
+        raise TableError(f"{path}: column {column} holds {numbers.max()}, which is too large.")
+    return np.asarray(numbers, dtype=np.int64)
 
 
 def floats(path: Path, table: Any, column: str) -> NDArray[np.float64]:
@@ -104,12 +120,6 @@ def floats(path: Path, table: Any, column: str) -> NDArray[np.float64]:
         raise TableError(f"{path}: column {column} holds {values.type}, not floating point numbers.")
     with np.errstate(invalid="ignore"):  # of a damaged file: a signalling NaN
         return np.asarray(values.to_numpy(), dtype=np.float64)
-
-
-def _is_text(kind: Any) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _refuse_nulls(path: Path, column: str, values: Any) -> None:

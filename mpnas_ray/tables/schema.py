@@ -68,12 +68,12 @@ def read_task(path: str | Path) -> TableTask:
     card = task_card(path)
     table = read_columns(path, ["arch", "value"], dictionaries=["arch"])
     texts = table.column("arch").to_pylist()
-    if len(set(texts)) < len(texts):
-        raise TableError(f"{path}: an architecture comes more than once.")
     try:
         archs = Architectures.of(texts, get_space(card["space"]))
     except SearchSpaceError as error:
         raise TableError(f"{path}: {error}") from error
+    if len(np.unique(archs.codes, axis=0)) < len(archs):
+        raise TableError(f"{path}: an architecture comes more than once.")
     raw = floats(path, table, "value")
     if not np.isfinite(raw).all():
         raise TableError(f"{path}: row {np.flatnonzero(~np.isfinite(raw))[0]} has no finite value.")

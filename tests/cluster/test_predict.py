@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cluster.cli import main
-from cluster.prediction import predict_architectures, read_observed
+from cluster.prediction import predict_architectures, read_archs, read_observed
 from mpnas_ray.checkpoints import PredictorCard, save_checkpoint
 from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.meta import MetaConfig, MetaPredictor
@@ -142,22 +142,94 @@ def test_what_cannot_be_is_one_line(
 @pytest.mark.parametrize(
     ("name", "content", "named"),
     [
-        ("empty.csv", "", "holds no measured architecture"),
-        ("headless.csv", f"{GOOD},1\n", "holds no measured architecture"),
-        ("headless2.csv", f"{GOOD},1\n{BAD},2\n", "entry 1 has not both an arch and a score"),
+        ("empty.csv", "", "no column 'arch'; the columns of its first line are: none"),
+        ("blank.csv", "\n \n", "no column 'arch'; the columns of its first line are: none"),
+        ("header.csv", "arch,score\n", "holds no measured architecture"),
+        ("headless.csv", f"{GOOD},1\n{BAD},2\n", f"no column 'arch'; .* are: '{GOOD}', '1'"),
+        ("other.csv", f"cell;accuracy\n{GOOD};1\n", "no column 'arch'; .* are: 'cell', 'accuracy'"),
+        ("half.csv", f"arch,accuracy\n{GOOD},1\n", "no column 'score'; .* are: 'arch', 'accuracy'"),
+        ("twice.csv", f"arch,score,Score\n{GOOD},1,2\n", "more than one column 'score'"),
+        ("comma.csv", f"arch;score\n{GOOD};0,5\n", "entry 1 has the score '0,5', which is not a number"),
+        ("underscore.csv", f"arch,score\n{GOOD},1_000\n", "entry 1 has the score '1_000'"),
+        ("square.csv", f"arch,score\n{GOOD},²\n", "entry 1 has the score '²'"),
+        ("huge.json", f'[{{"arch": "{GOOD}", "score": 1{"0" * 400}}}]', "holds no measured architecture"),
+        ("deep.json", "[" * 10_000, "nested too deep"),
+        ("other.json", f'[{{"cell": "{GOOD}", "score": 1}}]', "no 'arch'; the first has: 'cell', 'score'"),
         ("short.csv", f"arch,score\n{GOOD},1\n{BAD}\n", "entry 2 has not both"),
-        ("nan.csv", f"arch,score\n{GOOD},nan\n", "entry 1 has the score 'nan'"),
+        ("nan.csv", f"arch,score\n{GOOD},nan\n", "holds no measured architecture"),
         ("word.csv", f"arch,score\n{GOOD},good\n", "entry 1 has the score 'good'"),
         ("broken.json", "{", "cannot be read"),
         ("number.json", "3", "cannot be read"),
-        ("list.json", "[3]", "entry 1 has not both"),
-        ("inf.json", f'[{{"arch": "{GOOD}", "score": Infinity}}]', "entry 1 has the score inf"),
+        ("list.json", "[3]", "not a list of objects with arch and score"),
+        ("inf.json", f'[{{"arch": "{GOOD}", "score": Infinity}}]', "holds no measured architecture"),
     ],
 )
 def test_measurements_that_cannot_be_read_are_named(name: str, content: str, named: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(PredictorError, match=named):
         read_observed(tmp_path / name, SPACE)
+
+
+def test_failed_trainings_of_a_file_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [(GOOD, "true"), (BAD, "NaN"), (BAD, "1e999"), (BAD, "-Infinity"), (BAD, "1" + "0" * 400), (BAD, '" 0.25 "')]
+    entries = ", ".join(f'{{"arch": "{arch}", "score": {score}}}' for arch, score in rows)
+    (tmp_path / "measured.json").write_text(f"[{entries}]")
+    archs, scores = read_observed(tmp_path / "measured.json", SPACE)
+    assert scores == [1.0, 0.25]
+    assert [str(arch).rpartition(":")[2] in (GOOD, BAD) or str(arch) in (GOOD, BAD) for arch in archs] == [True] * 2
+    assert "4 of 6 entries are left out" in caplog.text
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+LAYOUTS = {
+    "plain": f"arch,score\n{GOOD},1\n{BAD},-2e-3\n",
+    "semicolons": f"arch;score\n{GOOD};1\n{BAD};-2e-3\n",
+    "tabs": f"arch\tscore\n{GOOD}\t1\n{BAD}\t-2e-3\n",
+    "quotes": f'"note, or none","arch","score"\n"a, b","{GOOD}","1"\n"","{BAD}","-2e-3"\n',
+    "line ends of Windows": f"arch,score\r\n{GOOD},1\r\n\r\n{BAD},-2e-3\r\n\r\n",
+    "capitals and blanks": f"\n Score , ARCH \n\n 1 , {GOOD} \n ,, \n -2e-3,{BAD}",
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_tables_are_read_as_spreadsheets_write_them(layout: str, encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(LAYOUTS[layout].encode(encoding))
+    archs, scores = read_observed(path, SPACE)
+    assert [str(arch) for arch in archs] == read_archs(path) == [GOOD, BAD]
+    assert scores == [1, -0.002]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_architectures_are_read_from_lists_and_tables_in_every_encoding(encoding: str, tmp_path: Path) -> None:
+    texts = {
+        "a.txt": f"{GOOD}\r\n\n  {BAD}  \n",
+        "b.txt": f'arch\n"{GOOD}"\n{BAD}\n',
+        "c.csv": f"Arch;note\n{GOOD};x\n;\n{BAD}\n",
+        "d.json": json.dumps([GOOD, BAD]),
+        "e.JSON": json.dumps([{"ARCH": GOOD, "score": 1}, {"arch": BAD}]),
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(text.encode(encoding))
+        assert read_archs(tmp_path / name) == [GOOD, BAD], name
+    for name, text in (("f.csv", f"cell,score\n{GOOD},1\n"), ("g.json", "{}"), ("h.txt", "\ud800")):
+        (tmp_path / name).write_bytes(text.encode("utf-8", errors="surrogatepass"))
+        with pytest.raises(PredictorError, match="cannot be read as architectures"):
+            read_archs(tmp_path / name)
+
+
+def test_of_thousands_of_measurements_as_many_are_learned_from_as_in_a_search(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    archs = get_space("nasbench201").enumerate()[:3_000]
+    rows = [f"{arch},{number % 100}" for number, arch in enumerate(archs)]
+    (tmp_path / "many.csv").write_text("\n".join(["arch,score", *rows]))
+    found = predict_architectures([str(archs[0]), str(archs[99])], observed=tmp_path / "many.csv")
+    assert (found.num_observed, found.num_given) == (500, 3_000)
+    assert found.architectures[0].arch == str(archs[99])
+    assert run(monkeypatch, str(archs[0]), "--observed", str(tmp_path / "many.csv"), "--mode", "min") == 0
+    assert "adapted to 500 of 3,000 measured architectures, as a search would be" in capsys.readouterr().out
 
 
 def test_measurements_of_another_space_are_refused(tmp_path: Path) -> None:

@@ -25,6 +25,12 @@ from searchers.state import read_state, write_state
 SPACE = "transnasbench101"
 ARCHS = [str(arch) for arch in get_space(SPACE).sample_many(12, np.random.default_rng(0))]
 
+
+def shown(value: Any) -> str:
+    """A name for a test, the same in every process."""
+    return f"{type(value).__name__} {getattr(value, 'domain_str', value)}"[:40].partition(" at 0x")[0]
+
+
 NUMBERS: list[tuple[Any, float]] = [
     (0.5, 0.5),
     (3, 3.0),
@@ -44,15 +50,29 @@ NUMBERS: list[tuple[Any, float]] = [
     (10**400, math.inf),
     (-(10**400), -math.inf),
 ]
-NO_NUMBERS: list[Any] = [None, "broken", "", [], {}, np.array([1.0, 2.0]), torch.ones(2), 1j, object(), math.nan, "nan"]
+NO_NUMBERS: list[Any] = [
+    None,
+    "broken",
+    "",
+    "1_000",
+    "²",
+    [],
+    {},
+    np.array([1.0, 2.0]),
+    torch.ones(2),
+    1j,
+    object(),
+    math.nan,
+    "nan",
+]
 
 
-@pytest.mark.parametrize(("value", "number"), NUMBERS, ids=repr)
+@pytest.mark.parametrize(("value", "number"), NUMBERS, ids=shown)
 def test_numbers_of_any_type_are_read(value: Any, number: float) -> None:
     assert metric_value(value) == number
 
 
-@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=shown)
 def test_everything_else_is_nan(value: Any) -> None:
     assert math.isnan(metric_value(value))
 
@@ -90,7 +110,7 @@ def entrances(value: Any, metric: str = "score") -> dict[str, ArchitectureSearch
     }
 
 
-@pytest.mark.parametrize("value", [value for value, _ in NUMBERS] + NO_NUMBERS, ids=repr)
+@pytest.mark.parametrize("value", [value for value, _ in NUMBERS] + NO_NUMBERS, ids=shown)
 @pytest.mark.parametrize("metric", ["score", "eval/acc"])
 def test_a_value_means_the_same_at_every_entrance(value: Any, metric: str, tmp_path: Path) -> None:
     found = entrances(value, metric)
@@ -337,7 +357,7 @@ def test_a_point_keeps_what_it_names_and_has_the_rest_drawn(caplog: pytest.LogCa
         {"eval": "1 + 1"},
         [tune.grid_search([1])],
     ],
-    ids=str,
+    ids=shown,
 )
 def test_what_nothing_can_be_drawn_from_is_refused_by_name_and_changes_nothing(domain: Any) -> None:
     searcher = RandomSearch(SPACE, "score", "max", seed=0)

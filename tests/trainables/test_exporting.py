@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
+from cluster.cli import app
 from cluster.exporting import export_run
 from mpnas_ray.errors import RunError, TaskError
 from trainables import build_network
-from trainables.networks.exporting import TOLERANCE, ExportFormat, export_network
+from trainables.networks.exporting import TOLERANCE, Export, ExportFormat, export_network
 from trainables.networks.saved import FoundNetwork, NetworkCard, save_network
 from trainables.networks.scaling import Decoder, Encoder
 
@@ -157,3 +159,49 @@ def test_a_run_without_a_network_is_told_from_no_run(tmp_path: Path) -> None:
     (tmp_path / "damaged" / "best" / "network.safetensors").write_bytes(b"no")
     with pytest.raises(TaskError, match="damaged"):
         export_run(str(tmp_path / "damaged"), "onnx")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file", "said"),
+    [
+        (["a.onnx"], "a.onnx", "onnx"),
+        (["--out", "a.ONNX"], "a.ONNX", "onnx"),
+        (["a.pt"], "a.pt", "torchscript"),
+        (["--out", "a.pth"], "a.pth", "torchscript"),
+        (["--format", "torchscript", "--out", "a.bin"], "a.bin", "torchscript"),
+        (["--format", "torchscript"], "mine.pt", "torchscript"),
+        ([], "mine.onnx", "onnx"),
+    ],
+)
+def test_the_command_takes_the_format_from_the_files_ending(
+    arguments: list[str], file: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_network(tmp_path / "mine" / "best", found_network(*CLASSES))
+    written: list[tuple[str, str]] = []
+
+    def write(network: FoundNetwork, path: str | Path, export_format: ExportFormat) -> Export:
+        written.append((str(path), export_format))
+        return Export(Path(path), (3, 8, 8), 0, 0.0)
+
+    monkeypatch.setattr("cluster.exporting.export_network", write)  # what it writes, other tests check
+    assert CliRunner().invoke(app, ["export", "mine", *arguments]).exit_code == 0
+    assert written == [(file, said)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mine", "a.bin"], "a.bin does not say its format: let it end in .onnx, .pt"),
+        (["mine", "a.pt", "--format", "onnx"], "a.pt ends as files of the format torchscript do, but --format is onnx"),
+        (["x.onnx"], "Name the run before the file: mpnas export RUN x.onnx"),
+    ],
+)
+def test_a_format_that_is_not_said_or_said_twice(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_network(tmp_path / "mine" / "best", found_network(*CLASSES))
+    result = CliRunner().invoke(app, ["export", *arguments])
+    assert isinstance(result.exception, RunError)
+    assert message in str(result.exception)

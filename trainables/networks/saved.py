@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.json_files import from_plain, parse_json
 from trainables.networks.named import build_named
 from trainables.networks.scaling import Decoder, Encoder
 
@@ -83,31 +84,73 @@ def load_network(path: str | Path) -> FoundNetwork:
     """A network that `save_network` wrote, on the CPU and in evaluation mode.
 
     Args:
-        path: The folder that holds ``network.safetensors`` and ``network.json``.
+        path: The folder that holds ``network.safetensors`` and ``network.json``, or its URI.
 
     Raises:
         TaskError: If the folder holds no such network, or one of a newer format.
     """
-    folder = Path(path).expanduser()
+    if "://" in str(path):
+        with tempfile.TemporaryDirectory() as local:
+            return _load(_fetched(str(path), Path(local)), str(path))
+    return _load(Path(path).expanduser(), str(path))
+
+
+def _fetched(uri: str, local: Path) -> Path:
+    """Copy a folder from remote storage, which may hold other files as well."""
+    from pyarrow import fs  # not for networks on this machine
+
     try:
-        fields = json.loads((folder / "network.json").read_text(encoding="utf-8"))
-        if fields.pop("format") != _FORMAT:
-            raise TaskError(f"{folder} was written by a newer version of mpnas-ray: update it to load this network.")
-        card = NetworkCard(**{**fields, "encoded_shape": tuple(fields["encoded_shape"])})
-        tensors = load_file(folder / "network.safetensors")
-        network = build_named(card.arch, card.encoded_shape, card.num_outputs, card.dense, card.preset)
-        decoder: nn.Module = nn.Identity()
-        if "decoder.mean" in tensors:
-            decoder = Decoder(tensors["decoder.mean"], tensors["decoder.deviation"])
-        encoder = Encoder(tensors["encoder.mean"], tensors["encoder.deviation"], card.coordinates)
-        found = FoundNetwork(encoder, network, decoder, card)
-        found.load_state_dict(tensors)
+        system, root = fs.FileSystem.from_uri(uri)
+        for name in ("network.json", "network.safetensors"):
+            if system.get_file_info(f"{root}/{name}").type == fs.FileType.File:
+                fs.copy_files(f"{root}/{name}", str(local / name), source_filesystem=system)
+    except (OSError, ValueError, ImportError) as error:
+        raise TaskError(f"{uri} cannot be read: {error}") from error
+    return local
+
+
+def _load(folder: Path, named: str) -> FoundNetwork:
+    """``named`` is what to call the folder in errors."""
+    try:
+        fields = parse_json((folder / "network.json").read_bytes())
+        if not isinstance(fields, dict):
+            raise ValueError("network.json holds no object")
+        if fields.pop("format", None) != _FORMAT:
+            raise TaskError(f"{named} was written by a newer version of mpnas-ray: update it to load this network.")
+        card = from_plain(NetworkCard, fields)
+        tensors = {name: tensor.float() for name, tensor in load_file(folder / "network.safetensors").items()}
+        found = _rebuilt(card, tensors)
     except FileNotFoundError as error:
         raise TaskError(
-            f"{folder} holds no network ({error.filename} is missing): name the folder 'best' of a run."
+            f"{named} holds no network ({Path(str(error.filename)).name} is missing): name the folder 'best' of a run."
         ) from error
-    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        if isinstance(error, TaskError):
-            raise
-        raise TaskError(f"The network in {folder} is damaged or was not written by mpnas-ray: {error}") from error
+    except TaskError:
+        raise
+    except Exception as error:  # a network of damaged sizes may fail in torch in many ways
+        raise TaskError(f"The network in {named} is damaged or was not written by mpnas-ray: {error}") from error
     return found.eval()
+
+
+def _rebuilt(card: NetworkCard, tensors: dict[str, Tensor]) -> FoundNetwork:
+    """The network of a card with these weights.
+
+    Raises:
+        Exception: If they do not fit, one of several.
+    """
+    sides = card.encoded_shape[1:]
+    if card.num_outputs > max(tensor.numel() for tensor in tensors.values()):
+        raise ValueError(f"the weights are not those of {card.num_outputs} outputs")
+    network = build_named(card.arch, card.encoded_shape, card.num_outputs, card.dense, card.preset)
+    encoder = Encoder(tensors["encoder.mean"], tensors["encoder.deviation"], card.coordinates)
+    decoder: nn.Module = nn.Identity()
+    if "decoder.mean" in tensors:
+        decoder = Decoder(tensors["decoder.mean"], tensors["decoder.deviation"])
+    channels = card.encoded_shape[0] - (len(sides) if card.coordinates else 0)
+    for part, size in (("encoder", channels), ("decoder", card.num_outputs)):
+        for name in (f"{part}.mean", f"{part}.deviation"):
+            shape = tuple(tensors[name].shape) if name in tensors else None
+            if shape is not None and shape not in ((size, *[1] * len(sides)), (size, *sides)):
+                raise ValueError(f"{name} has shape {list(shape)}")
+    found = FoundNetwork(encoder, network, decoder, card)
+    found.load_state_dict(tensors)
+    return found

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from mpnas_ray.checks import require_count, require_number
 from mpnas_ray.errors import TaskError
-from trainables.tasks.files import DataFile
+from trainables.tasks.files import DataFile, reads
 from trainables.tasks.formats import load_plain_pickle
 from trainables.tasks.losses import cross_entropy
 from trainables.tasks.metrics import error_rate
@@ -91,6 +91,7 @@ def _within(values: Tensor, low: Tensor | int, high: Tensor | int) -> Tensor:
     return (values >= low) & (values < high)
 
 
+@reads(_FILE)
 def load_cifar100(data_dir: Path | None) -> TaskData:
     """Read the published archive, or the folder it unpacks to.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import TaskError
-from trainables.tasks.files import CarriedFile, DataFile
+from trainables.tasks.files import CarriedFile, DataFile, reads
 from trainables.tasks.formats import MatlabFile
 from trainables.tasks.losses import relative_l2
 from trainables.tasks.metrics import mean_relative_l2
@@ -36,6 +36,7 @@ _TRAIN_16, _TEST_16 = (
 )
 
 
+@reads(_TRAIN, _TEST)
 def load_darcy421(
     data_dir: Path | None, *, step: int = 5, num_train: int = 900, num_validation: int = 100, num_test: int = 100
 ) -> TaskData:
@@ -76,6 +77,7 @@ def _read(file: DataFile, data_dir: Path | None, step: int, count: int) -> tuple
     return fields("coeff"), fields("sol")
 
 
+@reads(_TRAIN_16, _TEST_16)
 def load_darcy16(data_dir: Path | None = None) -> TaskData:
     """The samples at 16x16 inside neuraloperator: 900 and 100 of its training file, its 50 test samples.
 

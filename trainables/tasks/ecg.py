@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import TaskError
+from trainables.tasks.files import reads
 from trainables.tasks.formats import MatlabFile, load_plain_pickle
 from trainables.tasks.losses import cross_entropy
 from trainables.tasks.metrics import record_f1_error
@@ -38,6 +39,7 @@ _STRIDES = (500, 500 // 6, 250, 500 // 20)  # of each class: the rarer, the dens
 Record = NDArray[np.float32]
 
 
+@reads(_FILE)
 def load_ecg(data_dir: Path | None) -> TaskData:
     """Read the published pickle, or the challenge's own files, records in the order of its reference list."""
     from sklearn.model_selection import train_test_split  # half a second to import, which every process would
@@ -86,8 +88,14 @@ def _read_pickle(path: Path) -> tuple[list[NDArray[np.float64]], list[int]]:
 def _read_challenge(path: Path) -> tuple[list[NDArray[np.float64]], list[int]]:
     folder = path.parent if path.parent.name == "training2017" else path.parent / "training2017"
     records, labels = [], []
-    with path.open(newline="") as file:
-        for name, label in csv.reader(file):
+    with path.open(newline="", encoding="utf-8") as file:
+        for number, row in enumerate(csv.reader(file), start=1):
+            if len(row) != 2:
+                raise TaskError(
+                    f"{path}: line {number} is {','.join(row)!r}, not a record and its label, such as A00001,N: get it "
+                    f"again from {_FILE.source}."
+                )
+            name, label = row
             if not (folder / f"{name}.mat").exists():
                 raise TaskError(f"{folder / name}.mat is missing, which {path} lists: get it from {_FILE.source}.")
             records.append(MatlabFile(folder / f"{name}.mat").read("val").astype(np.float64).reshape(-1))

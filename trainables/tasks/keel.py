@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import TaskError
-from trainables.tasks.files import CarriedFile
+from mpnas_ray.text_files import numbers
+from trainables.tasks.files import CarriedFile, damage_named
 from trainables.tasks.losses import cross_entropy
 from trainables.tasks.metrics import accuracy
 from trainables.tasks.splits import split_by_rows, stratified_parts
@@ -49,13 +50,17 @@ def read_keel(path: Path) -> tuple[list[list[str]], NDArray[np.int64], list[str]
 
 def satimage_inputs(values: list[list[str]]) -> NDArray[np.float32]:
     """``[N, 1, 36]``: nine pixels of four bands each, one pixel after the other."""
-    return np.array(values, dtype=np.float32)[:, None]
+    return _numbers(values)[:, None]
 
 
 def libras_inputs(values: list[list[str]]) -> NDArray[np.float32]:
     """``[N, 2, 45]``: the place of a hand, across and up, in 45 pictures of a film."""
-    places: NDArray[np.float32] = np.array(values, dtype=np.float32).reshape(len(values), -1, 2)
+    places = _numbers(values).reshape(len(values), -1, 2)
     return np.asarray(places.transpose(0, 2, 1))
+
+
+def _numbers(values: list[list[str]]) -> NDArray[np.float32]:
+    return np.stack([numbers(row) for row in values]).astype(np.float32)
 
 
 def splice_inputs(values: list[list[str]]) -> NDArray[np.float32]:
@@ -69,12 +74,10 @@ def _load(
     file: CarriedFile, to_inputs: Callable[[list[list[str]]], NDArray[np.float32]], data_dir: Path | None
 ) -> TaskData:
     path = file.need(data_dir)
-    values, classes, _ = read_keel(path)
-    try:
+    with damage_named((file,), data_dir):
+        values, classes, _ = read_keel(path)
         inputs = to_inputs(values)
-    except (KeyError, ValueError) as error:
-        raise TaskError(f"{path} is damaged ({error}): install its package again.") from error
-    return split_by_rows(inputs, classes, stratified_parts(inputs, classes, _SHARES))
+        return split_by_rows(inputs, classes, stratified_parts(inputs, classes, _SHARES))
 
 
 def _register(

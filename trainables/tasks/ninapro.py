@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from mpnas_ray.errors import TaskError
+from trainables.tasks.files import reads
 from trainables.tasks.formats import load_npy
 from trainables.tasks.losses import FocalLoss
 from trainables.tasks.metrics import error_rate
@@ -29,6 +30,7 @@ _LABELS = {
 }
 
 
+@reads(*_DATA.values(), *_LABELS.values())
 def load_ninapro(data_dir: Path | None) -> TaskData:
     """Read the six published files."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from trainables.tasks.files import CarriedFile
+from trainables.tasks.files import CarriedFile, reads
 from trainables.tasks.formats import load_ts
 from trainables.tasks.losses import cross_entropy
 from trainables.tasks.metrics import accuracy
@@ -24,6 +24,7 @@ _TRAIN, _TEST = (
 )
 
 
+@reads(_TRAIN, _TEST)
 def load_osuleaf(data_dir: Path | None = None) -> TaskData:
     """Series ``[N, 1, 427]``, each of mean 0 and deviation 1 as published."""
     series, labels = load_ts(_TRAIN.need(data_dir))

@@ -11,7 +11,7 @@ import torch
 
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import TaskError
-from trainables.tasks.files import DataFile
+from trainables.tasks.files import DataFile, reads
 from trainables.tasks.formats import load_npy
 from trainables.tasks.losses import cross_entropy
 from trainables.tasks.metrics import error_rate
@@ -27,6 +27,7 @@ _TRAIN = bucket_file("satellite/satellite_train.npy", 322, _LICENCE)
 _TEST = bucket_file("satellite/satellite_test.npy", 35, _LICENCE)
 
 
+@reads(_TRAIN, _TEST)
 def load_satellite(data_dir: Path | None, num_validation: int = 100_000) -> TaskData:
     """Read the two published files.
 

@@ -21,6 +21,7 @@ from mpnas_ray.checks import require_count, require_seed
 from mpnas_ray.errors import TaskError
 from trainables.tasks.cache import cached_arrays
 from trainables.tasks.digits import load_digit_parts
+from trainables.tasks.files import reads
 from trainables.tasks.formats import load_plain_pickle
 from trainables.tasks.losses import cross_entropy
 from trainables.tasks.metrics import accuracy, error_rate
@@ -35,6 +36,7 @@ _FILE = bucket_file("spherical/s2_cifar100.gz", 272, "CC BY-SA")
 _VERSION = 1  # of the projection: raise it when its output changes, since files are kept by name
 
 
+@reads(_FILE)
 def load_spherical(data_dir: Path | None) -> TaskData:
     """Spherical CIFAR-100 from its published file; validation is the last fifth of the training images."""
     path = _FILE.need(data_dir)

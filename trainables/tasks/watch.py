@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import TaskError
-from trainables.tasks.files import CarriedFile
+from trainables.tasks.files import CarriedFile, reads
 from trainables.tasks.formats import load_npy
 from trainables.tasks.losses import cross_entropy
 from trainables.tasks.metrics import accuracy
@@ -26,6 +26,7 @@ _WINDOW, _STRIDE = 52, 26
 _PEOPLE = {"train": range(1, 7), "validation": range(7, 9), "test": range(9, 11)}
 
 
+@reads(_FILE)
 def load_watch(data_dir: Path | None = None) -> TaskData:
     """Windows ``[N, 6, 52]``; `Split.groups` tells the recording each comes from."""
     path = _FILE.need(data_dir)

@@ -13,6 +13,7 @@ momentum, weight decay and dropout before retraining, and retraining from the we
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ from trainables.networks.operations import conv
 __all__ = ["Candidate", "MixedConvolution", "chosen_candidates", "derived_network", "search_network"]
 
 _SIZE_PENALTY = 1e-5
+_NUMBER = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Candidate:
             TaskError: If it is not one.
         """
         kernel, _, dilation = text.strip().partition("d")
-        if not kernel.isdecimal() or not dilation.isdecimal():
+        if not _NUMBER.fullmatch(kernel) or not _NUMBER.fullmatch(dilation):
             raise TaskError(f"{text!r} is not a convolution such as 7d3: kernel size 7, dilation 3.")
         return cls(int(kernel), int(dilation))
 

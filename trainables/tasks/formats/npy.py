@@ -34,5 +34,7 @@ def load_npy(path: Path) -> Any:
                     raise ValueError("what it holds is not what its header says")
                 return array.item() if shape == () else array
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except TaskError:
+        raise
+    except Exception as error:  # numpy parses the header as Python's own syntax, which fails in many ways
         raise TaskError(f"{path} is damaged ({error}): get it again from its source.") from error

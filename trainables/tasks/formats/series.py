@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.text_files import numbers
 
 __all__ = ["load_ts"]
 
@@ -33,7 +34,7 @@ def load_ts(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         for line in filter(None, map(str.strip, path.read_text().splitlines())):
             if in_data:
                 *channels, label = line.split(":")
-                series.append([np.array(channel.split(","), dtype=np.float32) for channel in channels])
+                series.append([numbers(channel.split(",")).astype(np.float32) for channel in channels])
                 classes.append(labels.index(label))
             elif line.lower().startswith("@classlabel"):
                 labels = line.split()[2:]
