@@ -44,17 +44,17 @@ def test_what_a_label_sees_grows_with_the_rounds() -> None:
 
 @settings(deadline=None, max_examples=15)
 @given(seeds, st.sampled_from(SPACE_NAMES), st.sampled_from(list(KERNELS)))
-def test_every_kernel_is_positive_semidefinite_and_knows_its_diagonal(seed: int, space: str, name: str) -> None:
+def test_every_kernel_is_positive_semidefinite_with_the_diagonal_that_it_says(seed: int, space: str, name: str) -> None:
     kernel = KERNELS[name]
     rows = kernel.describe(get_space(space).sample_many(25, np.random.default_rng(seed)))
     base = kernel.base(rows, rows)
     assert base.shape == (kernel.num_base, 25, 25)
     assert np.allclose(base, base.transpose(0, 2, 1))
     assert np.allclose(np.diagonal(base, axis1=1, axis2=2), kernel.diagonal(rows))
-    assert np.linalg.eigvalsh(base).min() > -1e-6  # of hundreds of features, in double precision
-    similarities = base[: 2 if name == "graph-features" else None]  # the third of these is an inner product
+    similarities = base[:-1] if name == "graph-features" else base  # the last of which is an inner product
     assert np.allclose(np.diagonal(similarities, axis1=1, axis2=2), 1)
     assert similarities.min() >= 0
+    assert np.linalg.eigvalsh(base).min() > -1e-9
     assert np.allclose(kernel.base(rows[:7], rows[5:]), base[:, :7, 5:])
 
 
