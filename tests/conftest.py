@@ -5,9 +5,12 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
 import torch
 
@@ -19,6 +22,12 @@ atexit.register(shutil.rmtree, os.environ["RAY_TMPDIR"], ignore_errors=True)
 # What is started in the background ignores Ctrl-C, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("ours")
+
+WaitFor = Callable[..., Any]
+_PATIENCE_S = 900.0
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +42,48 @@ def tables_folder() -> Path:
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Generated data sets, made once for all tests."""
     return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> WaitFor:
+    """Wait until a function gives something true, and give that: no test sleeps, or depends on the machine's speed."""
+
+    def wait_for(condition: Callable[[], Any], what: str = "what was waited for") -> Any:
+        end = time.monotonic() + _PATIENCE_S
+        while not (found := condition()):
+            assert time.monotonic() < end, f"{what} did not come"
+            time.sleep(0.02)
+        return found
+
+    return wait_for
+
+
+class Storage:
+    """A folder that can be away, from one moment to the next: then what lies in it lies under a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.uri = f"file://{folder}"  # as a plain path, it would be taken for what it links to
+        self._disk = folder.parent / f"{folder.name}-disk"
+        self._disk.mkdir(parents=True)
+        self.come_back()
+
+    def go_away(self) -> None:
+        self._next.touch()
+        self._next.rename(self.folder)
+
+    def come_back(self) -> None:
+        self._next.symlink_to(self._disk)
+        self._next.rename(self.folder)
+
+    @property
+    def _next(self) -> Path:
+        return self.folder.parent / f"{self.folder.name}-next"
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage(tmp_path / "runs")
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,6 @@ COMMANDS = (
     "export",
     "baseline",
 )
-pytestmark = pytest.mark.timeout(400)
 
 
 def python_blocks(page: Path) -> list[str]:
@@ -269,7 +268,6 @@ def headings(page: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.timeout(1200)
 def test_the_main_job(tmp_path: Path) -> None:
     """`make search`: twenty trials of Darcy flow; the best network below 0.05."""
     import json

@@ -19,7 +19,7 @@ MPNAS = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def mpnas_alone(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ray.cluster_utils import Cluster
 
 from cluster.ray_cluster import connected
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.ray
 
 TWO_NODES = """
 from cluster.ray_cluster import connected, most_concurrent
