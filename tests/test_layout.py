@@ -60,7 +60,22 @@ def test_help_waits_for_neither_torch_nor_ray(tmp_path: Path) -> None:
 
 
 def test_a_trials_process_imports_no_library_that_few_tasks_need(tmp_path: Path) -> None:
-    code = "import sys, trainables; print([m for m in ('sklearn', 'scipy', 'dgl') if m in sys.modules])"
+    code = "import sys, trainables.cell; print([m for m in ('sklearn', 'scipy', 'dgl') if m in sys.modules])"
+    assert run_python(code, tmp_path).strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("modules", "needless"),
+    [
+        pytest.param("cluster.run_folder, cluster.shared_storage", ["torch", "ray.tune"], id="storage"),
+        pytest.param("searchers.refitting, searchers.ranking", ["ray.tune", "optuna"], id="rankings"),
+        pytest.param("trainables.trial", ["ray.tune", "ray.train"], id="the test score"),
+        pytest.param("trainables.cell", ["ray.train.torch"], id="a trial of one worker"),
+    ],
+)
+def test_processes_of_a_run_import_only_what_they_need(modules: str, needless: list[str], tmp_path: Path) -> None:
+    """Each import is paid for once in every process that Ray starts, on two cores with seconds."""
+    code = f"import sys, {modules}; print([m for m in {needless} if m in sys.modules])"
     assert run_python(code, tmp_path).strip() == "[]"
 
 

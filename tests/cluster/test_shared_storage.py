@@ -22,10 +22,12 @@ UNSHARE = ["unshare", "--mount", "--propagation", "private"]
 PROGRAM = """
 import sys, time
 import ray
+from cluster import shared_storage
 from cluster.run_folder import RunFolder
 from cluster.shared_storage import check_shared
 from mpnas_ray.errors import RunError
 
+shared_storage._TIMEOUT_S = 900.0
 ray.init(address=sys.argv[1], log_to_driver=False)
 while sum(node["Alive"] for node in ray.nodes()) < 2:
     time.sleep(0.1)
