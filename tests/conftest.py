@@ -16,6 +16,14 @@ import torch
 
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # or Ray writes a token into the home directory
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ |= {
+    # On a busy machine: what Ray starts is as urgent as the tests themselves, and what is late is not dead.
+    "RAY_worker_niceness": "0",
+    "RAY_worker_register_timeout_seconds": "900",
+    "RAY_health_check_timeout_ms": "300000",
+    # Workers of finished tasks are kept for the next ones, which then import nothing again.
+    "RAY_num_workers_soft_limit": "8",
+}
 # A place of their own: Ray joins a cluster that runs on this machine, if one is named in its folder.
 os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="mpnas-")  # short, as names of sockets must be
 atexit.register(shutil.rmtree, os.environ["RAY_TMPDIR"], ignore_errors=True)
@@ -94,3 +102,17 @@ def ray_cluster() -> Iterator[None]:
     ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
+
+
+@pytest.fixture
+def on_ray(ray_cluster: None) -> dict[str, str]:
+    """Environment of programs that use that Ray, rather than start one of their own."""
+    import ray
+
+    return {**os.environ, "RAY_ADDRESS": ray.get_runtime_context().gcs_address}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start Ray come first, since they take longest: else one process would end with them alone."""
+    on_ray = {item.path for item in items if item.get_closest_marker("ray")}
+    items.sort(key=lambda item: item.path not in on_ray)

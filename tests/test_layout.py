@@ -53,17 +53,20 @@ def test_predictors_import_no_dgl(tmp_path: Path) -> None:
     assert run_python(code, tmp_path).strip() == "[]"
 
 
+@pytest.mark.long
 def test_help_waits_for_neither_torch_nor_ray(tmp_path: Path) -> None:
     code = "import sys, cluster.cli; print([m for m in ('ray', 'torch', 'pandas', 'scipy') if m in sys.modules])"
     assert run_python(code, tmp_path).strip() == "[]"
     assert run_python("from cluster import *; print(run_search.__module__)", tmp_path).strip() == "cluster.search"
 
 
+@pytest.mark.long
 def test_a_trials_process_imports_no_library_that_few_tasks_need(tmp_path: Path) -> None:
     code = "import sys, trainables.cell; print([m for m in ('sklearn', 'scipy', 'dgl') if m in sys.modules])"
     assert run_python(code, tmp_path).strip() == "[]"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("modules", "needless"),
     [
@@ -79,6 +82,7 @@ def test_processes_of_a_run_import_only_what_they_need(modules: str, needless: l
     assert run_python(code, tmp_path).strip() == "[]"
 
 
+@pytest.mark.long
 def test_searchers_work_beside_a_users_own_trainables_and_cluster(tmp_path: Path) -> None:
     for name in ("trainables", "cluster"):
         (tmp_path / f"{name}.py").write_text("mine = True\n", encoding="utf-8")

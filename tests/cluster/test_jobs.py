@@ -98,7 +98,6 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # the `python` of jobs is ours
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": TOKEN,
-        "RAY_worker_niceness": "0",  # not 15, with which a trial starves where other tests run beside
         "COLUMNS": "200",
     }
     for variable in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
@@ -254,6 +253,7 @@ def mpnas_submit(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_no_dashboard_is_one_line(tmp_path: Path) -> None:
     done = mpnas_submit("--address", "http://127.0.0.1:9", "--", "tasks", cwd=tmp_path)  # port 9 discards, where it is
     assert done.returncode == 1

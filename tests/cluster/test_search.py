@@ -193,13 +193,13 @@ def test_the_best_result_leaves_out_failures_values_that_are_not_finite_and_part
         best_result([stopped], "validation_x", "min", 3)
 
 
-def test_interrupted_and_continued(tmp_path: Path, held_task: Any) -> None:
+def test_interrupted_and_continued(tmp_path: Path, held_task: Any, on_ray: dict[str, str]) -> None:
     """Ctrl-C in the middle; the same command goes on, and no finished trial is trained again."""
     held_task.hold_after(4)
     arguments = ["search", "--task", held_task.reference, "--space", "nasbench201", "--num-samples", "6"]
     arguments += ["--epochs", "2"]
     command = [sys.executable, "-m", "cluster.cli", *arguments, "--name", "run", "--storage", str(tmp_path)]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**on_ray, "PYTHONUNBUFFERED": "1"}
     first = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -101,7 +101,7 @@ def statuses(experiment: Path) -> list[str]:
 
 
 def test_a_killed_experiment_is_restored_without_its_unfinished_trials(
-    tmp_path: Path, wait_for: Callable[..., Any]
+    tmp_path: Path, wait_for: Callable[..., Any], on_ray: dict[str, str]
 ) -> None:
     script = f"""
 from pathlib import Path
@@ -110,7 +110,7 @@ from searchers import MPNASSearch
 tuner(MPNASSearch("nasbench201", seed=0), Path({str(tmp_path)!r}), 8).fit()
 """
     (tmp_path / "held").touch()
-    environment = {**os.environ, "TUNE_GLOBAL_CHECKPOINT_S": "0.5", "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**on_ray, "TUNE_GLOBAL_CHECKPOINT_S": "0.5", "PYTHONPATH": str(Path(__file__).parent)}
     first = subprocess.Popen([sys.executable, "-c", script], env=environment)
     wait_for(lambda: {"RUNNING", "TERMINATED"} <= {*statuses(tmp_path / "run")} or first.poll() is not None)
     assert first.poll() is None, "it ended by itself"

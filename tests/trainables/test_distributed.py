@@ -49,6 +49,7 @@ def train_as_one_of_two(rank: int, port: int, data_dir: Path, found: Any) -> Non
     distributed.destroy_process_group()
 
 
+@pytest.mark.long
 def test_two_workers_train_as_one(data_dir: Path) -> None:
     """Batches of 5 are parted into 3 and 2; operations that lead nowhere have no gradient."""
     with socket.socket() as free:

@@ -45,6 +45,7 @@ def fitted(name: str) -> Predictor:
     return predictor
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_sixty_architectures_say_which_others_are_good(name: str) -> None:
     predictor = fitted(name)
