@@ -105,9 +105,11 @@ def test_a_killed_experiment_is_restored_without_its_unfinished_trials(
 ) -> None:
     script = f"""
 from pathlib import Path
-from test_in_tune import tuner
+import test_in_tune
+from ray import cloudpickle
 from searchers import MPNASSearch
-tuner(MPNASSearch("nasbench201", seed=0), Path({str(tmp_path)!r}), 8).fit()
+cloudpickle.register_pickle_by_value(test_in_tune)
+test_in_tune.tuner(MPNASSearch("nasbench201", seed=0), Path({str(tmp_path)!r}), 8).fit()
 """
     (tmp_path / "held").touch()
     environment = {**on_ray, "TUNE_GLOBAL_CHECKPOINT_S": "0.5", "PYTHONPATH": str(Path(__file__).parent)}
@@ -146,6 +148,13 @@ def test_killed_refits_cost_no_trial_and_their_actor_ends_with_the_experiment(tm
     assert callback.killed >= 2
     assert searcher._refitting is not None
     assert searcher._refitting._actor is None
+
+
+def test_the_first_proposals_wait_for_no_process() -> None:
+    searcher = MPNASSearch("nasbench201", seed=0)
+    searcher.set_search_properties("score", "max", {}, num_samples=8)
+    assert all(isinstance(searcher.suggest(trial_id), dict) for trial_id in "ab")
+    assert [event["event"] for event in searcher.events] == ["zero_shot", "proposal", "proposal"]
 
 
 ARCHS = [str(arch) for arch in get_space("nasbench201").sample_many(6, np.random.default_rng(0))]
