@@ -11,7 +11,12 @@ import ray
 
 from mpnas_ray.errors import RunError
 
-__all__ = ["Resources", "alive_nodes", "connected", "most_concurrent", "places_on"]
+__all__ = ["WORKER_ENVIRONMENT", "Resources", "alive_nodes", "connected", "most_concurrent", "places_on"]
+
+WORKER_ENVIRONMENT = {"env_vars": {"PL_DISABLE_FORK": "1"}}
+"""The runtime environment that Ray Tune gives its trials (``ray.tune.execution.class_cache``), for all workers of a Ray
+that we start: a worker fits only a trial of its own environment, and so trials take those that Ray has started in
+advance, or that tasks have left, rather than wait for new processes."""
 
 Resources = dict[str, float]
 """What one trial takes, e.g. ``{"CPU": 1, "GPU": 0.5}``; ``memory`` in bytes."""
@@ -32,7 +37,11 @@ def connected(*, dashboard: bool = False) -> Iterator[None]:
         ray.init(log_to_driver=False)
     else:
         ray.init(
-            include_dashboard=dashboard, dashboard_host="127.0.0.1", log_to_driver=False, logging_level=logging.ERROR
+            include_dashboard=dashboard,
+            dashboard_host="127.0.0.1",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env=WORKER_ENVIRONMENT,
         )
     try:
         yield

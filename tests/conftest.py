@@ -99,7 +99,16 @@ def ray_cluster() -> Iterator[None]:
     """Ray on this machine: two CPUs, and two GPUs that are only numbers; one for all, as a start takes ten seconds."""
     import ray
 
-    ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    from cluster.ray_cluster import WORKER_ENVIRONMENT
+
+    ray.init(
+        address="local",
+        num_cpus=2,
+        num_gpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env=WORKER_ENVIRONMENT,
+    )
     yield
     ray.shutdown()
 
@@ -114,5 +123,9 @@ def on_ray(ray_cluster: None) -> dict[str, str]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that start Ray come first, since they take longest: else one process would end with them alone."""
-    on_ray = {item.path for item in items if item.get_closest_marker("ray")}
+    on_ray = {item.path: item.module for item in items if item.get_closest_marker("ray")}  # type: ignore[attr-defined]
     items.sort(key=lambda item: item.path not in on_ray)
+    from ray import cloudpickle
+
+    for module in on_ray.values():  # workers get what it defines, rather than import all that it imports
+        cloudpickle.register_pickle_by_value(module)
