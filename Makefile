@@ -35,8 +35,8 @@ search: env  ## Search an architecture for Darcy flow: 20 trials, three to five 
 test: env  ## Run the test suite, a few minutes
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-fast: env  ## Run what needs neither Ray nor seconds a test, under a minute
-	$(BIN)/python -m pytest -m "not slow and not ray and not long" --numprocesses 2 --dist worksteal
+test-fast: env  ## Run what needs neither Ray, nor tables, nor seconds a test: under a minute
+	$(BIN)/python -m pytest -m "not (slow or ray or long or data)" --numprocesses 2 --dist worksteal
 
 test-slow: env  ## Run the longer checks too
 	$(BIN)/python -m pytest -m slow --timeout 7200

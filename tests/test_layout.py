@@ -48,6 +48,7 @@ def test_the_method_imports_neither_ray_nor_dgl_nor_torch_at_the_top(tmp_path: P
     assert run_python(code, tmp_path).strip() == "[]"
 
 
+@pytest.mark.long
 def test_predictors_import_no_dgl(tmp_path: Path) -> None:
     code = "import sys, mpnas_ray.predictors; print([m for m in ('ray', 'dgl') if m in sys.modules])"
     assert run_python(code, tmp_path).strip() == "[]"

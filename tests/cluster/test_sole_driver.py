@@ -164,6 +164,7 @@ def test_a_driver_of_another_machine_that_beats_is_left_alone(folder: RunFolder)
     assert (held(folder) or {})["beat"] == 4
 
 
+@pytest.mark.long
 def test_of_two_that_begin_at_once_one_gets_the_run(folder: RunFolder, wait_for: Callable[..., Any]) -> None:
     both = [ready(folder) for _ in range(2)]
     try:
@@ -181,6 +182,7 @@ def test_of_two_that_begin_at_once_one_gets_the_run(folder: RunFolder, wait_for:
     assert folder.is_empty()
 
 
+@pytest.mark.long
 def test_a_driver_whose_run_was_taken_over_is_interrupted(folder: RunFolder, wait_for: Callable[..., Any]) -> None:
     first = start(folder)
     try:

@@ -59,6 +59,7 @@ def test_what_hangs_is_killed_and_its_stack_is_told(function: str) -> None:
     assert f"in {function}" in done.stderr
 
 
+@pytest.mark.long
 def test_after_its_end_the_limit_is_gone() -> None:
     done = run(IN_TIME)
     assert (done.returncode, done.stdout, done.stderr) == (0, "survived\n", "")
