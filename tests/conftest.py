@@ -21,6 +21,7 @@ os.environ |= {
     "RAY_worker_niceness": "0",
     "RAY_worker_register_timeout_seconds": "900",
     "RAY_health_check_timeout_ms": "300000",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "900",
     # Workers of finished tasks are kept for the next ones, which then import nothing again.
     "RAY_num_workers_soft_limit": "8",
 }

@@ -31,8 +31,11 @@ TOKEN = "0123456789abcdef" * 4  # of the form that Ray makes, and easily recogni
 SMALL = ["--num-samples", "2", "--epochs", "1", "--max-concurrent", "1"]  # one process trains both
 
 HEAD = """
-import json, socket, sys
+import json, socket, sys, time
+from ray._private.ray_constants import KV_NAMESPACE_DASHBOARD
+from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
+from ray.dashboard.consts import DASHBOARD_AGENT_ADDR_NODE_ID_PREFIX
 
 def free_port():
     with socket.socket() as listener:
@@ -50,6 +53,9 @@ cluster = Cluster(
     },
 )
 session = cluster.head_node.get_session_dir_path()
+known = GcsClient(address=cluster.address)
+while not known.internal_kv_keys(DASHBOARD_AGENT_ADDR_NODE_ID_PREFIX.encode(), namespace=KV_NAMESPACE_DASHBOARD):
+    time.sleep(0.1)  # the dashboard is there seconds before the agent that starts jobs
 print(json.dumps([cluster.address, f"http://{cluster.webui_url}", session]), flush=True)
 sys.stdin.read()
 cluster.shutdown()
