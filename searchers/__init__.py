@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from searchers.architecture_searcher import ArchitectureSearcher
-from searchers.area import AREASearch
-from searchers.bananas import BANANASSearch
-from searchers.evolution import RegularizedEvolution
-from searchers.gaussian_process import GaussianProcessSearch
-from searchers.local_search import LocalSearch
-from searchers.mpnas import MPNASSearch
-from searchers.naswot import NASWOTSearch
-from searchers.predictor_search import PredictorSearch
-from searchers.random_search import RandomSearch
-from searchers.reinforce import REINFORCESearch
-from searchers.tpe import TPESearch
-from searchers.transfer import MeanRankSearch, NearestTaskSearch
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from searchers.architecture_searcher import ArchitectureSearcher
+    from searchers.area import AREASearch
+    from searchers.bananas import BANANASSearch
+    from searchers.evolution import RegularizedEvolution
+    from searchers.gaussian_process import GaussianProcessSearch
+    from searchers.local_search import LocalSearch
+    from searchers.mpnas import MPNASSearch
+    from searchers.naswot import NASWOTSearch
+    from searchers.predictor_search import PredictorSearch
+    from searchers.random_search import RandomSearch
+    from searchers.reinforce import REINFORCESearch
+    from searchers.tpe import TPESearch
+    from searchers.transfer import MeanRankSearch, NearestTaskSearch
 
 __all__ = [
     "AREASearch",
@@ -32,3 +36,27 @@ __all__ = [
     "RegularizedEvolution",
     "TPESearch",
 ]
+
+_MODULES = {
+    "AREASearch": "searchers.area",
+    "ArchitectureSearcher": "searchers.architecture_searcher",
+    "BANANASSearch": "searchers.bananas",
+    "GaussianProcessSearch": "searchers.gaussian_process",
+    "LocalSearch": "searchers.local_search",
+    "MPNASSearch": "searchers.mpnas",
+    "MeanRankSearch": "searchers.transfer",
+    "NASWOTSearch": "searchers.naswot",
+    "NearestTaskSearch": "searchers.transfer",
+    "PredictorSearch": "searchers.predictor_search",
+    "REINFORCESearch": "searchers.reinforce",
+    "RandomSearch": "searchers.random_search",
+    "RegularizedEvolution": "searchers.evolution",
+    "TPESearch": "searchers.tpe",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, then: a process that only makes rankings needs neither Ray Tune nor Optuna."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -108,7 +109,7 @@ class PredictorSearch(ArchitectureSearcher):
         self._position = 0  # of the next candidate in the ranking
         self._num_refits = 0
         self._num_labels_used = 0  # by the newest refit, finished or failed
-        self._zero_shot_due = isinstance(predictor, MetaLearned) or prior_score is not None
+        self._zero_shot_due = self._knows_beforehand
         self._transfer: TransferCheck | None = None  # the newest
         self._refitting: Refitting | None = None
         self._num_samples: int | None = None  # of the experiment, if Tune has said so
@@ -139,14 +140,23 @@ class PredictorSearch(ArchitectureSearcher):
         if self._candidates != before:
             self._on_new_objective()  # the ranking is one of other candidates
         self._refitting = self._new_refitting()
-        self._refitting.prepare()  # here rather than in Tune's control loop
+        self._refitting.prepare()  # here rather than in Tune's control loop, as the first ranking
+        if not len(self.observations) and not self._starting.measured:
+            self._ranking, self._zero_shot_due = None, self._knows_beforehand
+            if self._zero_shot_due and self._prior_score is None:
+                self._update_ranking()
         return taken
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """See `ArchitectureSearcher`; after the last trial the refits' actor is released."""
         super().on_trial_complete(trial_id, result, error)
-        if self._refitting is not None and self._num_samples and self.observations.num_ended >= self._num_samples > 0:
+        if self._refitting is None:
+            return
+        left = self._trials_left
+        if left == 0:
             self._refitting.release()
+        elif self._ranking is not None and self._labels_wanted - len(self.observations.completed) < left:
+            self._refitting.start_actor()  # in time for the next refit, but not while the first trials' processes begin
 
     def _propose(self) -> Architecture | Literal["FINISHED"] | None:
         self._update_ranking()
@@ -163,25 +173,42 @@ class PredictorSearch(ArchitectureSearcher):
         return self._random_unseen() or "FINISHED"
 
     def _on_label(self) -> None:
-        if self._ranking is not None:  # else these are results known beforehand, and there are more to come
+        # Without a ranking these are results known beforehand, and there are more to come.
+        if self._ranking is not None and self._trials_left:
             self._update_ranking()
 
     def _on_new_objective(self) -> None:
         self._ranking, self._position, self._num_labels_used, self._transfer = None, 0, 0, None
-        self._zero_shot_due = isinstance(self._predictor, MetaLearned) or self._prior_score is not None
+        self._zero_shot_due = self._knows_beforehand
+
+    @property
+    def _knows_beforehand(self) -> bool:
+        """Whether it can rank before the first result."""
+        return isinstance(self._predictor, MetaLearned) or self._prior_score is not None
+
+    @property
+    def _trials_left(self) -> float:
+        """Trials of the experiment that have not ended yet; infinite if Tune has not said how many there are."""
+        if self._num_samples is None or self._num_samples <= 0:
+            return math.inf
+        return max(0, self._num_samples - self.observations.num_ended)
+
+    @property
+    def _labels_wanted(self) -> int:
+        """Results with which the next refit is due."""
+        first = 2 if isinstance(self._predictor, MetaLearned) else max(2, self._num_random)
+        return max(first, self._num_labels_used + self._refit_every)
 
     @property
     def _under_way(self) -> bool:
         return self._refitting is not None and self._refitting.under_way is not None
 
     def _update_ranking(self) -> None:
-        """Take over a ranking that is ready; start the next if it is due. Waits for nothing."""
+        """Take over a ranking that is ready; start the next if it is due. Waits for nothing but the first."""
         if self._refitting is not None and self._refitting.under_way is not None:
             self._attempt(self._refitting.poll, self._refitting.under_way)
         num_labels = len(self.observations.completed)
-        first = 2 if isinstance(self._predictor, MetaLearned) else max(2, self._num_random)
-        enough = num_labels >= max(first, self._num_labels_used + self._refit_every)
-        if not self._under_way and (enough or self._zero_shot_due):
+        if not self._under_way and (num_labels >= self._labels_wanted or self._zero_shot_due):
             archs, labels = self.observations.labels()
             # Differs between refits, and is the same again when a restored searcher repeats one that was cut off.
             seed = int(np.random.SeedSequence([self._seed, self._num_refits, num_labels]).generate_state(1)[0])
@@ -195,7 +222,10 @@ class PredictorSearch(ArchitectureSearcher):
                 transfer_hurts=self._transfer is not None and self._transfer.verdict == "hurts",
             )
             refitting = self._refitting = self._refitting or self._new_refitting()
-            self._attempt(lambda: refitting.start(request), request)
+            # Before the first trial nothing runs that it could hold up, and a process would take longer to start.
+            is_first = not len(self.observations) and self._prior_score is None
+            make = refitting.make_here if is_first else refitting.start
+            self._attempt(lambda: make(request), request)
 
     def _new_refitting(self) -> Refitting:
         return Refitting(
@@ -283,9 +313,9 @@ class PredictorSearch(ArchitectureSearcher):
         self._position = value_of(plain, "position", int, least=0)
         self._transfer = None if plain["transfer"] is None else TransferCheck.from_plain(plain["transfer"])
         self._refitting, self._ranking = None, None  # a refit that was under way is repeated
+        self._zero_shot_due = plain["ranking"] is None and self._knows_beforehand
         if plain["ranking"] is not None:
             ranking = value_of(plain, "ranking", dict)
-            self._zero_shot_due = False
             self._ranking = Ranking.of_arrays(
                 arrays,
                 num_points=value_of(ranking, "num_points", int, least=0),

@@ -33,6 +33,7 @@ class Refitting:
     def __init__(self, ranker: MakesRankings) -> None:
         """Nothing is started yet."""
         self._ranker = ranker
+        self._sent: Any = None
         self._actor: Any = None
         self._request: RankingRequest | None = None
         self._reference: Any = None
@@ -44,17 +45,27 @@ class Refitting:
         return self._request
 
     def prepare(self) -> None:
-        """Start the actor where Ray runs; else the first request does, which takes some 50 ms then."""
+        """Send the ranker ahead where Ray runs; else the actor's start does, which takes some 50 ms then."""
+        if ray.is_initialized() and self._sent is None:
+            self._sent = ray.put(self._ranker)
+
+    def start_actor(self) -> None:
+        """Start the actor where Ray runs, so that it has imported what it needs when the first request comes."""
+        self.prepare()
         if ray.is_initialized() and self._actor is None:
-            self._actor = ray.remote(_RankingActor).options(num_cpus=0, max_restarts=0).remote(self._ranker)
+            self._actor = ray.remote(_RankingActor).options(num_cpus=0, max_restarts=0).remote(self._sent)
 
     def start(self, request: RankingRequest) -> Ranking | None:
         """Ask for a ranking; it is given at once where there is no Ray. Raises what the predictor raised."""
         if not ray.is_initialized():
-            return self._ranker.rank(request)
+            return self.make_here(request)
         self._request, self._restarts = request, 0
         self._send()
         return None
+
+    def make_here(self, request: RankingRequest) -> Ranking:
+        """Make a ranking in this process. Raises what the predictor raised."""
+        return self._ranker.rank(request)
 
     def poll(self) -> Ranking | None:
         """The ranking that was asked for, once, if it is ready. Waits for nothing. Raises what the predictor raised."""
@@ -81,12 +92,12 @@ class Refitting:
         self._actor, self._reference, self._request = None, None, None
 
     def _send(self) -> None:
-        self.prepare()
+        self.start_actor()
         self._reference = self._actor.rank.remote(self._request)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the actor: Tune pickles the searcher when a Tuner is made. A ranking under way is not part of it."""
-        return {**self.__dict__, "_actor": None, "_request": None, "_reference": None}
+        return {**self.__dict__, "_sent": None, "_actor": None, "_request": None, "_reference": None}
 
 
 class _RankingActor:

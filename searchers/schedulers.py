@@ -136,7 +136,7 @@ class LCRankNetScheduler(FIFOScheduler):
         self._metric, self._mode = metric or self._metric, mode or self._mode
         if self._metric is None and self._mode:
             self._metric = DEFAULT_METRIC
-        self._refitting.prepare()  # here rather than in Tune's control loop
+        self._refitting.start_actor()  # here rather than in Tune's control loop
         return True
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:

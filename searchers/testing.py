@@ -17,10 +17,13 @@ Needs pytest.
 from __future__ import annotations
 
 import math
+import os
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -39,17 +42,23 @@ MakeSearcher = Callable[..., Searcher]
 ``evaluated_rewards``."""
 
 METRIC = "score"
-_PATIENCE = 1_000
+_PATIENCE_S = 300.0
+_PAUSE_S = 0.01
 
 
 def ask(searcher: Searcher, trial_id: str) -> dict[str, Any]:
-    """A proposal, asked for again while the searcher says "later"."""
-    for _ in range(_PATIENCE):
-        config: Any = searcher.suggest(trial_id)
-        if config is not None:
-            assert isinstance(config, dict), f"a proposal is a dict, None or FINISHED, not {config!r}"
-            return config
-    raise AssertionError(f"suggest gave None {_PATIENCE} times in a row")
+    """Ask for a proposal, again and again for five minutes while the searcher says "later"."""
+    end = time.monotonic() + _PATIENCE_S
+    while (config := _suggest(searcher, trial_id)) is None:
+        assert time.monotonic() < end, f"suggest gave None for {_PATIENCE_S:.0f} seconds"
+        time.sleep(_PAUSE_S)  # a searcher may compute in a thread or process of its own
+    return config
+
+
+def _suggest(searcher: Searcher, trial_id: str) -> dict[str, Any] | None:
+    config: Any = searcher.suggest(trial_id)
+    assert config is None or isinstance(config, dict), f"a proposal is a dict, None or FINISHED, not {config!r}"
+    return config
 
 
 def run_trials(
@@ -282,9 +291,15 @@ for config in run_trials(searcher, [f"trial-{{number}}" for number in range(9)],
 
 
 class _Curve(tune.Trainable):
-    """Nine steps towards a value that the text of ``config["arch"]`` gives; some fail, some become NaN."""
+    """Nine steps towards a value that the text of ``config["arch"]`` gives; some fail, some become NaN.
+
+    The process of one trial dies before it has a result, as it may on a machine that is busy or short of memory.
+    """
 
     def setup(self, config: dict[str, Any]) -> None:
+        with suppress(FileExistsError):
+            os.close(os.open(config["lost"], os.O_CREAT | os.O_EXCL))
+            os._exit(1)
         self._arch: str = config["arch"]
         self._constant = config["constant"]
 
@@ -307,6 +322,16 @@ class _Curve(tune.Trainable):
         self._arch = (Path(checkpoint) / "arch").read_text(encoding="utf-8")
 
 
+class _Configs(tune.Callback):
+    """Notes the configs of all trials; Tune's results do not say that of a trial which was lost before its first."""
+
+    def __init__(self) -> None:
+        self.of_trials: dict[str, dict[str, Any]] = {}
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.of_trials = {trial.trial_id: trial.config for trial in trials}
+
+
 class SearcherInTuneConformance(_Subject):
     """Whole experiments in Tune; Ray must run already."""
 
@@ -316,10 +341,11 @@ class SearcherInTuneConformance(_Subject):
     def test_an_experiment_runs_to_its_end(
         self, make_searcher: MakeSearcher, tmp_path: Path, make_scheduler: Callable[[], TrialScheduler]
     ) -> None:
-        """With failures, NaN, stopped and paused trials, and reused actors."""
+        """With failures, NaN, lost, stopped and paused trials, and reused actors."""
+        configs = _Configs()
         results = tune.Tuner(
             _Curve,
-            param_space={"constant": 3},
+            param_space={"constant": 3, "lost": str(tmp_path / "lost")},
             tune_config=tune.TuneConfig(
                 search_alg=make_searcher(seed=0),
                 scheduler=make_scheduler(),
@@ -330,8 +356,8 @@ class SearcherInTuneConformance(_Subject):
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),
-            run_config=tune.RunConfig(name="run", storage_path=str(tmp_path), verbose=0),
+            run_config=tune.RunConfig(name="run", storage_path=str(tmp_path), verbose=0, callbacks=[configs]),
         ).fit()
-        configs = [results[number].config or {} for number in range(len(results))]
-        assert len({self.key(config) for config in configs}) == 12
-        assert all(config["constant"] == 3 for config in configs)
+        assert len(results) == 12
+        assert len({self.key(config) for config in configs.of_trials.values()}) == 12
+        assert all(config["constant"] == 3 for config in configs.of_trials.values())

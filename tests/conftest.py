@@ -5,20 +5,38 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
 import torch
 
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # or Ray writes a token into the home directory
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ |= {
+    # On a busy machine: what Ray starts is as urgent as the tests themselves, and what is late is not dead.
+    "RAY_worker_niceness": "0",
+    "RAY_worker_register_timeout_seconds": "900",
+    "RAY_health_check_timeout_ms": "300000",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "900",
+    # Workers of finished tasks are kept for the next ones, which then import nothing again.
+    "RAY_num_workers_soft_limit": "8",
+}
 # A place of their own: Ray joins a cluster that runs on this machine, if one is named in its folder.
 os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="mpnas-")  # short, as names of sockets must be
 atexit.register(shutil.rmtree, os.environ["RAY_TMPDIR"], ignore_errors=True)
 # What is started in the background ignores Ctrl-C, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("ours")
+
+WaitFor = Callable[..., Any]
+_PATIENCE_S = 900.0
 
 
 @pytest.fixture(scope="session")
@@ -36,10 +54,79 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def wait_for() -> WaitFor:
+    """Wait until a function gives something true, and give that: no test sleeps, or depends on the machine's speed."""
+
+    def wait_for(condition: Callable[[], Any], what: str = "what was waited for") -> Any:
+        end = time.monotonic() + _PATIENCE_S
+        while not (found := condition()):
+            assert time.monotonic() < end, f"{what} did not come"
+            time.sleep(0.02)
+        return found
+
+    return wait_for
+
+
+class Storage:
+    """A folder that can be away, from one moment to the next: then what lies in it lies under a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.uri = f"file://{folder}"  # as a plain path, it would be taken for what it links to
+        self._disk = folder.parent / f"{folder.name}-disk"
+        self._disk.mkdir(parents=True)
+        self.come_back()
+
+    def go_away(self) -> None:
+        self._next.touch()
+        self._next.rename(self.folder)
+
+    def come_back(self) -> None:
+        self._next.symlink_to(self._disk)
+        self._next.rename(self.folder)
+
+    @property
+    def _next(self) -> Path:
+        return self.folder.parent / f"{self.folder.name}-next"
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage(tmp_path / "runs")
+
+
+@pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """Ray on this machine: two CPUs, and two GPUs that are only numbers; one for all, as a start takes ten seconds."""
     import ray
 
-    ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    from cluster.ray_cluster import WORKER_ENVIRONMENT
+
+    ray.init(
+        address="local",
+        num_cpus=2,
+        num_gpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env=WORKER_ENVIRONMENT,
+    )
     yield
     ray.shutdown()
+
+
+@pytest.fixture
+def on_ray(ray_cluster: None) -> dict[str, str]:
+    """Environment of programs that use that Ray, rather than start one of their own."""
+    import ray
+
+    return {**os.environ, "RAY_ADDRESS": ray.get_runtime_context().gcs_address}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start Ray come first, since they take longest: else one process would end with them alone."""
+    on_ray = {item.path: item.module for item in items if item.get_closest_marker("ray")}  # type: ignore[attr-defined]
+    items.sort(key=lambda item: item.path not in on_ray)
+    from ray import cloudpickle
+
+    for module in on_ray.values():  # workers get what it defines, rather than import all that it imports
+        cloudpickle.register_pickle_by_value(module)

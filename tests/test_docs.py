@@ -35,7 +35,6 @@ COMMANDS = (
     "export",
     "baseline",
 )
-pytestmark = pytest.mark.timeout(400)
 
 
 def python_blocks(page: Path) -> list[str]:
@@ -43,12 +42,14 @@ def python_blocks(page: Path) -> list[str]:
 
 
 @pytest.mark.ray
-def test_a_task_of_ones_own(tmp_path: Path) -> None:
+def test_a_task_of_ones_own(tmp_path: Path, on_ray: dict[str, str]) -> None:
     page = ROOT / "docs" / "own-task.md"
     module, search = python_blocks(page)
     (tmp_path / "wave.py").write_text(module)
     (tmp_path / "search.py").write_text(f"from wave import TASK\n{search}")
-    done = subprocess.run([sys.executable, "search.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "search.py"], cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     arch, test = done.stdout.splitlines()[-1].split()
     assert arch.startswith("nasbenchasr:")
@@ -57,7 +58,7 @@ def test_a_task_of_ones_own(tmp_path: Path) -> None:
     command = re.search(r"^    mpnas (search .*wave:TASK.*)$", page.read_text(), flags=re.MULTILINE)
     assert command
     arguments = [sys.executable, "-m", "cluster.cli", *shlex.split(command[1])]
-    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(arguments, cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Best of 3 architectures on wave" in done.stdout
 
@@ -101,10 +102,12 @@ def test_the_page_on_watching() -> None:
 
 
 @pytest.mark.ray
-def test_the_page_on_experiments(tmp_path: Path) -> None:
+def test_the_page_on_experiments(tmp_path: Path, on_ray: dict[str, str]) -> None:
     experiment, conformance = python_blocks(ROOT / "docs" / "experiment.md")
     (tmp_path / "experiment.py").write_text(experiment)
-    done = subprocess.run([sys.executable, "experiment.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "experiment.py"], cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("nasbench201:")
     (tmp_path / "test_mine.py").write_text(conformance)
@@ -142,6 +145,7 @@ def run_here(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert not ended.value.code
 
 
+@pytest.mark.long
 def test_the_commands_on_predicting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,6 +162,7 @@ def test_the_commands_on_predicting(
     assert '"num_observed": 6' in printed
 
 
+@pytest.mark.long
 def test_the_page_on_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxscript")
     import torch
@@ -184,6 +189,7 @@ def test_the_page_on_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert np.allclose(names["outputs"], names["same"].detach(), atol=1e-5)
 
 
+@pytest.mark.long
 def test_the_page_on_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -298,7 +304,6 @@ def headings(page: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.timeout(1200)
 def test_the_main_job(tmp_path: Path) -> None:
     """`make search`: twenty trials of Darcy flow; the best network below 0.05."""
     import json

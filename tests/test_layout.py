@@ -48,22 +48,42 @@ def test_the_method_imports_neither_ray_nor_dgl_nor_torch_at_the_top(tmp_path: P
     assert run_python(code, tmp_path).strip() == "[]"
 
 
+@pytest.mark.long
 def test_predictors_import_no_dgl(tmp_path: Path) -> None:
     code = "import sys, mpnas_ray.predictors; print([m for m in ('ray', 'dgl') if m in sys.modules])"
     assert run_python(code, tmp_path).strip() == "[]"
 
 
+@pytest.mark.long
 def test_help_waits_for_neither_torch_nor_ray(tmp_path: Path) -> None:
     code = "import sys, cluster.cli; print([m for m in ('ray', 'torch', 'pandas', 'scipy') if m in sys.modules])"
     assert run_python(code, tmp_path).strip() == "[]"
     assert run_python("from cluster import *; print(run_search.__module__)", tmp_path).strip() == "cluster.search"
 
 
+@pytest.mark.long
 def test_a_trials_process_imports_no_library_that_few_tasks_need(tmp_path: Path) -> None:
-    code = "import sys, trainables; print([m for m in ('sklearn', 'scipy', 'dgl') if m in sys.modules])"
+    code = "import sys, trainables.cell; print([m for m in ('sklearn', 'scipy', 'dgl') if m in sys.modules])"
     assert run_python(code, tmp_path).strip() == "[]"
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("modules", "needless"),
+    [
+        pytest.param("cluster.run_folder, cluster.shared_storage", ["torch", "ray.tune"], id="storage"),
+        pytest.param("searchers.refitting, searchers.ranking", ["ray.tune", "optuna"], id="rankings"),
+        pytest.param("trainables.trial", ["ray.tune", "ray.train"], id="the test score"),
+        pytest.param("trainables.cell", ["ray.train.torch"], id="a trial of one worker"),
+    ],
+)
+def test_processes_of_a_run_import_only_what_they_need(modules: str, needless: list[str], tmp_path: Path) -> None:
+    """Each import is paid for once in every process that Ray starts, on two cores with seconds."""
+    code = f"import sys, {modules}; print([m for m in {needless} if m in sys.modules])"
+    assert run_python(code, tmp_path).strip() == "[]"
+
+
+@pytest.mark.long
 def test_searchers_work_beside_a_users_own_trainables_and_cluster(tmp_path: Path) -> None:
     for name in ("trainables", "cluster"):
         (tmp_path / f"{name}.py").write_text("mine = True\n", encoding="utf-8")

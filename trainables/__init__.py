@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from trainables.cell import CellTrainable
-from trainables.distributed import DistributedCellTrainable
-from trainables.networks import build_network, load_network
-from trainables.tabular import TabularTrainable
-from trainables.tasks import (
-    FixedScaling,
-    FocalLoss,
-    Metric,
-    Recipe,
-    RelativeLp,
-    Split,
-    Task,
-    TaskData,
-    accuracy,
-    cross_entropy,
-    darcy_task,
-    error_rate,
-    get_task,
-    mean_relative_l2,
-    record_f1_error,
-    register_task,
-    relative_l2,
-    spherical_digits_task,
-    task_names,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainables.cell import CellTrainable
+    from trainables.distributed import DistributedCellTrainable
+    from trainables.networks import build_network, load_network
+    from trainables.tabular import TabularTrainable
+    from trainables.tasks import (
+        FixedScaling,
+        FocalLoss,
+        Metric,
+        Recipe,
+        RelativeLp,
+        Split,
+        Task,
+        TaskData,
+        accuracy,
+        cross_entropy,
+        darcy_task,
+        error_rate,
+        get_task,
+        mean_relative_l2,
+        record_f1_error,
+        register_task,
+        relative_l2,
+        spherical_digits_task,
+        task_names,
+    )
 
 __all__ = [
     "CellTrainable",
@@ -54,3 +58,37 @@ __all__ = [
     "spherical_digits_task",
     "task_names",
 ]
+
+_MODULES = {
+    "CellTrainable": "trainables.cell",
+    "DistributedCellTrainable": "trainables.distributed",
+    "FixedScaling": "trainables.tasks",
+    "FocalLoss": "trainables.tasks",
+    "Metric": "trainables.tasks",
+    "Recipe": "trainables.tasks",
+    "RelativeLp": "trainables.tasks",
+    "Split": "trainables.tasks",
+    "TabularTrainable": "trainables.tabular",
+    "Task": "trainables.tasks",
+    "TaskData": "trainables.tasks",
+    "accuracy": "trainables.tasks",
+    "build_network": "trainables.networks",
+    "cross_entropy": "trainables.tasks",
+    "darcy_task": "trainables.tasks",
+    "error_rate": "trainables.tasks",
+    "get_task": "trainables.tasks",
+    "load_network": "trainables.networks",
+    "mean_relative_l2": "trainables.tasks",
+    "record_f1_error": "trainables.tasks",
+    "register_task": "trainables.tasks",
+    "relative_l2": "trainables.tasks",
+    "spherical_digits_task": "trainables.tasks",
+    "task_names": "trainables.tasks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, then: not every process needs torch, Ray Tune and Ray Train, which take seconds."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,8 @@ TINY = ["--task", "digits", "--space", "nasbench201", "--num-samples", "2", "--e
 MPNAS = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def mpnas_alone(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+def mpnas_alone(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -119,8 +119,8 @@ def test_storage_that_cannot_be_written_is_one_line(mpnas: MPNAS, tmp_path: Path
 
 
 @pytest.mark.ray
-def test_more_gpus_than_there_are_is_said_at_once(tmp_path: Path) -> None:
-    done = mpnas_alone("search", *TINY, "--gpus-per-trial", "8", cwd=tmp_path)
+def test_more_gpus_than_there_are_is_said_at_once(tmp_path: Path, on_ray: dict[str, str]) -> None:
+    done = mpnas_alone("search", *TINY, "--gpus-per-trial", "8", cwd=tmp_path, env=on_ray)
     assert done.returncode == 1
     assert "A trial needs 1 CPU, 8 GPU on one node; the most that a node of this cluster has is" in done.stderr
     assert "Traceback" not in done.stderr

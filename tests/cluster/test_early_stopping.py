@@ -76,6 +76,7 @@ def stopped_in_a_replay(task: Task, curves: LearningCurves) -> int:
     return made.num_stopped
 
 
+@pytest.mark.long
 def test_a_search_takes_the_network_of_the_package_unless_it_has_seen_the_data(
     libras: LearningCurves, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -89,6 +90,7 @@ def test_a_search_takes_the_network_of_the_package_unless_it_has_seen_the_data(
     assert stopped_in_a_replay(replace(new, family="libras"), libras) == 0
 
 
+@pytest.mark.long
 def test_the_command_pre_trains_a_network_with_its_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

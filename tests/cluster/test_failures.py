@@ -27,7 +27,6 @@ def survived(tmp_path: Path, *cases: str) -> dict[str, dict[str, object]]:
     return outcomes
 
 
-@pytest.mark.timeout(600)
 def test_a_lost_node_is_survived(tmp_path: Path) -> None:
     outcomes = survived(tmp_path, "worker-node")
     assert outcomes["worker-node"]["best"] == outcomes["undisturbed"]["best"]
@@ -35,6 +34,5 @@ def test_a_lost_node_is_survived(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_all_failures_are_survived(tmp_path: Path) -> None:
     assert len(survived(tmp_path)) == 9

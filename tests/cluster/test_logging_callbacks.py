@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "watching.md"
 TINY = darcy_task("tiny", resolution=9, num_train=20, num_validation=10, num_test=10)
 KEY = TINY.metric_key
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.ray
 
 
 def tensorboard_events(file: Path) -> Iterator[Any]:

@@ -41,6 +41,7 @@ progress.on_experiment_end(trials)
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "variables", [{}, {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "TERM": "xterm-256color", "COLUMNS": "40"}]
 )

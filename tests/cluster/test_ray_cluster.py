@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 import ray
+from ray import tune
 from ray.cluster_utils import Cluster
 
 from cluster.ray_cluster import connected
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.ray
 
 TWO_NODES = """
 from cluster.ray_cluster import connected, most_concurrent
@@ -53,3 +56,13 @@ def test_a_ray_that_was_there_before_stays() -> None:
     with connected():
         assert ray.is_initialized()
     assert ray.is_initialized()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_trial_takes_a_worker_that_a_task_has_left(tmp_path: Path) -> None:
+    left = ray.get(ray.remote(lambda: os.getpid()).remote())
+    before = {process.pid for process in psutil.Process(left).parent().children()}
+    results = tune.Tuner(
+        lambda config: {"pid": os.getpid()}, run_config=tune.RunConfig(storage_path=str(tmp_path), verbose=0)
+    ).fit()
+    assert results[0].metrics["pid"] in before

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,17 @@ import boto3  # type: ignore[import-untyped]
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.ray
 
-COMMAND = [sys.executable, "-m", "cluster.cli", "search", "--task", "digits", "--space", "nasbench201"]
+COMMAND = [sys.executable, "-m", "cluster.cli", "search", "--task", "held:TASK", "--space", "nasbench201"]
 COMMAND += ["--num-samples", "4", "--epochs", "2", "--max-concurrent", "1", "--storage", "s3://runs/x", "--name", "one"]
 COMMAND += ["--searcher", "random"]
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, str]]:
+def environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wait_for: Callable[..., Any]
+) -> Iterator[dict[str, str]]:
     """What a client needs to find the server, in which there is a bucket ``runs``."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -44,11 +46,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dic
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
         server = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 60
-        while not answers(port):
-            assert server.poll() is None, (tmp_path / "server").read_text()
-            assert time.monotonic() < deadline, "moto's server does not begin"
-            time.sleep(0.1)
+        wait_for(lambda: answers(port) or server.poll() is not None, "moto's server")
+        assert server.poll() is None, (tmp_path / "server").read_text()
         boto3.client("s3").create_bucket(Bucket="runs")
         yield {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     finally:
@@ -93,22 +92,17 @@ def kill_with_all_its_ray(driver: subprocess.Popen[str]) -> None:
     for process in processes:
         process.kill()
     driver.wait()
-    psutil.wait_procs(processes, timeout=30)
-
-
-def wait_for_an_end() -> None:
-    """Tune announces a trial's end before its last checkpoint is written."""
-    deadline = time.monotonic() + 60
-    while not ended_trainings():
-        assert time.monotonic() < deadline, "no checkpoint after the last epoch"
-        time.sleep(0.05)
+    psutil.wait_procs(processes)
 
 
 def test_a_run_survives_the_loss_of_its_head_and_of_the_heads_disk(
-    environment: dict[str, str], disks: list[str]
+    environment: dict[str, str], disks: list[str], held_task: Any, wait_for: Callable[..., Any]
 ) -> None:
+    held_task.hold_after(3)  # in the second trial
     on_first, on_second = ({**environment, "RAY_TMPDIR": disk} for disk in disks)
-    first = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=on_first)
+    first = subprocess.Popen(
+        COMMAND, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=held_task.folder, env=on_first
+    )
     assert first.stdout is not None
     output = []
     try:
@@ -116,7 +110,8 @@ def test_a_run_survives_the_loss_of_its_head_and_of_the_heads_disk(
             output.append(line)
             if line.startswith("[1/4]"):
                 break
-        wait_for_an_end()
+        # Tune announces a trial's end before its last checkpoint is written.
+        wait_for(ended_trainings, "a checkpoint after the last epoch")
         assert first.poll() is None, "".join(output)
     finally:
         if first.poll() is None:
@@ -127,7 +122,8 @@ def test_a_run_survives_the_loss_of_its_head_and_of_the_heads_disk(
     assert 1 <= len(finished) < 4
     assert list(texts("driver.json")), "the killed driver could not give the run free"
 
-    second = subprocess.run(COMMAND, capture_output=True, text=True, check=False, env=on_second)
+    held_task.let_go()
+    second = subprocess.run(COMMAND, capture_output=True, text=True, check=False, cwd=held_task.folder, env=on_second)
     assert second.returncode == 0, second.stderr
     line = second.stdout.splitlines()[0]
     assert not line.startswith("[1/4]") or " 0.0 s " in line, "the first trial was done before"

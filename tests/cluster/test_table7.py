@@ -113,7 +113,6 @@ def test_a_replay_asks_for_what_the_table_has_and_is_kept(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.timeout(900)
 def test_the_whole_of_it_in_small_and_again(ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching, "NUM_SAMPLES", 5)
     monkeypatch.setattr(reproduce, "NUM_SAMPLES", 5)

@@ -13,7 +13,7 @@ from ray.tune.experiment import Trial
 from cluster.run_folder import RunFolder
 from cluster.trial_files import MAX_FAILURES, newest_trainings, read_trials
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
 
 def write_trial(storage: Path, number: int, num_failures: int) -> None:

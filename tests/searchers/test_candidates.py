@@ -94,6 +94,7 @@ def test_a_choice_that_holds_no_architecture_is_refused() -> None:
         )
 
 
+@pytest.mark.long
 def test_results_of_a_table_and_of_pairs_are_learned_from_whatever_the_mode() -> None:
     space = get_space("nasbench201")
     archs = space.sample_many(6, np.random.default_rng(1))

@@ -60,6 +60,7 @@ class TestRivals(OurKeys, SearcherConformance):
         return partial(kind, "nasbench201")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [GaussianProcessSearch, BANANASSearch])
 class TestModelledRivals(OurKeys, SearcherConformance):
     @pytest.fixture
@@ -81,6 +82,7 @@ class TestTransferRivals(OurKeys, SearcherConformance):
         return partial(kind, "transnasbench101", sources=SOURCES)
 
 
+@pytest.mark.long
 class TestMPNASSearchFromScratch(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self) -> MakeSearcher:

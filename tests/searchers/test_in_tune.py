@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from mpnas_ray.predictors import GCNPredictor, Predictor
 from mpnas_ray.spaces import Architecture, get_space
 from searchers import ArchitectureSearcher, MPNASSearch
 from searchers.candidates import Candidates
-from searchers.ranking import Ranker, Ranking, RankingRequest
+from searchers.ranking import Ranker, RankingRequest
 from searchers.refitting import Refitting
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
@@ -33,18 +34,24 @@ def quality(arch: str) -> float:
 
 
 class Trainable(tune.Trainable):
+    """Once a trial is done, the others wait while there is a file ``held``."""
+
     def setup(self, config: dict[str, Any]) -> None:
-        self.arch, self.pause = config["arch"], config["pause"]
+        self.arch, self.pause, self.folder = config["arch"], config["pause"], Path(config["folder"])
         self.lr, self.layers = config["optimizer"]["lr"], config["layers"]
 
     def step(self) -> dict[str, Any]:
         time.sleep(self.pause)
+        while (self.folder / "held").exists() and (self.folder / "done").exists():
+            time.sleep(0.02)
         if self.arch.count("skip") >= 4:
             raise RuntimeError("injected")
         value = float("nan") if self.arch.count("avg") >= 4 else quality(self.arch) - 1 / self.iteration_number
         if not isinstance(self.lr, float) or self.layers not in ([1, 3], [2, 3]):
             raise TypeError(f"{self.lr!r} and {self.layers!r} were not drawn")
-        return {"score": value, "done": self.iteration_number >= 9}
+        if self.iteration_number == 9:
+            (self.folder / "done").touch()
+        return {"score": value, "done": self.iteration_number == 9}
 
     @property
     def iteration_number(self) -> int:
@@ -79,7 +86,7 @@ def tuner(
 ) -> tune.Tuner:
     return tune.Tuner(
         Trainable,
-        param_space={**PARAM_SPACE, "pause": pause},
+        param_space={**PARAM_SPACE, "pause": pause, "folder": str(folder)},
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
@@ -94,23 +101,36 @@ def tuner(
     )
 
 
-def test_a_killed_experiment_is_restored_without_its_unfinished_trials(tmp_path: Path) -> None:
+def statuses(experiment: Path) -> list[str]:
+    """Of the trials in the newest snapshot that is whole."""
+    for snapshot in sorted(experiment.glob("experiment_state-*.json"), reverse=True):
+        try:
+            trials = [json.loads(trial) for trial, _ in json.loads(snapshot.read_text())["trial_data"]]
+        except ValueError:  # it is being written
+            continue
+        return [trial["status"] for trial in trials]
+    return []
+
+
+def test_a_killed_experiment_is_restored_without_its_unfinished_trials(
+    tmp_path: Path, wait_for: Callable[..., Any], on_ray: dict[str, str]
+) -> None:
     script = f"""
 from pathlib import Path
-from test_in_tune import tuner
+import test_in_tune
+from ray import cloudpickle
 from searchers import MPNASSearch
-tuner(MPNASSearch("nasbench201", seed=0), Path({str(tmp_path)!r}), 8, pause=0.3).fit()
+cloudpickle.register_pickle_by_value(test_in_tune)
+test_in_tune.tuner(MPNASSearch("nasbench201", seed=0), Path({str(tmp_path)!r}), 8).fit()
 """
-    environment = {**os.environ, "TUNE_GLOBAL_CHECKPOINT_S": "0.5", "PYTHONPATH": str(Path(__file__).parent)}
+    (tmp_path / "held").touch()
+    environment = {**on_ray, "TUNE_GLOBAL_CHECKPOINT_S": "0.5", "PYTHONPATH": str(Path(__file__).parent)}
     first = subprocess.Popen([sys.executable, "-c", script], env=environment)
-    deadline = time.monotonic() + 90
-    while not any('"done": true' in path.read_text() for path in tmp_path.glob("run/*/result.json")):
-        assert first.poll() is None, "it ended by itself"
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    time.sleep(1.5)  # the next two trials are under way, and in a snapshot
+    wait_for(lambda: {"RUNNING", "TERMINATED"} <= {*statuses(tmp_path / "run")} or first.poll() is not None)
+    assert first.poll() is None, "it ended by itself"
     first.kill()
     first.wait()
+    (tmp_path / "held").unlink()
     shutil.copytree(tmp_path / "run", tmp_path / "again")
     # With Tune's own concurrency limit this would wait for ever.
     results = tune.Tuner.restore(str(tmp_path / "run"), Trainable, resume_unfinished=False).fit()
@@ -118,7 +138,8 @@ tuner(MPNASSearch("nasbench201", seed=0), Path({str(tmp_path)!r}), 8, pause=0.3)
     iterations = [(results[number].metrics or {}).get("training_iteration", 0) for number in range(8)]
     assert min(iterations) < 9, "what was under way is given up"
     assert max(iterations) == 9, "the rest is run"
-    given_again = tune.Tuner.restore(str(tmp_path / "again"), Trainable, param_space=PARAM_SPACE)
+    again = {**PARAM_SPACE, "folder": str(tmp_path)}
+    given_again = tune.Tuner.restore(str(tmp_path / "again"), Trainable, param_space=again)
     for each in (results, given_again.fit()):
         assert len({each[number].config["optimizer"]["lr"] for number in range(8)}) == 8
         assert not any("not drawn" in str(error) for error in each.errors)
@@ -216,11 +237,18 @@ class KillRefits(tune.Callback):
 def test_killed_refits_cost_no_trial_and_their_actor_ends_with_the_experiment(tmp_path: Path) -> None:
     searcher = MPNASSearch("nasbench201", seed=0, refit_every=2)
     callback = KillRefits(searcher)
-    results = tuner(searcher, tmp_path, 10, pause=0.1, callbacks=[callback]).fit()
-    assert len({results[number].config["arch"] for number in range(10)}) == 10
+    tuner(searcher, tmp_path, 10, pause=0.05, callbacks=[callback]).fit()
+    assert len({event["arch"] for event in searcher.events if event["event"] == "proposal"}) == 10
     assert callback.killed >= 2
     assert searcher._refitting is not None
     assert searcher._refitting._actor is None
+
+
+def test_the_first_proposals_wait_for_no_process() -> None:
+    searcher = MPNASSearch("nasbench201", seed=0)
+    searcher.set_search_properties("score", "max", {}, num_samples=8)
+    assert all(isinstance(searcher.suggest(trial_id), dict) for trial_id in "ab")
+    assert [event["event"] for event in searcher.events] == ["zero_shot", "proposal", "proposal"]
 
 
 ARCHS = [str(arch) for arch in get_space("nasbench201").sample_many(6, np.random.default_rng(0))]
@@ -232,19 +260,20 @@ def refitting(space: str = "nasbench201", predictor: Predictor | None = None) ->
     return Refitting(Ranker(Candidates(space), predictor, "mean", num_candidates=100))
 
 
-def wait(at_work: Refitting) -> Ranking:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        started = time.monotonic()
-        ranking = at_work.poll()
-        assert time.monotonic() - started < 0.5, "polling waits for nothing"
-        if ranking is not None:
-            return ranking
-        time.sleep(0.05)
-    raise AssertionError("the ranking never came")
+class Held(GCNPredictor):
+    """Is fitted once there is a file."""
+
+    def __init__(self, marker: Path) -> None:
+        super().__init__()
+        self.marker = marker
+
+    def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
+        while not self.marker.exists():
+            time.sleep(0.02)
+        super().fit(archs, scores)
 
 
-def test_a_refit_runs_beside_trials_that_hold_every_cpu() -> None:
+def test_a_refit_runs_beside_trials_that_hold_every_cpu(tmp_path: Path, wait_for: Callable[..., Any]) -> None:
     @ray.remote(num_cpus=2)
     class Hog:
         def ready(self) -> bool:
@@ -252,9 +281,11 @@ def test_a_refit_runs_beside_trials_that_hold_every_cpu() -> None:
 
     hog = Hog.remote()
     assert ray.get(hog.ready.remote())
-    at_work = refitting()
+    at_work = refitting(predictor=Held(tmp_path / "asked"))
     assert at_work.start(RankingRequest(ARCHS, LABELS, NOTHING_SEEN, seed=1)) is None, "beside Tune's control loop"
-    ranking = wait(at_work)
+    assert [at_work.poll() for _ in range(3)] == [None] * 3, "polling waits for nothing"
+    (tmp_path / "asked").touch()
+    ranking = wait_for(at_work.poll, "the ranking")
     assert at_work.under_way is None
     assert len(ranking) == len(get_space("nasbench201").distinct())
     assert (np.diff(ranking.predicted) <= 0).all()
@@ -264,13 +295,15 @@ def test_a_refit_runs_beside_trials_that_hold_every_cpu() -> None:
 MIXED = [str(arch) for arch in get_space("mixed").sample_many(5, np.random.default_rng(0))]
 
 
-def test_one_actor_makes_one_ranking_after_the_other_and_samples_large_spaces_afresh() -> None:
+def test_one_actor_makes_one_ranking_after_the_other_and_samples_large_spaces_afresh(
+    wait_for: Callable[..., Any],
+) -> None:
     at_work = refitting("mixed")
     rankings, processes = [], set()
     for seed in (1, 2):
         at_work.start(RankingRequest(MIXED, np.arange(5.0), NOTHING_SEEN, seed))
         processes.add(at_work._actor)
-        rankings.append(wait(at_work))
+        rankings.append(wait_for(at_work.poll, "the ranking"))
     assert len(processes) == 1
     first, second = rankings
     assert 50 < len(first) <= 100
@@ -294,16 +327,16 @@ class Fragile(GCNPredictor):
         super().fit(archs, scores)
 
 
-def test_an_actor_that_dies_is_started_again(tmp_path: Path) -> None:
+def test_an_actor_that_dies_is_started_again(tmp_path: Path, wait_for: Callable[..., Any]) -> None:
     at_work = refitting(predictor=Fragile(str(tmp_path / "died")))
     at_work.start(RankingRequest(ARCHS, LABELS, NOTHING_SEEN, seed=1))
-    assert len(wait(at_work))
+    assert len(wait_for(at_work.poll, "the ranking"))
     assert (tmp_path / "died").exists()
 
 
-def test_a_failing_refit_raises_where_it_is_polled_and_the_next_one_works() -> None:
+def test_a_failing_refit_raises_where_it_is_polled_and_the_next_one_works(wait_for: Callable[..., Any]) -> None:
     at_work = refitting(predictor=Fragile(""))
     at_work.start(RankingRequest(ARCHS, LABELS, NOTHING_SEEN, seed=1))
     with pytest.raises(RuntimeError, match="injected"):
-        wait(at_work)
+        wait_for(at_work.poll)
     assert at_work.under_way is None

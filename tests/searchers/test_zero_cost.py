@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -281,17 +282,16 @@ def test_a_prior_score_that_fails_leaves_the_order_of_the_predictor(caplog: pyte
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
-def test_scores_are_computed_beside_the_control_loop() -> None:
+def test_scores_are_computed_beside_the_control_loop(tmp_path: Path, wait_for: Callable[..., Any]) -> None:
     def slow(archs: Architectures) -> NDArray[np.float64]:
-        time.sleep(0.5)
+        while not (tmp_path / "asked").exists():
+            time.sleep(0.02)
         return np.asarray((archs.codes == 3).sum(axis=1), dtype=np.float64)
 
     searcher = AREASearch(SPACE, "score", "max", seed=0, score=slow)
-    assert searcher.suggest("first") is None, "it does not wait for the scores"
-    answer = None
-    while answer is None:
-        time.sleep(0.02)
-        answer = searcher.suggest("first")
+    assert [searcher.suggest("first") for _ in range(3)] == [None] * 3, "it does not wait for the scores"
+    (tmp_path / "asked").touch()
+    answer = wait_for(lambda: searcher.suggest("first"), "the scores")
     assert searcher.num_failures == 0
     assert [event["event"] for event in searcher.events] == ["scored", "proposal"]
     assert SPACE.parse(answer["arch"]).codes.count(3) >= 3

@@ -49,6 +49,7 @@ def train_as_one_of_two(rank: int, port: int, data_dir: Path, found: Any) -> Non
     distributed.destroy_process_group()
 
 
+@pytest.mark.long
 def test_two_workers_train_as_one(data_dir: Path) -> None:
     """Batches of 5 are parted into 3 and 2; operations that lead nowhere have no gradient."""
     with socket.socket() as free:
@@ -60,7 +61,7 @@ def test_two_workers_train_as_one(data_dir: Path) -> None:
     processes = [context.Process(target=train_as_one_of_two, args=(rank, port, data_dir, queue)) for rank in range(2)]
     for process in processes:
         process.start()
-    found = [queue.get(timeout=120) for _ in range(2 * len(RECIPES))]
+    found = [queue.get(timeout=900) for _ in range(2 * len(RECIPES))]
     for process in processes:
         process.join()
     for _, name, results, weights in found:

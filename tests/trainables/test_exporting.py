@@ -53,6 +53,7 @@ def outputs_of(path: Path, export_format: str, inputs: Tensor) -> tuple[Tensor, 
     return outputs, session.get_modelmeta().custom_metadata_map["mpnas"]
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
     ("export_format", "which"),

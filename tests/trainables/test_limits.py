@@ -22,6 +22,7 @@ SIZES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("space", SPACE_NAMES)
 @pytest.mark.parametrize("each", [5, pytest.param(100, marks=pytest.mark.slow)])
 def test_sizes_are_those_of_the_built_networks(space: str, each: int) -> None:

@@ -36,7 +36,7 @@ def test_every_space_in_one_and_two_dimensions_for_points_and_fields(space: str,
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("every", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_parameters_are_those_of_nasbench201(tables_folder: Path, every: bool) -> None:
     """All 15,625 cells when slow; else one for each of the 210 multisets of operations."""
     columns = ["arch_str", "params_m_c10", "op_e0_1", "op_e0_2", "op_e1_2", "op_e0_3", "op_e1_3", "op_e2_3"]

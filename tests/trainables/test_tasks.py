@@ -155,6 +155,7 @@ def test_names_of_tasks(tmp_path: Path) -> None:
         register_task(darcy_task("darcy", resolution=17))
 
 
+@pytest.mark.long
 def test_a_task_in_a_users_module_is_found_where_the_command_is_started(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("from trainables import darcy_task\nTASK = darcy_task('mine', resolution=9)\n")
     code = "import sys; sys.path.remove(''); from trainables import get_task; print(get_task('mine:TASK').name)"

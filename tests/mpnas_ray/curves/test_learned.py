@@ -50,6 +50,7 @@ def test_lcsvr_refuses_what_it_was_not_fitted_to() -> None:
         method.predict(curves.cut(4))
 
 
+@pytest.mark.long
 def test_omni_reads_its_three_sources() -> None:
     pytest.importorskip("ngboost")
     curves, scores = late_bloomers(20)

@@ -84,6 +84,7 @@ def test_pre_trained_it_judges_another_task_in_another_unit(network: LCRankNet) 
     assert np.corrcoef(predicted, ends)[0, 1] > np.corrcoef(curves.scores[:, 2], ends)[0, 1] + 0.1
 
 
+@pytest.mark.long
 def test_ten_trainings_are_learned_by_heart() -> None:
     curves, ends = made_up(10, seed=5)
     method = LCRankNetMethod(config=replace(RankNetConfig(), weight_decay=0.0, dropout=0.0))

@@ -99,6 +99,7 @@ def test_the_posterior_mean_is_that_of_every_hypothesis_on_its_own(
     assert np.ptp(mean) > 0.1
 
 
+@pytest.mark.long
 def test_samples_have_the_mean_and_spread_of_the_posterior(
     known: Knowledge, kept: Tensor, log_prior: tuple[Tensor, Tensor], scores: Tensor, brute_force: BruteForce
 ) -> None:

@@ -27,6 +27,7 @@ def same(one: MixturePredictor, other: MixturePredictor) -> bool:
     return mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
+@pytest.mark.long
 def test_killed_and_resumed_is_as_never_killed(
     made_up_tasks: Tasks, tiny_mixture: MixtureConfig, tmp_path: Path
 ) -> None:

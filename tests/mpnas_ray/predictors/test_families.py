@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
+from typing import Any
 
 import cloudpickle
 import numpy as np
@@ -23,6 +25,13 @@ NAMES = tuple(PREDICTORS)
 UNCERTAIN = {name for name in NAMES if name.startswith("gp")}
 UNCERTAIN |= {"random-forest", "ngboost", "bayes-linear", "bananas", "mp-nas", "cost"}
 SECONDS_A_FIT = ("ngboost", "seminas")  # what one fit shows for all is not asked of them again
+LONG = (*SECONDS_A_FIT, "gcn", "brp-nas")
+
+
+def each(without: Sequence[str] = ()) -> list[Any]:
+    """Each name as a parameter, but some."""
+    names = [name for name in NAMES if name not in without]
+    return [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in names]
 
 
 def data(space: str, seed: int, size: int) -> tuple[Architectures, NDArray[np.float64]]:
@@ -46,7 +55,7 @@ def fitted(name: str) -> Predictor:
     return predictor
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_sixty_architectures_say_which_others_are_good(name: str) -> None:
     predictor = fitted(name)
     assert isinstance(predictor, Predictor)
@@ -58,7 +67,7 @@ def test_sixty_architectures_say_which_others_are_good(name: str) -> None:
     assert predictor.predict([]).shape == (0,)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in SECONDS_A_FIT])
+@pytest.mark.parametrize("name", each(without=SECONDS_A_FIT))
 def test_so_do_those_of_a_space_with_cells_of_several_sizes(name: str) -> None:
     archs, scores = data("mixed", 2, 30)
     others, truth = data("mixed", 3, 200)
@@ -67,14 +76,14 @@ def test_so_do_those_of_a_space_with_cells_of_several_sizes(name: str) -> None:
     assert spearmanr(predictor.predict(others), truth).statistic > 0.25
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in SECONDS_A_FIT])
+@pytest.mark.parametrize("name", each(without=SECONDS_A_FIT))
 def test_neither_fitting_again_nor_the_scale_of_scores_changes_the_order(name: str) -> None:
     predictor = make_predictor(name, seed=1)
     predictor.fit(ARCHS, 1_000 * SCORES - 7)
     assert spearmanr(predictor.predict(OTHERS), fitted(name).predict(OTHERS)).statistic > 0.99
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_a_state_of_tensors_carries_over(name: str) -> None:
     state, other = fitted(name).state_dict(), make_predictor(name, seed=1)
     assert all(tensor.device.type == "cpu" for tensor in state.values())
@@ -87,13 +96,13 @@ def test_a_state_of_tensors_carries_over(name: str) -> None:
     assert np.array_equal(other.predict(OTHERS[:9]), expected)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_copies_travel_to_other_processes(name: str) -> None:
     copy = cloudpickle.loads(cloudpickle.dumps(deepcopy(fitted(name))))
     assert np.array_equal(copy.predict(OTHERS[:20]), fitted(name).predict(OTHERS[:20]))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_what_it_knows_of_its_uncertainty(name: str) -> None:
     predictor = fitted(name)
     assert isinstance(predictor, Uncertain) == (name in UNCERTAIN)
@@ -108,6 +117,7 @@ def test_what_it_knows_of_its_uncertainty(name: str) -> None:
         assert spearmanr(sampled.mean(axis=0), mean).statistic > 0.6
 
 
+@pytest.mark.long
 def test_ngboost_draws_each_architecture_by_itself() -> None:
     predictor = fitted("ngboost")
     assert isinstance(predictor, Uncertain)
@@ -118,7 +128,7 @@ def test_ngboost_draws_each_architecture_by_itself() -> None:
     assert np.abs(np.corrcoef(samples.T) - np.eye(10)).max() < 0.05
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_with_too_few_points_it_stays_with_the_order_before_and_says_so(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -141,7 +151,7 @@ def test_with_too_few_points_it_stays_with_the_order_before_and_says_so(
     assert caplog.text.count("needs two architectures or more") == (0 if silent else 1)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in SECONDS_A_FIT])
+@pytest.mark.parametrize("name", each(without=SECONDS_A_FIT))
 @pytest.mark.parametrize("scores", [[2.0] * 4, [1.0, 2.0]])
 def test_equal_scores_and_two_points_do_no_harm(name: str, scores: list[float]) -> None:
     predictor = make_predictor(name)
@@ -152,7 +162,7 @@ def test_equal_scores_and_two_points_do_no_harm(name: str, scores: list[float]) 
         assert np.isfinite(predictor.sample_scores(OTHERS, 3, np.random.default_rng(0))).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_misuse_is_refused(name: str) -> None:
     predictor = make_predictor(name)
     for scores in ([1.0, 2.0], [1.0, 2.0, float("nan")], [1.0, 2.0, float("inf")]):
@@ -166,7 +176,7 @@ def test_misuse_is_refused(name: str) -> None:
             fitted(name).predict(get_space("transnasbench101").enumerate()[:3])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_a_search_by_it(name: str) -> None:
     """In this process, since Ray does not run."""
     space = get_space("transnasbench101")

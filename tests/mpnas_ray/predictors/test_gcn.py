@@ -21,6 +21,7 @@ def test_is_a_predictor() -> None:
     assert isinstance(GCNPredictor(), Predictor)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layer_norm", [True, False])
 @pytest.mark.parametrize("flow", ["forward", "reverse", "both"])
 def test_loss_goes_to_zero_on_ten_points(layer_norm: bool, flow: str) -> None:

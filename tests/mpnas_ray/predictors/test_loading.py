@@ -89,6 +89,7 @@ def test_it_learned_from_all_tables_and_may_not_be_judged_on_any(name: str, tabl
             refuse_if_seen(card, task)
 
 
+@pytest.mark.long
 def test_neither_ray_nor_dgl_is_imported() -> None:
     program = (
         "import sys; from mpnas_ray.predictors import load_predictor; load_predictor();"

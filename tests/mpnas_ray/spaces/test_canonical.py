@@ -57,6 +57,7 @@ def test_keys_agree_with_isomorphism(name: str) -> None:
     assert_keys_are_exact(Architectures.of(sample + close).graphs())
 
 
+@pytest.mark.long
 def test_all_ways_of_writing_nasbench101_give_423624_networks() -> None:
     bits, inner = _topologies()
     found = []
