@@ -32,10 +32,11 @@ from ray.tune.utils import flatten_dict
 from mpnas_ray.checks import require_count, require_number, require_one_of, require_seed, require_text
 from mpnas_ray.curves import LCRankNetMethod, PartialCurves, load_network
 from mpnas_ray.errors import SearcherStateError
+from mpnas_ray.metric_values import find_metric, metric_value
 from mpnas_ray.predictors import load_predictor
 from searchers.curve_records import CurveRecords
 from searchers.refitting import Refitting
-from searchers.state import Arrays, read_state, write_state
+from searchers.state import Arrays, read_state, value_of, write_state
 
 __all__ = ["LCRankNetScheduler"]
 
@@ -207,24 +208,31 @@ class LCRankNetScheduler(FIFOScheduler):
                 f"{checkpoint_path} is not the state of a {type(self).__name__} of max_t={self._max_t}: make one with "
                 f"the arguments of the first."
             )
+        try:
+            records = CurveRecords.from_plain(self._max_t, value_of(plain, "archs", dict), arrays)
+            counts = {name: value_of(plain, name, int, least=0) for name in ("num_fitted", *_COUNTS)}
+            metric, mode = value_of(plain, "metric", str), value_of(plain, "mode", str)
+            _check_mode(mode)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SearcherStateError(f"{checkpoint_path} is damaged: {error}") from error
         named = {name.removeprefix("network/"): array for name, array in arrays.items() if name.startswith("network/")}
         self._method.load({name: torch.from_numpy(array.copy()) for name, array in named.items()})
-        self._records = CurveRecords.from_plain(self._max_t, plain["archs"], arrays)
-        for name in _PLAIN:
-            setattr(self, f"_{name}", plain[name])
-        for name in _COUNTS:
-            setattr(self, name, plain[name])
+        self._records, self._metric, self._mode = records, metric, mode
+        self._num_fitted = counts.pop("num_fitted")
+        for name, count in counts.items():
+            setattr(self, name, count)
         self._refitting.release()
 
     # How it decides.
 
     def _note(self, trial: Any, result: Mapping[str, Any]) -> int | None:
         """Record a result; its epoch, None if it says nothing."""
-        epoch, score = _number(result.get(self._time_attr)), _number(result.get(str(self._metric)))
+        epoch = metric_value(find_metric(result, self._time_attr))
+        score = metric_value(find_metric(result, str(self._metric)))
         if not math.isfinite(epoch) or epoch < 1:
             return None
         if math.isfinite(score):
-            self._report(trial, min(int(epoch), self._max_t), score, _number(result.get(self._train_loss)))
+            self._report(trial, min(int(epoch), self._max_t), score, metric_value(result.get(self._train_loss)))
         return int(epoch) if math.isfinite(score) or epoch >= self._max_t else None
 
     def _report(self, trial: Any, epoch: int, value: float, loss: float) -> None:
@@ -238,7 +246,7 @@ class LCRankNetScheduler(FIFOScheduler):
         if epoch is None or trial.status == Trial.ERROR:
             return
         values, losses = (
-            [_number(value) for value in trial.metric_n_steps.get(name, {}).get("10", ())][::-1]
+            [metric_value(value) for value in trial.metric_n_steps.get(name, {}).get("10", ())][::-1]
             for name in (str(self._metric), self._train_loss)
         )
         losses += [math.nan] * (len(values) - len(losses))
@@ -321,14 +329,6 @@ class _Refit:
         method = copy(self.method)  # the network that was given stays
         method.fit(request.completed, request.completed.scores[:, -1], request.known)
         return {name: tensor.numpy() for name, tensor in method.state_dict().items()}
-
-
-def _number(value: Any) -> float:
-    """NaN for what is not a number."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan
 
 
 def _check_mode(mode: str | None) -> None:
