@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import tempfile
 import time
@@ -14,7 +15,8 @@ from typing import Any
 import torch
 from ray import tune
 
-from cluster.finishing import RunInterruptedError, score_on_cluster
+from cluster.damage import network_problem
+from cluster.finishing import REPORT_FILE, RunInterruptedError, read_report, score_on_cluster
 from cluster.memory_deaths import memory_deaths_survived
 from cluster.ray_cluster import connected, most_concurrent
 from cluster.resources import Resources, check_cpus, check_gpus
@@ -38,7 +40,9 @@ from trainables.user_code import failure_in_text
 
 __all__ = ["BaselineReport", "run_baseline"]
 
-_SETTINGS, _REPORT = "baseline.json", "report.json"
+_SETTINGS = "baseline.json"
+_logger = logging.getLogger(__name__)
+
 _NUM_LOOKS = 20
 """How often a training is saved, and told of."""
 
@@ -184,9 +188,12 @@ def _train(
 ) -> BaselineReport:
     """Train what is left to train in a folder, and report."""
     _check_same(config, folder)
-    report = folder.read_json(_REPORT)
-    if report is not None:
-        return BaselineReport(**report)
+    report = read_report(folder, BaselineReport)
+    problem = None if report is None else network_problem(report.network)
+    if report is not None and problem is None:
+        return report
+    if problem is not None:
+        _logger.warning("%s It is made again.", problem)
     _check_shape(config, task, task.load_checked(data_path))
     places = {"data_dir": str(data_path)} if data_path else {}
     with sole_driver(folder), connected():
@@ -286,10 +293,10 @@ def _finish(
         parameters=metrics["parameters"],
         training_seconds=metrics["training_seconds"],
         wall_seconds=wall_seconds,
-        folder=str(folder),
+        folder=folder.shown,
         chosen=[str(candidate) for candidate in chosen_candidates(network)],
     )
-    folder.write(_REPORT, report.to_json())
+    folder.write(REPORT_FILE, report.to_json())
     return report
 
 

@@ -11,21 +11,27 @@ that the snapshot does not know are proposed again. Trained again is none of the
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ray import cloudpickle
+from ray import cloudpickle, tune
+from ray.tune.experiment import Trial
+from ray.tune.utils.serialization import _loads_with_cloudpickle
 
 from cluster.run_folder import RunFolder
 from cluster.trial_files import TrialFiles
 from mpnas_ray.errors import RunError, SearcherStateError
 from searchers import ArchitectureSearcher
 
-__all__ = ["ended_by_itself", "enqueue_all", "reconcile"]
+__all__ = ["ended_by_itself", "enqueue_all", "reconcile", "restored"]
 
+_logger = logging.getLogger(__name__)
+
+_TUNER = "tuner.pkl"
 _TRIALS = ("experiment_state-", ".json")
 _COUNT = ("search_gen_state-", ".json")
 _SEARCHER = ("searcher-state-", ".pkl")
@@ -56,6 +62,7 @@ def reconcile(folder: RunFolder, trials: list[TrialFiles], make_searcher: Callab
         count = _read_count(folder, session)
         searcher = make_searcher()
         if not known or count is None or not _restore(searcher, folder, session):
+            _logger.warning("The snapshot %s of %s is damaged: it is put aside, see docs/runs.md.", session, folder)
             _put_aside(folder, session)
             continue
         for trial_id, trial in known.items():
@@ -100,7 +107,7 @@ def ended_by_itself(folder: RunFolder) -> bool:
 
 def _sessions(folder: RunFolder) -> list[str]:
     """Names of Tune's sessions that left some of a snapshot, the newest first."""
-    top = [path for path in folder.files() if "/" not in path]
+    top = folder.names()
     return sorted(
         {
             name[len(prefix) : -len(suffix)]
@@ -116,8 +123,9 @@ def _known_trials(folder: RunFolder, session: str) -> dict[str, _KnownTrial] | N
     """The trials of a snapshot by id; None if its file is missing or was cut short."""
     name = session.join(_TRIALS)
     try:
-        content = json.loads(folder.read(name) or "")
-    except ValueError:
+        text = folder.read(name) or ""
+        content = json.loads(text)
+    except (RunError, ValueError, RecursionError):
         return None
     try:
         known = {}
@@ -126,32 +134,87 @@ def _known_trials(folder: RunFolder, session: str) -> dict[str, _KnownTrial] | N
             known[str(state["trial_id"])] = _KnownTrial(
                 str(state["config"]["arch"]), str(state["status"]), dict(progress.get("last_result") or {})
             )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise RunError(
             f"{folder}/{name} is not what Ray Tune 2.60 writes ({type(error).__name__}: {error}): continue the run "
-            f"with the version of Ray that it was started with."
+            f"with the version of Ray that it was started with. {_remedy(folder)}"
         ) from error
-    return known
+    return known if _is_readable(text) else None
+
+
+def _is_readable(snapshot: str) -> bool:
+    """Whether Tune can read what it has pickled inside its snapshot; it would do so next, and end in any error."""
+    try:
+        content = _loads_with_cloudpickle(snapshot)  # type: ignore[no-untyped-call]
+        if not isinstance(content["runner_data"], dict):
+            return False
+        for state, progress in content["trial_data"]:
+            trial = Trial.from_json_state(state, stub=True)  # what it runs is not registered yet
+            trial.restore_run_metadata(progress)
+            if trial.storage is None:
+                return False
+    except Exception:
+        return False
+    return True
+
+
+def restored(folder: RunFolder, trainable: Any) -> tune.Tuner | None:
+    """The Tuner of a run that was reconciled; None if Tune's own file of it is damaged.
+
+    What Tune has of the run is then put aside. Nothing that was trained is lost: it is in the trials' own files.
+
+    Args:
+        folder: Of the run.
+        trainable: What it runs.
+    """
+    try:
+        return tune.Tuner.restore(str(folder), trainable, resume_unfinished=True)
+    except Exception as error:  # of a damaged pickle, one of many
+        _logger.warning(
+            "%s of %s is damaged or gone (%s: %s): it is put aside with the snapshots that belong to it. What the "
+            "trials have trained is kept, and reported again.",
+            _TUNER,
+            folder,
+            type(error).__name__,
+            error,
+        )
+    for session in _sessions(folder):
+        _put_aside(folder, session)
+    if _TUNER in folder.names():
+        folder.rename(_TUNER, f"damaged-{_TUNER}")
+    return None
+
+
+def _remedy(folder: RunFolder) -> str:
+    return (
+        f"Or begin a new run with what its trials have trained: mpnas extend {folder} --num-samples with a larger "
+        f"number than its trials'."
+    )
 
 
 def _read_count(folder: RunFolder, session: str) -> dict[str, Any] | None:
     """Tune's own record of how many trials were created, pickled by Tune; None if it is missing or was cut short."""
-    content = folder.read_bytes(session.join(_COUNT))
     try:
+        content = folder.read_bytes(session.join(_COUNT))
         count: dict[str, Any] = cloudpickle.loads(content or b"")
         if {"counter", "finished", "experiment"} <= count.keys():
+            if count["experiment"].storage is None or count["experiment"].spec["storage"] is None:
+                return None
             return count
     except Exception:  # what a pickle that was cut short raises depends on where
         return None
     raise RunError(
         f"{folder}/{session.join(_COUNT)} is not what Ray Tune 2.60 writes: continue the run with the version of Ray "
-        f"that it was started with."
+        f"that it was started with. {_remedy(folder)}"
     )
 
 
 def _restore(searcher: ArchitectureSearcher, folder: RunFolder, session: str) -> bool:
     """Whether there is a whole state of the searcher; then it is restored."""
-    content = folder.read_bytes(session.join(_SEARCHER))
+    try:
+        content = folder.read_bytes(session.join(_SEARCHER))
+    except RunError:  # a folder of that name
+        return False
     if content is None:
         return False
     with tempfile.TemporaryDirectory() as local:
@@ -161,7 +224,7 @@ def _restore(searcher: ArchitectureSearcher, folder: RunFolder, session: str) ->
             searcher.restore(str(path))
         except SearcherStateError as error:
             if _is_whole_archive(content):
-                raise RunError(f"{folder} cannot be continued: {error}") from error
+                raise RunError(f"{folder} cannot be continued: {error} {_remedy(folder)}") from error
             return False
     return True
 
@@ -197,7 +260,7 @@ def _lost_trials(
 
 def _put_aside(folder: RunFolder, session: str) -> None:
     """Rename what there is of a snapshot that cannot be used: Tune would take it for the newest."""
-    files = folder.files()
+    there = folder.names()
     for name in (session.join(_TRIALS), session.join(_COUNT), session.join(_SEARCHER)):
-        if name in files:
+        if name in there:
             folder.rename(name, f"damaged-{name}")

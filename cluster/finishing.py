@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
 import time
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from ray import tune
@@ -16,16 +18,23 @@ from cluster.report import SearchReport, best_result, is_complete
 from cluster.resources import Resources
 from cluster.run_folder import RunFolder
 from cluster.settings import RunSettings
+from cluster.telemetry import count_refits
 from cluster.trial_files import read_trials
-from mpnas_ray.errors import RunError
+from mpnas_ray.errors import RunError, TaskError
+from mpnas_ray.json_files import from_plain
 from mpnas_ray.spaces import get_space
 from trainables import Task
 from trainables.networks import FoundNetwork, save_network
 from trainables.trial import score_test
 
-__all__ = ["RunInterruptedError", "earlier_report", "finish", "score_on_cluster"]
+__all__ = ["REPORT_FILE", "RunInterruptedError", "earlier_report", "finish", "read_report", "score_on_cluster"]
 
-_REPORT = "report.json"
+REPORT_FILE = "report.json"
+"""In the folder of a complete run: its report, by which it is known to be complete."""
+
+_Report = TypeVar("_Report")
+
+_logger = logging.getLogger(__name__)
 
 
 class RunInterruptedError(RunError):
@@ -33,9 +42,32 @@ class RunInterruptedError(RunError):
 
 
 def earlier_report(folder: RunFolder) -> SearchReport | None:
-    """The report of a complete run; None if it is new or unfinished."""
-    report = folder.read_json(_REPORT)
-    return None if report is None else SearchReport(**report)
+    """The report of a complete search, as of `read_report`."""
+    report = read_report(folder, SearchReport)
+    return None if report is None else replace(report, has_network=True)
+
+
+def read_report(folder: RunFolder, kind: type[_Report]) -> _Report | None:
+    """The report of a complete run, which names the folder where it is now; None if it is new or unfinished.
+
+    A report that is damaged is put aside: it is made again from the trials.
+
+    Args:
+        folder: Of the run.
+        kind: Dataclass of the report, with a field ``folder``.
+    """
+    try:
+        content = folder.read_json(REPORT_FILE)
+        if content is None:
+            return None
+        known = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # a newer version may say more
+        found = from_plain(kind, {name: value for name, value in content.items() if name in known})
+        str(found)  # draws its architecture
+        return replace(found, folder=folder.shown)  # type: ignore[type-var]
+    except (RunError, ValueError) as error:
+        _logger.warning("%s of %s is damaged (%s): it is put aside, and made again.", REPORT_FILE, folder, error)
+        folder.rename(REPORT_FILE, f"damaged-{REPORT_FILE}")
+        return None
 
 
 def finish(
@@ -62,7 +94,7 @@ def finish(
     is_nan = [value is not None and not math.isfinite(value) for value in values]
     is_stopped = [not is_complete(r, settings.epochs) for r in trials if r.error is None]
     best = best_result(trials, task.metric_key, task.metric.mode, settings.epochs)
-    network = score_on_cluster(best, _checkpoint(best, folder), task, settings.worker_resources)
+    network = _scored(best, task, settings, folder)
     with tempfile.TemporaryDirectory() as local:
         save_network(Path(local), network)
         folder.upload(Path(local), "best")
@@ -86,14 +118,14 @@ def finish(
         num_failed=results.num_errors + settings.num_failed_before,
         num_nan=sum(is_nan),
         num_stopped=sum(stopped and not nan for stopped, nan in zip(is_stopped, is_nan, strict=True)),
-        num_refits=(folder.read("telemetry.jsonl") or "").count('"event": "refit"'),
+        num_refits=count_refits(folder),
         training_seconds=training_seconds,
         wall_seconds=wall_seconds,
         busy_fraction=here / (concurrent * wall_seconds),
         max_concurrent=concurrent,
-        folder=str(folder),
+        folder=folder.shown,
     )
-    folder.write(_REPORT, report.to_json())
+    folder.write(REPORT_FILE, report.to_json())
     return report
 
 
@@ -112,6 +144,23 @@ def _check_complete(results: tune.ResultGrid, settings: RunSettings, folder: Run
 def _may_end_early(settings: RunSettings) -> bool:
     limited = settings.max_params is not None or settings.max_flops is not None
     return settings.time_budget_s is not None or limited or get_space(settings.space).enumerable
+
+
+def _scored(best: Any, task: Task, settings: RunSettings, folder: RunFolder) -> FoundNetwork:
+    """The best network with its scores.
+
+    Raises:
+        RunError: If its checkpoint is damaged or gone.
+    """
+    try:
+        return score_on_cluster(best, _checkpoint(best, folder), task, settings.worker_resources)
+    except (TaskError, OSError) as error:
+        reason = error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
+        raise RunError(
+            f"All trials of {folder} are complete, but the network of the best one cannot be read: {reason} All other "
+            f"results are kept. This trains it again, and one more: mpnas extend {folder} --num-samples "
+            f"{settings.num_samples + 1}"
+        ) from error
 
 
 def _checkpoint(best: Any, folder: RunFolder) -> tune.Checkpoint:

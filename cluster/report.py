@@ -44,6 +44,7 @@ class SearchReport:
         max_concurrent: Number of these places.
         folder: Of the run.
         num_stopped: Trials that a scheduler or a time budget ended before their last epoch.
+        has_network: Whether the best network is there.
     """
 
     task: str
@@ -67,11 +68,13 @@ class SearchReport:
     max_concurrent: int
     folder: str
     num_stopped: int = 0  # not in older reports
+    has_network: bool = True
 
     @property
     def network(self) -> str:
         """Where the best network is, for `trainables.load_network`."""
-        return f"{self.folder}/best"
+        place, mark, options = self.folder.partition("?") if "://" in self.folder else (self.folder, "", "")
+        return f"{place}/best{mark}{options}"
 
     def to_json(self) -> str:
         """All fields."""
@@ -99,11 +102,20 @@ Best of {self.num_trials} architectures on {self.task}, chosen by validation:
 busy for {self.busy_fraction:.0%} of the time.
 Everything is in {self.folder}
 
-To use the network:
+{self._use() if self.has_network else self._loss()}"""
+
+    def _use(self) -> str:
+        return f"""To use the network:
 
     from trainables import load_network
     network = load_network({self.network!r})
     outputs = network(inputs)  # [N, channels, ...] as measured, not scaled
+"""
+
+    def _loss(self) -> str:
+        return f"""The network itself is lost, and no whole checkpoint of it is left. To train it again, and one more:
+
+    mpnas extend {self.folder} --num-samples {self.num_trials + 1}
 """
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 from pyarrow import fs
 
 from mpnas_ray.errors import RunError
+from mpnas_ray.json_files import parse_json
 from mpnas_ray.names import did_you_mean
 from trainables.patience import PATIENCE_S, patiently
 
@@ -101,6 +101,16 @@ class RunFolder:
         """Where it is, as Tune wants to be told."""
         return self.place_of("")
 
+    @property
+    def shown(self) -> str:
+        """Where it is, as users and `trainables.load_network` want to be told: of this machine's folders, the path."""
+        return self._path if self.is_local else str(self)
+
+    def sibling(self, name: str) -> str:
+        """Folder or URI of another run in the same storage."""
+        storage, options = _split(self.storage)
+        return f"{storage.rstrip('/')}/{name}{options}"
+
     def place_of(self, path: str) -> str:
         """Folder or URI of something in this folder; the options of a URI (``?region=...``) stay at its end."""
         storage, options = _split(self.storage)
@@ -178,6 +188,11 @@ class RunFolder:
             f"rename {file_name} in", lambda: self._fs.move(f"{self._path}/{file_name}", f"{self._path}/{new_name}")
         )
 
+    def names(self) -> set[str]:
+        """Files and folders at the top."""
+        found = self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path)))
+        return {info.base_name for info in found}
+
     def files(self) -> dict[str, int]:
         """All files at any depth: their paths in this folder and their sizes in bytes."""
         found = self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path, recursive=True)))
@@ -192,8 +207,13 @@ class RunFolder:
         """A file's content, or None if there is no such file."""
 
         def read() -> bytes:
-            with self._fs.open_input_file(f"{self._path}/{file_name}") as stream:
-                return bytes(stream.read())
+            try:
+                with self._fs.open_input_file(f"{self._path}/{file_name}") as stream:
+                    return bytes(stream.read())
+            except OSError:
+                if self._fs.get_file_info(f"{self._path}/{file_name}").type == fs.FileType.Directory:
+                    raise RunError(f"{self.place_of(file_name)} is a folder, where a file should be.") from None
+                raise
 
         try:
             return self._patiently(f"read {file_name} in", read)
@@ -208,7 +228,7 @@ class RunFolder:
         """
         text = self.read(file_name)
         try:
-            content = None if text is None else json.loads(text)
+            content = None if text is None else parse_json(text)
         except ValueError as error:
             raise RunError(f"{self}/{file_name} is damaged: {error}") from error
         if content is not None and not isinstance(content, dict):

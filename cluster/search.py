@@ -13,7 +13,8 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
-from cluster.continuing import enqueue_all, reconcile
+from cluster.continuing import enqueue_all, reconcile, restored
+from cluster.damage import extended_run, settings_before, with_network
 from cluster.elastic import Elastic, Places, places_of_this_session
 from cluster.finishing import RunInterruptedError, earlier_report, finish
 from cluster.from_settings import make_scheduler, make_searcher
@@ -28,7 +29,7 @@ from cluster.searcher_names import BY_SCORE, SEARCHERS
 from cluster.settings import SCHEDULERS, RunSettings
 from cluster.shared_storage import check_shared
 from cluster.sole_driver import sole_driver
-from cluster.telemetry import SearchTelemetry
+from cluster.telemetry import SearchTelemetry, telemetry_to
 from cluster.trainable import make_trainable
 from cluster.trial_files import MAX_FAILURES, TrialFiles, newest_trainings, read_trials
 from cluster.trial_sizes import TrialSizes, choose_sizes
@@ -176,7 +177,7 @@ def run_search(
     own_name = f"{task.name}-{space}-{datetime.now():%Y-%m-%d_%H-%M-%S}"
     folder = RunFolder(str(storage), own_name if name is None else name)
     with folder.taken_away_if_refused():
-        earlier = RunSettings.read(folder)
+        earlier = settings_before(folder, settings)
         if earlier is not None:
             settings.check_same(earlier, folder)
         return _search(settings, task, folder, progress=progress)
@@ -243,10 +244,10 @@ def extend_search(
     with target.taken_away_if_refused():
         begun = RunSettings.read(target)
         if begun is not None:
-            if begun.extends != str(source):
+            if begun.extends is None or str(extended_run(begun.extends, target)) != str(source):
                 raise RunError(f"{target} is a run that does not extend {source}: choose another --name.")
             settings.check_same(begun, target)
-            settings = begun
+            settings = replace(begun, extends=str(source))
         return _search(settings, found, target, before=trials, progress=progress)
 
 
@@ -263,12 +264,13 @@ def _search(
     """
     finished = earlier_report(folder)
     if finished is not None:
-        return finished
+        return with_network(finished, folder, task, settings)
     settings.check()
     data = task.load_checked(settings.data_path)  # here an error is one line, not one for each trial
     limits, score = size_limits(settings, task, data), zero_cost_score(settings, task, data)
     if before is None:
-        before = _distinct(read_trials(RunFolder.of_run(settings.extends))) if settings.extends else []
+        before = _distinct(read_trials(extended_run(settings.extends, folder))) if settings.extends else []
+    before = _of_space(before, settings)
     fresh_searcher = partial(make_searcher, settings, task, limits, score)
     searcher, scheduler = fresh_searcher(), make_scheduler(settings, task)
     with sole_driver(folder), connected(dashboard=settings.workers_per_trial > 1):
@@ -283,15 +285,14 @@ def _search(
         prepare_tune(settings.num_samples)
         if RunSettings.read(folder) is None:  # from here on it is a run
             settings.write(folder)
-        here = read_trials(folder)
+        here = _of_space(read_trials(folder), settings)
         trainable = _trainable(settings, task, [*before, *here], sizes)
-        if reconcile(folder, here, fresh_searcher):
-            tuner = tune.Tuner.restore(str(folder), trainable, resume_unfinished=True)
-        else:
+        tuner = restored(folder, trainable) if reconcile(folder, here, fresh_searcher) else None
+        if tuner is None:
             enqueue_all(searcher, _distinct([*before, *here]))
             tuner = _tuner(settings, task, folder, trainable, searcher, scheduler, concurrent, progress)
         places = Places(sizes.resources[0], settings.workers_per_trial, settings.max_concurrent, settings.autoscaling)
-        with memory_deaths_survived(), places_of_this_session(places):
+        with memory_deaths_survived(), places_of_this_session(places), telemetry_to(folder):
             results = tuner.fit()
         return finish(results, settings, task, folder, concurrent=concurrent, start=start)
 
@@ -390,6 +391,12 @@ def _task_of(settings: RunSettings, run: RunFolder, task: Task | None) -> Task:
     if task.name != settings.task:
         raise RunError(f"{run} is a search for task {settings.task!r}, not {task.name!r}.")
     return task
+
+
+def _of_space(trials: list[TrialFiles], settings: RunSettings) -> list[TrialFiles]:
+    """Those of architectures of the run's space: another one can only be damage."""
+    space = get_space(settings.space)
+    return [trial for trial in trials if trial.arch in space]
 
 
 def _distinct(trials: list[TrialFiles]) -> list[TrialFiles]:

@@ -13,6 +13,7 @@ from cluster.searcher_names import BY_SCORE, SEARCHERS
 from mpnas_ray.checkpoints import find_checkpoint, load_checkpoint
 from mpnas_ray.curves.network_files import BUNDLED_NETWORK, load_network
 from mpnas_ray.errors import RunError, TaskError
+from mpnas_ray.json_files import from_plain
 from mpnas_ray.names import no_such
 from mpnas_ray.numbers import check_number, check_seed, check_whole
 from mpnas_ray.predictors.families import make_predictor
@@ -22,7 +23,7 @@ from trainables.networks.network import get_macro
 from trainables.proxies import get_proxy
 from trainables.tasks.cache import check_data_dir
 
-__all__ = ["SCHEDULERS", "RunSettings"]
+__all__ = ["SCHEDULERS", "DamagedSettingsError", "RunSettings"]
 
 SCHEDULERS = ("asha", "hyperband", "median", "lcranknet")
 """What ``--scheduler`` takes: who stops trainings that look bad (`cluster.search`)."""
@@ -57,6 +58,16 @@ _ABOVE_0 = {"time_budget_s": "seconds", "trial_time_limit_s": "seconds", "gpu_me
 
 _ACCELERATOR_PART = 0.001
 """A node with GPUs of a kind has 1 of this resource; Ray's own ``accelerator_type=`` of a task asks for as little."""
+
+
+_REMEDY = (
+    "What was trained is kept: the `mpnas search` command that began the run, with the same options and --name, goes "
+    "on with it."
+)
+
+
+class DamagedSettingsError(RunError):
+    """The settings of a run are damaged or gone; its trials may be whole."""
 
 
 @dataclass(frozen=True)
@@ -189,10 +200,16 @@ class RunSettings:
         Raises:
             RunError: If the folder holds something else, or a run of a newer version.
         """
-        content = folder.read_json(SETTINGS_FILE)
+        try:
+            content = folder.read_json(SETTINGS_FILE)
+        except RunError as error:
+            raise DamagedSettingsError(f"{error} {_REMEDY}") from error
         if content is None:
             if not folder.is_empty():
-                raise RunError(f"{folder} holds something else than a run of mpnas-ray: choose another --name.")
+                raise DamagedSettingsError(
+                    f"{folder} holds something else than a run of mpnas-ray: choose another --name. If it was one, its "
+                    f"{SETTINGS_FILE} is gone. {_REMEDY}"
+                )
             return None
         known = {field.name for field in fields(cls)}
         if not content.keys() <= known:
@@ -201,9 +218,9 @@ class RunSettings:
                 f"{', '.join(sorted(content.keys() - known))}: continue it with that version."
             )
         try:
-            return cls(**content)  # what an older version did not write is at its default
-        except (TypeError, RunError) as error:
-            raise RunError(f"{folder}/{SETTINGS_FILE} is damaged: {error}") from error
+            return from_plain(cls, content)  # what an older version did not write is at its default
+        except (ValueError, RunError) as error:
+            raise DamagedSettingsError(f"{folder}/{SETTINGS_FILE} is damaged: {error}. {_REMEDY}") from error
 
     def check_same(self, earlier: RunSettings, folder: RunFolder) -> None:
         """Refuse to continue a run that was started otherwise.

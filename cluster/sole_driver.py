@@ -17,6 +17,7 @@ from typing import Any
 
 from cluster.run_folder import DRIVER_FILE, RunFolder
 from mpnas_ray.errors import RunError
+from mpnas_ray.json_files import parse_json
 
 __all__ = ["DRIVER_FILE", "sole_driver"]
 
@@ -89,11 +90,14 @@ def _interrupt() -> None:
 
 def _read(folder: RunFolder) -> dict[str, Any] | None:
     """What the file says; a damaged one says nothing, and counts as a driver without beats."""
-    text = folder.read(DRIVER_FILE)
+    try:
+        text = folder.read(DRIVER_FILE)
+    except RunError:  # a folder of that name
+        return {}
     if text is None:
         return None
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
@@ -105,10 +109,11 @@ def _is_mine(folder: RunFolder, mine: dict[str, Any]) -> bool:
 
 def _is_dead_here(driver: dict[str, Any]) -> bool:
     """Whether a driver was a process of this machine that is no more."""
-    if driver.get("place") != _place() or not isinstance(driver.get("pid"), int):
+    pid = driver.get("pid")
+    if driver.get("place") != _place() or not isinstance(pid, int) or not 0 < pid < 2**31:
         return False
     try:
-        os.kill(driver["pid"], 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except PermissionError:  # it is there, and somebody else's

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from ray.tune import Callback
@@ -13,7 +16,7 @@ from cluster.run_folder import RunFolder
 from mpnas_ray.errors import RunError
 from searchers import ArchitectureSearcher
 
-__all__ = ["SearchTelemetry"]
+__all__ = ["SearchTelemetry", "count_refits", "telemetry_to"]
 
 _FILE = "telemetry.jsonl"
 _SECONDS_BETWEEN_WRITES = 5.0
@@ -21,6 +24,29 @@ _REST_PER_WORK = 50.0
 """Seconds without a write for each second that one took: long files on slow storage take no more than 2 % of a run."""
 
 logger = logging.getLogger(__name__)
+
+
+_here: ContextVar[RunFolder | None] = ContextVar("here", default=None)
+
+
+@contextmanager
+def telemetry_to(folder: RunFolder) -> Iterator[None]:
+    """While this is open, `SearchTelemetry` writes into this folder, wherever its run began: runs are moved and
+    copied.
+    """
+    token = _here.set(folder)
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
+def count_refits(folder: RunFolder) -> int:
+    """How many refits the file of a run tells of; lines that are damaged do not count."""
+    try:
+        return (folder.read(_FILE) or "").count('"event": "refit"')
+    except (OSError, RunError):
+        return 0
 
 
 class SearchTelemetry(Callback):
@@ -76,7 +102,7 @@ class SearchTelemetry(Callback):
         """Storage that fails must not end the run, nor hold up Tune's control loop: the lines come with later ones."""
         try:
             if self._folder is None:
-                folder = RunFolder(self._storage, self._name)
+                folder = _here.get() or RunFolder(self._storage, self._name)
                 self._lines = (folder.impatient().read(_FILE) or "").splitlines()
                 self._folder = folder
             self._lines.extend(self._new_lines)

@@ -6,13 +6,13 @@ workers put there themselves. After a kill these files are the truth.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from cluster.run_folder import RunFolder
+from mpnas_ray.json_files import parse_json
 from trainables.networks.named import network_name
 from trainables.trial import RECORD_FILE, START_FILE, WEIGHTS_FILE, EarlierTraining
 
@@ -77,7 +77,7 @@ def newest_trainings(trials: list[TrialFiles]) -> dict[str, EarlierTraining]:
 
 def _read_trial(folder: RunFolder, trial_id: str, files: dict[str, int]) -> TrialFiles | None:
     """None for a folder that is not a trial's, or that holds nothing of use."""
-    result = _last_line(folder.read(f"{trial_id}/{_RESULTS}")) if _RESULTS in files else None
+    result = _last_result(folder.read(f"{trial_id}/{_RESULTS}")) if _RESULTS in files else None
     name, record = _newest_checkpoint(folder, trial_id, files)
     config = record["config"] if record else (result or {}).get("config")
     for name_of_config in (_CONFIG, START_FILE):
@@ -85,9 +85,11 @@ def _read_trial(folder: RunFolder, trial_id: str, files: dict[str, int]) -> Tria
             config = _parsed(folder.read(f"{trial_id}/{name_of_config}"))
     if not isinstance(config, dict) or not isinstance(config.get("arch", config.get("model")), str):
         return None
+    if "arch" in config and "model" in config:
+        return None
     training = None
     if record:
-        epoch = int(record["result"]["epoch"])
+        epoch = record["result"]["epoch"]
         logged = (result or {}).get("epoch", 0)
         ended = bool(record["result"]["done"]) or bool((result or {}).get("done") and logged == epoch)
         training = EarlierTraining(folder.place_of(f"{trial_id}/{name}"), epoch, ended)
@@ -104,9 +106,12 @@ def _newest_checkpoint(folder: RunFolder, trial_id: str, files: dict[str, int]) 
         if not name.startswith(_CHECKPOINT) or file != RECORD_FILE:
             continue
         record = _parsed(folder.read(f"{trial_id}/{path}"))
-        if not record or record.get("bytes") != files.get(f"{name}/{WEIGHTS_FILE}") or not record.get("result"):
+        if not record or record.get("bytes") != files.get(f"{name}/{WEIGHTS_FILE}"):
             continue
-        newest = max(newest, (int(record["result"]["epoch"]), name, record), key=lambda found: found[:2])
+        result = record.get("result")
+        if not (_is_result(result) and {"epoch", "done"} <= result.keys() and isinstance(record.get("config"), dict)):
+            continue
+        newest = max(newest, (result["epoch"], name, record), key=lambda found: found[:2])
     return newest[1:]
 
 
@@ -116,18 +121,26 @@ def _num_failures(folder: RunFolder, trial_id: str, files: dict[str, int]) -> in
     return max((int(number) for number in _FAILURE.findall(text or "")), default=0)
 
 
-def _last_line(text: str | None) -> dict[str, Any] | None:
-    """The last whole line of JSON lines; Tune writes each with its line end."""
+def _last_result(text: str | None) -> dict[str, Any] | None:
+    """The last whole result of JSON lines; Tune writes each with its line end."""
     for line in reversed((text or "").splitlines()):
         parsed = _parsed(line)
-        if parsed is not None:
+        if _is_result(parsed):
             return parsed
     return None
 
 
+def _is_result(found: object) -> TypeGuard[dict[str, Any]]:
+    """Whether it is what a trial reports, as far as is looked at here."""
+    if not isinstance(found, dict):
+        return False
+    timestamp, epoch = found.get("timestamp", 0), found.get("epoch", 0)
+    return isinstance(timestamp, int | float) and abs(timestamp) < 1e15 and type(epoch) is int and epoch >= 0
+
+
 def _parsed(text: str | None) -> dict[str, Any] | None:
     try:
-        content = json.loads(text or "")
+        content = parse_json(text or "")
     except ValueError:
         return None
     return content if isinstance(content, dict) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,8 @@ from trainables.trial import (
 )
 
 __all__ = ["CellTrainable"]
+
+_logger = logging.getLogger(__name__)
 
 
 class CellTrainable(tune.Trainable):
@@ -88,16 +91,26 @@ class CellTrainable(tune.Trainable):
 
     def _build(self, config: dict[str, Any]) -> None:
         note_start(getattr(self, "_storage", None), config)
-        name, task = network_name(config), task_of(config, self._given_task)
-        self._training = build_training(config, task, self._data(task, config))
         self._config = dict(config)
+        self._begin()
+        earlier = self._earlier.get(network_name(config))
+        if earlier is not None:
+            try:
+                patiently(partial(self._begin_from, earlier), f"read {earlier.checkpoint}")
+                self._ended = earlier.ended
+            except TaskError as error:
+                self._begin_anew(error)
+            self._number_checkpoints_after(earlier.checkpoint)
+
+    def _begin(self) -> None:
+        task = task_of(self._config, self._given_task)
+        self._training = build_training(self._config, task, self._data(task, self._config))
         self._result: dict[str, Any] = {}
         self._ended = False
-        earlier = self._earlier.get(name)
-        if earlier is not None:
-            patiently(partial(self._begin_from, earlier), f"read {earlier.checkpoint}")
-            self._ended = earlier.ended
-            self._number_checkpoints_after(earlier.checkpoint)
+
+    def _begin_anew(self, error: TaskError) -> None:
+        _logger.warning("%s This training begins anew: %s", error, network_name(self._config))
+        self._begin()
 
     def _begin_from(self, earlier: EarlierTraining) -> None:
         with tune.Checkpoint(earlier.checkpoint).as_directory() as checkpoint_dir:
@@ -146,4 +159,7 @@ class CellTrainable(tune.Trainable):
         """
         remembered = (getattr(checkpoint_path, "metrics", None) or {}).get("epoch", 0)
         if self._training.epoch == 0 or remembered > self._training.epoch:
-            patiently(lambda: tune.Trainable.restore(self, checkpoint_path), f"restore trial {self.trial_id}")
+            try:
+                patiently(lambda: tune.Trainable.restore(self, checkpoint_path), f"restore trial {self.trial_id}")
+            except TaskError as error:
+                self._begin_anew(error)

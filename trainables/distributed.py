@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +33,8 @@ from trainables.trial import (
 )
 
 __all__ = ["DRIVER_RESOURCES", "DistributedCellTrainable"]
+
+_logger = logging.getLogger(__name__)
 
 DRIVER_RESOURCES = {"CPU": 0.0, "memory": 2.0**20}
 """What Tune sets aside for the trial itself, which only waits: the workers ask for theirs. Tune wants something."""
@@ -115,8 +118,12 @@ def _train_as_worker(given: Mapping[str, Any]) -> None:
     result: dict[str, Any] = {}
     checkpoint = ray.train.get_checkpoint() or (earlier and ray.train.Checkpoint(earlier.checkpoint))
     if checkpoint:
-        with checkpoint.as_directory() as folder:
-            result = read_checkpoint(folder, training)
+        try:
+            with checkpoint.as_directory() as folder:
+                result = read_checkpoint(folder, training)
+        except TaskError as error:  # all workers read the same
+            _logger.warning("%s This training begins anew: %s", error, network_name(config))
+            training, result = build_training(config, task, data, workers), {}
     while not result.get("done", False):
         time_limit_s = config.get("time_limit_s")
         with killed_after(time_limit_s):

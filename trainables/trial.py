@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.json_files import parse_json
 from trainables.networks.named import network_name
 from trainables.networks.saved import FoundNetwork, NetworkCard
 from trainables.patience import patiently
@@ -143,13 +144,26 @@ def write_checkpoint(folder: str, training: Training, config: Mapping[str, Any],
 
 
 def read_checkpoint(folder: str, training: Training) -> dict[str, Any]:
-    """Bring a training to where a checkpoint was written; gives the trial's result then."""
-    training.load_state_dict(torch.load(Path(folder) / WEIGHTS_FILE, weights_only=True, map_location="cpu"))
-    record = Path(folder) / RECORD_FILE  # older checkpoints have none
-    return dict(json.loads(record.read_text(encoding="utf-8"))["result"]) if record.exists() else {}
+    """Bring a training to where a checkpoint was written; gives the trial's result then.
+
+    Raises:
+        TaskError: If the checkpoint is damaged or of another network; the training is then of no further use.
+        OSError: If it cannot be read.
+    """
+    try:
+        training.load_state_dict(torch.load(Path(folder) / WEIGHTS_FILE, weights_only=True, map_location="cpu"))
+        record = Path(folder) / RECORD_FILE  # older checkpoints have none
+        return dict(parse_json(record.read_bytes())["result"]) if record.exists() else {}
+    except OSError:
+        raise
+    except Exception as error:  # torch raises many kinds for a damaged file
+        lines = str(error).strip().splitlines() or [""]
+        raise TaskError(f"The checkpoint {folder} is damaged ({type(error).__name__}: {lines[0][:200]}).") from error
 
 
-def score_test(config: Mapping[str, Any], task: Task, checkpoint_dir: str) -> FoundNetwork:
+def score_test(
+    config: Mapping[str, Any], task: Task, checkpoint_dir: str, known: Mapping[str, float] | None = None
+) -> FoundNetwork:
     """The network of a finished trial with its validation and test score, the only place where a test score is
     computed.
 
@@ -157,6 +171,7 @@ def score_test(config: Mapping[str, Any], task: Task, checkpoint_dir: str) -> Fo
         config: The trial's config.
         task: Its task.
         checkpoint_dir: Folder of its last checkpoint.
+        known: The scores, where they were computed before; None to compute them.
 
     Returns:
         The network on the CPU; its card holds ``validation_<metric>`` and ``test_<metric>``.
@@ -164,7 +179,8 @@ def score_test(config: Mapping[str, Any], task: Task, checkpoint_dir: str) -> Fo
     data = prepare_data(task, config)
     training = build_training(config, task, data)
     read_checkpoint(checkpoint_dir, training)
-    scores = {f"{part}_{task.metric.name}": training.score(part) for part in ("validation", "test")}
+    parts = ("validation", "test")
+    scores = dict(known) if known else {f"{part}_{task.metric.name}": training.score(part) for part in parts}
     card = NetworkCard(
         arch=network_name(config),
         task=task.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,29 +84,50 @@ def load_network(path: str | Path) -> FoundNetwork:
     """A network that `save_network` wrote, on the CPU and in evaluation mode.
 
     Args:
-        path: The folder that holds ``network.safetensors`` and ``network.json``.
+        path: The folder that holds ``network.safetensors`` and ``network.json``, or its URI.
 
     Raises:
         TaskError: If the folder holds no such network, or one of a newer format.
     """
-    folder = Path(path).expanduser()
+    if "://" in str(path):
+        with tempfile.TemporaryDirectory() as local:
+            return _load(_fetched(str(path), Path(local)), str(path))
+    return _load(Path(path).expanduser(), str(path))
+
+
+def _fetched(uri: str, local: Path) -> Path:
+    """Copy a folder from remote storage, which may hold other files as well."""
+    from pyarrow import fs  # not for networks on this machine
+
+    try:
+        system, root = fs.FileSystem.from_uri(uri)
+        for name in ("network.json", "network.safetensors"):
+            if system.get_file_info(f"{root}/{name}").type == fs.FileType.File:
+                fs.copy_files(f"{root}/{name}", str(local / name), source_filesystem=system)
+    except (OSError, ValueError, ImportError) as error:
+        raise TaskError(f"{uri} cannot be read: {error}") from error
+    return local
+
+
+def _load(folder: Path, named: str) -> FoundNetwork:
+    """``named`` is what to call the folder in errors."""
     try:
         fields = parse_json((folder / "network.json").read_bytes())
         if not isinstance(fields, dict):
             raise ValueError("network.json holds no object")
         if fields.pop("format", None) != _FORMAT:
-            raise TaskError(f"{folder} was written by a newer version of mpnas-ray: update it to load this network.")
+            raise TaskError(f"{named} was written by a newer version of mpnas-ray: update it to load this network.")
         card = from_plain(NetworkCard, fields)
         tensors = {name: tensor.float() for name, tensor in load_file(folder / "network.safetensors").items()}
         found = _rebuilt(card, tensors)
     except FileNotFoundError as error:
         raise TaskError(
-            f"{folder} holds no network ({error.filename} is missing): name the folder 'best' of a run."
+            f"{named} holds no network ({Path(str(error.filename)).name} is missing): name the folder 'best' of a run."
         ) from error
     except TaskError:
         raise
     except Exception as error:  # a network of damaged sizes may fail in torch in many ways
-        raise TaskError(f"The network in {folder} is damaged or was not written by mpnas-ray: {error}") from error
+        raise TaskError(f"The network in {named} is damaged or was not written by mpnas-ray: {error}") from error
     return found.eval()
 
 
