@@ -149,7 +149,7 @@ def _is_readable(snapshot: str) -> bool:
         if not isinstance(content["runner_data"], dict):
             return False
         for state, progress in content["trial_data"]:
-            trial = Trial.from_json_state(state)
+            trial = Trial.from_json_state(state, stub=True)  # what it runs is not registered yet
             trial.restore_run_metadata(progress)
             if trial.storage is None:
                 return False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -215,3 +217,20 @@ def test_the_command_says_what_is_damaged_in_one_line(run: Path, tmp_path: Path)
     trials.write_text('{"trial_data": 3}')
     with pytest.raises(RunError, match=rf"is not what Ray Tune 2\.60 writes.*mpnas extend {copy} --num-samples"):
         resume_search(copy)
+
+
+def test_a_whole_snapshot_is_taken_by_a_process_that_has_run_nothing_yet(run: Path, tmp_path: Path) -> None:
+    copy = copied(run, tmp_path / "copy")
+    code = f"""
+from cluster.continuing import reconcile
+from cluster.run_folder import RunFolder
+from cluster.trial_files import read_trials
+from searchers import RandomSearch
+
+folder = RunFolder.of_run({str(copy)!r})
+trials = read_trials(folder)
+print(len(trials), reconcile(folder, trials, lambda: RandomSearch("nasbench201", {TINY.metric_key!r}, "min", seed=0)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(NUM_TRIALS), "True"]
+    assert not list(copy.glob("damaged-*"))
