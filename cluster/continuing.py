@@ -71,7 +71,7 @@ def reconcile(folder: RunFolder, trials: list[TrialFiles], make_searcher: Callab
         lost = _lost_trials(searcher, known, trials)
         for trial_id, config in lost.items():
             searcher.observations.trials.pop(trial_id, None)
-            searcher.enqueue(trial_id, config)
+            searcher.enqueue(trial_id, {"arch": config["arch"]})
         _save(searcher, folder, session)
         for storage in (count["experiment"].storage, count["experiment"].spec["storage"]):
             folder.be_storage_of(storage)
@@ -85,15 +85,17 @@ def reconcile(folder: RunFolder, trials: list[TrialFiles], make_searcher: Callab
 def enqueue_all(searcher: ArchitectureSearcher, trials: list[TrialFiles]) -> None:
     """Let a new searcher begin with trials of earlier; those that failed it will not propose.
 
+    They are proposed by their architectures alone: the rest of a config is that of this session, as where its data are.
+
     Args:
         searcher: Knows its mode.
         trials: Of another run, or of one that has no snapshot.
     """
     for trial in trials:
         if trial.failed:
-            searcher.add_evaluated_point(trial.config, float("nan"), error=True)
+            searcher.add_evaluated_point({"arch": trial.arch}, float("nan"), error=True)
         else:
-            searcher.enqueue(trial.trial_id, trial.config)
+            searcher.enqueue(trial.trial_id, {"arch": trial.arch})
 
 
 def ended_by_itself(folder: RunFolder) -> bool:

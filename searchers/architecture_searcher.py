@@ -161,8 +161,10 @@ class ArchitectureSearcher(Searcher):
                 f"{type(self).__name__} proposes any of {self._space_name}."
             )
         hyperparameters = Hyperparameters.of(open_entries)
-        candidates = replace(self._candidates, chosen=chosen)
-        candidates.check()
+        candidates = self._candidates
+        if chosen != candidates.chosen:
+            candidates = replace(candidates, chosen=chosen)
+            candidates.check()
         metric, mode = metric or self._metric, mode or self._mode
         if metric is not None:
             self._starting.check_metric(metric)
