@@ -32,13 +32,14 @@ ENVIRONMENT = {
 class Ground:
     """A cluster, a search on it, and ways to interfere."""
 
-    def __init__(self, folder: Path, num_nodes: int, head_gpus: int) -> None:
+    def __init__(self, folder: Path, num_nodes: int, head_gpus: int, jobs: bool) -> None:
         """Start a head, and nodes with a CPU and a GPU each.
 
         Args:
             folder: For runs, logs and faults.
             num_nodes: Beside the head.
             head_gpus: Of the head, which takes no trials without.
+            jobs: Whether the head has a dashboard, which takes jobs.
         """
         self.folder, self.storage = folder, str(folder / "runs")
         self.faults = folder / "faults"
@@ -50,7 +51,7 @@ class Ground:
             head_node_args={
                 "num_cpus": max(1, head_gpus),
                 "num_gpus": head_gpus,
-                "include_dashboard": head_gpus > 0,  # for jobs, whose driver is on a head that takes trials
+                "include_dashboard": jobs,
                 "dashboard_host": "127.0.0.1",
                 "dashboard_port": self.dashboard_port,
                 "dashboard_agent_listen_port": free_port(),  # Ray's own may be that of another cluster: then no jobs

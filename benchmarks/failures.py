@@ -179,6 +179,7 @@ class Case:
         disturb: Starts the search and says what was done to it.
         num_nodes: In the beginning, beside the head.
         head_gpus: Of the head.
+        jobs: Whether the search is a job.
         num_trials: Of the search.
         comparable: Whether it proposes what the undisturbed one does.
     """
@@ -186,17 +187,18 @@ class Case:
     disturb: Callable[[Ground], str]
     num_nodes: int = 2
     head_gpus: int = 0
+    jobs: bool = False
     num_trials: int = NUM_TRIALS
     comparable: bool = True
 
 
 CASES = {
-    "undisturbed": Case(undisturbed),
+    "undisturbed": Case(undisturbed, num_nodes=0, head_gpus=2),
     "worker-node": Case(worker_node),
     "refit-node": Case(refit_node, num_trials=8, comparable=False),
     "node-added": Case(node_added, num_nodes=1),
     # Several raylets of one machine would share the folder of the job, and one was seen to delete it under the others.
-    "driver": Case(driver, num_nodes=0, head_gpus=2, comparable=False),
+    "driver": Case(driver, num_nodes=0, head_gpus=2, jobs=True, comparable=False),
     "hang": Case(hang),
     "memory": Case(
         memory, num_nodes=1
@@ -210,7 +212,7 @@ def run(name: str) -> Outcome:
     """One case, on a cluster of its own."""
     case = CASES[name]
     with tempfile.TemporaryDirectory(prefix="failures-") as folder, _environment(name):
-        ground = Ground(Path(folder), case.num_nodes, case.head_gpus)
+        ground = Ground(Path(folder), case.num_nodes, case.head_gpus, case.jobs)
         try:
             start = time.monotonic()
             happened = case.disturb(ground)
