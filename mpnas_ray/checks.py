@@ -97,7 +97,7 @@ def require_number(
         wanted = " and ".join(f"{words} {limit:g}" for words, limit in limits.items() if limit is not None)
         parts = [wanted] if wanted else []
         wanted = " and ".join(parts if finite else [*parts, "a finite number"])
-        verb = f"is in {unit} and must be" if unit else "must be"
+        verb = f"is in {unit}," if unit else "must be"
         raise error(f"{name} {verb} {wanted}, not {_shown(value)}.")
     return float(value)
 

@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -95,9 +96,7 @@ def storage(tmp_path: Path) -> Storage:
     return Storage(tmp_path / "runs")
 
 
-@pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[None]:
-    """Ray on this machine: two CPUs, and two GPUs that are only numbers; one for all, as a start takes ten seconds."""
+def _start_ray() -> None:
     import ray
 
     from cluster.ray_cluster import WORKER_ENVIRONMENT
@@ -110,8 +109,28 @@ def ray_cluster() -> Iterator[None]:
         log_to_driver=False,
         runtime_env=WORKER_ENVIRONMENT,
     )
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """Ray on this machine: two CPUs, and two GPUs that are only numbers; one for all, as a start takes ten seconds."""
+    import ray
+
+    _start_ray()
     yield
     ray.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def ray_only_where_it_is_asked_for(request: pytest.FixtureRequest) -> None:
+    """A test without the marker ``ray`` finds none running, whichever tests ran before it in the same process."""
+    ray = sys.modules.get("ray")
+    if ray is None:
+        return
+    if request.node.get_closest_marker("ray") is None:
+        ray.shutdown()
+    elif "ray_cluster" in request.fixturenames and not ray.is_initialized():
+        _start_ray()
 
 
 @pytest.fixture
@@ -125,7 +144,7 @@ def on_ray(ray_cluster: None) -> dict[str, str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that start Ray come first, since they take longest: else one process would end with them alone."""
     on_ray = {item.path: item.module for item in items if item.get_closest_marker("ray")}  # type: ignore[attr-defined]
-    items.sort(key=lambda item: item.path not in on_ray)
+    items.sort(key=lambda item: (item.path not in on_ray, item.get_closest_marker("ray") is None))
     from ray import cloudpickle
 
     for module in on_ray.values():  # workers get what it defines, rather than import all that it imports

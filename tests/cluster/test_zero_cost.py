@@ -61,7 +61,7 @@ def test_a_class_wise_proxy_on_a_dense_task_is_refused_before_anything_is_begun(
 
 def test_a_task_that_only_this_program_knows_has_no_proxy(tmp_path: Path) -> None:
     def load(data_dir: Path | None) -> TaskData:
-        part = Split(torch.randn(8, 1, 8), torch.randn(8, 1, 8))
+        part = Split(torch.randn(32, 1, 8), torch.randn(32, 1, 8))
         return TaskData(train=part, validation=part, test=part)
 
     task = Task("mine", load, 1, relative_l2, mean_relative_l2, dense=True)
