@@ -87,8 +87,9 @@ def _fraction(column: str, task: str, dataset: str, origin: _Origin, metric: str
     return OfficialColumn(column, task, metric, "fraction", "max", *origin, 0, 1, (dataset,), (), "@" in task)
 
 
-def _latency(column: str, task: str, device: str, origin: _Origin, *, variant: bool = False) -> OfficialColumn:
-    return OfficialColumn(column, task, "latency", "ms", "min", *origin, 0, _INFINITY, (), (device,), variant)
+def _latency(column: str, task: str, *devices: str, origin: _Origin = _HELP, variant: bool = True) -> OfficialColumn:
+    """A device, then the family of devices so alike that one must not be judged on another."""
+    return OfficialColumn(column, task, "latency", "ms", "min", *origin, 0, _INFINITY, (), devices, variant)
 
 
 def _transnas(task: str, official: str, metric: str) -> tuple[OfficialColumn, ...]:
@@ -157,10 +158,22 @@ _TABLES = (
         "four states",
         _NB201_OPERATIONS,
         (
-            _latency("brpnas_desktop_cpu_i7_7820x_fp32_ms", "cpu-latency", "i7-7820x", _BRP),
-            _latency("help_1080ti_32", "gpu-latency", "gtx-1080-ti", _HELP),
-            _latency("help_raspi4", "raspi4-latency", "raspberry-pi-4", _HELP, variant=True),
-            _latency("help_fpga", "fpga-latency", "fpga", _HELP, variant=True),
+            _latency("brpnas_desktop_cpu_i7_7820x_fp32_ms", "cpu-latency", "i7-7820x", origin=_BRP, variant=False),
+            _latency("help_1080ti_32", "gpu-latency", "gtx-1080-ti", variant=False),
+            _latency("help_raspi4", "raspi4-latency", "raspberry-pi-4"),
+            _latency("help_fpga", "fpga-latency", "fpga"),
+            _latency("help_1080ti_1", "1080ti-batch1-latency", "gtx-1080-ti"),
+            _latency("help_1080ti_256", "1080ti-batch256-latency", "gtx-1080-ti"),
+            *(_latency(f"help_2080ti_{n}", f"2080ti-batch{n}-latency", "rtx-2080-ti") for n in (1, 32, 256)),
+            *(_latency(f"help_titanx_{n}", f"titanx-batch{n}-latency", "titan-x") for n in (1, 32, 256)),
+            *(_latency(f"help_titanxp_{n}", f"titanxp-batch{n}-latency", "titan-xp") for n in (1, 32, 256)),
+            _latency("help_gold_6240", "gold-6240-latency", "xeon-gold-6240", "xeon"),
+            _latency("help_silver_4114", "silver-4114-latency", "xeon-silver-4114", "xeon"),
+            _latency("help_silver_4210r", "silver-4210r-latency", "xeon-silver-4210r", "xeon"),
+            _latency("help_pixel3", "pixel3-latency", "pixel-3"),
+            _latency("help_samsung_a50", "samsung-a50-latency", "samsung-a50", "phone"),
+            _latency("help_samsung_s7", "samsung-s7-latency", "samsung-s7", "phone"),
+            _latency("help_essential_ph_1", "essential-ph-1-latency", "essential-ph-1", "phone"),
         ),
         key="arch_idx",
         cells_in="nasbench201.parquet",

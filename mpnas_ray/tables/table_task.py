@@ -34,7 +34,8 @@ class TableTask:
         mode: Whether ``raw`` is better high (``max``) or low (``min``).
         unit: Of ``raw``: ``%``, ``fraction``, ``ms`` or empty.
         datasets: Names of the data sets that the values depend on; none for a latency.
-        devices: Names of the devices that the values depend on; none for an accuracy.
+        devices: Names of the devices that the values depend on, and of families of devices (``xeon``) of which one says
+            much about another; none for an accuracy.
         columns: ``<file>:<column>`` of each column read.
         source: Who measured, or published, the values.
         licence: Licence of that source; None if it states none.

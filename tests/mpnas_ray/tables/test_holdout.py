@@ -66,4 +66,23 @@ def test_official_sources_never_mention_what_is_held_out(tasks: Mapping[str, Tab
     assert not [name for name in cifar10 if name.partition("/")[2].partition("@")[0] == "cifar10"]
     assert "nasbench201/cifar100" in cifar10
     assert "nasbench201/gpu-latency" in leaves_out(tasks, "nasbench201/cpu-latency")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("held_out", "family"),
+    [
+        ("gpu", {"gpu", "1080ti-batch1", "1080ti-batch256"}),
+        ("silver-4114", {"silver-4114", "silver-4210r", "gold-6240"}),
+        ("samsung-s7", {"samsung-s7", "samsung-a50", "essential-ph-1"}),
+        ("pixel3", {"pixel3"}),
+    ],
+)
+def test_a_family_of_devices_is_held_out_together(
+    tasks: Mapping[str, TableTask], held_out: str, family: set[str]
+) -> None:
+    costs = {name: task for name, task in tasks.items() if task.kind == "cost"}
+    assert len(costs) == 22
+    left = leaves_out(costs, f"nasbench201/{held_out}-latency")
+    assert costs.keys() - left.keys() == {f"nasbench201/{name}-latency" for name in family}
     assert "transnasbench101/object" in leaves_out(tasks, "transnasbench101/scene")
