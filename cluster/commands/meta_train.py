@@ -24,8 +24,8 @@ def meta_train(
         list[str] | None,
         typer.Option(
             metavar="TASK",
-            help="Learn nothing of this task's data sets and devices, or of this device or family of devices, e.g. xeon. "
-            "May be repeated.",
+            help="Learn nothing of this task's data sets and devices, or of this device or family of devices, such as "
+            "xeon. May be repeated.",
         ),
     ] = None,
     iterations: Annotated[

@@ -77,7 +77,7 @@ def test_devices_and_families_are_held_out_by_their_names(few_tasks: dict[str, T
     assert "desktop" in leaves_out(few_tasks, "xeon")
     assert "Galaxy" not in leaves_out(few_tasks, "phone"), "the task called phone is of the device phone"
     assert "server" not in leaves_out(few_tasks, "silver-4114")
-    with pytest.raises(TableError, match="no task 'xeom' to hold out.*Did you mean"):
+    with pytest.raises(TableError, match=r"no task .xeom. to hold out.*Did you mean"):
         leaves_out({**few_tasks, "xeon": few_tasks["server"]}, "xeom")
 
 
