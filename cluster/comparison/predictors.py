@@ -25,13 +25,8 @@ def predictor_name(sources: Mapping[str, TableTask], seed: int) -> str:
     all_devices = not set(sources).issubset(sources_of_space(space))
     known = sources_of_space(space, all_devices=all_devices)
     missing = [name.partition("/")[2] for name in known if name not in sources]
-    return ".".join(
-        [
-            f"{space}-all-devices" if all_devices else space,
-            *(["without", *missing] if missing else ["all"]),
-            f"seed{seed}",
-        ]
-    )
+    first = f"{space}-all-devices" if all_devices else space
+    return ".".join([first, *(["without", *missing] if missing else ["all"]), f"seed{seed}"])
 
 
 def check_predictor(path: Path, sources: Mapping[str, TableTask], config: MixtureConfig, target: TableTask) -> bool:

@@ -1,16 +1,16 @@
 """Which columns things are chosen on, and which confirm the choice.
 
-A searcher is changed, or a setting chosen, by what it does on the design columns alone. The confirmation columns are looked
-at once, when the choice is made, so that what is published is not the luck of having tried thirty things on the same
-columns. They may be sources of a search on a design column: then they are data, not results. Blind columns are shown,
-and nothing is ever decided by them.
+A searcher is changed, or a setting chosen, by what it does on the design columns alone. The confirmation columns are
+looked at once, when the choice is made, so that what is published is not the luck of having tried thirty things on the
+same columns. They may be sources of a search on a design column: then they are data, not results. Blind columns are
+shown, and nothing is ever decided by them.
 
 The fourteen columns of the preset ``regret`` had all been looked at when searchers were first made; the split keeps
 what is chosen from then on honest, no more.
 
 The split was drawn, without a look at any result: in each space and kind (quality or cost) columns that say much of
-each other are one group, the groups are put in the order of a hash of the seed and their names, and the first half, rounded up,
-is for design (`draw`, whose result stands here as data so that it stays).
+each other are one group, the groups are put in the order of a hash of the seed and their names, and the first half,
+rounded up, is for design (`draw`, whose result is written down here so that it stays).
 """
 
 from __future__ import annotations

@@ -349,6 +349,14 @@ def test_a_comparison_from_command_to_page(
     assert len(runs) == 2 * (2 + 1)
     content = json.loads((out / "compare-regret.json").read_text())
     assert content["command"].startswith("mpnas compare --tables DIR --preset regret --task transnasbench101/scene")
+    (overall,) = content["aggregates"]
+    of_random = next(one for one in overall["searchers"] if one["contestant"] == "random")
+    by_column = [one for one in content["figures"] if one["contestant"] == "random"]
+    queries = [[20 if q is None else q for q in one["queries"]["top 1 %"]] for one in by_column]
+    found = np.exp(np.mean(np.log(queries)))
+    assert of_random["geometric_mean_of_queries"]["top 1 %"][0] == pytest.approx(found, rel=1e-4)
+    regrets = np.mean([one["regrets"]["10"] for one in by_column])
+    assert of_random["mean_regret"]["10"][0] == pytest.approx(regrets, rel=1e-4)
     assert not list(checkpoints.iterdir())
     assert str(tables) not in (out / "compare-regret.json").read_text() + (out / "compare-regret.md").read_text()
 
@@ -436,6 +444,7 @@ def figures(contestant: str, column: Column, queries: float, regret: float, seed
         searched=column.searched,
         seeds=seeds,
         queries=dict.fromkeys(("top 1 %", "top 0.1 %", "optimum"), (queries,) * seeds),
+        regrets={20: (regret,) * seeds, 30: (regret,) * seeds},
         regret={20: between, 30: between},
         units_of_regret={20: between, 30: between},
         found=Interval(93.0, 92.0, 94.0),
@@ -480,6 +489,25 @@ def test_the_page_shows_the_figures() -> None:
     assert cells(page, found, "mpnas, far") == ["93.00 [92.00, 94.00] (3)", "—", "—"]
     assert cells(page, found, "paper: MP-NAS") == ["94.37", "—", "—"]
     assert cells(page, found, "perfect search") == ["94.50", "94.50", "94.50"]
+
+
+def test_figures_over_all_columns_come_first_and_roles_are_named() -> None:
+    page = page_of(results())
+    titles = [line for line in page.splitlines() if line.startswith("## ")]
+    assert titles[:2] == ["## Over all columns", "## Which columns are for what"]
+    first = page.partition("## Wins and losses")[0]
+    assert "3 columns: cifar10@valid, scene, normal." in first
+    assert "- Design columns, on which things are chosen: normal." in first
+    assert "- Confirmation columns, looked at once a choice is made: scene." in first
+    assert "- Columns that have no part in the split: cifar10@valid." in first
+    blind = Ground(Column.of("nasbench201/raspi4-latency"), results().grounds[0].scale, "ms", 1.0)
+    more = replace(
+        results(),
+        grounds=(*results().grounds, blind),
+        every=(*results().every, figures("tpe", blind.column, 7, 1.0)),
+    )
+    assert "3 columns: cifar10@valid, scene, normal." in page_of(more), "blind columns are apart"
+    assert "### Blind columns, to decide nothing by\n\n1 columns: raspi4-latency." in page_of(more)
 
 
 def test_wins_and_losses_are_those_of_the_figures() -> None:
