@@ -7,7 +7,8 @@ their mean (of logarithms for queries: a run that takes ten times longer weighs 
 columns by the functions here.
 
 Intervals are of a percentile bootstrap in two stages: columns are drawn with replacement, then for each of them seeds.
-Seeds that the same searchers ran are drawn together, so that searchers are compared on the same seeds.
+Seeds that the same searchers ran are drawn together, so that searchers are compared on the same seeds. The spread over
+columns already has some of the spread over seeds in it, so that with few seeds intervals are rather too wide.
 """
 
 from __future__ import annotations

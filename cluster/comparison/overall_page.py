@@ -14,16 +14,12 @@ __all__ = ["overall_tables"]
 
 def overall_tables(overall: Overall) -> str:
     """Tables of a group, in Markdown."""
-    blocks = [f"### {overall.title}", f"{len(overall.columns)} columns: {_listed(overall.columns)}."]
+    blocks = [f"### {overall.title}", f"Columns: {', '.join(map(short, overall.columns))}."]
     if overall.standings:
         blocks += [_table(*part) for part in _parts(overall)]
     if overall.pairs:
         blocks += [_pairs(overall.pairs)]
     return "\n\n".join(blocks)
-
-
-def _listed(columns: Sequence[str]) -> str:
-    return ", ".join(map(short, columns))
 
 
 _Rows = list[tuple[str, list[tuple[float, str]]]]

@@ -496,7 +496,7 @@ def test_figures_over_all_columns_come_first_and_roles_are_named() -> None:
     titles = [line for line in page.splitlines() if line.startswith("## ")]
     assert titles[:2] == ["## Over all columns", "## Which columns are for what"]
     first = page.partition("## Wins and losses")[0]
-    assert "3 columns: cifar10@valid, scene, normal." in first
+    assert "Columns: cifar10@valid, scene, normal." in first
     assert "- Design columns, on which things are chosen: normal." in first
     assert "- Confirmation columns, looked at once a choice is made: scene." in first
     assert "- Columns that have no part in the split: cifar10@valid." in first
@@ -506,8 +506,8 @@ def test_figures_over_all_columns_come_first_and_roles_are_named() -> None:
         grounds=(*results().grounds, blind),
         every=(*results().every, figures("tpe", blind.column, 7, 1.0)),
     )
-    assert "3 columns: cifar10@valid, scene, normal." in page_of(more), "blind columns are apart"
-    assert "### Blind columns, to decide nothing by\n\n1 columns: raspi4-latency." in page_of(more)
+    assert "Columns: cifar10@valid, scene, normal." in page_of(more), "blind columns are apart"
+    assert "### Blind columns, to decide nothing by\n\nColumns: raspi4-latency." in page_of(more)
 
 
 def test_wins_and_losses_are_those_of_the_figures() -> None:
