@@ -103,15 +103,17 @@ def ratios_to_best_rival(by_column: Array) -> Array:
     return column_ratios(by_column, np.where(by_column == best, second, best))
 
 
-def profile(by_column: Array, factors: Array) -> Array:
+def profile(by_column: Array, factors: Array, failed: float = np.inf) -> Array:
     """Performance profile (Dolan and Moré 2002): share of columns within a factor of the best ``[..., searchers, F]``.
 
     Args:
         by_column: ``[..., searchers, columns]``.
         factors: ``[F]``, at least 1. The best is among all searchers.
+        failed: From this figure on a searcher is within no factor, also where nobody did better.
     """
     ratios = column_ratios(by_column, by_column.min(axis=-2, keepdims=True))
-    within = ratios[..., None] <= factors * (1 + 1e-9)  # means of equal logarithms may differ in their last bits
+    # In both comparisons: means of equal logarithms may differ in their last bits.
+    within = (ratios[..., None] <= factors * (1 + 1e-9)) & (by_column < failed * (1 - 1e-9))[..., None]
     return within.mean(axis=-2)  # type: ignore[no-any-return]
 
 

@@ -57,7 +57,8 @@ class Standing:
         queries: Goal -> geometric mean of queries to it; a run that did not get there counts as twice the budget.
         regret: Queries -> mean regret in percent.
         worst: Goal, or ``regret at 50`` -> worst ratio to the best rival; empty if there is no rival.
-        profiles: Goal -> factor -> share of columns, in percent, within this factor of the fewest queries to it.
+        profiles: Goal -> factor -> share of columns, in percent, within this factor of the fewest queries to it; not where
+            none of its runs got there.
     """
 
     contestant: str
@@ -114,7 +115,7 @@ def overall_of(results: Results) -> tuple[Overall, ...]:
     blind = [ground for ground in results.grounds if ground.column.role == "blind"]
     family = [ground for ground in decide if any(results.find(name, ground.column) for name in far if _is_far(name))]
     groups = (
-        ("All columns", near, decide),
+        ("All columns but blind ones" if blind else "All columns", near, decide),
         ("Blind columns, to decide nothing by", near, blind),
         ("The CIFAR family, searchers that know nothing of it", far, family),
     )
@@ -195,7 +196,9 @@ class _Group:
         for goal in AGGREGATED_GOALS if names else ():
             values = self._logarithms(names, goal)
             shares = intervals_over_columns(
-                values, lambda by_column: 100 * profile(np.exp(by_column), np.array(FACTORS)), np.random.default_rng(0)
+                values,
+                lambda logarithms: 100 * profile(np.exp(logarithms), np.array(FACTORS), 2.0 * self._budget),
+                np.random.default_rng(0),
             )
             found[goal] = [
                 {

@@ -44,6 +44,8 @@ def _how(results: Results) -> str:
         reported = "The column that is searched is the one that is reported, so that figures are of search alone."
     else:
         reported = "The incumbent is chosen on the searched column; what is found is its value in the reported one."
+    all_devices = any(ground.column.all_devices for ground in results.grounds)
+    devices = ", for a latency those of all devices among them" if all_devices else ""
     failures = sum(figures.failures for figures in results.every)
     return dedent(
         f"""\
@@ -57,8 +59,8 @@ def _how(results: Results) -> str:
         Failures inside searchers, answered by random proposals: {failures or "none"}.
 
         `mpnas` is ours, with a predictor meta-learned for each column from the full tables of the other tasks of the
-        space, without any that shares a data set or a device with it; `scratch` is the same searcher without
-        meta-learning. `mean-rank` and `nearest-task` know the same tables, those of the column's kind (quality or
+        space{devices}, without any that shares a data set, a device or a family of devices with it; `scratch` is the
+        same searcher without meta-learning. `mean-rank` and `nearest-task` know the same tables, those of the column's kind (quality or
         cost) where there are any. Those called far know nothing of CIFAR-10, CIFAR-100 and ImageNet16-120, whichever
         of them is searched. The others know nothing beforehand.
 
@@ -94,12 +96,13 @@ def _overall(results: Results) -> str:
         f"""\
         Single columns are noise: these figures are over all columns. A run that did not get to a goal counts as twice
         the budget, {2 * results.budget} queries. Queries on a column are their geometric mean over seeds, a regret
-        its mean, and columns count alike. The best rival of a searcher on a column is whoever else is best there,
-        ours included; who has a regret where a rival has none is infinitely many times worse (∞). A searcher that did
-        not take part on every column stands in pairs alone, on the columns that both searched. In brackets are 95 %
-        intervals of a bootstrap that draws columns, then seeds for each; where searchers are compared, seeds that the
-        same searchers ran are drawn together. Columns of one device, or of the CIFAR family, are much alike: where
-        there are several, intervals are too narrow.
+        its mean, and columns count alike. In shares of columns nobody is counted where none of its runs got there.
+        The best rival of a searcher on a column is whoever else is best there, ours included; who has a regret where
+        a rival has none is infinitely many times worse (∞). A searcher that did not take part on every column stands
+        in pairs alone, on the columns that both searched. In brackets are 95 % intervals of a bootstrap that draws
+        columns, then seeds for each; where searchers are compared, seeds that the same searchers ran are drawn
+        together. Columns of one device, or of the CIFAR family, are much alike: where there are several, intervals
+        are too narrow.
         """
     )
     return "\n\n".join(["## Over all columns", how, *map(overall_tables, overall_of(results))])

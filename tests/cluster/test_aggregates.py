@@ -49,6 +49,17 @@ def test_by_hand() -> None:
     np.testing.assert_array_equal(mean(np.array([[1.0, 2.0], [0.0, 5.0]])), [1.5, 2.5])
 
 
+def test_who_never_gets_there_is_within_no_factor() -> None:
+    """Also where nobody gets there, and as one among columns."""
+    found = np.array([[100.0, 100.0, 5.0], [100.0, 60.0, 10.0]])
+    np.testing.assert_allclose(profile(found, np.array([1.0, 2.0]), failed=100.0), [[1 / 3, 1 / 3], [1 / 3, 2 / 3]])
+    always = [figures(name, column, [INF, INF], [9.0, 9.0]) for name in ("tpe", "random") for column in COLUMNS]
+    (overall,) = overall_of(results_of(*always))
+    for standing in overall.standings:
+        assert standing.profiles["top 1 %"][4.0] == Interval(0, 0, 0)
+        assert standing.worst["top 1 %"].ratio.value == 1
+
+
 def test_a_seed_that_was_not_run_does_not_count() -> None:
     np.testing.assert_array_equal(column_means(np.array([[2.0, 4.0, NAN], [1.0, NAN, NAN], [NAN] * 3])), [3, 1, NAN])
 
