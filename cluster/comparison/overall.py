@@ -57,8 +57,8 @@ class Standing:
         queries: Goal -> geometric mean of queries to it; a run that did not get there counts as twice the budget.
         regret: Queries -> mean regret in percent.
         worst: Goal, or ``regret at 50`` -> worst ratio to the best rival; empty if there is no rival.
-        profiles: Goal -> factor -> share of columns, in percent, within this factor of the fewest queries to it; not where
-            none of its runs got there.
+        profiles: Goal -> factor -> share of columns, in percent, within this factor of the fewest queries to it; not
+            those where none of its runs got there.
     """
 
     contestant: str
