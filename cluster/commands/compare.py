@@ -15,8 +15,10 @@ def compare(
     preset: Annotated[
         str,
         typer.Option(
-            metavar="[regret|table5]",
-            help="regret: 100 queries, all tasks. table5: 30 queries, picked on validation, test reported.",
+            metavar="[regret|devices|design|confirmation|table5]",
+            help="regret: 100 queries, fourteen tasks. devices: 22 latencies, with whole families of devices left out. "
+            "design: the columns that things are chosen on. confirmation: the others, to be looked at once. table5: 30 "
+            "queries, picked on validation, test reported.",
         ),
     ] = "regret",
     task: Annotated[

@@ -23,7 +23,11 @@ def meta_train(
     ] = "mixture",
     hold_out: Annotated[
         list[str] | None,
-        typer.Option(metavar="TASK", help="Learn nothing of this task's data sets and devices. May be repeated."),
+        typer.Option(
+            metavar="TASK",
+            help="Learn nothing of this task's data sets and devices, or of this device or family of devices, such as "
+            "xeon. May be repeated.",
+        ),
     ] = None,
     iterations: Annotated[
         int | None, typer.Option(help="Training steps.  [default: 1200 for mixture, else 1500]")

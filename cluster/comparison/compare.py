@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cluster.comparison.contestants import CONTESTANTS, takes_part
 from cluster.comparison.figures import Results, figures_of, ground_of
-from cluster.comparison.presets import Column, Preset, sources_of_space
+from cluster.comparison.presets import Column, Preset
 from cluster.result_files import make_folders
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
@@ -107,13 +107,17 @@ def _load(tables: str | Path, columns: Sequence[Column], searchers: Sequence[str
     """The columns' tasks, and where a contestant uses others all that it may know."""
     names = {name for column in columns for name in (column.searched, column.reported)}
     if any(CONTESTANTS[name].transfers for name in searchers):
-        names |= {source for name in names for source in sources_of_space(name.partition("/")[0])}
+        names |= {source for column in columns for source in column.sources}
     return load_tasks(tables, names)
 
 
 def _check_anyone(searchers: Sequence[str], columns: Sequence[Column], tasks: Mapping[str, TableTask]) -> None:
     targets = [tasks[column.searched] for column in columns]
-    if not any(takes_part(CONTESTANTS[name], target, tasks) for name in searchers for target in targets):
+    if not any(
+        takes_part(CONTESTANTS[name], tasks[column.searched], tasks, column.sources)
+        for name in searchers
+        for column in columns
+    ):
         raise RunError(
             f"There is nothing to compare: {'; '.join(searchers)} cannot search "
             f"{', '.join(target.name for target in targets)}. Those called far take part on the CIFAR family alone, "

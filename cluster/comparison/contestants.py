@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -87,37 +87,50 @@ CONTESTANTS: dict[str, Contestant] = {
 """All, in the order of tables."""
 
 
-def sources_of(contestant: Contestant, target: TableTask, tasks: Mapping[str, TableTask]) -> dict[str, TableTask]:
+def sources_of(
+    contestant: Contestant,
+    target: TableTask,
+    tasks: Mapping[str, TableTask],
+    known: Collection[str] | None = None,
+) -> dict[str, TableTask]:
     """The tasks that a contestant may know when it searches a target.
 
-    They are tasks of the target's space that share neither a data set nor a device with it, nor, for one from far
-    away, with the CIFAR family. Who knows whole tables takes those of the target's kind, if there are any: a ranking
-    by latency says little of accuracy.
+    They are tasks of the target's space that share neither a data set nor a device, nor a family of devices, with it,
+    nor, for one from far away, with the CIFAR family. Who knows whole tables takes those of the target's kind, if there
+    are any: a ranking by latency says little of accuracy.
 
     Args:
         contestant: Who.
         target: The searched task.
-        tasks: Name -> task, at least all of `presets.sources_of_space`.
+        tasks: Name -> task, at least all that may be known.
+        known: Names of the tasks that may be known, such as `presets.Column.sources`; `presets.sources_of_space` of the
+            target's space if None.
 
     Returns:
         Name -> task; empty if the contestant uses none, or there is none.
     """
     if not contestant.transfers:
         return {}
-    known = {name: tasks[name] for name in sources_of_space(target.archs.space.name)}
-    family = [name for name, task in known.items() if not set(CIFAR_FAMILY).isdisjoint(task.datasets)]
+    names = sources_of_space(target.archs.space.name) if known is None else known
+    others = {name: tasks[name] for name in names}
+    family = [name for name, task in others.items() if not set(CIFAR_FAMILY).isdisjoint(task.datasets)]
     held_out = family if contestant.far else []
-    found = leaves_out({**known, target.name: target}, [target.name, *held_out])
+    found = leaves_out({**others, target.name: target}, [target.name, *held_out])
     if contestant.knows == "tables":
         found = {name: task for name, task in found.items() if task.kind == target.kind} or found
     return found
 
 
-def takes_part(contestant: Contestant, target: TableTask, tasks: Mapping[str, TableTask]) -> bool:
+def takes_part(
+    contestant: Contestant,
+    target: TableTask,
+    tasks: Mapping[str, TableTask],
+    known: Collection[str] | None = None,
+) -> bool:
     """Whether a contestant has what it takes for a target, and is meant for it."""
     if contestant.far and set(CIFAR_FAMILY).isdisjoint(target.datasets):
         return False
-    return not contestant.transfers or bool(sources_of(contestant, target, tasks))
+    return not contestant.transfers or bool(sources_of(contestant, target, tasks, known))
 
 
 def make_searcher(

@@ -69,6 +69,7 @@ class Figures:
         searched: The column's searched task.
         seeds: Number of runs.
         queries: Goal -> queries to it of each run, infinite where it was not reached.
+        regrets: Queries -> regret in percent of each run.
         regret: Queries -> mean regret in percent.
         units_of_regret: Queries -> mean regret in units of the searched score.
         found: Reported value of the incumbent at the end, mean.
@@ -81,6 +82,7 @@ class Figures:
     searched: str
     seeds: int
     queries: dict[str, tuple[float, ...]]
+    regrets: dict[int, tuple[float, ...]]
     regret: dict[int, Interval]
     units_of_regret: dict[int, Interval]
     found: Interval
@@ -128,8 +130,8 @@ class Results:
 
 
 def moments(budget: int) -> tuple[int, ...]:
-    """20, 50 and the budget, as far as it goes."""
-    return (*(queries for queries in (20, 50) if queries < budget), budget)
+    """20, 50, 100 and the budget, as far as it goes."""
+    return (*(queries for queries in (20, 50, 100) if queries < budget), budget)
 
 
 def ground_of(column: Column, tasks: Mapping[str, TableTask]) -> Ground:
@@ -156,6 +158,7 @@ def figures_of(contestant: str, ground: Ground, runs: Sequence[Finding], budget:
         searched=ground.column.searched,
         seeds=len(runs),
         queries={name: tuple(queries_to(run.scores, scale.goals[name]) for run in runs) for name in GOALS},
+        regrets={queries: tuple(percent.tolist()) for queries, percent, _ in at},
         regret={queries: interval(percent, np.mean, rng) for queries, percent, _ in at},
         units_of_regret={queries: interval(units, np.mean, rng) for queries, _, units in at},
         found=interval(found[~np.isnan(found)], np.mean, rng) if not np.isnan(found).all() else _NOTHING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cluster.comparison.figures import Curve, Figures, Ground, Results
 from cluster.comparison.interactive import interactive_page
 from cluster.comparison.measures import Interval
+from cluster.comparison.overall import Overall, overall_of
 from cluster.comparison.pages import page_of
 from cluster.comparison.plots import save_curves
 from cluster.markdown import wrapped
@@ -47,6 +48,7 @@ def write_files(name: str, title: str, command: str, seeds: int, results: Result
         "budget": results.budget,
         "regret": "percent of the distance between best and median score; low and high: 95 % bootstrap interval",
         "columns": [_of_ground(ground) for ground in results.grounds],
+        "aggregates": [_of_overall(overall) for overall in overall_of(results)],
         "figures": [_of_figures(figures) for figures in results.every],
     }
     made = ", ".join(f"{package} {number}" for package, number in versions().items())
@@ -63,7 +65,42 @@ def write_files(name: str, title: str, command: str, seeds: int, results: Result
 
 
 def _of_ground(ground: Ground) -> dict[str, Any]:
-    return {**asdict(ground.column), **asdict(ground.scale), "unit": ground.unit, "perfect": ground.perfect}
+    column = {**asdict(ground.column), "role": ground.column.role}
+    return {**column, **asdict(ground.scale), "unit": ground.unit, "perfect": ground.perfect}
+
+
+def _of_overall(overall: Overall) -> dict[str, Any]:
+    def intervals(of_name: Mapping[Any, Interval]) -> dict[str, list[float | None]]:
+        return {str(name): _of_interval(one) for name, one in of_name.items()}
+
+    return {
+        "title": overall.title,
+        "columns": list(overall.columns),
+        "searchers": [
+            {
+                "contestant": one.contestant,
+                "geometric_mean_of_queries": intervals(one.queries),
+                "mean_regret": intervals(one.regret),
+                "worst_ratio_to_the_best_rival": {
+                    measure: [*_of_interval(worst.ratio), worst.column] for measure, worst in one.worst.items()
+                },
+                "share_of_columns_within_a_factor_of_the_best": {
+                    goal: intervals(shares) for goal, shares in one.profiles.items()
+                },
+            }
+            for one in overall.standings
+        ],
+        "pairs": [
+            {
+                "contestant": pair.contestant,
+                "rival": pair.rival,
+                "columns": pair.num_columns,
+                "ratio_of_queries": intervals(pair.ratios),
+                "difference_of_mean_regret": intervals(pair.differences),
+            }
+            for pair in overall.pairs
+        ],
+    }
 
 
 def _of_figures(figures: Figures) -> dict[str, Any]:
@@ -73,6 +110,7 @@ def _of_figures(figures: Figures) -> dict[str, Any]:
         "seeds": figures.seeds,
         "queries": {goal: [_plain(value) for value in values] for goal, values in figures.queries.items()},
         "median_queries": {goal: _plain(figures.median_queries(goal)) for goal in figures.queries},
+        "regrets": {moment: _rounded(regrets) for moment, regrets in figures.regrets.items()},
         "mean_regret": {moment: _of_interval(regret) for moment, regret in figures.regret.items()},
         "mean_regret_in_units_of_score": {
             moment: _of_interval(regret) for moment, regret in figures.units_of_regret.items()

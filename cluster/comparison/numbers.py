@@ -6,7 +6,7 @@ import math
 
 from cluster.comparison.measures import Interval
 
-__all__ = ["count", "percent", "short", "value"]
+__all__ = ["between", "count", "percent", "short", "value"]
 
 
 def count(queries: float) -> str:
@@ -17,6 +17,15 @@ def count(queries: float) -> str:
 def percent(number: float) -> str:
     """Three digits, or none behind the point: ``134``, ``13.4``, ``1.34``, ``0.00``."""
     return f"{number:.0f}" if number >= 99.95 else f"{number:.1f}" if number >= 9.995 else f"{number:.2f}"
+
+
+def between(found: Interval) -> str:
+    """``21.3 [14.1, 30.2]`` by `percent`, with a minus where needed; without the interval where it has no width."""
+    middle, low, high = (
+        "∞" if math.isinf(number) else f"{'-' if number < 0 else ''}{percent(abs(number))}"
+        for number in (found.value, found.low, found.high)
+    )
+    return middle if low == middle == high else f"{middle} [{low}, {high}]"
 
 
 def value(found: Interval) -> str:

@@ -11,6 +11,8 @@ from cluster.comparison.duels import wins_and_losses
 from cluster.comparison.figures import Figures, Results
 from cluster.comparison.measures import GOALS
 from cluster.comparison.numbers import count, percent, short, value
+from cluster.comparison.overall import overall_of
+from cluster.comparison.overall_page import overall_tables
 from cluster.comparison.running import SLOW_SECONDS
 from cluster.markdown import markdown_table
 
@@ -25,7 +27,7 @@ _NONE = "—"
 
 def page_of(results: Results) -> str:
     """Everything below the picture, in Markdown."""
-    sections = [_how(results)]
+    sections = [_how(results), _overall(results), _roles(results)]
     if any(ground.column.reported != ground.column.searched for ground in results.grounds):
         sections.append(_found(results))
     sections.append(f"## Wins and losses\n\n{wins_and_losses(results)}")
@@ -42,6 +44,8 @@ def _how(results: Results) -> str:
         reported = "The column that is searched is the one that is reported, so that figures are of search alone."
     else:
         reported = "The incumbent is chosen on the searched column; what is found is its value in the reported one."
+    all_devices = any(ground.column.all_devices for ground in results.grounds)
+    devices = ", for a latency those of all devices among them" if all_devices else ""
     failures = sum(figures.failures for figures in results.every)
     return dedent(
         f"""\
@@ -55,10 +59,10 @@ def _how(results: Results) -> str:
         Failures inside searchers, answered by random proposals: {failures or "none"}.
 
         `mpnas` is ours, with a predictor meta-learned for each column from the full tables of the other tasks of the
-        space, without any that shares a data set or a device with it; `scratch` is the same searcher without
-        meta-learning. `mean-rank` and `nearest-task` know the same tables, those of the column's kind (quality or
-        cost) where there are any. Those called far know nothing of CIFAR-10, CIFAR-100 and ImageNet16-120, whichever
-        of them is searched. The others know nothing beforehand.
+        space{devices}, without any that shares a data set, a device or a family of devices with it; `scratch` is the
+        same searcher without meta-learning. `mean-rank` and `nearest-task` know the same tables, those of the column's
+        kind (quality or cost) where there are any. Those called far know nothing of CIFAR-10, CIFAR-100 and
+        ImageNet16-120, whichever of them is searched. The others know nothing beforehand.
 
         Regret is the distance from the incumbent's score to the best of the table, in percent of the distance from
         the median score to the best; tables show its mean over seeds with a 95 % bootstrap interval, the picture its
@@ -68,6 +72,40 @@ def _how(results: Results) -> str:
         those called far.
         """
     )
+
+
+def _roles(results: Results) -> str:
+    """Which columns are for what."""
+    words = {
+        "design": "Design columns, on which things are chosen",
+        "confirmation": "Confirmation columns, looked at once a choice is made",
+        "blind": "Blind columns, by which nothing is decided",
+        None: "Columns that have no part in the split",
+    }
+    of_role = {
+        role: [short(ground.column.searched) for ground in results.grounds if ground.column.role == role]
+        for role in words
+    }
+    listed = "\n".join(f"- {words[role]}: {', '.join(names)}." for role, names in of_role.items() if names)
+    return f"## Which columns are for what\n\n{listed}"
+
+
+def _overall(results: Results) -> str:
+    """What is said of searchers over all columns."""
+    how = dedent(
+        f"""\
+        Single columns are noise: these figures are over all columns. A run that did not get to a goal counts as twice
+        the budget, {2 * results.budget} queries. Queries on a column are their geometric mean over seeds, a regret
+        its mean, and columns count alike. In shares of columns nobody is counted where none of its runs got there.
+        The best rival of a searcher on a column is whoever else is best there, ours included; who has a regret where
+        a rival has none is infinitely many times worse (∞). A searcher that did not take part on every column stands
+        in pairs alone, on the columns that both searched. In brackets are 95 % intervals of a bootstrap that draws
+        columns, then seeds for each; where searchers are compared, seeds that the same searchers ran are drawn
+        together. Columns of one device, or of the CIFAR family, are much alike: where there are several, intervals
+        are too narrow.
+        """
+    )
+    return "\n\n".join(["## Over all columns", how, *map(overall_tables, overall_of(results))])
 
 
 def _found(results: Results) -> str:

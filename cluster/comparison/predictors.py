@@ -17,10 +17,16 @@ __all__ = ["check_predictor", "learn_predictor", "predictor_name"]
 
 
 def predictor_name(sources: Mapping[str, TableTask], seed: int) -> str:
-    """Name of the checkpoint of these sources of one space, e.g. ``nasbench201.without.cifar10.seed0``."""
+    """Name of the checkpoint of these sources of one space, e.g. ``nasbench201.without.cifar10.seed0``.
+
+    With latencies of all devices among them it begins with ``nasbench201-all-devices``.
+    """
     space = next(iter(sources)).partition("/")[0]
-    missing = [name.partition("/")[2] for name in sources_of_space(space) if name not in sources]
-    return ".".join([space, *(["without", *missing] if missing else ["all"]), f"seed{seed}"])
+    all_devices = not set(sources).issubset(sources_of_space(space))
+    known = sources_of_space(space, all_devices=all_devices)
+    missing = [name.partition("/")[2] for name in known if name not in sources]
+    first = f"{space}-all-devices" if all_devices else space
+    return ".".join([first, *(["without", *missing] if missing else ["all"]), f"seed{seed}"])
 
 
 def check_predictor(path: Path, sources: Mapping[str, TableTask], config: MixtureConfig, target: TableTask) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cluster.comparison.split import BLIND, CONFIRMATION, DESIGN, DEVICES, ROLES, Role
 from cluster.studies.folds import NASBENCH201, TRANSNASBENCH101
 from mpnas_ray.errors import RunError
 from mpnas_ray.names import no_such
@@ -22,16 +23,28 @@ class Column:
         searched: Task whose scores the searcher is told, and by which its incumbent is chosen.
         reported: Task whose value of the incumbent is reported; the same, or the test column of a validation column.
         paper: The value that MP-NAS reports (Table 5), in the table's unit.
+        all_devices: Whether a contestant may also know the latencies of all devices, but for those of its family.
     """
 
     searched: str
     reported: str
     paper: float | None = None
+    all_devices: bool = False
 
     @classmethod
     def of(cls, task: str) -> Column:
         """Searched and reported alike."""
         return cls(task, task)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The tasks that a contestant may know, less those that share data or a device with the searched one."""
+        return sources_of_space(self.searched.partition("/")[0], all_devices=self.all_devices)
+
+    @property
+    def role(self) -> Role | None:
+        """What it is for (`split`); None if it has no part in the split."""
+        return ROLES.get(self.searched)
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,18 @@ class Preset:
 
 
 _MIOU = "transnasbench101/segmentsemantic@miou"
+_FOURTEEN = tuple(
+    Column.of(_MIOU if name == "transnasbench101/segmentsemantic" else name)
+    for name in (*NASBENCH201, *TRANSNASBENCH101)
+)
+_DEVICES = tuple(replace(Column.of(name), all_devices=True) for family in DEVICES.values() for name in family)
+
+
+def _by_role(names: tuple[str, ...]) -> tuple[Column, ...]:
+    """Latencies as in the preset ``devices``, the others as in ``regret``."""
+    of_name = {column.searched: column for column in (*_FOURTEEN, *_DEVICES)}
+    return tuple(of_name[name] for name in names)
+
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -59,10 +84,25 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "regret",
             "Searchers side by side: regret",
-            tuple(
-                Column.of(_MIOU if name == "transnasbench101/segmentsemantic" else name)
-                for name in (*NASBENCH201, *TRANSNASBENCH101)
-            ),
+            _FOURTEEN,
+            budget=100,
+        ),
+        Preset(
+            "devices",
+            "Searchers side by side: latencies, whole families of devices left out",
+            _DEVICES,
+            budget=100,
+        ),
+        Preset(
+            "design",
+            "Searchers side by side: the columns that things are chosen on",
+            _by_role(DESIGN),
+            budget=100,
+        ),
+        Preset(
+            "confirmation",
+            "Searchers side by side: the columns that confirm a choice, and blind ones",
+            _by_role((*CONFIRMATION, *BLIND)),
             budget=100,
         ),
         Preset(
@@ -92,6 +132,13 @@ def get_preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def sources_of_space(space: str) -> tuple[str, ...]:
-    """The tasks of a space that a contestant may know, whatever else lies in a folder of tables."""
-    return {"nasbench201": NASBENCH201, "transnasbench101": TRANSNASBENCH101}.get(space, ())
+def sources_of_space(space: str, *, all_devices: bool = False) -> tuple[str, ...]:
+    """The tasks of a space that a contestant may know, whatever else lies in a folder of tables.
+
+    Args:
+        space: Its name.
+        all_devices: With the latencies of all devices, not only the two of the studies.
+    """
+    known = {"nasbench201": NASBENCH201, "transnasbench101": TRANSNASBENCH101}.get(space, ())
+    latencies = (name for family in DEVICES.values() for name in family if name.startswith(f"{space}/"))
+    return tuple(dict.fromkeys((*known, *latencies))) if all_devices else known

@@ -66,7 +66,7 @@ def run_all(
         (name, column)
         for column in columns
         for name in contestants
-        if takes_part(CONTESTANTS[name], tasks[column.searched], tasks)
+        if takes_part(CONTESTANTS[name], tasks[column.searched], tasks, column.sources)
     ]
     paths = _checkpoints_of(pairs, min(seeds, slow_seeds), tasks, checkpoints)
     with ExitStack() as cluster:  # entered by the first that has something to do
@@ -144,7 +144,7 @@ def _checkpoints_of(
     """
     return {
         ((name, column), seed): folder
-        / predictor_name(sources_of(CONTESTANTS[name], tasks[column.searched], tasks), seed)
+        / predictor_name(sources_of(CONTESTANTS[name], tasks[column.searched], tasks, column.sources), seed)
         for name, column in pairs
         if CONTESTANTS[name].knows == "predictor"
         for seed in range(seeds)
@@ -158,7 +158,7 @@ def _missing_predictors(
     jobs = {}
     for ((name, column), seed), path in paths.items():
         target = tasks[column.searched]
-        sources = sources_of(CONTESTANTS[name], target, tasks)
+        sources = sources_of(CONTESTANTS[name], target, tasks, column.sources)
         seeded = replace(config, seed=seed)
         if not check_predictor(path, sources, seeded, target):
             jobs[path.name] = Job((tuple(sources), seeded, path, tables))

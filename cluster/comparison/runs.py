@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.comparison.contestants import CONTESTANTS, make_searcher, sources_of
-from cluster.comparison.presets import Column, sources_of_space
+from cluster.comparison.presets import Column
 from cluster.replay import replay
 from cluster.result_files import versions, write_whole
 from mpnas_ray.errors import TableError
@@ -51,6 +51,8 @@ class Run:
     def name(self) -> str:
         """Its file, from the work folder, without ending."""
         task = self.column.searched.replace("/", ".")
+        if self.column.all_devices and CONTESTANTS[self.contestant].transfers:
+            task += ".all-devices"  # it knows other tasks than on the same column of another preset
         return f"{task}.{self.budget}/{self.contestant.replace(', ', '-')}.{self.seed}"
 
 
@@ -84,7 +86,7 @@ def identity(run: Run, tasks: Mapping[str, TableTask], checkpoint: Path | None) 
         checkpoint: The predictor that the contestant uses, if it uses one; it must be there.
     """
     contestant = CONTESTANTS[run.contestant]
-    sources = sources_of(contestant, tasks[run.column.searched], tasks)
+    sources = sources_of(contestant, tasks[run.column.searched], tasks, run.column.sources)
     return {
         "contestant": run.contestant,
         "searcher": contestant.searcher.__name__,
@@ -116,12 +118,13 @@ def compute(run: Run, tables: Path, checkpoint: Path | None, work: Path) -> floa
     contestant = CONTESTANTS[run.contestant]
     names = {run.column.searched, run.column.reported}
     if contestant.transfers:
-        names |= set(sources_of_space(run.column.searched.partition("/")[0]))
+        names |= set(run.column.sources)
     tasks = _tasks(tables, frozenset(names))
     target, reported = tasks[run.column.searched], tasks[run.column.reported]
     settings = identity(run, tasks, checkpoint)
     start = time.process_time()
-    searcher = make_searcher(contestant, target, sources_of(contestant, target, tasks), checkpoint, run.seed)
+    sources = sources_of(contestant, target, tasks, run.column.sources)
+    searcher = make_searcher(contestant, target, sources, checkpoint, run.seed)
     asked = replay(searcher, target, run.budget)
     seconds = time.process_time() - start
     content = {

@@ -14,7 +14,7 @@ from mpnas_ray.meta import MetaConfig
 from mpnas_ray.mixture import MixtureConfig, Source
 from mpnas_ray.predictors.cost import CostConfig, CostPredictor
 from mpnas_ray.spaces import SearchSpace, get_space
-from mpnas_ray.tables import TableTask
+from mpnas_ray.tables import TableTask, origins
 
 __all__ = ["PredictorCard", "leave_out", "refuse_if_seen"]
 
@@ -107,12 +107,13 @@ def leave_out(predictor: CostPredictor, card: PredictorCard, task: TableTask) ->
 
 
 def refuse_if_seen(card: PredictorCard, task: TableTask) -> None:
-    """Raise if a predictor has learned from the data set or device of a task it is to be judged on.
+    """Raise if a predictor has learned from a data set, device or family of devices of a task it is to be judged on.
 
     Raises:
         PredictorError: Naming what it has seen.
     """
-    seen = sorted({*card.datasets, *card.devices} & {*task.datasets, *task.devices})
+    unseen = origins((*task.datasets, *task.devices))
+    seen = sorted(name for name in {*card.datasets, *card.devices} if not unseen.isdisjoint(origins([name])))
     if task.name in card.tasks:
         seen = seen or [task.name]
     if seen:

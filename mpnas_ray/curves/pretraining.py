@@ -16,7 +16,7 @@ from mpnas_ray.curves.partial import PartialCurves, final_scores
 from mpnas_ray.curves.rank_learning import TaskCurves, pretrain
 from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
 from mpnas_ray.errors import PredictorError, TableError
-from mpnas_ray.tables import LearningCurves, leaves_out, read_curves
+from mpnas_ray.tables import LearningCurves, leaves_out, origins, read_curves
 
 __all__ = ["Pretrained", "pretrain_on_table", "pretrain_without"]
 
@@ -75,7 +75,7 @@ def pretrain_without(
     held_out = {dataset for name in hold_out for dataset in tables[name].datasets}
     predictor, card = load_checkpoint(find_checkpoint(_PREDICTOR))
     completed = [_completed(every[name]) for name in names]
-    if held_out.isdisjoint(card.datasets):
+    if origins(held_out).isdisjoint(origins(card.datasets)):
         network = pretrain(completed, config, predictor=predictor, seed=seed, on_step=on_step)
         return Pretrained(network, names, _PREDICTOR, sorted(learned.union(card.datasets)))
     network = pretrain(completed, config, seed=seed, on_step=on_step)

@@ -20,7 +20,7 @@ from mpnas_ray.mixture.learning import EpisodeSource, learn_prior, validate_prio
 from mpnas_ray.mixture.predictor import MixturePredictor
 from mpnas_ray.mixture.prior import Prior
 from mpnas_ray.mixture.source_network import train_sources
-from mpnas_ray.tables import TableTask
+from mpnas_ray.tables import TableTask, origins
 
 __all__ = ["MixtureResult", "meta_train_mixture"]
 
@@ -107,11 +107,11 @@ def _episode_sources(
     tasks: Mapping[str, TableTask], pools: Sequence[SpacePool], predictor: MixturePredictor
 ) -> list[EpisodeSource]:
     """The sources as episodes are drawn from them, in their order."""
-    origins = {name: {*task.datasets, *task.devices} for name, task in tasks.items()}
+    seen = {name: origins((*task.datasets, *task.devices)) for name, task in tasks.items()}
     found = {}
     for pool in pools:
         known = predictor.known(pool.archs)
         for name, measured in pool.tasks.items():
-            usable = np.array([name != other and origins[name].isdisjoint(origins[other]) for other in tasks])
+            usable = np.array([name != other and seen[name].isdisjoint(seen[other]) for other in tasks])
             found[name] = EpisodeSource(known, measured.rows, measured.scores, tasks[name].kind, usable)
     return [found[name] for name in tasks]

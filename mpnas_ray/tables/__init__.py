@@ -8,6 +8,7 @@ from mpnas_ray.tables.curves import LearningCurves, read_curves, write_curves
 from mpnas_ray.tables.holdout import leaves_out
 from mpnas_ray.tables.loading import BUNDLED_TABLE, load_tasks
 from mpnas_ray.tables.normalization import Normalization, clip_outliers, normalize, outlier_limits
+from mpnas_ray.tables.origins import origins
 from mpnas_ray.tables.schema import read_task, write_task
 from mpnas_ray.tables.splits import split_by_class, split_random
 from mpnas_ray.tables.table_task import Kind, TableTask
@@ -25,6 +26,7 @@ __all__ = [
     "leaves_out",
     "load_tasks",
     "normalize",
+    "origins",
     "outlier_limits",
     "read_curves",
     "read_task",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mpnas_ray.errors import TableError
 from mpnas_ray.names import no_such
+from mpnas_ray.tables.origins import origins
 from mpnas_ray.tables.table_task import TableTask
 
 __all__ = ["leaves_out"]
@@ -15,23 +16,28 @@ def leaves_out(tasks: Mapping[str, TableTask], held_out: str | Sequence[str]) ->
     """The tasks that share neither a data set nor a device with those held out, in their order.
 
     So every column of a held-out data set goes, in every table: other budgets, releases, splits and spaces; for a
-    latency, every column of its device.
+    latency, every column of its device and of all devices of its family. Names are compared by `origins`.
 
     Args:
         tasks: As from `load_tasks`.
-        held_out: Name, or names, among them.
+        held_out: Name, or names, of tasks among them, of their devices, or of families of their devices.
 
     Raises:
-        TableError: If there is no task of that name.
+        TableError: If no task, and no device or family of a task, has that name.
     """
     names = [held_out] if isinstance(held_out, str) else list(held_out)
+    devices = {device for task in tasks.values() for device in task.devices}
+    known = origins(devices)
+    unseen: set[str] = set()
     for name in names:
-        if name not in tasks:
-            raise TableError(no_such("task", name, tasks, after="to hold out"))
-    datasets = {dataset for name in names for dataset in tasks[name].datasets}
-    devices = {device for name in names for device in tasks[name].devices}
+        if name in tasks:
+            unseen |= origins((*tasks[name].datasets, *tasks[name].devices))
+        elif origins([name]) <= known:
+            unseen |= origins([name])
+        else:
+            raise TableError(no_such("task", name, [*tasks, *sorted(devices)], after="to hold out"))
     return {
         name: task
         for name, task in tasks.items()
-        if name not in names and datasets.isdisjoint(task.datasets) and devices.isdisjoint(task.devices)
+        if name not in names and unseen.isdisjoint(origins((*task.datasets, *task.devices)))
     }

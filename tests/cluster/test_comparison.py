@@ -26,6 +26,7 @@ from cluster.comparison.plots import looks
 from cluster.comparison.predictors import check_predictor, learn_predictor, predictor_name
 from cluster.comparison.presets import CIFAR_FAMILY, PRESETS, Column, Preset
 from cluster.comparison.runs import Finding, Run, compute, identity, read
+from cluster.comparison.split import BLIND, CONFIRMATION, DESIGN, DEVICES, GROUPS, ROLES, SEED, draw
 from cluster.replay import replay
 from mpnas_ray.checkpoints import load_checkpoint
 from mpnas_ray.errors import PredictorError, RunError, TableError
@@ -176,7 +177,7 @@ def test_sources_leave_out_the_data_and_the_kind(tasks: dict[str, TableTask]) ->
 @pytest.mark.data
 def test_sources_in_official_tables(tables_folder: Path) -> None:
     names = {column.searched for preset in PRESETS.values() for column in preset.columns}
-    known = load_tasks(tables_folder, names | {"nasbench201/raspi4-latency", "transnasbench101/segmentsemantic"})
+    known = load_tasks(tables_folder, names | {"transnasbench101/segmentsemantic"})
     far = [name for name in known if takes_part(CONTESTANTS["mpnas, far"], known[name], known)]
     for name, target in known.items():
         for contestant in CONTESTANTS.values():
@@ -197,6 +198,46 @@ def test_sources_in_official_tables(tables_folder: Path) -> None:
         == "nasbench201.all.seed0"
     )
     assert len({column.searched for column in PRESETS["regret"].columns}) == 14
+
+
+def test_the_split_is_as_it_was_drawn_and_holds_groups_together() -> None:
+    assert {name: role for name, role in ROLES.items() if role != "blind"} == draw(GROUPS, SEED)
+    assert len(ROLES) == len(DESIGN) + len(CONFIRMATION) + len(BLIND), "no column has two roles"
+    for groups in GROUPS.values():
+        of_group = {name: {ROLES[column] for column in columns} for name, columns in groups.items()}
+        assert all(len(roles) == 1 for roles in of_group.values())
+        numbers = [sum(roles == {role} for roles in of_group.values()) for role in ("design", "confirmation")]
+        assert numbers[0] - numbers[1] in (0, 1), "half of each space and kind"
+    assert set(BLIND) == {"nasbench201/raspi4-latency", "nasbench201/fpga-latency"}
+    of_preset = {name: [column.searched for column in PRESETS[name].columns] for name in PRESETS}
+    assert set(of_preset["regret"]) | set(of_preset["devices"]) == set(ROLES), "every column has a role"
+    assert set(of_preset["design"]) == set(DESIGN)
+    assert set(of_preset["confirmation"]) == {*CONFIRMATION, *BLIND}
+    assert draw(GROUPS, SEED + 1) != draw(GROUPS, SEED)
+
+
+@pytest.mark.data
+def test_a_whole_family_of_devices_is_left_out_of_the_sources(tables_folder: Path) -> None:
+    columns = {column.searched: column for column in PRESETS["devices"].columns}
+    assert len(columns) == 22
+    known = load_tasks(tables_folder, {name for column in columns.values() for name in column.sources})
+    for family, members in DEVICES.items():
+        for name in members:
+            sources = columns[name].sources
+            of_mean_rank = sources_of(CONTESTANTS["mean-rank"], known[name], known, sources)
+            assert set(of_mean_rank) == set(columns) - set(members), family
+            of_ours = sources_of(CONTESTANTS["mpnas"], known[name], known, sources)
+            assert set(of_ours) == set(sources) - set(members), "qualities too"
+    of_pixel = sources_of(CONTESTANTS["mpnas"], known["nasbench201/pixel3-latency"], known, sources)
+    assert predictor_name(of_pixel, 1) == "nasbench201-all-devices.without.pixel3-latency.seed1"
+    few = sources_of(CONTESTANTS["mpnas"], known["nasbench201/cpu-latency"], known)
+    assert predictor_name(few, 1) == "nasbench201.without.cpu-latency.seed1"
+
+
+def test_runs_that_know_other_tasks_have_other_files() -> None:
+    few, many = (Column(task, task, all_devices=all_devices) for task in ("a/b",) for all_devices in (False, True))
+    assert Run("random", few, 8, 0).name == Run("random", many, 8, 0).name
+    assert Run("mean-rank", few, 8, 0).name != Run("mean-rank", many, 8, 0).name
 
 
 def test_a_predictor_is_reused_only_if_it_fits(tables: Path, tasks: dict[str, TableTask], tmp_path: Path) -> None:
@@ -308,6 +349,14 @@ def test_a_comparison_from_command_to_page(
     assert len(runs) == 2 * (2 + 1)
     content = json.loads((out / "compare-regret.json").read_text())
     assert content["command"].startswith("mpnas compare --tables DIR --preset regret --task transnasbench101/scene")
+    (overall,) = content["aggregates"]
+    of_random = next(one for one in overall["searchers"] if one["contestant"] == "random")
+    by_column = [one for one in content["figures"] if one["contestant"] == "random"]
+    queries = [[20 if q is None else q for q in one["queries"]["top 1 %"]] for one in by_column]
+    found = np.exp(np.mean(np.log(queries)))
+    assert of_random["geometric_mean_of_queries"]["top 1 %"][0] == pytest.approx(found, rel=1e-4)
+    regrets = np.mean([one["regrets"]["10"] for one in by_column])
+    assert of_random["mean_regret"]["10"][0] == pytest.approx(regrets, rel=1e-4)
     assert not list(checkpoints.iterdir())
     assert str(tables) not in (out / "compare-regret.json").read_text() + (out / "compare-regret.md").read_text()
 
@@ -395,6 +444,7 @@ def figures(contestant: str, column: Column, queries: float, regret: float, seed
         searched=column.searched,
         seeds=seeds,
         queries=dict.fromkeys(("top 1 %", "top 0.1 %", "optimum"), (queries,) * seeds),
+        regrets={20: (regret,) * seeds, 30: (regret,) * seeds},
         regret={20: between, 30: between},
         units_of_regret={20: between, 30: between},
         found=Interval(93.0, 92.0, 94.0),
@@ -439,6 +489,25 @@ def test_the_page_shows_the_figures() -> None:
     assert cells(page, found, "mpnas, far") == ["93.00 [92.00, 94.00] (3)", "—", "—"]
     assert cells(page, found, "paper: MP-NAS") == ["94.37", "—", "—"]
     assert cells(page, found, "perfect search") == ["94.50", "94.50", "94.50"]
+
+
+def test_figures_over_all_columns_come_first_and_roles_are_named() -> None:
+    page = page_of(results())
+    titles = [line for line in page.splitlines() if line.startswith("## ")]
+    assert titles[:2] == ["## Over all columns", "## Which columns are for what"]
+    first = page.partition("## Wins and losses")[0]
+    assert "Columns: cifar10@valid, scene, normal." in first
+    assert "- Design columns, on which things are chosen: normal." in first
+    assert "- Confirmation columns, looked at once a choice is made: scene." in first
+    assert "- Columns that have no part in the split: cifar10@valid." in first
+    blind = Ground(Column.of("nasbench201/raspi4-latency"), results().grounds[0].scale, "ms", 1.0)
+    more = replace(
+        results(),
+        grounds=(*results().grounds, blind),
+        every=(*results().every, figures("tpe", blind.column, 7, 1.0)),
+    )
+    assert "Columns: cifar10@valid, scene, normal." in page_of(more), "blind columns are apart"
+    assert "### Blind columns, to decide nothing by\n\nColumns: raspi4-latency." in page_of(more)
 
 
 def test_wins_and_losses_are_those_of_the_figures() -> None:

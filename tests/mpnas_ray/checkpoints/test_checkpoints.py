@@ -150,3 +150,6 @@ def test_a_task_whose_data_set_or_device_was_seen_is_refused(
     refuse_if_seen(card, replace(on_phone, name="nasbench101/latency"))
     with pytest.raises(PredictorError, match="phone"):
         refuse_if_seen(replace(card, devices=("phone",)), replace(on_phone, name="nasbench101/latency"))
+    server = replace(on_phone, name="nasbench101/latency", devices=("Silver 4114",))
+    with pytest.raises(PredictorError, match="has learned from xeon, xeon-gold-6240, so"):
+        refuse_if_seen(replace(card, devices=("xeon", "xeon-gold-6240", "pixel-3")), server)
