@@ -25,6 +25,7 @@ from mpnas_ray.predictors.cost_posterior import CostPosterior, Hypotheses
 from mpnas_ray.predictors.operation_counts import EXECUTIONS, NUM_COUNTS, USUAL_PRICES, executed_counts
 from mpnas_ray.predictors.support import same_space, tensor_of_text, text_of_tensor
 from mpnas_ray.spaces import OPERATIONS, Architecture, Architectures, get_space
+from mpnas_ray.tables.origins import origins
 
 if TYPE_CHECKING:
     from mpnas_ray.tables import Kind, TableTask
@@ -158,8 +159,9 @@ class CostPredictor:
         return cls([KnownDevice.of(task) for task in costs])
 
     def leaving_out(self, devices: Collection[str]) -> CostPredictor:
-        """A predictor that has seen no costs and knows nothing of these devices, nor of families of that name."""
-        return CostPredictor([device for device in self.devices if not set(devices) & set(device.devices)])
+        """Return a predictor that has seen no costs and knows nothing of these devices, nor of their families."""
+        left_out = origins(devices)
+        return CostPredictor([device for device in self.devices if not left_out & origins(device.devices)])
 
     def measuring(self, kind: Kind | None) -> CostPredictor:
         """A predictor for what it is made for, a ``cost``; as `MixturePredictor.measuring`.

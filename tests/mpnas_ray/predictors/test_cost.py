@@ -18,7 +18,7 @@ from mpnas_ray.checkpoints import (
     save_checkpoint,
 )
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.predictors import CostConfig, CostPredictor
+from mpnas_ray.predictors import CostConfig, CostPredictor, load_predictor
 from mpnas_ray.predictors.cost_posterior import NOISES, SPREADS, CostPosterior, Hypotheses, cost_unit
 from mpnas_ray.predictors.operation_counts import EXECUTIONS, executed_counts
 from mpnas_ray.spaces import OPERATIONS, Architectures, get_space
@@ -256,3 +256,17 @@ def test_ten_measurements_of_a_real_device_of_which_nothing_is_known(
         adapted = left.adapt(task.archs[rows[:10]], task.scores[rows[:10]])
         found.append(spearmanr(adapted.predict(task.archs[rows[10:]]), task.scores[rows[10:]]).statistic)
     assert np.mean(found) > least
+
+
+def test_a_device_is_left_out_by_any_of_its_names_and_with_its_family() -> None:
+    predictor = load_predictor("cost")
+    known = {device.name for device in predictor.devices}
+    for names, gone in (
+        (["raspi4"], "raspberry"),
+        (["Raspberry Pi 4"], "raspberry"),
+        (["gold-6240"], "xeon"),
+        (["samsung-a50"], "phone"),
+    ):
+        left = predictor.leaving_out(names)
+        assert known > {device.name for device in left.devices}
+        assert not any(gone in name for device in left.devices for name in device.devices)
