@@ -99,7 +99,7 @@ def storage(tmp_path: Path) -> Storage:
 def _start_ray() -> None:
     import ray
 
-    from cluster.ray_cluster import WORKER_ENVIRONMENT
+    from cluster.ray_cluster import worker_environment
 
     ray.init(
         address="local",
@@ -107,7 +107,7 @@ def _start_ray() -> None:
         num_gpus=2,
         include_dashboard=False,
         log_to_driver=False,
-        runtime_env=WORKER_ENVIRONMENT,
+        runtime_env=worker_environment(),
     )
 
 
