@@ -45,8 +45,8 @@ says of the number of fine-tuning models is in [table 3](table3.md), for TransNA
 
 Here each panel is a task of NAS-Bench-201, left out of meta-learning; the curves are means of {_NUM_DRAWS} draws of
 fine-tuning models, the bars their standard errors. `mixture` is our default, told whether a target measures a quality
-or a cost, `boil` the paper's algorithm, `random` the same network fine-tuned from random weights. A dash stands for
-what was not measured.
+or a cost, `boil` the paper's algorithm, `random` the same network fine-tuned from random weights, which at
+five models leaves them nearly untrained: see [table 4](table4.md). A dash stands for what was not measured.
 
 {PROTOCOL.replace("over 10 draws", "over 5 draws")}
 
