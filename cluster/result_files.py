@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import tempfile
@@ -11,7 +12,7 @@ from typing import Any
 
 from mpnas_ray.errors import RunError
 
-__all__ = ["check_folders", "machine", "make_folders", "versions", "write_whole"]
+__all__ = ["check_folders", "machine", "make_folders", "read_results", "unreadable", "versions", "write_whole"]
 
 _NO_RESULTS = "Cannot write results: {}. Name other folders with --out and --work."
 
@@ -51,6 +52,31 @@ def write_whole(path: Path, text: str) -> None:
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+def read_results(study: str, folder: str | Path) -> dict[str, Any]:
+    """The content of ``<folder>/<study>.json``, as a study wrote it.
+
+    Raises:
+        RunError: If there is no such file, or it is not of this study.
+    """
+    try:
+        content: dict[str, Any] = json.loads((Path(folder) / f"{study}.json").read_text(encoding="utf-8"))
+        if content["study"] != study:
+            raise ValueError(f"it is of the study {content['study']!r}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise unreadable(study, folder, error) from error
+    return content
+
+
+def unreadable(study: str, folder: str | Path, error: Exception) -> RunError:
+    """The error that says why a page cannot be written from a study's JSON file, and what to do."""
+    path = Path(folder) / f"{study}.json"
+    why = "it is not there" if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
+    return RunError(
+        f"The page of {study} cannot be written from {path} ({why}). Name the folder of its results with --out, or "
+        "compute them: name the folder of NAS tables with --tables."
+    )
 
 
 def versions() -> dict[str, str]:

@@ -26,7 +26,13 @@ def reproduce(
             show_default=False,
         ),
     ],
-    tables: Annotated[Path, typer.Option(help="Folder of NAS tables.", show_default=False)],
+    tables: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of NAS tables. Without it, STUDY.md alone is written anew, from STUDY.json (not: predictors).",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for STUDY.json, STUDY.md and STUDY.png.")] = Path(
         "benchmarks/results"
     ),
@@ -46,12 +52,19 @@ def reproduce(
 ) -> None:
     """Regenerate a published table or figure, on Ray. Interrupted, the same command goes on.
 
+    Without --tables nothing is computed: the page is written anew from the results in --out.
+
     table7 searches and trains networks on tasks; the others need NAS tables alone.
     """
     if study not in STUDY_NAMES:
         raise RunError(no_such("study", study, STUDY_NAMES))
     if (seeds or slow_seeds) and study != "predictors":
         raise typer.BadParameter("--seeds and --slow-seeds are of the study predictors.")
+    if tables is None:
+        if tasks or data_dir or gpus_per_trial or seeds or slow_seeds:
+            raise typer.BadParameter("Other options say what to compute, which needs --tables.")
+        typer.echo(str(_page_alone(study, out)))
+        return
     if study == "table7":
         from cluster.studies.table7.methods import DEFAULT_TASKS
         from cluster.studies.table7.reproduce import reproduce_table7
@@ -79,3 +92,16 @@ def reproduce(
 
     for path in reproduce(STUDIES[study], tables, out, work):
         typer.echo(str(path))
+
+
+def _page_alone(study: str, out: Path) -> Path:
+    if study == "predictors":
+        raise typer.BadParameter("predictors needs --tables: its page shows more than its JSON file holds.")
+    if study == "table7":
+        from cluster.studies.table7.page import rewrite_page as rewrite_page_of_table7
+
+        return rewrite_page_of_table7(out)
+    from cluster.studies.registry import STUDIES
+    from cluster.studies.study import rewrite_page
+
+    return rewrite_page(STUDIES[study], out)

@@ -1,4 +1,4 @@
-"""Figure 3: how related the tasks of a search space are, from the tables alone."""
+"""How related the tasks of a search space are, from the tables alone: the paper's figure 5."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cluster.studies.folds import NASBENCH201, TRANSNASBENCH101
 from cluster.studies.measuring import spearman
-from cluster.studies.pages import READING, markdown_table, number
+from cluster.studies.pages import markdown_table, number
 from cluster.studies.plots import save_heat_maps
 from cluster.studies.results import Row, Rows
 from cluster.studies.study import Study
@@ -45,10 +45,14 @@ def _page(rows: Rows) -> str:
     )
     return f"""![How related tasks are](fig3.png)
 
-{READING} We read it as: how well the measured ranking of one task, as it stands, ranks for another
-task. Nothing is learned here: numbers are Spearman correlations between the measured scores of two tasks (higher is
-better, so latencies and errors are turned around) over all cells that both have measured. The paper's numbers are not
-known to us.
+**The paper's figure 3 shows something else**, MAML, ANIL and BOIL on TransNAS-Bench-101; they are compared in
+[table 2](table2.md). What is here is its figure 5 (appendix D): correlations between the seven tasks of NAS-Bench-201
+and between those of TransNAS-Bench-101. That is a picture, whose numbers its text does not give; nor does it say which
+correlation it is, and whether latencies and errors are turned around.
+
+How well does the measured ranking of one task, as it stands, rank for another task? Nothing is learned here: numbers
+are Spearman correlations between the measured scores of two tasks (higher is better, so latencies and errors are
+turned around) over all cells that both have measured.
 
 {tables}
 """
@@ -87,4 +91,4 @@ def _plot(rows: Rows, path: Path) -> None:
     )
 
 
-FIG3 = Study("fig3", "Figure 3: how related the tasks are", (), _page, _relations, _plot)
+FIG3 = Study("fig3", "How related the tasks are", (), _page, _relations, _plot)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cluster.markdown import markdown_table, wrapped
-from cluster.studies.published import MEAN, Published, published
+from cluster.studies.published import MEAN, MP_NAS, Published, caveat, columns_of, published, published_mean
 from cluster.studies.results import Estimate, Row, Rows, mean_of
 
 __all__ = [
-    "PAPER",
+    "OTHER_FINE_TUNING",
+    "OTHER_SOURCES",
     "POINTS",
     "PROTOCOL",
     "READING",
@@ -22,6 +23,7 @@ __all__ = [
     "other_points",
     "seconds_table",
     "shown",
+    "shown_paper",
     "verdict",
     "wrapped",
 ]
@@ -29,14 +31,41 @@ __all__ = [
 POINTS = (0, 5, 10, 25, 50)
 """Numbers of fine-tuning models that tables show."""
 
-PAPER = "paper: MP-NAS"
+_LABELS = {
+    MP_NAS: "paper: MP-NAS",
+    "Naive Tran.": "paper: naive transfer",
+    "Rand. Init.": "paper: random initialisation",
+    "Meta-D2A": "paper: MetaD2A",
+}
+"""Column of the paper -> what a page calls it."""
 
-_SET_AGAINST_THE_PAPER = ("mixture", "mixture, kind not told", "boil")
-"""What stands for the paper's method here; the others are baselines."""
+_COUNTERPARTS = {
+    "mixture": MP_NAS,
+    "mixture, kind not told": MP_NAS,
+    "boil": MP_NAS,
+    "transfer": "Naive Tran.",
+    "random": "Rand. Init.",
+}
+"""Method -> the column of the paper that it is set against; the other methods have none."""
+
+_NOT_GIVEN = "not given"
+"""Where the paper has no number."""
 
 READING = """\
-The paper's text is not at hand. The page shows what we take this table of MP-NAS (NeurIPS 2023) to show; the paper's
-numbers are those we know, and a dash stands for a number that is not known to us.\
+MP-NAS is Loya et al., NeurIPS 2023; its numbers stand under `paper`, with its standard errors, and `not given` is what
+its table has no number for. A dash stands for what was not measured here.\
+"""
+
+OTHER_SOURCES = """\
+**In kind only.** The paper learns from the six other tasks of the target's own search space. Ours leaves out one task
+of each space, and learns from the others of both spaces and from NAS-Bench-101: twelve or thirteen tasks. So the wins
+and losses are those of numbers under two protocols.\
+"""
+
+OTHER_FINE_TUNING = """\
+Sizes are the same: half of the architectures to learn from, the same number of fine-tuning models, all others judged,
+one meta-training, ten evaluation runs (its table 9). The paper fine-tunes with a step size lower than that of the inner
+loop, and as many steps (5, 10, 20, 50 or 100) as cross-validate best on the fine-tuning models.\
 """
 
 PROTOCOL = """\
@@ -68,22 +97,21 @@ class TargetTable:
 
     Attributes:
         rows: Where to look.
-        study: Whose published numbers to show.
         targets: The lines; a last one has their mean.
         methods: Labels of the columns.
         points: Number of fine-tuning models.
         split: Of the architectures. The paper's numbers belong to ``random``.
-        with_paper: Whether to show the paper's numbers, and for each whether ours wins or loses.
+        paper: Table of the paper whose numbers to show, and for each of its method whether ours wins or loses; None
+            for no numbers of the paper. One that has none for these points adds nothing.
         with_mean: Whether the targets are of a kind, so that their mean says something.
     """
 
     rows: Rows
-    study: str
     targets: tuple[str, ...]
     methods: tuple[str, ...]
     points: int
     split: str = "random"
-    with_paper: bool = True
+    paper: int | None = None
     with_mean: bool = True
 
     def __str__(self) -> str:
@@ -95,17 +123,24 @@ class TargetTable:
         if self.with_mean:
             means = [self._mean(method) for method in self.methods]
             lines.append([f"mean of the {_word(len(self.targets))}", *self._marked(means)])
-        if self.with_paper:
-            header += [PAPER, f"{self.methods[0]} against it"]
+        for column in self._paper_columns:
+            header.append(_LABELS[column])
             for line, task in zip(lines, (*self.targets, MEAN), strict=False):
-                line += self._against_paper(task)
+                line.append(shown_paper(self._published(task, column)))
+            if column == MP_NAS:
+                header.append(f"{self.methods[0]} against MP-NAS")
+                for line, task in zip(lines, (*self.targets, MEAN), strict=False):
+                    line.append(self._against_paper(task))
         return markdown_table(header, lines)
 
     def wins_and_losses(self) -> str:
-        """Ours against the paper's numbers, where we know any, then the first method against each of the others."""
+        """Ours against the paper's numbers, where it has any, then the first method against each of the others."""
         first, *others = self.methods
-        set_against = [method for method in self.methods if method in _SET_AGAINST_THE_PAPER and self.with_paper]
-        sentences = [self._paper_sentence(method) for method in set_against]
+        sentences = [
+            self._paper_sentence(method, _COUNTERPARTS[method])
+            for method in self.methods
+            if _COUNTERPARTS.get(method) in self._paper_columns
+        ]
         sentences += [self._pair_sentence(first, other) for other in others]
         return "\n".join(f"- {sentence}" for sentence in sentences if sentence)
 
@@ -136,26 +171,39 @@ class TargetTable:
         row = self._row(method, task)
         return None if row is None else row.estimate
 
-    def _against_paper(self, task: str) -> list[str]:
-        known = published(self.study, task, self.points)
-        ours = self._estimate(self.methods[0], task)
-        if known is None or ours is None:
-            return ["—" if known is None else number(known.spearman), "—"]
-        return [number(known.spearman), "in kind only" if known.caveat else verdict(ours.mean, known.spearman)]
+    @property
+    def _paper_columns(self) -> list[str]:
+        return [] if self.paper is None else columns_of(self.paper, self.points)
 
-    def _paper_sentence(self, method: str) -> str:
+    def _published(self, task: str, column: str) -> Published | None:
+        if self.paper is None:
+            return None
+        if task == MEAN:
+            return published_mean(self.paper, self.targets, column, self.points)
+        return published(self.paper, task, column, self.points)
+
+    def _caveat(self, task: str) -> str:
+        return "" if self.paper is None else caveat(self.paper, task)
+
+    def _against_paper(self, task: str) -> str:
+        theirs, ours = self._published(task, MP_NAS), self._estimate(self.methods[0], task)
+        if theirs is None or ours is None:
+            return "not compared"
+        return "in kind only" if self._caveat(task) else verdict(ours.mean, theirs.value)
+
+    def _paper_sentence(self, method: str, column: str) -> str:
         tasks = (*self.targets, MEAN) if self.with_mean else self.targets
         compared: dict[str, list[str]] = {"win": [], "loss": [], "even": []}
-        apart: list[Published] = []
+        apart: list[str] = []
         for task in tasks:
-            known, ours = published(self.study, task, self.points), self._estimate(method, task)
-            if known is None or ours is None:
+            theirs, ours = self._published(task, column), self._estimate(method, task)
+            if theirs is None or ours is None:
                 continue
-            if known.caveat:
-                apart.append(known)
+            if self._caveat(task):
+                apart.append(task)
             else:
-                compared[verdict(ours.mean, known.spearman)].append(
-                    f"{task} {number(ours.mean)} to {number(known.spearman)}"
+                compared[verdict(ours.mean, theirs.value)].append(
+                    f"{task} {number(ours.mean)} to {number(theirs.value)}"
                 )
         if not any(compared.values()):
             return ""
@@ -163,8 +211,9 @@ class TargetTable:
             f"{_count(len(items), kind)}" + (f" ({', '.join(items)})" if items else "")
             for kind, items in compared.items()
         ]
-        notes = "".join(f" {item.task} is not counted: {item.caveat}." for item in apart)
-        return f"Against the paper's MP-NAS at {self.points} models, {method} has {', '.join(parts)}.{notes}"
+        notes = "".join(f" {task} is not counted: {self._caveat(task)}." for task in apart)
+        name = _LABELS[column].removeprefix("paper: ")
+        return f"Against the paper's {name} at {self.points} models, {method} has {', '.join(parts)}.{notes}"
 
     def _pair_sentence(self, first: str, other: str) -> str:
         better: list[str] = []
@@ -186,18 +235,19 @@ class TargetTable:
         )
 
 
-def other_points(rows: Rows, targets: tuple[str, ...], methods: tuple[str, ...]) -> str:
+def other_points(rows: Rows, targets: tuple[str, ...], methods: tuple[str, ...], *, paper: int | None = None) -> str:
     """A `TargetTable` under a heading of its own for each number of fine-tuning models but 5, random split."""
-    tables = {
-        points: TargetTable(rows, "", targets, methods, points, with_paper=False) for points in POINTS if points != 5
-    }
+    tables = {points: TargetTable(rows, targets, methods, points, paper=paper) for points in POINTS if points != 5}
     return "\n\n".join(f"### {points} fine-tuning models\n\n{table}" for points, table in tables.items())
 
 
 def curve_table(
-    rows: Rows, targets: Sequence[str], methods: Sequence[str], *, study: str | None = None, split: str = "random"
+    rows: Rows, targets: Sequence[str], methods: Sequence[str], *, paper: int | None = None, split: str = "random"
 ) -> str:
-    """Means over the targets at each number of fine-tuning models, one line a method; the paper's if asked for."""
+    """Means over the targets at each number of fine-tuning models, one line a method, then those of the paper's table.
+
+    A column of the paper's table with a mean at no number of fine-tuning models has no line.
+    """
     lines = []
     for method in methods:
         cells = [method]
@@ -206,9 +256,11 @@ def curve_table(
             complete = [row for row in found if row is not None]
             cells.append(shown(mean_of(complete)) if len(complete) == len(found) else "—")
         lines.append(cells)
-    if study is not None:
-        known = [published(study, MEAN, points) for points in POINTS]
-        lines.append([PAPER, *("—" if item is None else number(item.spearman) for item in known)])
+    if paper is not None:
+        for column, label in _LABELS.items():
+            known = [published_mean(paper, targets, column, points) for points in POINTS]
+            if any(known):
+                lines.append([label, *map(shown_paper, known)])
     return markdown_table(["fine-tuning models", *map(str, POINTS)], lines)
 
 
@@ -233,6 +285,11 @@ def shown(estimate: Estimate | None) -> str:
         return "—"
     error = estimate.standard_error
     return number(estimate.mean) + ("" if error is None else f" ± {number(error)}")
+
+
+def shown_paper(item: Published | None) -> str:
+    """``.92 ± .01``, as ours are shown; ``not given`` for None."""
+    return _NOT_GIVEN if item is None else shown(Estimate(item.value, item.standard_error))
 
 
 def number(value: float) -> str:
@@ -265,4 +322,4 @@ def _seconds(values: Sequence[float]) -> str:
 
 
 def _word(count: int) -> str:
-    return {2: "two", 5: "five", 7: "seven"}.get(count, str(count))
+    return {2: "two", 4: "four", 5: "five", 7: "seven"}.get(count, str(count))

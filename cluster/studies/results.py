@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,12 @@ class Row:
     learn_seconds: float
     adapt_seconds: float
     predict_seconds: float
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Row:
+        """Of an entry of a study's JSON file, which has the mean and its error beside the row's own values."""
+        own = {item.name: values[item.name] for item in fields(cls)}
+        return cls(**{**own, "values": tuple(own["values"])})
 
     @property
     def estimate(self) -> Estimate:

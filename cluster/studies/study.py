@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cluster.result_files import machine, make_folders, versions, write_whole
+from cluster.result_files import machine, make_folders, read_results, unreadable, versions, write_whole
 from cluster.studies.methods import METHODS, Method
 from cluster.studies.pages import wrapped
 from cluster.studies.results import Row, Rows, rows_of
@@ -16,7 +16,7 @@ from cluster.studies.splits import SPLIT_SEED
 from cluster.studies.units import Unit, UnitResult, study_tasks
 from mpnas_ray.tables import TableTask
 
-__all__ = ["Study", "reproduce"]
+__all__ = ["Study", "reproduce", "rewrite_page"]
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,38 @@ def reproduce(
         results = run_units(study.units, methods, tasks, tables, work)
     rows = Rows(tuple(study.rows(rows_of(results), tasks)))
     content = _content(study, rows, results)
-    page = (
-        f"# {study.title}\n\n`{content['command']}`, {content['machine']['cores']} cores, "
-        f"{', '.join(f'{name} {number}' for name, number in content['versions'].items())}. "
-        f"All draws are in [{study.name}.json]({study.name}.json).\n\n{study.page(rows)}"
-    )
     written = [Path(out) / f"{study.name}.json", Path(out) / f"{study.name}.md"]
     write_whole(written[0], json.dumps(content, indent=1) + "\n")
-    write_whole(written[1], wrapped(page))
+    write_whole(written[1], _page(study, content, rows))
     if study.plot is not None:
         written.append(Path(out) / f"{study.name}.png")
         study.plot(rows, written[2])
     return written
+
+
+def rewrite_page(study: Study, out: str | Path) -> Path:
+    """Write ``<out>/<study>.md`` anew from the draws in ``<out>/<study>.json``; nothing is computed.
+
+    Raises:
+        RunError: If there is no such JSON file, or it is damaged or of another study.
+    """
+    content = read_results(study.name, out)
+    try:
+        rows = Rows(tuple(Row.from_dict(item) for item in content["rows"]))
+        page = _page(study, content, rows)
+    except (KeyError, TypeError) as error:
+        raise unreadable(study.name, out, error) from error
+    written = Path(out) / f"{study.name}.md"
+    write_whole(written, page)
+    return written
+
+
+def _page(study: Study, content: Mapping[str, Any], rows: Rows) -> str:
+    return wrapped(
+        f"# {study.title}\n\n`{content['command']}`, {content['machine']['cores']} cores, "
+        f"{', '.join(f'{name} {number}' for name, number in content['versions'].items())}. "
+        f"All draws are in [{study.name}.json]({study.name}.json).\n\n{study.page(rows)}"
+    )
 
 
 def _content(study: Study, rows: Rows, results: Mapping[Unit, UnitResult]) -> dict[str, Any]:
