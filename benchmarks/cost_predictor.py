@@ -40,7 +40,7 @@ GROUPS = {
     ),
     "blind": ("raspi4", "fpga"),
 }
-"""What was chosen on what: constants on ``design``, each of its families left out in turn and nothing else known."""
+"""The roles of columns: constants were chosen on ``design``, each of its families left out in turn."""
 
 HELP_SOURCES = (
     *("1080ti-batch1", "gpu", "1080ti-batch256", "silver-4114", "silver-4210r"),

@@ -1,4 +1,4 @@
-"""What graph features cost, and what a Gaussian process makes of them: benchmarks/results/graph_features.{json,md}.
+"""Measure the cost of graph features and a Gaussian process on them: benchmarks/results/graph_features.{json,md}.
 
     python benchmarks/graph_features.py --tables DIR
 

@@ -28,7 +28,7 @@ ANSWER_S = 5.0
 
 _GCS = "/ray.rpc.NodeInfoGcsService/GetClusterId"
 _CLIENT_SERVER = "/ray.rpc.RayletDriver/ClusterInfo"
-"""What is called at ``host:port`` and at ``ray://host:port``: Ray knows these methods, and other servers do not."""
+"""The methods called at ``host:port`` and at ``ray://host:port``: Ray knows them, and other servers do not."""
 
 _VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 
@@ -181,12 +181,12 @@ def _check_dashboard(url: str) -> None:
 
 
 def _last_clause(text: str | None) -> str:
-    """Of an error that wraps another, which wraps another: what the last one says."""
+    """Check that of errors that wrap one another, the innermost is shown."""
     return in_one_line(Exception((text or "").rsplit(": ", 1)[-1])).strip("\"'(). ") or "no reason given"
 
 
 def in_one_line(error: BaseException) -> str:
-    """What an error says, on one line."""
+    """Return the message of an error on one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 

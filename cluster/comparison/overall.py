@@ -28,7 +28,7 @@ __all__ = ["AGGREGATED_GOALS", "FACTORS", "Overall", "PairOfSearchers", "Standin
 
 AGGREGATED_GOALS = ("top 0.1 %", "top 1 %")
 FACTORS = (1.0, 1.5, 2.0, 4.0)
-"""Of the best, for performance profiles."""
+"""Factors of the best result, for performance profiles."""
 
 _RATIO_OF_REGRET_AT = 50
 
