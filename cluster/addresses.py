@@ -181,7 +181,7 @@ def _check_dashboard(url: str) -> None:
 
 
 def _last_clause(text: str | None) -> str:
-    """Check that of errors that wrap one another, the innermost is shown."""
+    """Return the last clause of a message: of errors that wrap one another, what the innermost says."""
     return in_one_line(Exception((text or "").rsplit(": ", 1)[-1])).strip("\"'(). ") or "no reason given"
 
 
