@@ -77,11 +77,13 @@ def test_the_page_on_spaces(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.ray
-def test_the_readme(tmp_path: Path) -> None:
+def test_the_readme(tmp_path: Path, on_ray: dict[str, str]) -> None:
     """Both blocks as they stand, in one program; every page with blocks has a test."""
     search, experiment = python_blocks(ROOT / "README.md")
     (tmp_path / "example.py").write_text(f"{search}\n{experiment}")
-    done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "example.py"], cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     found = re.findall(r"^(nasbench201:\S+) (0\.\d+)$", done.stdout, flags=re.MULTILINE)
     assert len(found) == 2
