@@ -58,11 +58,6 @@ def restored(path: Path, make: Callable[[], ArchitectureSearcher]) -> None:
     searcher.save(str(path.with_name("again")))
 
 
-RESTORE_CHECKS_TYPES = False
-"""Whether `ArchitectureSearcher.restore` refuses values of wrong types: then it holds whatever a whole file says."""
-
-whole_files = pytest.mark.skipif(not RESTORE_CHECKS_TYPES, reason="restore does not check the types of what it reads")
-
 State = tuple[Path, Callable[[], ArchitectureSearcher]]
 
 
@@ -77,7 +72,6 @@ def test_bytes(state: State, fuzz: Any, damaged_bytes: Any) -> None:
     fuzz(check, damaged_bytes(path.read_bytes()))
 
 
-@whole_files
 def test_plain_values(state: State, fuzz: Any, damaged_json: Any) -> None:
     path, make = state
     plain, arrays = read_state(path)
@@ -91,7 +85,6 @@ def test_plain_values(state: State, fuzz: Any, damaged_json: Any) -> None:
     fuzz(check, damaged_json({"format": 2, **plain}))
 
 
-@whole_files
 def test_arrays(state: State, fuzz: Any) -> None:
     path, make = state
     with np.load(path) as archive:
