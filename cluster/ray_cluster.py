@@ -23,7 +23,7 @@ from mpnas_ray.errors import ForeignModuleError, RunError
 from mpnas_ray.names import did_you_mean
 from mpnas_ray.own_packages import OWN_PACKAGES, foreign_file, put_first
 
-__all__ = ["alive_nodes", "connected", "most_concurrent", "places_on", "worker_environment"]
+__all__ = ["alive_nodes", "connected", "most_concurrent", "places_on"]
 
 
 @contextmanager
@@ -46,7 +46,6 @@ def connected(*, dashboard: bool = False) -> Iterator[None]:
     given = os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"log_to_driver": False, "runtime_env": _runtime_env()}
     if not given:
-        options["runtime_env"] = {**worker_environment(), **(options["runtime_env"] or {})}
         options.update(include_dashboard=dashboard, dashboard_host="127.0.0.1", logging_level=logging.ERROR)
     try:
         with _sent_by_value():
@@ -60,19 +59,6 @@ def connected(*, dashboard: bool = False) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-def worker_environment() -> dict[str, Any]:
-    """Return the runtime environment that Ray Tune gives its trials, for all workers of a Ray that we start.
-
-    A worker fits only a trial of its own environment. So trials take workers that Ray has started in advance, or that
-    tasks have left, rather than wait for new processes. Keys of a cloud, which Tune hands on too, are left out: trials
-    that need them get processes of their own.
-    """
-    from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
-
-    names = [name for name in ENV_VARS_TO_PROPAGATE if name in os.environ and not name.startswith("AWS_")]
-    return {"env_vars": {**DEFAULT_ENV_VARS, **{name: os.environ[name] for name in names}}}
 
 
 _HOOK = "worker_process_setup_hook"

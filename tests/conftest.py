@@ -99,16 +99,7 @@ def storage(tmp_path: Path) -> Storage:
 def _start_ray() -> None:
     import ray
 
-    from cluster.ray_cluster import worker_environment
-
-    ray.init(
-        address="local",
-        num_cpus=2,
-        num_gpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        runtime_env=worker_environment(),
-    )
+    ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
 
 
 @pytest.fixture(scope="session")

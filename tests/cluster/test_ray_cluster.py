@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 import ray
-from ray import tune
 from ray.cluster_utils import Cluster
 
 from cluster.ray_cluster import connected
@@ -56,15 +53,3 @@ def test_a_ray_that_was_there_before_stays() -> None:
     with connected():
         assert ray.is_initialized()
     assert ray.is_initialized()
-
-
-@pytest.mark.usefixtures("ray_cluster")
-def test_a_trial_can_take_a_worker_that_a_task_has_left(tmp_path: Path) -> None:
-    """Ray gives a process only to what has the same runtime environment as it."""
-
-    def environment(config: Any = None) -> dict[str, Any]:
-        return {"environment": str(dict(ray.get_runtime_context().runtime_env))}
-
-    run_config = tune.RunConfig(storage_path=str(tmp_path), verbose=0)
-    results = tune.Tuner(environment, run_config=run_config).fit()
-    assert results[0].metrics["environment"] == ray.get(ray.remote(environment).remote())["environment"]
