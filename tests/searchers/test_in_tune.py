@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +18,7 @@ import numpy as np
 import pytest
 import ray
 from numpy.typing import ArrayLike
-from ray import tune
+from ray import cloudpickle, tune
 from ray.tune.schedulers import HyperBandForBOHB, PopulationBasedTraining, TrialScheduler
 
 from mpnas_ray.predictors import GCNPredictor, Predictor
@@ -25,6 +27,7 @@ from searchers import ArchitectureSearcher, MPNASSearch
 from searchers.candidates import Candidates
 from searchers.ranking import Ranker, RankingRequest
 from searchers.refitting import Refitting
+from searchers.state import read_state
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
@@ -102,14 +105,25 @@ def tuner(
 
 
 def statuses(experiment: Path) -> list[str]:
-    """Of the trials in the newest snapshot that is whole."""
-    for snapshot in sorted(experiment.glob("experiment_state-*.json"), reverse=True):
-        try:
-            trials = [json.loads(trial) for trial, _ in json.loads(snapshot.read_text())["trial_data"]]
-        except ValueError:  # it is being written
-            continue
-        return [trial["status"] for trial in trials]
-    return []
+    """Of the trials in the snapshot; none if one of its files is not whole, as while Tune copies them."""
+    (trials,) = experiment.glob("experiment_state-*.json")
+    (generator,) = experiment.glob("search_gen_state-*.json")
+    (searcher,) = experiment.glob("searcher-state-*.pkl")
+    cloudpickle.loads(generator.read_bytes())
+    read_state(searcher)
+    return [json.loads(trial)["status"] for trial, _ in json.loads(trials.read_text())["trial_data"]]
+
+
+def stopped_between_two_snapshots(driver: subprocess.Popen[bytes], experiment: Path) -> bool:
+    """Halt a driver if its snapshot has a trial that ended and one that is under way, so that it can be killed there."""
+    driver.send_signal(signal.SIGSTOP)
+    try:
+        if {"RUNNING", "TERMINATED"} <= {*statuses(experiment)}:
+            return True
+    except (ValueError, EOFError, pickle.UnpicklingError):
+        pass  # a file is missing or half there
+    driver.send_signal(signal.SIGCONT)
+    return False
 
 
 def test_a_killed_experiment_is_restored_without_its_unfinished_trials(
@@ -126,7 +140,7 @@ test_in_tune.tuner(MPNASSearch("nasbench201", seed=0), Path({str(tmp_path)!r}), 
     (tmp_path / "held").touch()
     environment = {**on_ray, "TUNE_GLOBAL_CHECKPOINT_S": "0.5", "PYTHONPATH": str(Path(__file__).parent)}
     first = subprocess.Popen([sys.executable, "-c", script], env=environment)
-    wait_for(lambda: {"RUNNING", "TERMINATED"} <= {*statuses(tmp_path / "run")} or first.poll() is not None)
+    wait_for(lambda: first.poll() is not None or stopped_between_two_snapshots(first, tmp_path / "run"))
     assert first.poll() is None, "it ended by itself"
     first.kill()
     first.wait()
