@@ -115,7 +115,7 @@ def statuses(experiment: Path) -> list[str]:
 
 
 def stopped_between_two_snapshots(driver: subprocess.Popen[bytes], experiment: Path) -> bool:
-    """Halt a driver if its snapshot has a trial that ended and one that is under way, so that it can be killed there."""
+    """Halt a driver whose snapshot has a trial that ended and one under way, so that it can be killed there."""
     driver.send_signal(signal.SIGSTOP)
     try:
         if {"RUNNING", "TERMINATED"} <= {*statuses(experiment)}:
