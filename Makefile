@@ -33,11 +33,11 @@ search: env  ## Search an architecture for Darcy flow: 20 trials, three to five 
 
 # Each of two processes has one Ray for all its tests on Ray, and takes whole files; the other tests find none running.
 # Four processes took as long as two: Ray's own processes use the rest of the cores.
-test: env  ## Run the test suite, a few minutes
+test: env  ## Run the test suite, eleven minutes on two cores
 	$(BIN)/python -m pytest -m "ray and not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -m "not ray and not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-fast: env  ## Run what needs neither Ray, nor tables, nor seconds a test: under a minute
+test-fast: env  ## Run what needs neither Ray, nor tables, nor seconds a test: a minute and a half
 	$(BIN)/python -m pytest -m "not (slow or ray or long or data)" --numprocesses 2 --dist worksteal
 
 test-slow: env  ## Run the longer checks too

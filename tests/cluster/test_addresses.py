@@ -22,6 +22,8 @@ from cluster.jobs import submit_job
 from cluster.ray_cluster import connected
 from mpnas_ray.errors import RunError
 
+pytestmark = pytest.mark.long
+
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:

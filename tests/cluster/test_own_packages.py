@@ -18,6 +18,8 @@ from cluster.jobs import submit_job
 from cluster.ray_cluster import connected
 from mpnas_ray.errors import ForeignModuleError
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 OWN_TASK = ROOT / "docs" / "own-task.md"
 

@@ -219,6 +219,7 @@ def test_architectures_are_read_from_lists_and_tables_in_every_encoding(encoding
             read_archs(tmp_path / name)
 
 
+@pytest.mark.long
 def test_of_thousands_of_measurements_as_many_are_learned_from_as_in_a_search(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

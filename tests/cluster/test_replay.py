@@ -66,6 +66,7 @@ def test_values_by_text() -> None:
         task.value_of("transnasbench101:64-41414-9")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_a_replay_finds_what_is_best_by_its_mode(mode: str) -> None:
     task = table(mode=mode)

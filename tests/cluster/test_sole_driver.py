@@ -20,6 +20,8 @@ from cluster.run_folder import RunFolder
 from cluster.sole_driver import DRIVER_FILE, sole_driver
 from mpnas_ray.errors import RunError
 
+pytestmark = pytest.mark.long
+
 BEAT_S, STALE_S = 0.2, 600.0
 SHORT_S = 1.0
 """Patience with a driver that never beats again. With others it is longer than any machine stands still."""

@@ -83,6 +83,7 @@ class TestTransferRivals(OurKeys, SearcherConformance):
 
 
 @pytest.mark.long
+@pytest.mark.long
 class TestMPNASSearchFromScratch(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self) -> MakeSearcher:
@@ -91,6 +92,7 @@ class TestMPNASSearchFromScratch(OurKeys, SearcherConformance):
         )
 
 
+@pytest.mark.long
 class TestMPNASSearch(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self) -> MakeSearcher:

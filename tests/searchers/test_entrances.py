@@ -225,6 +225,7 @@ def test_points_may_come_before_metric_mode_and_space(kind: type[ArchitectureSea
         assert records[1].config == {}, "a learning rate that nobody gave is not made up"
 
 
+@pytest.mark.long
 @every_kind
 def test_a_second_space_counts_from_then_on(kind: type[ArchitectureSearcher]) -> None:
     searcher = make(kind, metric="score", mode="max")
@@ -242,6 +243,7 @@ def test_a_second_space_counts_from_then_on(kind: type[ArchitectureSearcher]) ->
     assert all(config.keys() == {"arch"} for config in go_on(searcher))
 
 
+@pytest.mark.long
 @every_kind
 @pytest.mark.parametrize(("metric", "mode"), [("other", "max"), ("score", "min")])
 def test_labels_of_another_objective_are_not_mixed_with_new_ones(
@@ -411,6 +413,7 @@ def entries(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [(*way, key) for key, _ in inner] + [deep for key, each in inner for deep in entries(each, (*way, key))]
 
 
+@pytest.mark.long
 @every_kind
 def test_a_refused_restore_changes_nothing_and_wrong_types_are_refused(
     kind: type[ArchitectureSearcher], tmp_path: Path

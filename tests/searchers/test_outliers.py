@@ -45,6 +45,7 @@ def measured(num: int, absurd: float | None) -> tuple[Architectures, NDArray[np.
     return archs, labels
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "kind",
     [

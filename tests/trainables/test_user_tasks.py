@@ -214,6 +214,7 @@ thing
     assert failure_in_text("trainables.x.TaskError: at /a/b.py:3: no") == "TaskError: at /a/b.py:3: no"
 
 
+@pytest.mark.long
 def test_the_command_names_a_file_with_the_full_traceback(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("from helper import TASK\n")
     (tmp_path / "helper.py").write_text("\n\n1 / 0\n")

@@ -40,6 +40,7 @@ def agreement(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return float(spearmanr(one, other).statistic)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in PREDICTORS])
 def test_how_bad_the_worst_of_thirty_is_hardly_changes_a_rank(name: str) -> None:
     """The bound of `normalize`: nothing changes among outliers, and Spearman's correlation with before is above 0.9."""
