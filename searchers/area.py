@@ -76,5 +76,5 @@ class AREASearch(RegularizedEvolution):
 
     def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
         super()._set_own_state(plain, arrays)
-        self._samples = self._samples.restored(value_of(plain, "samples", dict), arrays)
+        self._samples = self._samples.restored(value_of(plain, "samples", dict), arrays, self._candidates)
         self._score_failed = value_of(plain, "score_failed", bool)

@@ -69,4 +69,4 @@ class NASWOTSearch(ArchitectureSearcher):
         return self._samples.state()
 
     def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
-        self._samples = self._samples.restored(plain, arrays)
+        self._samples = self._samples.restored(plain, arrays, self._candidates)

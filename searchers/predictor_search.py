@@ -318,6 +318,7 @@ class PredictorSearch(ArchitectureSearcher):
             ranking = value_of(plain, "ranking", dict)
             self._ranking = Ranking.of_arrays(
                 arrays,
+                self._candidates,
                 num_points=value_of(ranking, "num_points", int, least=0),
                 seconds=value_of(ranking, "seconds", float),
             )

@@ -86,11 +86,13 @@ class Ranking:
         return {"codes": self.codes, "keys": self.keys, "predicted": self.predicted}
 
     @classmethod
-    def of_arrays(cls, arrays: Arrays, *, num_points: int, seconds: float) -> Ranking:
-        """Make a ranking of what `arrays` returned, perhaps from a file.
+    def of_arrays(cls, arrays: Arrays, candidates: Candidates, *, num_points: int, seconds: float) -> Ranking:
+        """Make a ranking of these candidates of what `arrays` returned, perhaps from a file.
 
         Raises:
-            SearcherStateError: If an array is missing or of another type or length.
+            SearcherStateError: If an array is missing or of another type or length, or the keys are of other
+                architectures.
+            IndexError: If a code stands for no operation of the space.
         """
         codes = array_of(arrays, "codes", np.int8, 2)
         known, predicted = array_of(arrays, "keys", np.uint64, 1), array_of(arrays, "predicted", np.floating, 1)
@@ -98,6 +100,8 @@ class Ranking:
             raise SearcherStateError(
                 f"a ranking has {len(codes)} candidates, {len(known)} keys and {len(predicted)} predictions"
             )
+        if len(codes) and not np.array_equal(keys(Architectures(candidates.space, codes), candidates.twins), known):
+            raise SearcherStateError("the keys of a ranking are not those of its candidates")
         return cls(codes, known, predicted, num_points, seconds)
 
 

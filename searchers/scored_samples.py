@@ -124,8 +124,8 @@ class ScoredSamples:
         }
         return plain, {} if self._ranking is None else self._ranking.arrays()
 
-    def restored(self, plain: dict[str, Any], arrays: Arrays) -> ScoredSamples:
-        """Return samples of the same score that go on from a `state`.
+    def restored(self, plain: dict[str, Any], arrays: Arrays, candidates: Candidates) -> ScoredSamples:
+        """Return samples of these candidates by the same score that go on from a `state`.
 
         Raises:
             SearcherStateError: If it is damaged.
@@ -134,5 +134,7 @@ class ScoredSamples:
         restored.num_samples = value_of(plain, "num_samples", int, least=0)
         restored._position = value_of(plain, "position", int, least=0)
         if plain["seconds"] is not None:
-            restored._ranking = Ranking.of_arrays(arrays, num_points=0, seconds=value_of(plain, "seconds", float))
+            restored._ranking = Ranking.of_arrays(
+                arrays, candidates, num_points=0, seconds=value_of(plain, "seconds", float)
+            )
         return restored

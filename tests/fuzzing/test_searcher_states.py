@@ -53,6 +53,8 @@ def state(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Callabl
 def restored(path: Path, make: Callable[[], ArchitectureSearcher]) -> None:
     searcher = make()
     searcher.restore(str(path))
+    # A searcher may be saved before it knows metric and mode: Tune names them then, or `suggest` asks for them.
+    searcher.set_search_properties(searcher.metric or "score", searcher.mode or "max", {})
     go_on(searcher, "after", 1)
     searcher.suggest("last")
     searcher.save(str(path.with_name("again")))
