@@ -1,4 +1,4 @@
-"""What trials and other workers may ask of a cluster: checks of what a user wrote, and amounts in words."""
+"""Resources that trials and other workers ask of a cluster: checks of what a user wrote, and amounts in words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mpnas_ray.errors import RunError
 __all__ = ["ACCELERATOR_PREFIX", "Resources", "check_cpus", "check_further", "check_gpus", "in_words"]
 
 Resources = dict[str, float]
-"""What one worker takes, e.g. ``{"CPU": 1, "GPU": 0.5}``; ``memory`` in bytes."""
+"""The resources of one worker, e.g. ``{"CPU": 1, "GPU": 0.5}``; ``memory`` in bytes."""
 
 ACCELERATOR_PREFIX = "accelerator_type:"
 

@@ -186,7 +186,7 @@ class _Group:
         return found
 
     def _worst_of(self, values: Array, unit: Callable[[Array], Array]) -> list[WorstRatio]:
-        """Of figures by column in units in which they have a ratio."""
+        """Take the figures by column in units in which they have a ratio."""
         columns = ratios_to_best_rival(unit(column_means(values))).argmax(axis=-1)
         intervals = _each(values, lambda by_column: worst_ratio(unit(by_column)))
         return [WorstRatio(one, self._columns[column]) for one, column in zip(intervals, columns, strict=True)]
@@ -237,7 +237,7 @@ def _one(values: Array, statistic: Callable[[Array], Array]) -> Interval:
 
 
 def _own(values: Array, statistic: Callable[[Array], Array]) -> Interval:
-    """Of one searcher alone, so that who else took part changes nothing."""
+    """Take one searcher alone, so that who else took part changes nothing."""
     return _one(values, lambda by_column: statistic(by_column)[..., 0])
 
 

@@ -91,7 +91,7 @@ def _roles(results: Results) -> str:
 
 
 def _overall(results: Results) -> str:
-    """What is said of searchers over all columns."""
+    """Figures of searchers over all columns."""
     how = dedent(
         f"""\
         Single columns are noise: these figures are over all columns. A run that did not get to a goal counts as twice

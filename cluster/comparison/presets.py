@@ -46,7 +46,7 @@ class Column:
 
     @property
     def role(self) -> Role | None:
-        """What it is for (`split`); None if it has no part in the split."""
+        """The purpose of the column (`split`); None if it has no part in the split."""
         return ROLES.get(self.searched)
 
 
