@@ -399,7 +399,7 @@ def _task_of(settings: RunSettings, run: RunFolder, task: Task | None) -> Task:
 
 
 def _of_space(trials: list[TrialFiles], settings: RunSettings) -> list[TrialFiles]:
-    """Those of architectures of the run's space: another one can only be damage."""
+    """Keep the trials whose architecture is of the run's space: another one can only be damage."""
     space = get_space(settings.space)
     return [trial for trial in trials if trial.arch in space]
 

@@ -175,7 +175,7 @@ class RunSettings:
             )
 
     def _check_knowledge(self) -> None:
-        """Of predictor, proxy and the network of the scheduler: their names, and their files."""
+        """Check names and files of the predictor, the proxy and the scheduler's network."""
         if self.searcher == "predictor":
             make_predictor(self.predictor, self.seed)
         elif self.searcher == "mpnas":

@@ -53,7 +53,7 @@ class Row:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Row:
-        """Of an entry of a study's JSON file, which has the mean and its error beside the row's own values."""
+        """Read an entry of a study's JSON file, which has the mean and its error beside the row's own values."""
         own = {item.name: values[item.name] for item in fields(cls)}
         return cls(**{**own, "values": tuple(own["values"])})
 

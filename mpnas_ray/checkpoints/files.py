@@ -33,14 +33,14 @@ tasks it has not seen (benchmarks/results/mini_gain.md). In the others ``mpnas-1
 tables is better: see the two cards."""
 
 _CONFIGS: dict[str, type[MixtureConfig] | type[CostConfig]] = {"mixture": MixtureConfig, "cost": CostConfig}
-"""Of the algorithms that are not of gradients."""
+"""Configurations of the algorithms that do not learn by gradient."""
 
 _KIND = "mpnas-ray meta-learned predictor"
 
 
 @dataclass(frozen=True)
 class _CardFile:
-    """What is read of a card; its other fields say again what these say."""
+    """The fields that are read of a card; its other fields say again what these say."""
 
     algorithm: str
     name: str

@@ -116,7 +116,7 @@ class LcSVR:
 
 
 def _rows(curves: PartialCurves, known: PartialCurves) -> NDArray[np.float64]:
-    """What the regression reads of each training, ``[N, F]``; an unknown feature is 0.
+    """Return what the regression reads of each training, ``[N, F]``; an unknown feature is 0.
 
     What is an outlier among the ``known`` trainings is clipped, and a power of two divides all scores, so that squares
     neither overflow nor vanish.

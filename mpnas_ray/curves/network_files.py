@@ -28,7 +28,7 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class _CardFile:
-    """What is read of a card."""
+    """The fields that are read of a card."""
 
     config: RankNetConfig
     num_tasks: int
