@@ -31,20 +31,21 @@ def metric_value(value: Any) -> float:
         return math.nan
 
 
-def find_metric(result: Mapping[str, Any], name: str) -> Any:
-    """Return what a result holds under a metric's name, flat or nested; None if it has no such entry.
+def find_metric(result: Mapping[str, Any], name: str, missing: Any = None) -> Any:
+    """Return what a result holds under a metric's name, flat or nested; ``missing`` if it has no such entry.
 
     Args:
         result: Metrics by name; the value of a name may again be such a mapping.
         name: A key of ``result``, or the keys on the way to an inner entry, joined by ``/``.
+        missing: Anything that no result holds, where None is to be told from no entry.
     """
     if name in result:
         return result[name]
     for cut in (place for place, letter in enumerate(name) if letter == "/"):
         inner = result.get(name[:cut])
-        if isinstance(inner, Mapping) and (found := find_metric(inner, name[cut + 1 :])) is not None:
+        if isinstance(inner, Mapping) and (found := find_metric(inner, name[cut + 1 :], missing)) is not missing:
             return found
-    return None
+    return missing
 
 
 def numbers_in(result: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

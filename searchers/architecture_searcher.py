@@ -418,7 +418,7 @@ class ArchitectureSearcher(Searcher):
         return None
 
     def _key(self, arch: Architecture) -> int:
-        """Equal for architectures that count as the same, see `searchers.sameness`."""
+        """Equal for architectures that count as the same, see `searchers.candidates.keys`."""
         return int(keys(Architectures.of([arch]), self._twins)[0]) if self._twins else arch.canonical
 
     def _next_rng(self) -> np.random.Generator:
@@ -438,8 +438,9 @@ class ArchitectureSearcher(Searcher):
 
     def _note(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Remember the value in a result, if it has the metric."""
-        if self._metric is None or (value := find_metric(result, self._metric)) is None:
-            return
+        missing = object()
+        if self._metric is None or (value := find_metric(result, self._metric, missing)) is missing:
+            return  # None is a value, of a training that failed
         score = metric_value(value) * (-1 if self._mode == "min" else 1)
         iteration = iteration_of(result)
         if iteration is None:

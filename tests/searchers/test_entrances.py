@@ -127,6 +127,16 @@ def test_a_value_means_the_same_at_every_entrance(value: Any, metric: str, tmp_p
             assert scores == ([expected] if math.isfinite(expected) else []), name
 
 
+@pytest.mark.parametrize("metric", ["score", "eval/acc"])
+def test_a_last_value_of_none_is_not_the_value_before_it(metric: str) -> None:
+    searcher = RandomSearch(SPACE, metric, "max", seed=0)
+    for trial_id, last in (("a", {metric: None}), ("b", {"other": 1.0})):
+        searcher.suggest(trial_id)
+        searcher.on_trial_result(trial_id, {metric: 0.5, "training_iteration": 1})
+        searcher.on_trial_complete(trial_id, result=last)
+    assert [searcher.observations.trials[trial_id].status for trial_id in "ab"] == ["failed", "completed"]
+
+
 def results_of(metrics: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
     return list(zip(ARCHS, metrics, strict=False))
 
