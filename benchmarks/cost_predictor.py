@@ -122,7 +122,7 @@ def judge(target: TableTask, ways: Mapping[str, Method], sizes: tuple[int, ...],
 
 def learned_mixture(task: TableTask, tables: Path, work: Path) -> MixturePredictor:
     """The shipped one, or for its own two devices one that was learned without them."""
-    path = find_checkpoint("mpnas-1")
+    path = find_checkpoint("mpnas-3")
     if {*task.devices} & {*load_checkpoint(path)[1].devices}:
         column = full_name("cpu" if "i7-7820x" in task.devices else "gpu")
         left = leaves_out(load_tasks(tables), column)
@@ -229,7 +229,7 @@ def page(content: dict[str, Any]) -> list[str]:
         f"{content['draws']} draws (seeds 0 to {content['draws'] - 1}), with 95 % bootstrap intervals over draws.",
         "",
         '- `cost`: `load_predictor("cost")` without the family (`mpnas_ray.checkpoints.leave_out`), adapted.',
-        "- `mixture`: `mpnas-1` told that it measures a cost, which knows two devices; for these two, one that was",
+        "- `mixture`: `mpnas-3` told that it measures a cost, which knows two devices; for these two, one that was",
         "  meta-learned without the device.",
         "- `ridge`, `least squares`: on the numbers of all operations; the penalty by leave-one-out.",
         "- `nearest device`: the known column of the highest Pearson correlation with the measurements.",

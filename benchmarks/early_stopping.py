@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=BUNDLED_TABLE, help="a table of mpnas tables build")
     parser.add_argument(
         "--predictor",
-        default="mpnas-1",
+        default="mpnas-3",
         help="a predictor that has seen none of the tasks: a name or a checkpoint of mpnas meta-train",
     )
     parser.add_argument("--seeds", type=int, default=10)

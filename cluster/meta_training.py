@@ -5,16 +5,17 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import torch
 
 from cluster.result_files import check_folders
 from mpnas_ray.checkpoints import PredictorCard, load_checkpoint, save_checkpoint
+from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import PredictorError, RunError, TableError
 from mpnas_ray.meta import MetaConfig, MetaPredictor, Progress, meta_train
 from mpnas_ray.meta.config import Algorithm
@@ -24,7 +25,9 @@ from mpnas_ray.predictors.cost import CostConfig, CostPredictor
 from mpnas_ray.predictors.cost_validation import few_shot_correlations
 from mpnas_ray.tables import TableTask, leaves_out, load_tasks
 
-__all__ = ["MetaLearned", "config_of", "kept_predictor", "meta_learn", "run_meta_training"]
+Remember = Literal["all", "licensed", "none"]
+
+__all__ = ["MetaLearned", "Remember", "config_of", "kept_predictor", "meta_learn", "run_meta_training"]
 
 
 def run_meta_training(
@@ -34,6 +37,7 @@ def run_meta_training(
     *,
     hold_out: Sequence[str] = (),
     licensed_only: bool = False,
+    remember: Remember = "all",
     device: str = "cpu",
     report: Callable[[str], None] | None = None,
 ) -> PredictorCard:
@@ -47,6 +51,8 @@ def run_meta_training(
         config: `MixtureConfig()` if None. With `CostConfig`, costs alone are learned from, of all devices.
         hold_out: Tasks whose data sets and devices must not be learned from, in any table.
         licensed_only: Leave out tasks whose source states no licence.
+        remember: Which measurements a mixture carries with it, cell by cell: those of ``all`` tasks, of those whose
+            source states a licence (``licensed``), or ``none``.
         device: Where to compute.
         report: Receives a line every so often.
 
@@ -58,6 +64,7 @@ def run_meta_training(
         PredictorError: If the meta-training fails, or ``<out>.training`` is of another one.
     """
     config = config or MixtureConfig()
+    require_one_of("remember", remember, get_args(Remember), error=RunError)
     out = Path(out)
     _check_device(device)
     check_folders(out.parent)
@@ -73,8 +80,17 @@ def run_meta_training(
     unfinished = out.with_name(f"{out.name}.training")
     show = _shown(report, time.monotonic()) if report is not None else None
     command = shlex.join(["mpnas", *sys.argv[1:]])
+    chosen = {name for name, task in sources.items() if remember == "all" or (remember == "licensed" and task.licence)}
     learned = meta_learn(
-        sources, config, out, name=out.name, unfinished=unfinished, command=command, device=device, on_progress=show
+        sources,
+        config,
+        out,
+        name=out.name,
+        unfinished=unfinished,
+        command=command,
+        remember=chosen,
+        device=device,
+        on_progress=show,
     )
     unfinished.unlink(missing_ok=True)
     return learned.card
@@ -122,6 +138,7 @@ def meta_learn(
     name: str,
     unfinished: Path,
     command: str = "",
+    remember: Collection[str] | None = None,
     device: str = "cpu",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> MetaLearned:
@@ -134,12 +151,15 @@ def meta_learn(
         name: Of the predictor, for its card.
         unfinished: File to go on from after an interruption; it stays, for the caller to delete.
         command: What is run, for the card.
+        remember: Names of the tasks whose measurements a mixture carries with it; all if None.
         device: Where to compute.
         on_progress: Called after each step.
     """
     predictor: MetaPredictor | MixturePredictor | CostPredictor
     if isinstance(config, MixtureConfig):
-        mixture = meta_train_mixture(sources, config, device=device, checkpoint=unfinished, on_progress=on_progress)
+        mixture = meta_train_mixture(
+            sources, config, remember=remember, device=device, checkpoint=unfinished, on_progress=on_progress
+        )
         predictor, seconds = mixture.predictor, mixture.seconds
         quality = {f"{task}: Spearman given 5 points, in meta-validation": r for task, r in mixture.validation.items()}
     elif isinstance(config, CostConfig):
@@ -152,7 +172,8 @@ def meta_learn(
         result = meta_train(sources, config, device=device, checkpoint=unfinished, on_progress=on_progress)
         predictor, seconds = MetaPredictor(config, result.parameters, device=device), result.seconds
         quality = {"Spearman in meta-validation": max(validation.spearman for validation in result.validations)}
-    card = PredictorCard.of(name, config, sources, command=command, quality=quality)
+    remembered = predictor.remembered if isinstance(predictor, MixturePredictor) else ()
+    card = PredictorCard.of(name, config, sources, remembered=remembered, command=command, quality=quality)
     save_checkpoint(out, predictor, card)
     return MetaLearned(predictor, card, seconds)
 

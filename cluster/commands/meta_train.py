@@ -36,6 +36,14 @@ def meta_train(
     licensed_only: Annotated[
         bool, typer.Option("--licensed-only", help="Leave out tasks whose source states no licence.")
     ] = False,
+    remember: Annotated[
+        str,
+        typer.Option(
+            metavar="[all|licensed|none]",
+            help="Whose measurements a mixture carries with it, cell by cell: of all tasks, of those whose source "
+            "states a licence, or of none.",
+        ),
+    ] = "all",
     device: Annotated[str, typer.Option(help="Where to compute, e.g. cuda.")] = "cpu",
 ) -> None:
     """Meta-learn a predictor from NAS tables. Interrupted, the same command goes on where it was."""
@@ -43,6 +51,15 @@ def meta_train(
 
     config = config_of(algorithm, seed, iterations)
     card = run_meta_training(
-        tables, out, config, hold_out=hold_out or (), licensed_only=licensed_only, device=device, report=typer.echo
+        tables,
+        out,
+        config,
+        hold_out=hold_out or (),
+        licensed_only=licensed_only,
+        remember=remember,  # type: ignore[arg-type]  # checked there
+        device=device,
+        report=typer.echo,
     )
     typer.echo(f"{out}.safetensors learned from {len(card.tasks)} tasks: {', '.join(card.tasks)}.")
+    if card.remembered:
+        typer.echo(f"It remembers what was measured of {', '.join(card.remembered)}.")

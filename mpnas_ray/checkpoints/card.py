@@ -6,7 +6,7 @@ device, that it was meta-learned on (`refuse_if_seen`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mpnas_ray.errors import PredictorError
@@ -24,12 +24,13 @@ class PredictorCard:
     """Where a predictor comes from.
 
     Attributes:
-        name: Of the checkpoint, e.g. ``mpnas-1``.
+        name: Of the checkpoint, e.g. ``mpnas-3``.
         config: How it was meta-learned, and its shape.
         sources: Tasks it learned from, in its own order.
         datasets: All data sets that their values depend on.
         devices: All devices that their values depend on.
         licences: Task -> licence of its table; None where the source states none.
+        remembered: Tasks whose measurements it carries with it, cell by cell.
         command: What made it.
         quality: Figure -> value, e.g. ``nasbench201/cifar10: Spearman at 5 points, held out``.
     """
@@ -40,6 +41,7 @@ class PredictorCard:
     datasets: tuple[str, ...]
     devices: tuple[str, ...]
     licences: Mapping[str, str | None]
+    remembered: tuple[str, ...] = ()
     command: str = ""
     quality: Mapping[str, float] = field(default_factory=dict)
 
@@ -50,6 +52,7 @@ class PredictorCard:
         config: MetaConfig | MixtureConfig | CostConfig,
         tasks: Mapping[str, TableTask],
         *,
+        remembered: Sequence[str] = (),
         command: str = "",
         quality: Mapping[str, float] | None = None,
     ) -> PredictorCard:
@@ -65,6 +68,7 @@ class PredictorCard:
             datasets=union("datasets"),
             devices=union("devices"),
             licences={name: task.licence for name, task in tasks.items()},
+            remembered=tuple(remembered),
             command=command,
             quality=dict(quality or {}),
         )

@@ -22,14 +22,14 @@ from mpnas_ray.spaces import SearchSpace, get_space
 
 __all__ = ["BUNDLED", "FORMAT_VERSION", "find_checkpoint", "load_checkpoint", "save_checkpoint"]
 
-FORMAT_VERSION = 2
-BUNDLED = {name: Path(__file__).with_name(name) for name in ("mpnas-1", "mpnas-2", "cost-1")}
-"""Predictors that come with the package: ``mpnas-1`` has learned from official tables, ``mpnas-2`` also from our own
+FORMAT_VERSION = 3
+BUNDLED = {name: Path(__file__).with_name(name) for name in ("mpnas-3", "mpnas-4", "cost-1")}
+"""Predictors that come with the package: ``mpnas-3`` has learned from official tables, ``mpnas-4`` also from our own
 table of ``mixed``; ``cost-1`` knows devices and predicts costs alone. A better one gets a new name."""
 
 _OWN_OPERATIONS = ("mixed", "nasbenchasr")
-"""Spaces with operations that our own table alone has measured. There ``mpnas-2`` is the default: it ranks better on
-tasks it has not seen (benchmarks/results/mini_gain.md). In the others ``mpnas-1`` is, whose meta-validation on official
+"""Spaces with operations that our own table alone has measured. There ``mpnas-4`` is the default: it ranks better on
+tasks it has not seen (benchmarks/results/mini_gain.md). In the others ``mpnas-3`` is, whose meta-validation on official
 tables is better: see the two cards."""
 
 _CONFIGS: dict[str, type[MixtureConfig] | type[CostConfig]] = {"mixture": MixtureConfig, "cost": CostConfig}
@@ -49,6 +49,7 @@ class _CardFile:
     datasets: tuple[str, ...]
     devices: tuple[str, ...]
     licences: Mapping[str, str | None]
+    remembered: tuple[str, ...]
     command: str
     quality: Mapping[str, float]
     weights_sha256: str
@@ -100,7 +101,7 @@ def find_checkpoint(name_or_path: str | Path = "default", space: SearchSpace | N
         space: Whose architectures are to be ranked, if that is known.
     """
     if name_or_path == "default":
-        name_or_path = "mpnas-2" if space is not None and space.name in _OWN_OPERATIONS else "mpnas-1"
+        name_or_path = "mpnas-4" if space is not None and space.name in _OWN_OPERATIONS else "mpnas-3"
     if name_or_path == "cost":
         name_or_path = "cost-1"
     return BUNDLED.get(str(name_or_path), Path(name_or_path))
@@ -173,6 +174,7 @@ def _read_card(path: Path) -> tuple[PredictorCard, str]:
         config=config.from_dict(found.config),
         sources=found.sources,
         licences=found.licences,
+        remembered=found.remembered,
         command=found.command,
         quality=found.quality,
         datasets=found.datasets,

@@ -19,7 +19,7 @@ __all__ = ["BUNDLED_NETWORK", "bundled_network", "load_network", "save_network"]
 
 logger = logging.getLogger(__name__)
 
-BUNDLED_NETWORK = Path(__file__).parents[1] / "checkpoints" / "lcranknet-1"
+BUNDLED_NETWORK = Path(__file__).parents[1] / "checkpoints" / "lcranknet-2"
 """The network that comes with the package, made by ``mpnas pretrain-scheduler`` from our own table."""
 
 _KIND = "mpnas-ray LCRankNet"

@@ -31,7 +31,7 @@ EPISODES = ((0, 1), (5, 5), (10, 2), (25, 1), (50, 1))
 _NUM_QUERY = 48
 _MOST_JUDGED = 1_000
 _CLIPPED = 0.6
-"""Part of the episodes whose scores are clipped values; those of the others are ranks (`support_scales`)."""
+"""Part of the episodes whose scores are clipped values; those of the others are normal scores (`support_scales`)."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,15 @@ def learn_prior(
 def validate_prior(source: EpisodeSource, prior: Prior, rng: Generator) -> float:
     """Mean Spearman correlation in 20 episodes of a source with 5 points, without the sources of its data sets."""
     kept = torch.from_numpy(source.usable)
-    log_prior = prior.log_weights(candidates(source.known.reference, kept), 5, source.kind)
+    log_prior = prior.log_weights(candidates(source.known.reference, kept), 5, float(source.kind == "cost"))
     found = []
     for _ in range(20):
         drawn = rng.permutation(len(source.rows))
         support, query = (torch.from_numpy(source.rows[rows]) for rows in (drawn[:5], drawn[5:_MOST_JUDGED]))
         scores = torch.from_numpy(support_scales(source.scores[drawn[:5]]))
-        both = posterior(source.known[support.expand(2, -1)], scores, kept, log_prior).mean(source.known[query])
+        measured, asked = source.known[support], source.known[query]
+        between = kernels(measured, asked, kept).transpose(0, 1)
+        both = posterior(measured, scores, kept, log_prior).mean(mean_functions(asked, kept), between)
         predicted = sum(normalize(scale) for scale in both.numpy())
         found.append(np.mean(normalize(predicted, "rank") * normalize(source.scores[drawn[5:_MOST_JUDGED]], "rank")))
     return float(np.mean(found))
@@ -140,9 +142,9 @@ def _draw(source: EpisodeSource, kept: Tensor, num_points: int, count: int, rng:
     scores = np.stack(
         [support_scales(scores)[0 if rng.random() < _CLIPPED else 1] for scores in source.scores[drawn[:, :num_points]]]
     )
-    found = Evidence.of(support, torch.from_numpy(scores), kept)
-    covariance = torch.einsum("hj,ejqn->ehqn", AMPLITUDES[:, :3], kernels(query, support, kept))
-    explained = covariance @ found.solved()
+    found = Evidence.of(support, torch.from_numpy(scores)[:, None], kept)
+    covariance = torch.einsum("hj,ejqn->ehqn", AMPLITUDES[:, :-1], kernels(query, support, kept))
+    explained = covariance @ found.solved
     return _Episodes(
         listed,
         source.kind,
@@ -156,12 +158,12 @@ def _draw(source: EpisodeSource, kept: Tensor, num_points: int, count: int, rng:
 def _predicted(episodes: _Episodes, prior: Prior) -> Tensor:
     """``[E, q]``."""
     num_points = 0 if episodes.found is None else episodes.found.num_points
-    log_prior = prior.log_weights(episodes.candidates, num_points, episodes.kind)
+    log_prior = prior.log_weights(episodes.candidates, num_points, float(episodes.kind == "cost"))
     if episodes.found is None:
         probability = log_prior[1].exp().float()
         signed = (probability[:, 0] - probability[:, 1]).expand(len(episodes.targets), 1, -1)
         return torch.einsum("ehc,ehcq->eq", signed, episodes.of_means)
-    weights = hypothesis_weights(episodes.found, log_prior)
+    weights = hypothesis_weights(episodes.found, log_prior)[:, 0]
     direct = torch.einsum("eh,ehq->eq", weights.sum(dim=(2, 3, 4)), episodes.of_scores)
     return direct + torch.einsum("ehc,ehcq->eq", signed_scales(weights), episodes.of_means)
 

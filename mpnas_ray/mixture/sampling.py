@@ -1,8 +1,8 @@
 """Functions drawn from the posterior of the mixture.
 
 A hypothesis is drawn by its probability, then a function of its Gaussian process by Matheron's rule: one drawn from
-the prior, corrected by what it says wrongly of the support. The linear kernels have exact features, the radial one has
-random Fourier features (Rahimi and Recht 2007); the correction uses the exact kernels.
+the prior, corrected by what it says wrongly of the support. The linear kernels have exact features, the radial ones
+have random Fourier features (Rahimi and Recht 2007); the correction uses the exact kernels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mpnas_ray.mixture.knowledge import Knowledge, kernels, mean_functions
+from mpnas_ray.mixture.knowledge import LINEAR, Knowledge, kernels, mean_functions, views
 from mpnas_ray.mixture.posterior import OFFSET_VARIANCE, Evidence, hypothesis_weights
 from mpnas_ray.mixture.prior import AMPLITUDES, SCALES
 
@@ -50,25 +50,24 @@ def sample_posterior(
         ``[S, N]``.
     """
     num_scales, num_points = scores.shape
-    rows = torch.arange(num_points).expand(num_scales, -1)
-    found = Evidence.of(support[rows], scores, kept, doubt)
-    weights = hypothesis_weights(found.statistics, log_prior)
+    found = Evidence.of(support[torch.arange(num_points)[None]], scores[None], kept, doubt)
+    weights = hypothesis_weights(found.statistics, log_prior)[0]
     scale = torch.from_numpy(rng.permutation(np.arange(num_samples) % num_scales))
     cumulative = weights.flatten(1).cumsum(dim=1)[scale]
     drawn = torch.from_numpy(rng.random((num_samples, 1))) * cumulative[:, -1:]
     place = torch.searchsorted(cumulative, drawn)[:, 0].clamp(max=cumulative.shape[1] - 1)
     amplitude, mean, sign, factor = (torch.from_numpy(i) for i in np.unravel_index(place.numpy(), weights.shape[1:]))
 
-    amplitudes = AMPLITUDES[amplitude]  # [S, 4]
+    amplitudes = AMPLITUDES[amplitude]  # [S, kernels + 1]
     signs = 1.0 - 2.0 * sign[:, None]
-    prior_support, prior_known = _prior_functions(support, known, kept, amplitudes, rng)
+    prior_support, prior_known = _prior_functions(support, known, kept, amplitudes[:, :-1], rng)
     offset = math.sqrt(OFFSET_VARIANCE) * torch.from_numpy(rng.standard_normal((num_samples, 1)))
-    variance = amplitudes[:, 3:] if doubt is None else amplitudes[:, 3:] + doubt
+    variance = amplitudes[:, -1:] if doubt is None else amplitudes[:, -1:] + doubt
     noise = variance.sqrt() * torch.from_numpy(rng.standard_normal((num_samples, num_points)))
     believed = signs * mean_functions(support, kept).T[mean] + prior_support + offset + noise
     wrong = scores[scale] / SCALES[factor][:, None] - believed
-    solved = torch.cholesky_solve(wrong[..., None], found.cholesky[scale, amplitude])[..., 0]
-    covariance = torch.einsum("jqn,sj,sn->sq", kernels(known, support, kept), amplitudes[:, :3], solved)
+    solved = torch.cholesky_solve(wrong[..., None], found.cholesky[0, amplitude])[..., 0]
+    covariance = torch.einsum("jqn,sj,sn->sq", kernels(known, support, kept), amplitudes[:, :-1], solved)
     corrected = prior_known + offset + covariance + OFFSET_VARIANCE * solved.sum(dim=1, keepdim=True)
     sampled = SCALES[factor][:, None] * (signs * mean_functions(known, kept).T[mean] + corrected)
     return np.asarray(sampled.numpy(), dtype=np.float64)
@@ -78,18 +77,17 @@ def _prior_functions(
     support: Knowledge, known: Knowledge, kept: Tensor, amplitudes: Tensor, rng: Generator
 ) -> tuple[Tensor, Tensor]:
     """One function of each prior process at the support ``[S, n]`` and elsewhere ``[S, N]``."""
-    width = known.features.shape[1]
-    # The kernel exp(-|x - y|^2 / 4) is that of frequencies with variance 1/2.
-    frequencies = torch.from_numpy(rng.standard_normal((width, _NUM_FOURIER))) * math.sqrt(0.5)
-    phases = torch.from_numpy(rng.uniform(0, 2 * math.pi, _NUM_FOURIER))
-
-    share = (kept / (2 * kept.sum().clamp(min=1))).sqrt()
-
-    def features(of: Knowledge) -> list[Tensor]:
-        radial = math.sqrt(2 / _NUM_FOURIER) * torch.cos(of.features @ frequencies + phases)
-        return [torch.cat([of.ranks * share, of.values * share], dim=1), of.counts, radial]
-
-    here, there = features(support), features(known)
+    here, there = [], []
+    for linear, at_support, elsewhere in zip(LINEAR, views(support, kept), views(known, kept), strict=True):
+        if linear:
+            here.append(at_support)
+            there.append(elsewhere)
+            continue
+        # The kernel exp(-|x - y|^2) is that of frequencies with variance 2.
+        frequencies = torch.from_numpy(rng.standard_normal((elsewhere.shape[1], _NUM_FOURIER))) * math.sqrt(2)
+        phases = torch.from_numpy(rng.uniform(0, 2 * math.pi, _NUM_FOURIER))
+        for found, described in ((here, at_support), (there, elsewhere)):
+            found.append(math.sqrt(2 / _NUM_FOURIER) * torch.cos(described @ frequencies + phases))
     deviations = torch.cat(
         [amplitudes[:, [place]].sqrt().expand(-1, part.shape[1]) for place, part in enumerate(here)], 1
     )

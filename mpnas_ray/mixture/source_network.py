@@ -1,4 +1,4 @@
-"""One graph network for all source tasks: it predicts the scores of each, and gives features of an architecture.
+"""One graph network for all source tasks: it predicts the scores of each, of architectures that none has measured.
 
 The body is the GCN of the paper, without an inner loop. Each source task has two outputs of its own: its scores as
 ranks, and as values clipped at three standard deviations, both to mean 0 and standard deviation 1. What it predicts for
@@ -34,16 +34,15 @@ _CHUNK = 1_024
 _SAVE_EVERY = 200
 
 
-def predict_sources(parameters: Parameters, archs: Architectures, config: MixtureConfig) -> tuple[Tensor, Tensor]:
-    """Outputs ``[N, 2 K]``, the ranks of all K tasks before their values, and features ``[N, width]``, both float64."""
+def predict_sources(parameters: Parameters, archs: Architectures, config: MixtureConfig) -> Tensor:
+    """Outputs float64 ``[N, 2 K]``, the ranks of all K tasks before their values."""
     device = parameters["head.bias"].device
-    outputs, features = [], []
     with torch.no_grad():
-        for start in range(0, len(archs), _CHUNK):
-            output, feature = _forward(parameters, described_graphs(archs[start : start + _CHUNK], device), config)
-            outputs.append(output)
-            features.append(feature)
-    return torch.cat(outputs).double(), torch.cat(features).double()
+        outputs = [
+            _forward(parameters, described_graphs(archs[start : start + _CHUNK], device), config)
+            for start in range(0, len(archs), _CHUNK)
+        ]
+    return torch.cat(outputs).double()
 
 
 def train_sources(
@@ -81,7 +80,7 @@ def train_sources(
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise PredictorError(f"{checkpoint} is damaged ({error}): delete it to start afresh.") from error
     for rows in _batches(measured, config, state):
-        predicted, _ = _forward(state.parameters, graphs[rows], config, state.dropout)
+        predicted = _forward(state.parameters, graphs[rows], config, state.dropout)
         errors = (predicted - scores[rows].nan_to_num()).square() * measured[rows]
         loss = (errors.mean(dim=0) / share).mean()
         state.optimizer.zero_grad()
@@ -170,7 +169,7 @@ def _batches(measured: Tensor, config: MixtureConfig, state: _State) -> Iterator
 
 def _forward(
     parameters: Parameters, graphs: Graphs, config: MixtureConfig, dropout: torch.Generator | None = None
-) -> tuple[Tensor, Tensor]:
-    """Outputs ``[N, 2 K]`` and features ``[N, width]``."""
+) -> Tensor:
+    """Outputs ``[N, 2 K]``."""
     features = embed(stacked(parameters, 1), Graphs(graphs.inputs[None], graphs.reads[None]), config.gcn, dropout)[0]
-    return torch.addmm(parameters["head.bias"], features, parameters["head.weight"]), features
+    return torch.addmm(parameters["head.bias"], features, parameters["head.weight"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mpnas_ray.meta.training import Progress
 from mpnas_ray.mixture.config import MixtureConfig
 from mpnas_ray.mixture.knowledge import Source
 from mpnas_ray.mixture.learning import EpisodeSource, learn_prior, validate_prior
+from mpnas_ray.mixture.memory import Memory
 from mpnas_ray.mixture.predictor import MixturePredictor
 from mpnas_ray.mixture.prior import Prior
 from mpnas_ray.mixture.source_network import train_sources
@@ -48,6 +49,7 @@ def meta_train_mixture(
     tasks: Mapping[str, TableTask],
     config: MixtureConfig | None = None,
     *,
+    remember: Collection[str] | None = None,
     device: torch.device | str = "cpu",
     checkpoint: str | Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -60,6 +62,8 @@ def meta_train_mixture(
     Args:
         tasks: Name -> task to learn from; see `mpnas_ray.tables.leaves_out` for what must not be among them.
         config: `MixtureConfig()` if None.
+        remember: Names of the tasks whose measurements the predictor carries with it (`mpnas_ray.mixture.memory`); all
+            if None.
         device: Where to compute.
         checkpoint: File to continue from, if it is there, and to write every 200 steps.
         on_progress: Called after each step; what it raises ends the training. Its loss is that of the source network,
@@ -92,14 +96,15 @@ def meta_train_mixture(
         on_step=report,
     )
     sources = [Source(name, task.archs.space.name, task.kind) for name, task in tasks.items()]
-    unlearned = MixturePredictor(config, sources, network, Prior.start(len(sources)), device=device)
+    memory = Memory.of(tasks, names, names if remember is None else remember)
+    unlearned = MixturePredictor(config, sources, network, Prior.start(len(sources)), memory, device=device)
     episodes = _episode_sources(tasks, pools, unlearned)
     prior = learn_prior(episodes, config, lambda step, correlation: report(config.iterations + step, 1 - correlation))
     rng = np.random.default_rng([config.seed, 3])
     validation = {name: validate_prior(source, prior, rng) for name, source in zip(names, episodes, strict=True)}
     reached = float(np.mean(list(validation.values())))
     report(total, 1 - reached, reached)
-    predictor = MixturePredictor(config, sources, network, prior, device=device)
+    predictor = MixturePredictor(config, sources, network, prior, memory, device=device)
     return MixtureResult(predictor, validation, time.perf_counter() - started)
 
 

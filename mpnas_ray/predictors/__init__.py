@@ -9,7 +9,7 @@ from mpnas_ray.predictors.gcn import GCNConfig, GCNPredictor
 from mpnas_ray.predictors.kernel_process import KernelProcessPredictor
 from mpnas_ray.predictors.loading import load_predictor
 from mpnas_ray.predictors.path_ensemble import PathEnsembleConfig, PathEnsemblePredictor
-from mpnas_ray.predictors.predictor import MetaLearned, Predictor
+from mpnas_ray.predictors.predictor import Evidential, MetaLearned, Predictor
 from mpnas_ray.predictors.regression import RegressionPredictor, UncertainRegressionPredictor, regression_predictor
 from mpnas_ray.predictors.semi_supervised import SemiSupervisedConfig, SemiSupervisedPredictor
 
@@ -17,6 +17,7 @@ __all__ = [
     "PREDICTORS",
     "CostConfig",
     "CostPredictor",
+    "Evidential",
     "Family",
     "GCNConfig",
     "GCNPredictor",

@@ -43,6 +43,9 @@ _OWN_EXECUTION = 0.5
 _SMALLEST_TYPICAL = 0.2
 """A price may differ from zero even if it is zero by all lists: a part of the largest typical price."""
 
+_KEPT_FROM = 1_000
+"""Architectures in a list that is likely to be asked for again: the whole of a small space."""
+
 _SIMPLER = 0.002
 """A later way of execution must explain so much more of a known device's costs to be taken for its own."""
 
@@ -145,6 +148,7 @@ class CostPredictor:
         self._support: Architectures | None = None
         self._scores: Floats = np.empty(0)
         self._posterior: CostPosterior | None = None
+        self._lists: dict[str, tuple[Architectures, Floats]] = {}  # by space a long one that comes again, its counts
 
     @classmethod
     def learned_from(cls, tasks: Mapping[str, TableTask]) -> CostPredictor:
@@ -179,6 +183,7 @@ class CostPredictor:
     def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> CostPredictor:
         """A new predictor of the same known devices that has learned N measured costs. As `fit` otherwise."""
         adapted = CostPredictor(self.devices)
+        adapted._lists = self._lists  # no device changes them
         adapted.fit(archs, scores)
         return adapted
 
@@ -331,9 +336,22 @@ class CostPredictor:
         """The posterior, or before any measurement the prior, and what architectures of its space count."""
         if self._support is None:
             listed = Architectures.of(archs)
-            return self._condition(listed[:0], np.empty(0)), _centred_counts(listed)
+            return self._condition(listed[:0], np.empty(0)), self._counts(listed)
         assert self._posterior is not None
-        return self._posterior, _centred_counts(same_space(archs, self._support.space.name))
+        return self._posterior, self._counts(same_space(archs, self._support.space.name))
+
+    def _counts(self, archs: Architectures) -> Floats:
+        """What N architectures count, ``[4, N, 22]``; of a long list it is kept as long as the same object comes."""
+        before, counts = self._lists.get(archs.space.name, (None, None))
+        if counts is None or before is not archs:
+            counts = _centred_counts(archs)
+            if len(archs) >= _KEPT_FROM:
+                self._lists[archs.space.name] = archs, counts
+        return counts
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without what is kept of long lists, for pickles and copies."""
+        return {**self.__dict__, "_lists": {}}
 
 
 @lru_cache(maxsize=16)

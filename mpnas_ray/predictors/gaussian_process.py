@@ -23,6 +23,7 @@ from mpnas_ray.errors import MPNASError, PredictorError
 from mpnas_ray.predictors.categorical_kernel import differing, kernel, prior_functions
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor
 from mpnas_ray.spaces import Architecture, Architectures, get_space
+from mpnas_ray.tables.normalization import normal_scores
 
 __all__ = ["GaussianProcessPredictor", "GaussianProcessPrior"]
 
@@ -187,13 +188,6 @@ class GaussianProcessPredictor:
         if self._fitted is None:
             raise PredictorError("This predictor has seen no scores yet: call fit first.")
         return self._fitted
-
-
-def normal_scores(scores: Floats) -> Floats:
-    """Quantiles of a standard normal at the scores' ranks ``[n]``; ties share their mean rank."""
-    from scipy.stats import norm, rankdata
-
-    return np.asarray(norm.ppf((rankdata(scores) - 0.5) / len(scores)), dtype=np.float64)
 
 
 def most_probable(codes: NDArray[np.int8], targets: Floats, prior: GaussianProcessPrior) -> Floats:

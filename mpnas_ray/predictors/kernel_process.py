@@ -24,10 +24,10 @@ from torch import Tensor
 from mpnas_ray.checks import require_count, require_seed
 from mpnas_ray.errors import MPNASError, PredictorError
 from mpnas_ray.names import no_such
-from mpnas_ray.predictors.gaussian_process import normal_scores
 from mpnas_ray.predictors.kernels import KERNELS, Kernel, Rows
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor, warn_nothing_to_learn
 from mpnas_ray.spaces import Architecture, Architectures, get_space
+from mpnas_ray.tables.normalization import normal_scores
 
 __all__ = ["KernelProcessPredictor"]
 

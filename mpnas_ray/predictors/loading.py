@@ -24,7 +24,7 @@ def load_predictor(
 
     Args:
         name_or_path: ``"default"`` for the one that comes with the package and suits the space, ``"cost"`` for the one
-            that predicts latency, energy and the like, ``"mpnas-1"`` or ``"mpnas-2"``, or a checkpoint of yours, with
+            that predicts latency, energy and the like, ``"mpnas-3"`` or ``"mpnas-4"``, or a checkpoint of yours, with
             or without ending (`mpnas meta-train` writes them).
         space: Name of the space whose architectures are to be ranked, if that is known.
         device: Where to compute.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mpnas_ray.spaces import Architecture
 
-__all__ = ["MetaLearned", "Predictor"]
+__all__ = ["Evidential", "MetaLearned", "Predictor"]
 
 
 @runtime_checkable
@@ -49,4 +49,17 @@ class MetaLearned(Predictor, Protocol):
 
     def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> MetaLearned:
         """A new predictor that has learned from measured architectures; this one is not changed. As `fit` otherwise."""
+        ...
+
+
+@runtime_checkable
+class Evidential(Protocol):
+    """A meta-learned predictor that says what the measured scores let it believe of the task itself."""
+
+    def transfer_odds(self) -> float:
+        """Logarithm of how much more probable the scores are with what other tasks say than without it."""
+        ...
+
+    def probability_of_cost(self) -> float:
+        """Probability that the task measures a cost, such as a latency, rather than a quality."""
         ...

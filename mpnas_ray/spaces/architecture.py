@@ -122,6 +122,14 @@ class Architectures(Sequence[Architecture]):
         """Key of the canonical form of each, ``[N]``; computed once, read-only."""
         return self._canonical_keys
 
+    def text_keys(self) -> NDArray[np.uint64]:
+        """One number for each, ``[N]``, equal for equal texts."""
+        hashed = np.zeros(len(self), dtype=np.uint64)
+        for column in self.codes.T:  # FNV-1a over the letters of the code, in 64 bits
+            hashed = (hashed ^ column.astype(np.uint8).astype(np.uint64)) * np.uint64(0x100000001B3)
+            hashed ^= hashed >> np.uint64(29)
+        return hashed
+
     @cached_property
     def _canonical_keys(self) -> NDArray[np.uint64]:
         keys = self.graphs().canonical_keys()

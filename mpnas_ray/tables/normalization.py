@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from mpnas_ray.errors import TableError
 from mpnas_ray.names import no_such
 
-__all__ = ["Normalization", "clip_outliers", "normalize", "outlier_limits"]
+__all__ = ["Normalization", "clip_outliers", "normal_scores", "normalize", "outlier_limits"]
 
 Normalization = Literal["zscore", "rank"]
 
@@ -119,6 +119,14 @@ def normalize(scores: ArrayLike, kind: Normalization = "zscore") -> NDArray[np.f
     centred = values - values.mean()
     normalised: NDArray[np.float64] = centred / centred.std()
     return normalised
+
+
+def normal_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Quantiles of a standard normal at the scores' ranks ``[N]``, (rank - 1/2) / N; ties share their mean rank."""
+    from scipy.special import ndtri
+    from scipy.stats import rankdata  # takes a second to import
+
+    return np.asarray(ndtri((rankdata(scores) - 0.5) / len(scores)), dtype=np.float64)
 
 
 def _quartile_and_spread(ordered: NDArray[np.float64]) -> tuple[float, float]:

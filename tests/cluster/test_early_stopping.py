@@ -86,7 +86,7 @@ def test_a_search_takes_the_network_of_the_package_unless_it_has_seen_the_data(
     assert stopped_in_a_replay(new, libras) > 0
     assert "already" not in caplog.text
     assert stopped_in_a_replay(seen, libras) == 0
-    assert "lcranknet-1 has learned from libras already" in caplog.text
+    assert "lcranknet-2 has learned from libras already" in caplog.text
     assert stopped_in_a_replay(replace(new, family="libras"), libras) == 0
 
 

@@ -89,7 +89,7 @@ def test_a_learner_beats_chance_and_its_file_is_read_again(whole_space: TableTas
 def test_the_meta_learned_one_is_not_judged_on_what_it_has_seen() -> None:
     task = load_tasks(BUNDLED_TABLE, ["mixed/darcy16"])["mixed/darcy16"]
     with pytest.raises(PredictorError, match="cannot be judged"):
-        METHODS["mp-nas"].judge(Draw.of(task, 0), Knowledge(BUNDLED_TABLE, BUNDLED["mpnas-2"]))
+        METHODS["mp-nas"].judge(Draw.of(task, 0), Knowledge(BUNDLED_TABLE, BUNDLED["mpnas-4"]))
 
 
 @pytest.mark.long

@@ -54,7 +54,7 @@ def test_the_message_says_what_there_is() -> None:
         (lambda: RegressionPredictor("random_forrest"), "random-forest"),
         (lambda: KernelProcessPredictor("path"), "paths"),
         (lambda: MetaConfig(algorithm="bool"), "boil"),  # type: ignore[arg-type]
-        (lambda: load_checkpoint("mpnas2"), "mpnas-2"),
+        (lambda: load_checkpoint("mpnas4"), "mpnas-4"),
         (lambda: load_checkpoint("defualt"), "default"),
         (lambda: normalize([0.0, 1.0], "ranks"), "rank"),  # type: ignore[arg-type]
     ],

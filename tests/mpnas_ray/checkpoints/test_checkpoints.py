@@ -68,7 +68,7 @@ def test_the_card_says_where_it_comes_from(card: PredictorCard, saved: Path) -> 
     assert card.datasets == ("letters-0", "letters-1", "letters-2", "sounds-0", "sounds-1")
     assert set(card.licences.values()) == {"CC0"}
     content = json.loads(card_of(saved).read_text(encoding="utf-8"))
-    assert content["format_version"] == 2
+    assert content["format_version"] == 3
     assert (content["algorithm"], content["seed"], content["command"]) == ("boil", 0, "pytest")
 
 
@@ -118,7 +118,7 @@ def test_a_damaged_or_foreign_card_is_refused(saved: Path, text: str, message: s
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("format_version", 3, "has format 3; .* update mpnas-ray"),
+        ("format_version", 4, "has format 4; .* update mpnas-ray"),
         ("datasets", None, "is damaged"),
         ("config", {"algorithm": "boil"}, "not the settings of a MetaConfig"),
     ],

@@ -23,8 +23,8 @@ ARCHS = [
 ]
 SCORES = [0.3, 0.9, 0.5, 0.1, 0.7]
 GOLDEN = {
-    "mpnas-1": ([1.6232, -0.178, -1.8282, -0.737, -2.9242], [-1.7924, 1.7403, -0.4693, -2.2042, 0.6555]),
-    "mpnas-2": ([1.7906, -0.2741, -1.8127, -0.5615, -2.9756], [-2.0874, 1.8, -0.6765, -2.4362, 0.6454]),
+    "mpnas-3": ([1.8668, -0.2419, -1.84, -0.7585, -3.0369], [-2.0338, 2.5158, -0.5338, -3.2699, 0.8432]),
+    "mpnas-4": ([1.7714, -0.1235, -1.9691, -0.5549, -3.1678], [-1.9721, 2.6731, -0.4491, -3.186, 0.9229]),
 }
 """Predictions zero-shot and adapted, recorded when it was made: a change of the program must not change them."""
 
@@ -38,12 +38,12 @@ def test_golden_outputs(name: str) -> None:
     assert np.allclose(predictor.adapt(listed, SCORES).predict(listed), adapted, atol=1e-3)
 
 
-@pytest.mark.parametrize(("space", "name"), [(None, "mpnas-1"), ("nasbench201", "mpnas-1"), ("mixed", "mpnas-2")])
+@pytest.mark.parametrize(("space", "name"), [(None, "mpnas-3"), ("nasbench201", "mpnas-3"), ("mixed", "mpnas-4")])
 def test_the_default_suits_the_space(space: str | None, name: str) -> None:
     archs = get_space("mixed").sample_many(20, np.random.default_rng(0))
     expected = load_predictor(name).predict(archs)
     assert np.array_equal(load_predictor(space=space).predict(archs), expected)
-    other = {"mpnas-1": "mpnas-2", "mpnas-2": "mpnas-1"}[name]
+    other = {"mpnas-3": "mpnas-4", "mpnas-4": "mpnas-3"}[name]
     assert not np.allclose(load_predictor(other).predict(archs), expected)
 
 
@@ -82,7 +82,7 @@ def test_it_learned_from_all_tables_and_may_not_be_judged_on_any(name: str, tabl
     tasks = load_tasks(tables_folder, variants=name == "cost-1")
     if name == "cost-1":
         tasks = {task.name: task for task in tasks.values() if task.kind == "cost"}
-    tasks |= load_tasks(BUNDLED_TABLE) if name == "mpnas-2" else {}
+    tasks |= load_tasks(BUNDLED_TABLE) if name == "mpnas-4" else {}
     assert set(card.tasks) == tasks.keys()
     for task in tasks.values():
         with pytest.raises(PredictorError, match="cannot be judged"):
