@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from mpnas_ray.checks import require_one_of
-from mpnas_ray.spaces import Architecture
+from mpnas_ray.spaces import Architecture, Architectures
 
 __all__ = [
     "ACQUISITIONS",
@@ -20,6 +20,7 @@ __all__ = [
     "acquire",
     "best_first",
     "expected_improvement",
+    "improve_shortlist",
     "upper_confidence_bound",
 ]
 
@@ -36,6 +37,10 @@ with 0.7 and 8 with 1.5, in the median of five runs: little more than a guess.""
 @runtime_checkable
 class Uncertain(Protocol):
     """A predictor that knows how far off it may be."""
+
+    def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Expected scores ``[N]``."""
+        ...
 
     def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Means and standard deviations ``[N]``, in one unit; higher is better."""
@@ -77,8 +82,8 @@ def best_first(values: NDArray[np.float64], ties: NDArray[np.int64]) -> NDArray[
 def acquire(
     predictor: Uncertain,
     acquisition: Acquisition,
-    archs: Sequence[Architecture],
-    measured: Sequence[Architecture],
+    archs: Architectures,
+    measured: Architectures,
     rng: Generator,
     ties: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -107,6 +112,49 @@ def acquire(
         value = mean
     return mean, best_first(value, ties)
 
+
+def improve_shortlist(
+    predictor: Uncertain,
+    mean: NDArray[np.float64],
+    archs: Architectures,
+    measured: Architectures,
+    unseen: NDArray[np.bool_],
+    rng: Generator,
+    ties: NDArray[np.int64],
+) -> NDArray[np.intp]:
+    """The order in which to try candidates by expected improvement, where deviations of all would take too long.
+
+    The improvement is computed for the `_MOST_EXPECTED` unseen candidates of highest mean and `_MORE` random ones; they
+    come first, all others follow by their mean.
+
+    Args:
+        predictor: Fitted to the architectures ``measured``.
+        mean: Its expected scores of the candidates, ``[N]``.
+        archs: N candidates.
+        measured: Those with a score; the incumbent is the best of their expected scores, since scores are noisy.
+        unseen: Which candidates were not proposed yet, bool ``[N]``.
+        rng: Draws the random ones.
+        ties: Which come first of those that are as good, ``[N]``, see `best_first`.
+
+    Returns:
+        Places of the candidates, ``[N]``.
+    """
+    by_mean = best_first(mean, ties)
+    new = by_mean[unseen[by_mean]]
+    others = new[_MOST_EXPECTED:]
+    short = np.concatenate([new[:_MOST_EXPECTED], rng.permutation(others)[:_MORE]])
+    if not len(short):
+        return by_mean
+    of_short, deviation = predictor.predict_with_deviation(archs[short])
+    improvement = expected_improvement(of_short, deviation, float(predictor.predict(measured).max()))
+    first = short[best_first(improvement, ties[short])]
+    return np.concatenate([first, by_mean[~np.isin(by_mean, first)]])
+
+
+_MOST_EXPECTED = 800
+_MORE = 200
+"""Of the unseen candidates. On NAS-Bench-201 and TransNAS-Bench-101 the best ones to try were among so many, and
+deviations of 1,000 take a tenth of those of all."""
 
 _NUM_SAMPLES = 32
 """More than the proposals between two refits; each is a pass over all candidates."""

@@ -29,13 +29,7 @@ def keys(archs: Architectures, twins: bool) -> NDArray[np.uint64]:
     In a search they do if they are one network: of one canonical form. A table has measured such twins apart and holds
     different values for them, so that a replay of it counts only equal texts as the same (``twins``).
     """
-    if not twins:
-        return archs.canonical_keys()
-    hashed = np.zeros(len(archs), dtype=np.uint64)
-    for column in archs.codes.T:  # FNV-1a over the letters of the code, in 64 bits
-        hashed = (hashed ^ column.astype(np.uint8).astype(np.uint64)) * np.uint64(0x100000001B3)
-        hashed ^= hashed >> np.uint64(29)
-    return hashed
+    return archs.text_keys() if twins else archs.canonical_keys()
 
 
 @dataclass(frozen=True)
@@ -94,6 +88,10 @@ class Candidates:
             if len(seen) >= num:
                 break
         return Architectures(self.space, np.concatenate(found)[:num])
+
+    def allowed(self, archs: Architectures) -> Architectures:
+        """Those of a space too large to list that may be proposed."""
+        return archs if self.constraint is None else archs[self._satisfying(archs)]
 
     def check(self) -> None:
         """List them if they are few.

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from mpnas_ray.checkpoints import find_checkpoint, load_checkpoint
+from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import SettingError
-from mpnas_ray.predictors import GaussianProcessPredictor, Predictor
+from mpnas_ray.mixture import MixturePredictor
+from mpnas_ray.predictors import Predictor
 from mpnas_ray.spaces import SearchSpace, get_space
 from searchers.candidates import Constraint
 from searchers.hyperparameters import SamplerFactory, tpe_sampler
+from searchers.metric_names import kind_of_metric
 from searchers.predictor_search import PredictorSearch
 from searchers.starting_points import Evaluated
 from searchers.zero_cost import Score
@@ -20,6 +23,8 @@ from searchers.zero_cost import Score
 __all__ = ["MPNASSearch"]
 
 logger = logging.getLogger(__name__)
+
+Measures = Literal["auto", "quality", "cost"]
 
 
 class MPNASSearch(PredictorSearch):
@@ -30,10 +35,10 @@ class MPNASSearch(PredictorSearch):
     are sampled and ranked, and the searcher proposes them best first, leaving out what was proposed before. Fitting and
     ranking run in a Ray actor beside the trials; meanwhile the ranking before stays in use.
 
-    Since other tasks may mislead, from the fourth result on every second proposal is that of greatest expected
-    improvement by a Gaussian process that knows the results alone; and the results say, each time four are new, whether
-    the meta-learned predictor foresees them better. Where it hurts, all proposals come without it (`TransferCheck`, in
-    words in the run's telemetry).
+    The meta-learned predictor weighs what other tasks say by how well it explains the results, against hypotheses that
+    know the architecture alone: where other tasks mislead, a few results take their weight away (`TransferCheck`, in
+    words in the run's telemetry). Of a quality it proposes what it expects most improvement of; of a cost, such as a
+    latency, which adds up over operations, what it expects to be least.
 
     Example:
         >>> from ray import tune
@@ -70,6 +75,8 @@ class MPNASSearch(PredictorSearch):
         max_concurrent: int | None = None,
         synchronous: bool = False,
         *,
+        measures: Measures = "auto",
+        cost_predictor: Predictor | str | Path | None = "default",
         prior_score: Score | None = None,
         evaluated: Evaluated | None = None,
         constraint: Constraint | None = None,
@@ -83,7 +90,7 @@ class MPNASSearch(PredictorSearch):
             metric: Metric of the trials' results; may be left to ``TuneConfig``.
             mode: ``min`` or ``max``; may be left to ``TuneConfig``.
             predictor: ``"default"`` for the meta-learned predictor that comes with the package and suits the space,
-                ``"mpnas-1"`` or ``"mpnas-2"``, a path for a checkpoint of yours (`mpnas meta-train`), None for a graph
+                ``"mpnas-3"`` or ``"mpnas-4"``, a path for a checkpoint of yours (`mpnas meta-train`), None for a graph
                 network that learns from the results alone. Or a predictor object, which is copied and fitted afresh
                 each time; one that has ``adapt`` is meta-learned, and ranks before the first result too.
             refit_every: Number of new results that call for a new ranking (MP-NAS: 4).
@@ -93,6 +100,12 @@ class MPNASSearch(PredictorSearch):
             seed: Makes sequential runs reproducible if ``synchronous`` is set.
             max_concurrent: Most trials under way at a time; ``TuneConfig(max_concurrent_trials=...)`` does the same.
             synchronous: Give out nothing while a new ranking is due, so that every proposal knows all results.
+            measures: Whether the metric is a ``quality`` of architectures, such as an accuracy or a loss, or a
+                ``cost``, such as a latency: the predictor knows tasks of both kinds. ``auto`` reads the name of the
+                metric (`searchers.metric_names`), and lets the results overrule it.
+            cost_predictor: Ranks where the metric is a cost (`mpnas_ray.predictors.CostPredictor`): a predictor, a
+                checkpoint, or None to leave costs to ``predictor``. ``"default"`` is the bundled one if ``predictor``
+                is the default too, else None, as it may have seen what yours has not.
             prior_score: A zero-cost score: N architectures -> a number for each ``[N]``, higher is better, NaN where
                 there is none. The best of each ranking are put in a new order, by the mean of their ranks by predictor
                 and by score, whose weight fades as results come in (`searchers.zero_cost.prior_weight`). Computed where
@@ -118,8 +131,7 @@ class MPNASSearch(PredictorSearch):
             metric,
             mode,
             _resolve(predictor, space if isinstance(space, SearchSpace) else get_space(space)),
-            acquisition="mean",
-            guard=GaussianProcessPredictor(),
+            acquisition="ei",
             prior_score=prior_score,
             refit_every=refit_every,
             num_candidates=num_candidates,
@@ -133,6 +145,26 @@ class MPNASSearch(PredictorSearch):
             twins=twins,
             hyperparameter_sampler=hyperparameter_sampler,
         )
+        require_one_of("measures", measures, get_args(Measures))
+        self._measures = measures
+        if cost_predictor == "default":
+            cost_predictor = "cost" if predictor == "default" else None
+        self._cost_predictor = None if cost_predictor is None else _resolve(cost_predictor, self.space)
+
+    def _predictor_for_metric(self) -> Predictor | None:
+        predictor = self._predictor
+        if not isinstance(predictor, MixturePredictor):
+            return predictor
+        if self._measures != "auto":
+            return predictor.measuring(self._measures)
+        kind = kind_of_metric(self._metric or "")
+        if kind is None or predictor.kind is not None:
+            return predictor
+        said = f"{self._metric} is taken for a {kind} by its name"
+        self._logged[said] += 1
+        if self._logged[said] == 1:
+            logger.info("%s; the results may overrule that, and measures=... says it for certain.", said)
+        return predictor.expecting(kind)
 
 
 def _resolve(predictor: Predictor | str | Path | None, space: SearchSpace) -> Predictor | None:
@@ -140,7 +172,7 @@ def _resolve(predictor: Predictor | str | Path | None, space: SearchSpace) -> Pr
     if predictor is None or (isinstance(predictor, Predictor) and not isinstance(predictor, type)):
         return predictor
     if not isinstance(predictor, (str, Path)):
-        raise SettingError(f"predictor must be 'default', a path, None or a Predictor, not {predictor!r}.")
+        raise SettingError(f"A predictor is 'default', a path, None or a Predictor, not {predictor!r}.")
     loaded, card = load_checkpoint(find_checkpoint(predictor, space))
     if card.covers(space):
         return loaded

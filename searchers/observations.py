@@ -159,6 +159,24 @@ class Observations:
         labels[order] = np.arange(len(completed))
         return archs, labels
 
+    @property
+    def num_learned(self) -> int:
+        """Number of `labels_with_failures`."""
+        return sum(record.status in ("completed", "failed") for record in self.trials.values())
+
+    def labels_with_failures(self) -> tuple[list[str], NDArray[np.float64]]:
+        """Return `labels` and after them the architectures that failed, as just below the worst label.
+
+        What fails for its architecture, such as one that needs too much memory, would fail again, and its neighbours
+        perhaps too.
+        """
+        archs, labels = self.labels()
+        failed = [record.arch for record in self.trials.values() if record.status == "failed"]
+        if not failed:
+            return archs, labels
+        below = labels.min() - (1e-3 * np.ptp(labels) or 1.0) if len(labels) else 0.0
+        return archs + failed, np.concatenate([labels, np.full(len(failed), below)])
+
     def rank_correlation(self) -> float | None:
         """Return the Spearman correlation between what was predicted at proposal and what came out.
 

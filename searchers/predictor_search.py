@@ -29,9 +29,6 @@ __all__ = ["PredictorSearch"]
 
 logger = logging.getLogger(__name__)
 
-_CHECK_EVERY = 4
-"""New results that call for asking again whether transfer helps."""
-
 
 class PredictorSearch(ArchitectureSearcher):
     """Proposes the architectures that a predictor, fitted to all results, finds most promising.
@@ -53,7 +50,6 @@ class PredictorSearch(ArchitectureSearcher):
         predictor: Predictor | None = None,
         *,
         acquisition: Acquisition = "ei",
-        guard: Predictor | None = None,
         prior_score: Score | None = None,
         refit_every: int = 4,
         num_random: int = 2,
@@ -71,8 +67,6 @@ class PredictorSearch(ArchitectureSearcher):
                 the first result too. None for a graph network that learns from the results alone.
             acquisition: ``mean``, ``ei``, ``ucb`` or ``thompson``; a predictor that knows no uncertainty ranks by the
                 mean.
-            guard: For a meta-learned predictor: one that is not, whose proposals of greatest expected improvement
-                alternate with its own, and replace them where the results say that transfer hurts.
             prior_score: See `MPNASSearch`.
             refit_every: Number of new results that call for a new ranking.
             num_random: Results before the first fit of a predictor that is not meta-learned.
@@ -92,14 +86,13 @@ class PredictorSearch(ArchitectureSearcher):
             require_count(name, number)
         require_one_of("acquisition", acquisition, ACQUISITIONS)
         require_bool("synchronous", synchronous)
-        for name, given in (("predictor", predictor), ("guard", guard)):
-            if given is not None:
-                _require_predictor(name, given)
+        if predictor is not None:
+            _require_predictor("predictor", predictor)
         if prior_score is not None:
             require_callable("prior_score", prior_score, "N architectures -> a number for each")
         self._predictor = predictor
+        self._cost_predictor: Predictor | None = None
         self._acquisition = acquisition
-        self._guard = guard
         self._prior_score = None if prior_score is None else PriorScore(prior_score)
         self._refit_every = int(refit_every)
         self._num_random = int(num_random)
@@ -125,7 +118,7 @@ class PredictorSearch(ArchitectureSearcher):
         ranking = self._ranking
         if ranking is None or not len(ranking.predicted):
             return None
-        return len(self.observations.completed) - ranking.num_points
+        return self.observations.num_learned - ranking.num_points
 
     @property
     def transfer_verdict(self) -> Verdict | None:
@@ -155,7 +148,7 @@ class PredictorSearch(ArchitectureSearcher):
         left = self._trials_left
         if left == 0:
             self._refitting.release()
-        elif self._ranking is not None and self._labels_wanted - len(self.observations.completed) < left:
+        elif self._ranking is not None and self._labels_wanted - self.observations.num_learned < left:
             self._refitting.start_actor()  # in time for the next refit, but not while the first trials' processes begin
 
     def _propose(self) -> Architecture | Literal["FINISHED"] | None:
@@ -207,35 +200,31 @@ class PredictorSearch(ArchitectureSearcher):
         """Take over a ranking that is ready; start the next if it is due. Waits for nothing but the first."""
         if self._refitting is not None and self._refitting.under_way is not None:
             self._attempt(self._refitting.poll, self._refitting.under_way)
-        num_labels = len(self.observations.completed)
+        archs, labels = self.observations.labels_with_failures()
+        num_labels = len(archs)
         if not self._under_way and (num_labels >= self._labels_wanted or self._zero_shot_due):
-            archs, labels = self.observations.labels()
             # Differs between refits, and is the same again when a restored searcher repeats one that was cut off.
             seed = int(np.random.SeedSequence([self._seed, self._num_refits, num_labels]).generate_state(1)[0])
-            checked = 0 if self._transfer is None else self._transfer.points
-            request = RankingRequest(
-                archs,
-                labels,
-                np.fromiter(self._seen, dtype=np.uint64),
-                seed,
-                check=num_labels >= checked + _CHECK_EVERY,
-                transfer_hurts=self._transfer is not None and self._transfer.verdict == "hurts",
-            )
+            request = RankingRequest(archs, labels, np.fromiter(self._seen, dtype=np.uint64), seed)
             refitting = self._refitting = self._refitting or self._new_refitting()
             # Before the first trial nothing runs that it could hold up, and a process would take longer to start.
             is_first = not len(self.observations) and self._prior_score is None
             make = refitting.make_here if is_first else refitting.start
             self._attempt(lambda: make(request), request)
 
+    def _predictor_for_metric(self) -> Predictor | None:
+        """The predictor, told what the metric says of the task."""
+        return self._predictor
+
     def _new_refitting(self) -> Refitting:
         return Refitting(
             Ranker(
                 self._candidates,
-                self._predictor,
+                self._predictor_for_metric(),
                 self._acquisition,
                 self._num_candidates,
-                self._guard,
                 self._prior_score,
+                self._cost_predictor,
             )
         )
 

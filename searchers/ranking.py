@@ -13,21 +13,17 @@ from numpy.typing import NDArray
 
 from mpnas_ray.checks import require_count, require_one_of
 from mpnas_ray.errors import PredictorError, SearcherStateError
-from mpnas_ray.predictors import GCNPredictor, MetaLearned, Predictor
+from mpnas_ray.predictors import Evidential, GCNPredictor, MetaLearned, Predictor
 from mpnas_ray.predictors.support import thinned_points
 from mpnas_ray.spaces import Architectures
-from searchers.acquisition import ACQUISITIONS, Acquisition, Uncertain, acquire, best_first
+from searchers.acquisition import ACQUISITIONS, Acquisition, Uncertain, acquire, best_first, improve_shortlist
 from searchers.candidates import Candidates, keys
+from searchers.climbing import climb
 from searchers.state import Arrays, array_of
-from searchers.transfer_check import TransferCheck, check_transfer
+from searchers.transfer_check import TransferCheck
 from searchers.zero_cost import NUM_SCORED, PriorScore, Score, scores_of
 
 __all__ = ["Ranker", "Ranking", "RankingRequest", "random_ranking", "score_ranking"]
-
-_GUARDED_FROM = 4
-"""Results from which a predictor without transfer has every second proposal. Of the shares tried in replays (none, a
-third, a half, two thirds, by cross-validation, by what proposals came to; five to seven runs on nine tables), a half
-was the best over all: with none, NinaPro and Darcy flow took about twice the queries."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +35,12 @@ class RankingRequest:
         labels: Their labels ``[N]``, higher is better. With none, the predictor ranks zero-shot.
         seen: Keys of what was proposed already, uint64 ``[M]``: it is left out of the ranking.
         seed: Of sampled candidates, of the order of equals, of Thompson sampling and of a GCN from scratch.
-        check: Whether to ask the results if what was learned on other tasks helps.
-        transfer_hurts: What an earlier check found.
     """
 
     archs: list[str]
     labels: NDArray[np.float64]
     seen: NDArray[np.uint64]
     seed: int
-    check: bool = False
-    transfer_hurts: bool = False
 
     def thinned(self) -> RankingRequest:
         """With no more points than a predictor can learn from."""
@@ -66,7 +58,7 @@ class Ranking:
         predicted: Predicted scores, float64 ``[N]``; empty for an order that no predictor made.
         num_points: Number of labels behind it.
         seconds: What it took.
-        transfer: What the results say of what was learned on other tasks, if that was asked.
+        transfer: What the results say of what was learned on other tasks, if the predictor can tell.
         num_unusable: Candidates that have no finite zero-cost score, of those that were scored.
     """
 
@@ -113,18 +105,18 @@ class Ranker:
         candidates: What may be proposed.
         predictor: Is not changed: each ranking has its own copy, or what ``adapt`` gives. None for a GCN from scratch.
         acquisition: What to try next, given what the predictor believes.
-        guard: For a meta-learned predictor: one without it, whose proposals alternate with its own, and replace them
-            where transfer hurts. None for no guard.
         num_candidates: How many to sample where the candidates are too many to list.
         prior_score: A zero-cost score to fuse the predictor's order with; None for none.
+        cost_predictor: Takes the place of the predictor where that believes that the task measures a cost; None for
+            none.
     """
 
     candidates: Candidates
     predictor: Predictor | None
     acquisition: Acquisition
     num_candidates: int
-    guard: Predictor | None = None
     prior_score: PriorScore | None = None
+    cost_predictor: Predictor | None = None
 
     def __post_init__(self) -> None:
         require_one_of("acquisition", self.acquisition, ACQUISITIONS)
@@ -142,33 +134,37 @@ class Ranker:
         torch.set_num_threads(1)  # trials run beside this
         start = time.perf_counter()
         rng = np.random.default_rng(request.seed)
-        archs, found = self._drawn(rng)
-        ties = rng.permutation(len(archs))  # one for both orders, so that who agree about equals do so here too
         points = request.thinned()
         measured = Architectures.of(points.archs, self.candidates.space)
-        predictor = self._fitted(measured, points)
-        predicted, order = _order(predictor, self.acquisition, archs, measured, points, rng, ties)
+        believed = self._fitted(self.predictor, measured, points)
+        predictor, acquisition = believed, self.acquisition
+        if isinstance(believed, Evidential) and believed.probability_of_cost() > 0.5:
+            acquisition = "mean"  # costs add up over operations, so that there is little to explore
+            if self.cost_predictor is not None:
+                predictor = self._fitted(self.cost_predictor, measured, points)
+        archs, found, predicted = self._predicted(predictor, rng)
+        ties = rng.permutation(len(archs))
         unseen = ~np.isin(found, request.seen)
-        order = order[unseen[order]]  # first of all: what was seen would otherwise spoil the turns of a guard
-        check, num_unusable = None, 0
+        if len(measured) > 1 and not _differ(points):
+            order = ties  # whatever is believed best is all the same: look elsewhere
+        elif acquisition == "mean" or not isinstance(predictor, Uncertain) or not len(measured):
+            order = best_first(predicted, ties)
+        elif acquisition == "ei" and meta_learned:
+            order = improve_shortlist(predictor, predicted, archs, measured, unseen, rng, ties)
+        else:
+            predicted, order = acquire(predictor, acquisition, archs, measured, rng, ties)
+            _check_finite(predictor, predicted, len(archs))
+        order = order[unseen[order]]
+        num_unusable = 0
         if self.prior_score is not None:
             order, num_unusable = self.prior_score.reorder(order, archs, len(request.archs), meta_learned=meta_learned)
-        if isinstance(self.predictor, MetaLearned) and self.guard is not None and len(measured) >= _GUARDED_FROM:
-            if request.check:
-                check = check_transfer(self.predictor, self.guard, measured, points.labels, request.seed)
-            hurts = request.transfer_hurts if check is None else check.verdict == "hurts"
-            guard = deepcopy(self.guard)
-            guard.fit(measured, points.labels)
-            _, of_guard = _order(guard, "ei", archs, measured, points, rng, ties)
-            of_guard = of_guard[unseen[of_guard]]
-            order = of_guard if hurts else alternating(order, of_guard, first=len(request.archs) % 2)
         return Ranking(
             archs.codes[order],
             found[order],
             predicted[order],
             num_points=len(request.archs),
             seconds=time.perf_counter() - start,
-            transfer=check,
+            transfer=_checked(believed, points),
             num_unusable=num_unusable,
         )
 
@@ -178,31 +174,38 @@ class Ranker:
         archs = self.candidates.sample(self.num_candidates, rng)
         return archs, keys(archs, self.candidates.twins)
 
-    def _fitted(self, measured: Architectures, points: RankingRequest) -> Predictor:
-        if isinstance(self.predictor, MetaLearned):  # without points it ranks zero-shot
-            return self.predictor.adapt(measured, points.labels) if points.archs else self.predictor
-        predictor = GCNPredictor(seed=points.seed) if self.predictor is None else deepcopy(self.predictor)
-        predictor.fit(measured, points.labels)
-        return predictor
+    def _predicted(
+        self, predictor: Predictor, rng: np.random.Generator
+    ) -> tuple[Architectures, NDArray[np.uint64], NDArray[np.float64]]:
+        """Candidates ``[N]``, their keys and predicted scores; of a large space with neighbours of the best ones."""
+
+        def predict(archs: Architectures) -> NDArray[np.float64]:
+            predicted = np.asarray(predictor.predict(archs), dtype=np.float64)
+            _check_finite(predictor, predicted, len(archs))
+            return predicted
+
+        archs, found = self._drawn(rng)
+        predicted = predict(archs)
+        if self.candidates.listed is not None:
+            return archs, found, predicted
+        return climb(self.candidates, archs, found, predicted, predict)
+
+    def _fitted(self, predictor: Predictor | None, measured: Architectures, points: RankingRequest) -> Predictor:
+        if isinstance(predictor, MetaLearned):  # without points it ranks zero-shot
+            return predictor.adapt(measured, points.labels) if points.archs else predictor
+        fitted = GCNPredictor(seed=points.seed) if predictor is None else deepcopy(predictor)
+        fitted.fit(measured, points.labels)
+        return fitted
 
 
-def _order(
-    predictor: Predictor,
-    acquisition: Acquisition,
-    archs: Architectures,
-    measured: Architectures,
-    points: RankingRequest,
-    rng: np.random.Generator,
-    ties: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Predicted scores ``[N]``, and the order in which to try the candidates ``[N]``."""
-    if acquisition != "mean" and isinstance(predictor, Uncertain) and len(measured) and np.ptp(points.labels) > 0:
-        predicted, order = acquire(predictor, acquisition, archs, measured, rng, ties)
-        _check_finite(predictor, predicted, len(archs))
-        return predicted, order
-    predicted = np.asarray(predictor.predict(archs), dtype=np.float64)
-    _check_finite(predictor, predicted, len(archs))
-    return predicted, best_first(predicted, ties)
+def _checked(predictor: Predictor, points: RankingRequest) -> TransferCheck | None:
+    if not isinstance(predictor, Evidential) or not _differ(points):
+        return None
+    return TransferCheck(len(points.archs), predictor.transfer_odds())
+
+
+def _differ(points: RankingRequest) -> bool:
+    return len(points.archs) > 0 and bool(np.ptp(points.labels) > 0)
 
 
 def _check_finite(predictor: Predictor, predicted: NDArray[np.float64], num: int) -> None:
@@ -211,19 +214,6 @@ def _check_finite(predictor: Predictor, predicted: NDArray[np.float64], num: int
             f"{type(predictor).__name__} must give a finite score for each of {num} architectures; it gave shape "
             f"{list(predicted.shape)} with {np.isfinite(predicted).sum()} finite values."
         )
-
-
-def alternating(one: NDArray[np.intp], other: NDArray[np.intp], first: int) -> NDArray[np.intp]:
-    """Two orders of the same N places merged: each in turn gives its next that is not yet there.
-
-    Args:
-        one: ``[N]``, each place once.
-        other: ``[N]``, each place once.
-        first: 0 to begin with ``one``, 1 to begin with ``other``.
-    """
-    both = np.stack([one, other] if first == 0 else [other, one], axis=1).ravel()
-    _, places = np.unique(both, return_index=True)
-    return both[np.sort(places)]
 
 
 def random_ranking(candidates: Candidates, num_candidates: int, rng: np.random.Generator) -> Ranking:

@@ -1,44 +1,33 @@
-"""Does what was learned on other tasks help on this one? Asked of the results themselves, as they come in."""
+"""Does what was learned on other tasks help on this one? Said by the evidence of the results, in words for people."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import spearmanr
-
-from mpnas_ray.predictors import MetaLearned, Predictor
-from mpnas_ray.spaces import Architectures
 from searchers.state import value_of
 
-__all__ = ["TransferCheck", "Verdict", "check_transfer"]
+__all__ = ["TransferCheck", "Verdict"]
 
 Verdict = Literal["helps", "undecided", "hurts"]
 
-FEWEST_POINTS = 8
-"""Results below which nothing is decided: a rank correlation of fewer is mostly chance."""
-
-_FOLDS = 5
-_LEAVE_ONE_OUT = 10
+_SUBSTANTIAL = math.log(10) / 2
+"""Log odds from which evidence counts: substantial in the words of Jeffreys (1961), a factor of 3.2."""
 
 
 @dataclass(frozen=True)
 class TransferCheck:
-    """Predictions of results that were left out, compared with these results.
+    """How probable the results are with what other tasks say, compared with how probable they are without it.
 
     Attributes:
         points: Number of results.
-        transferred: Spearman correlation of what the meta-learned predictor said, adapted to the others.
-        scratch: Of what a predictor said that knows the other results alone.
+        log_odds: Logarithm of the ratio, see `mpnas_ray.mixture.MixturePredictor.transfer_odds`.
     """
 
     points: int
-    transferred: float
-    scratch: float
+    log_odds: float
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> TransferCheck:
@@ -47,67 +36,23 @@ class TransferCheck:
         Raises:
             SearcherStateError: If a number is missing or none.
         """
-        return cls(
-            value_of(plain, "points", int, least=0),
-            value_of(plain, "transferred", float),
-            value_of(plain, "scratch", float),
-        )
+        return cls(value_of(plain, "points", int, least=0), value_of(plain, "log_odds", float))
 
     @property
     def verdict(self) -> Verdict:
-        """``hurts`` if the predictor from scratch is better, or transfer is wrong, by two standard errors; ``helps`` if
-        transfer is right by two standard errors, and better than the predictor from scratch.
-
-        The standard error of a rank correlation of unrelated numbers is ``1 / sqrt(points - 1)``.
-        """
-        certain = 2 / np.sqrt(max(self.points - 1, 1))
-        if self.points < FEWEST_POINTS:
+        """``helps`` or ``hurts`` where the evidence is substantial, else ``undecided``."""
+        if abs(self.log_odds) < _SUBSTANTIAL:
             return "undecided"
-        if self.transferred < max(self.scratch, 0.0) - certain:
-            return "hurts"
-        return "helps" if self.transferred > max(self.scratch, certain) else "undecided"
+        return "helps" if self.log_odds > 0 else "hurts"
 
     def __str__(self) -> str:
         """For people."""
         sentence = {
             "helps": "what was learned on other tasks helps here",
             "undecided": "whether what was learned on other tasks helps here is undecided",
-            "hurts": "what was learned on other tasks hurts here: proposals come from a predictor without it",
+            "hurts": "what was learned on other tasks does not help here, and has little weight",
         }[self.verdict]
-        return (
-            f"{sentence} (rank correlation on {self.points} results that were left out: {self.transferred:.2f}, "
-            f"without it {self.scratch:.2f})"
-        )
-
-
-def check_transfer(
-    transferred: MetaLearned, scratch: Predictor, archs: Architectures, labels: NDArray[np.float64], seed: int
-) -> TransferCheck:
-    """Compare two predictors on N results, each left out once: one by one up to ten of them, else in five folds.
-
-    Args:
-        transferred: Adapted to the results that are not left out.
-        scratch: A copy is fitted to them.
-        archs: N measured architectures.
-        labels: Theirs ``[N]``, higher is better.
-        seed: Of the folds.
-    """
-    rng = np.random.default_rng(seed)
-    fold = rng.permutation(len(labels)) % (len(labels) if len(labels) <= _LEAVE_ONE_OUT else _FOLDS)
-    said = np.zeros((2, len(labels)))
-    for number in range(int(fold.max()) + 1):
-        left_out, kept = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
-        if np.ptp(labels[kept]) == 0:
-            continue
-        fitted = deepcopy(scratch)
-        fitted.fit(archs[kept], labels[kept])
-        said[0, left_out] = transferred.adapt(archs[kept], labels[kept]).predict(archs[left_out])
-        said[1, left_out] = fitted.predict(archs[left_out])
-    return TransferCheck(len(labels), _spearman(said[0], labels), _spearman(said[1], labels))
-
-
-def _spearman(predicted: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
-    """0, which speaks neither for nor against, where it is undefined."""
-    if np.ptp(predicted) == 0 or np.ptp(labels) == 0:
-        return 0.0
-    return float(spearmanr(predicted, labels).statistic)
+        factor = math.exp(min(abs(self.log_odds), 20.0))
+        said = f"{factor:.1f} times" if factor < 1_000 else "over 1,000 times"
+        better = "with" if self.log_odds >= 0 else "without"
+        return f"{sentence} ({self.points} results are {said} as probable {better} it)"

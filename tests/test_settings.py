@@ -331,7 +331,6 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
             "acquisition": (*NAMES, "EI"),
             "synchronous": BOOLS,
             "predictor": (1, "gp", GCNPredictor),
-            "guard": ("gp", GaussianProcessPredictor),
             "prior_score": ("naswot",),
         },
     ),

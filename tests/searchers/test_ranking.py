@@ -15,7 +15,7 @@ from scipy.stats import norm
 from torch import Tensor
 
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.predictors import GaussianProcessPredictor
+from mpnas_ray.predictors import CostPredictor, GaussianProcessPredictor
 from mpnas_ray.spaces import Architecture, Architectures, get_space
 from searchers.acquisition import (
     ACQUISITIONS,
@@ -23,10 +23,11 @@ from searchers.acquisition import (
     Acquisition,
     acquire,
     expected_improvement,
+    improve_shortlist,
     upper_confidence_bound,
 )
 from searchers.candidates import Candidates, keys
-from searchers.ranking import Ranker, RankingRequest, alternating
+from searchers.ranking import Ranker, RankingRequest
 
 SPACE = get_space("transnasbench101")
 
@@ -35,26 +36,6 @@ Rows = NDArray[np.intp]
 
 def rows(*values: int) -> Rows:
     return np.array(values, dtype=np.intp)
-
-
-def test_two_orders_in_turn() -> None:
-    one, other = rows(0, 1, 2, 3, 4), rows(4, 3, 0, 1, 2)
-    assert alternating(one, other, first=0).tolist() == [0, 4, 1, 3, 2]
-    assert alternating(one, other, first=1).tolist() == [4, 0, 3, 1, 2]
-    assert alternating(rows(), rows(), first=0).tolist() == []
-
-
-@given(st.integers(0, 40).flatmap(lambda n: st.tuples(st.permutations(range(n)), st.permutations(range(n)))))
-def test_of_two_orders_the_first_half_comes_early(orders: tuple[list[int], list[int]]) -> None:
-    one, other = (np.array(order, dtype=np.intp) for order in orders)
-    merged = alternating(one, other, first=0)
-    assert sorted(merged.tolist()) == list(range(len(one))), "each place once"
-    place = {row: number for number, row in enumerate(merged.tolist())}
-    for rank, (first, second) in enumerate(zip(one.tolist(), other.tolist(), strict=True)):
-        assert place[first] <= 2 * rank
-        assert place[second] <= 2 * rank + 1
-    assert alternating(one, one, first=1).tolist() == one.tolist(), "who agree lose nothing"
-    assert alternating(other, one, first=1).tolist() == merged.tolist()
 
 
 @pytest.mark.parametrize(("mean", "deviation", "incumbent"), [(0.0, 1.0, 0.0), (-1.5, 0.7, 0.4), (3.0, 0.2, 1.0)])
@@ -169,41 +150,9 @@ class FindsAllEqual:
     def load(self, state: dict[str, Tensor]) -> None: ...
 
 
-def request(num: int, **settings: bool) -> RankingRequest:
+def request(num: int) -> RankingRequest:
     archs, labels = measured(num)
-    return RankingRequest([str(arch) for arch in archs], labels, keys(archs, twins=True), seed=0, **settings)
-
-
-def rankers() -> tuple[Ranker, Ranker]:
-    """With a guard, and the guard alone."""
-    candidates, guard = Candidates("transnasbench101", twins=True), GaussianProcessPredictor()
-    misled = Ranker(candidates, KnowsPooling(), "mean", 100, guard)  # type: ignore[arg-type]
-    return misled, Ranker(candidates, guard, "ei", 100)
-
-
-def test_a_guard_has_every_second_place_from_the_fourth_result_on() -> None:
-    misled, alone = rankers()
-    few = misled.rank(request(3))
-    np.testing.assert_array_equal(few.predicted, np.sort(few.predicted)[::-1])
-    for num in (20, 21):
-        ranking, of_guard = misled.rank(request(num)), alone.rank(request(num))
-        assert len(ranking) == 4_096 - num, "what was measured is not proposed again"
-        assert not np.isin(ranking.keys, request(num).seen).any()
-        theirs = ranking.codes[(num + 1) % 2 : 10 : 2]
-        np.testing.assert_array_equal(theirs, of_guard.codes[:5], err_msg="who is first changes with each result")
-        mine = ranking.predicted[num % 2 : 10 : 2]
-        np.testing.assert_array_equal(mine, np.sort(ranking.predicted)[::-1][:5])
-
-
-def test_where_transfer_hurts_the_guard_proposes_alone() -> None:
-    misled, alone = rankers()
-    checked = misled.rank(request(24, check=True))
-    assert checked.transfer is not None
-    assert checked.transfer.verdict == "hurts"
-    np.testing.assert_array_equal(checked.codes, alone.rank(request(24)).codes)
-    remembered = misled.rank(request(24, transfer_hurts=True))
-    assert remembered.transfer is None
-    np.testing.assert_array_equal(remembered.codes, checked.codes)
+    return RankingRequest([str(arch) for arch in archs], labels, keys(archs, twins=True), seed=0)
 
 
 @pytest.mark.parametrize("acquisition", ACQUISITIONS)
@@ -217,6 +166,78 @@ def test_equals_are_proposed_in_an_order_that_follows_from_the_seed(acquisition:
     in_space = candidates.listed_keys[np.isin(candidates.listed_keys, first.keys)]
     assert not np.array_equal(first.keys, in_space), "not as the space lists them"
     np.testing.assert_array_equal(ranker.rank(replace(request(15), seed=1)).keys, first.keys)
+
+
+def test_expected_improvement_of_a_shortlist_orders_as_that_of_all_does() -> None:
+    """The first places; what is not on the shortlist follows by its mean."""
+    archs = get_space("nasbench201").sample_many(3_000, np.random.default_rng(0))
+    points = archs[:20]
+    predictor = GaussianProcessPredictor()
+    predictor.fit(points, np.random.default_rng(1).normal(size=20))
+    mean = predictor.predict(archs)
+    ties = np.arange(len(archs))
+    unseen = np.ones(len(archs), dtype=bool)
+    unseen[:20] = False
+    short = improve_shortlist(predictor, mean, archs, points, unseen, np.random.default_rng(2), ties)
+    assert sorted(short.tolist()) == list(range(3_000))
+    assert unseen[short[:1_000]].all()
+    _, order = acquire(predictor, "ei", archs, points, np.random.default_rng(2), ties)
+    best = [place for place in order.tolist() if unseen[place]]
+    assert best[0] in short[:5]
+    rest = mean[short[1_000:]]
+    assert (np.diff(rest[unseen[short[1_000:]]]) <= 1e-12).all()
+    few = improve_shortlist(predictor, mean[:20], archs[:20], points, unseen[:20], np.random.default_rng(2), ties[:20])
+    assert (np.diff(mean[few]) <= 0).all(), "nothing is left to improve on"
+
+
+def test_where_all_results_are_equal_the_search_looks_elsewhere() -> None:
+    ranker = Ranker(Candidates("transnasbench101", twins=True), KnowsPooling(), "mean", 100)
+    archs, _ = measured(6)
+    listed = [str(arch) for arch in archs]
+    by_seed = []
+    for seed in (0, 1):
+        ranking = ranker.rank(RankingRequest(listed, np.full(6, 3.0), keys(archs, twins=True), seed))
+        assert not np.isin(ranking.keys, keys(archs, twins=True)).any()
+        assert np.corrcoef(ranking.predicted, np.arange(len(ranking)))[0, 1] > -0.1, "not as predicted"
+        by_seed.append(ranking.codes[:20])
+    assert not np.array_equal(*by_seed)
+    one = ranker.rank(RankingRequest(listed[:1], np.full(1, 3.0), keys(archs[:1], twins=True), 0))
+    assert (np.diff(one.predicted) <= 0).all(), "a single result does not contradict anything"
+
+
+class BelievesInCosts(KnowsPooling):
+    """Certain of what it is told."""
+
+    def __init__(self, probability: float) -> None:
+        self.probability = probability
+
+    def adapt(self, archs: Sequence[Architecture], scores: object) -> BelievesInCosts:
+        return self
+
+    def probability_of_cost(self) -> float:
+        return self.probability
+
+    def transfer_odds(self) -> float:
+        return 5.0
+
+
+def test_a_predictor_of_costs_ranks_where_a_cost_is_measured() -> None:
+    candidates, archs = Candidates("transnasbench101", twins=True), measured(20)[0]
+    costs = CostPredictor()
+    labels = -(archs.codes == 3).sum(axis=1).astype(float)
+    asked = RankingRequest([str(arch) for arch in archs], labels, keys(archs, twins=True), seed=0)
+    quality, cost = (
+        Ranker(candidates, BelievesInCosts(p), "ei", 100, cost_predictor=costs).rank(asked) for p in (0.4, 0.6)
+    )
+    assert quality.transfer == cost.transfer
+    assert quality.transfer is not None
+    assert quality.transfer.verdict == "helps"
+    in_order = Architectures(SPACE, cost.codes)
+    expected = costs.adapt(archs, labels).predict(in_order)
+    np.testing.assert_allclose(cost.predicted, expected)
+    assert (np.diff(expected) <= 1e-9).all()
+    alone = Ranker(candidates, BelievesInCosts(0.6), "ei", 100).rank(asked)
+    np.testing.assert_array_equal(quality.predicted, alone.predicted)
 
 
 def test_a_predictor_without_a_finite_score_for_each_is_refused() -> None:
