@@ -36,7 +36,7 @@ def compare(
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Queries of a run.  [default: the preset's]")] = None,
     seeds: Annotated[
-        int, typer.Option(help="Runs of a searcher that takes under 5 s and needs no meta-training for each.")
+        int, typer.Option(help="Runs of a searcher that takes under 10 s; ours with three meta-trainings in turn.")
     ] = 20,
     slow_seeds: Annotated[int, typer.Option(help="Runs of the others.")] = 5,
     checkpoints: Annotated[

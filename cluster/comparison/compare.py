@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cluster.comparison.contestants import CONTESTANTS, takes_part
 from cluster.comparison.figures import Results, figures_of, ground_of
+from cluster.comparison.predictors import COMPARED
 from cluster.comparison.presets import Column, Preset
 from cluster.result_files import make_folders
 from mpnas_ray.checks import require_count
@@ -45,8 +46,8 @@ def compare(
         searchers: Names in `contestants.CONTESTANTS` to restrict it to.
         budget: Queries of a run, if not those of the preset.
         seeds: Of a contestant whose run takes less than `running.SLOW_SECONDS`.
-        slow_seeds: Most of others, and of those that need a meta-training for each.
-        config: How predictors are meta-learned; `MixtureConfig()` if None.
+        slow_seeds: Most of others.
+        config: How predictors are meta-learned; `predictors.COMPARED` if None.
 
     Returns:
         The files.
@@ -80,7 +81,7 @@ def compare(
         _resolved(tables),
         _resolved(checkpoints),
         _resolved(work),
-        config or MixtureConfig(),
+        config or COMPARED,
     )
     grounds = {column: ground_of(column, table_tasks) for column in columns}
     every = tuple(figures_of(name, grounds[column], runs, budget) for (name, column), runs in found.items())

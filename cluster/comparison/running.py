@@ -23,6 +23,9 @@ __all__ = ["SLOW_SECONDS", "Pair", "run_all"]
 SLOW_SECONDS = 10.0
 """CPU time of a run from which a contestant is slow, and has fewer seeds."""
 
+META_TRAININGS = 3
+"""Predictors that are meta-learned for each set of sources; the runs of a contestant take them in turn."""
+
 Pair = tuple[str, Column]
 """Name of a contestant, and what it searches."""
 
@@ -50,7 +53,7 @@ def run_all(
         columns: What to search.
         budget: Queries of a run.
         seeds: Of a contestant that is fast and has a seed.
-        slow_seeds: Most seeds of a slow one, or one that needs a meta-training for each.
+        slow_seeds: Most seeds of a slow one.
         tasks: Those of the columns, and all that contestants may know.
         tables: Folder of NAS tables, which all nodes must reach.
         checkpoints: Folder of meta-learned predictors, which all nodes must reach.
@@ -68,7 +71,7 @@ def run_all(
         for name in contestants
         if takes_part(CONTESTANTS[name], tasks[column.searched], tasks, column.sources)
     ]
-    paths = _checkpoints_of(pairs, min(seeds, slow_seeds), tasks, checkpoints)
+    paths = _checkpoints_of(pairs, min(seeds, META_TRAININGS), tasks, checkpoints)
     with ExitStack() as cluster:  # entered by the first that has something to do
         failures = _do(_missing_predictors(paths, tasks, tables, config), learn_predictor, cluster)
         state = _State(tasks, tables, paths, work, cluster)
@@ -101,8 +104,7 @@ def run_all(
 def _seeds(pair: Pair, first: Finding, seeds: int, slow_seeds: int) -> int:
     if not CONTESTANTS[pair[0]].seeded:
         return 1
-    slow = first.seconds > SLOW_SECONDS or CONTESTANTS[pair[0]].knows == "predictor"
-    return min(seeds, slow_seeds) if slow else seeds
+    return min(seeds, slow_seeds) if first.seconds > SLOW_SECONDS else seeds
 
 
 class _State:
@@ -132,16 +134,13 @@ class _State:
         return _do(jobs, call_alone, self._cluster)
 
     def _checkpoint(self, run: Run) -> Path | None:
-        return self._paths.get(((run.contestant, run.column), run.seed))
+        return self._paths.get(((run.contestant, run.column), run.seed % META_TRAININGS))
 
 
 def _checkpoints_of(
     pairs: Sequence[Pair], seeds: int, tasks: Mapping[str, TableTask], folder: Path
 ) -> dict[tuple[Pair, int], Path]:
-    """Where the predictor of each pair and seed is, or will be, for those that use one.
-
-    A search follows from its predictor with little chance left, so that each seed has a predictor of its own.
-    """
+    """Where the predictor of each pair and of each meta-training is, or will be, for those that use one."""
     return {
         ((name, column), seed): folder
         / predictor_name(sources_of(CONTESTANTS[name], tasks[column.searched], tasks, column.sources), seed)
