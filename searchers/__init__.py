@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from searchers.evolution import RegularizedEvolution
     from searchers.gaussian_process import GaussianProcessSearch
     from searchers.local_search import LocalSearch
+    from searchers.mean_rank import MeanRankSearch
     from searchers.mpnas import MPNASSearch
     from searchers.naswot import NASWOTSearch
+    from searchers.nearest_task import NearestTaskSearch
     from searchers.predictor_search import PredictorSearch
     from searchers.random_search import RandomSearch
     from searchers.reinforce import REINFORCESearch
     from searchers.tpe import TPESearch
-    from searchers.transfer import MeanRankSearch, NearestTaskSearch
 
 __all__ = [
     "AREASearch",
@@ -44,9 +45,9 @@ _MODULES = {
     "GaussianProcessSearch": "searchers.gaussian_process",
     "LocalSearch": "searchers.local_search",
     "MPNASSearch": "searchers.mpnas",
-    "MeanRankSearch": "searchers.transfer",
+    "MeanRankSearch": "searchers.mean_rank",
     "NASWOTSearch": "searchers.naswot",
-    "NearestTaskSearch": "searchers.transfer",
+    "NearestTaskSearch": "searchers.nearest_task",
     "PredictorSearch": "searchers.predictor_search",
     "REINFORCESearch": "searchers.reinforce",
     "RandomSearch": "searchers.random_search",

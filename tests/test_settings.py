@@ -53,8 +53,8 @@ from searchers import (
     RegularizedEvolution,
 )
 from searchers.acquisition import acquire
+from searchers.mean_rank import MeanRankSearch
 from searchers.schedulers import LCRankNetScheduler
-from searchers.transfer import MeanRankSearch
 from searchers.zero_cost import fused, prior_weight
 from trainables import (
     CellTrainable,
