@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from searchers.predictor_search import PredictorSearch
     from searchers.random_search import RandomSearch
     from searchers.reinforce import REINFORCESearch
+    from searchers.rush import RUSHSearch
     from searchers.tpe import TPESearch
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "NearestTaskSearch",
     "PredictorSearch",
     "REINFORCESearch",
+    "RUSHSearch",
     "RandomSearch",
     "RegularizedEvolution",
     "TPESearch",
@@ -50,6 +52,7 @@ _MODULES = {
     "NearestTaskSearch": "searchers.nearest_task",
     "PredictorSearch": "searchers.predictor_search",
     "REINFORCESearch": "searchers.reinforce",
+    "RUSHSearch": "searchers.rush",
     "RandomSearch": "searchers.random_search",
     "RegularizedEvolution": "searchers.evolution",
     "TPESearch": "searchers.tpe",

@@ -25,6 +25,7 @@ from searchers import (
     RandomSearch,
     RegularizedEvolution,
     REINFORCESearch,
+    RUSHSearch,
     TPESearch,
 )
 
@@ -82,6 +83,8 @@ CONTESTANTS: dict[str, Contestant] = {
         Contestant("mean-rank, far", MeanRankSearch, knows="tables", far=True, seeded=False),
         Contestant("nearest-task", NearestTaskSearch, knows="tables"),
         Contestant("nearest-task, far", NearestTaskSearch, knows="tables", far=True),
+        Contestant("rush", RUSHSearch, knows="tables"),
+        Contestant("rush, far", RUSHSearch, knows="tables", far=True),
     )
 }
 """All, in the order of tables."""

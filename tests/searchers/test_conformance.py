@@ -25,6 +25,7 @@ from searchers import (
     RandomSearch,
     RegularizedEvolution,
     REINFORCESearch,
+    RUSHSearch,
     TPESearch,
 )
 from searchers.testing import MakeSearcher, SearcherConformance, SearcherInTuneConformance
@@ -75,7 +76,7 @@ class TestScored(OurKeys, SearcherConformance):
         return partial(kind, "transnasbench101", score=lambda archs: (archs.codes == 3).sum(axis=1))
 
 
-@pytest.mark.parametrize("kind", [MeanRankSearch, NearestTaskSearch])
+@pytest.mark.parametrize("kind", [MeanRankSearch, NearestTaskSearch, RUSHSearch])
 class TestTransferRivals(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self, kind: type[TransferSearch]) -> MakeSearcher:
@@ -123,6 +124,7 @@ class TestMPNASSearchInTune(OurKeys, SearcherInTuneConformance):
         partial(MPNASSearch, predictor=None, synchronous=True),
         partial(MeanRankSearch, sources=SOURCES),
         partial(NearestTaskSearch, sources=SOURCES),
+        partial(RUSHSearch, sources=SOURCES),
         partial(AREASearch, score=lambda archs: (archs.codes == 3).sum(axis=1), population_size=6),
     ],
 )

@@ -26,6 +26,7 @@ from searchers import (
     RandomSearch,
     RegularizedEvolution,
     REINFORCESearch,
+    RUSHSearch,
     TPESearch,
 )
 from searchers.candidates import keys
@@ -36,7 +37,8 @@ Kind = type[ArchitectureSearcher]
 Score = Callable[[str], float]
 
 WITHOUT_SOURCES: list[Kind] = [RegularizedEvolution, LocalSearch, TPESearch, REINFORCESearch]
-RIVALS: list[Kind] = [*WITHOUT_SOURCES, MeanRankSearch, NearestTaskSearch]
+WITH_SOURCES: list[Kind] = [MeanRankSearch, NearestTaskSearch, RUSHSearch]
+RIVALS = [*WITHOUT_SOURCES, *WITH_SOURCES]
 
 every_rival = pytest.mark.parametrize("kind", RIVALS)
 
@@ -62,7 +64,7 @@ def sources() -> dict[str, TableTask]:
 
 
 def make(kind: Kind, **arguments: Any) -> Any:
-    extra = {"sources": sources()} if kind in (MeanRankSearch, NearestTaskSearch) else {}
+    extra = {"sources": sources()} if kind in WITH_SOURCES else {}
     return kind("transnasbench101", **{"metric": "score", "mode": "max", "seed": 0, **extra, **arguments})
 
 
@@ -303,6 +305,20 @@ def test_mean_rank_follows_the_order_worked_out_by_hand() -> None:
     assert len(set(found)) == 6, "then random ones"
 
 
+def test_rush_proposes_the_best_of_each_source_once_and_then_at_random() -> None:
+    a, b, c, d = (f"64-41414-{cell}" for cell in ("3_33_333", "2_22_222", "1_23_321", "3_21_123"))
+    known = {
+        "accuracy": task("accuracy", [a, b, c], [2.0, 4.0, 3.0]),
+        "error": task("error", [d, c, a], [0.3, 0.1, 0.2], "min"),
+        "other accuracy": task("other accuracy", [a, b], [1.0, 7.0]),
+    }
+    found = run(make(RUSHSearch, sources=known), 0, 6)
+    assert [arch.partition(":")[2] for arch in found[:2]] == [b, c]
+    rest = run(make(RUSHSearch, sources=known, seed=1), 0, 6)
+    assert rest[:2] == found[:2]
+    assert not set(rest[2:]) & set(found[2:])
+
+
 def test_nearest_task_follows_the_source_whose_sign_is_right() -> None:
     best = sorted(map(str, get_space("transnasbench101").enumerate()), key=convs, reverse=True)
     liked = run(make(NearestTaskSearch, twins=True), 0, 12)
@@ -339,7 +355,7 @@ def test_sources_are_checked_and_recognised(tmp_path: Path) -> None:
 def test_sources_that_measured_only_some_architectures() -> None:
     whole = sources()["for"]
     halves = {"low": whole[np.arange(0, 2_000)], "high": whole[np.arange(1_000, 4_096)]}
-    for kind in (MeanRankSearch, NearestTaskSearch):
+    for kind in WITH_SOURCES:
         searcher = make(kind, sources=halves)
         assert len(set(run(searcher, 0, 20))) == 20
         assert searcher.num_failures == 0
