@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from searchers.mpnas import MPNASSearch
     from searchers.naswot import NASWOTSearch
     from searchers.nearest_task import NearestTaskSearch
+    from searchers.optuna_gp import OptunaGPSearch
     from searchers.predictor_search import PredictorSearch
     from searchers.random_search import RandomSearch
     from searchers.reinforce import REINFORCESearch
@@ -32,6 +33,7 @@ __all__ = [
     "MeanRankSearch",
     "NASWOTSearch",
     "NearestTaskSearch",
+    "OptunaGPSearch",
     "PredictorSearch",
     "REINFORCESearch",
     "RUSHSearch",
@@ -50,6 +52,7 @@ _MODULES = {
     "MeanRankSearch": "searchers.mean_rank",
     "NASWOTSearch": "searchers.naswot",
     "NearestTaskSearch": "searchers.nearest_task",
+    "OptunaGPSearch": "searchers.optuna_gp",
     "PredictorSearch": "searchers.predictor_search",
     "REINFORCESearch": "searchers.reinforce",
     "RUSHSearch": "searchers.rush",

@@ -21,6 +21,7 @@ from searchers import (
     MPNASSearch,
     NASWOTSearch,
     NearestTaskSearch,
+    OptunaGPSearch,
     PredictorSearch,
     RandomSearch,
     RegularizedEvolution,
@@ -54,7 +55,16 @@ class TestRandomSearch(OurKeys, SearcherConformance):
         return lambda **arguments: RandomSearch("mixed", **arguments)
 
 
-@pytest.mark.parametrize("kind", [RegularizedEvolution, LocalSearch, TPESearch, REINFORCESearch])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        RegularizedEvolution,
+        LocalSearch,
+        TPESearch,
+        pytest.param(OptunaGPSearch, marks=pytest.mark.long),
+        REINFORCESearch,
+    ],
+)
 class TestRivals(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self, kind: type[ArchitectureSearcher]) -> MakeSearcher:
@@ -118,6 +128,7 @@ class TestMPNASSearchInTune(OurKeys, SearcherInTuneConformance):
         RegularizedEvolution,
         LocalSearch,
         TPESearch,
+        OptunaGPSearch,
         REINFORCESearch,
         partial(GaussianProcessSearch, synchronous=True),
         partial(BANANASSearch, synchronous=True),

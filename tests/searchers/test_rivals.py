@@ -23,6 +23,7 @@ from searchers import (
     LocalSearch,
     MeanRankSearch,
     NearestTaskSearch,
+    OptunaGPSearch,
     RandomSearch,
     RegularizedEvolution,
     REINFORCESearch,
@@ -36,7 +37,13 @@ from searchers.testing import run_trials
 Kind = type[ArchitectureSearcher]
 Score = Callable[[str], float]
 
-WITHOUT_SOURCES: list[Kind] = [RegularizedEvolution, LocalSearch, TPESearch, REINFORCESearch]
+WITHOUT_SOURCES = [
+    RegularizedEvolution,
+    LocalSearch,
+    TPESearch,
+    pytest.param(OptunaGPSearch, marks=pytest.mark.slow),
+    REINFORCESearch,
+]
 WITH_SOURCES: list[Kind] = [MeanRankSearch, NearestTaskSearch, RUSHSearch]
 RIVALS = [*WITHOUT_SOURCES, *WITH_SOURCES]
 
@@ -222,16 +229,24 @@ def test_local_search_reaches_the_optimum_of_an_additive_score() -> None:
     assert "transnasbench101:64-41414-3_33_333" in run(make(LocalSearch, twins=True), 0, 90)
 
 
-def test_tpe_concentrates_on_the_good_operation() -> None:
-    def share(kind: Kind) -> float:
-        late = [run(make(kind, seed=seed, twins=True), 0, 50)[25:] for seed in range(3)]
-        return float(np.mean([code == 3 for archs in late for arch in archs for code in digits(arch)]))
-
-    assert share(TPESearch) > share(RandomSearch) + 0.2
+def share_of_conv3x3(kind: Kind) -> float:
+    late = [run(make(kind, seed=seed, twins=True), 0, 50)[25:] for seed in range(3)]
+    return float(np.mean([code == 3 for archs in late for arch in archs for code in digits(arch)]))
 
 
-def test_tpe_without_its_study_in_memory_draws_the_same() -> None:
-    searcher = make(TPESearch)
+@pytest.mark.parametrize("kind", [TPESearch, pytest.param(OptunaGPSearch, marks=pytest.mark.long)])
+def test_samplers_of_optuna_concentrate_on_the_good_operation(kind: Kind) -> None:
+    assert share_of_conv3x3(kind) > share_of_conv3x3(RandomSearch) + 0.2
+
+
+@pytest.mark.long
+def test_optunas_process_finds_the_optimum_of_an_additive_score() -> None:
+    assert "transnasbench101:64-41414-3_33_333" in run(make(OptunaGPSearch, twins=True), 0, 30)
+
+
+@pytest.mark.parametrize("kind", [TPESearch, pytest.param(OptunaGPSearch, marks=pytest.mark.long)])
+def test_optuna_without_its_study_in_memory_draws_the_same(kind: Kind) -> None:
+    searcher = make(kind)
     run(searcher, 0, 15)
     for number in range(3):
         searcher.suggest(f"pending{number}")
