@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from searchers.architecture_searcher import ArchitectureSearcher
     from searchers.area import AREASearch
     from searchers.bananas import BANANASSearch
+    from searchers.boosted_trees import BoostedTreesSearch
     from searchers.evolution import RegularizedEvolution
     from searchers.gaussian_process import GaussianProcessSearch
     from searchers.local_search import LocalSearch
@@ -27,6 +28,7 @@ __all__ = [
     "AREASearch",
     "ArchitectureSearcher",
     "BANANASSearch",
+    "BoostedTreesSearch",
     "GaussianProcessSearch",
     "LocalSearch",
     "MPNASSearch",
@@ -46,6 +48,7 @@ _MODULES = {
     "AREASearch": "searchers.area",
     "ArchitectureSearcher": "searchers.architecture_searcher",
     "BANANASSearch": "searchers.bananas",
+    "BoostedTreesSearch": "searchers.boosted_trees",
     "GaussianProcessSearch": "searchers.gaussian_process",
     "LocalSearch": "searchers.local_search",
     "MPNASSearch": "searchers.mpnas",

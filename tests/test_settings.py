@@ -46,6 +46,7 @@ from mpnas_ray.tables.stratified import draw_stratified
 from searchers import (
     AREASearch,
     BANANASSearch,
+    BoostedTreesSearch,
     GaussianProcessSearch,
     MPNASSearch,
     NASWOTSearch,
@@ -336,6 +337,7 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
         },
     ),
     (partial(BANANASSearch, SPACE), {"refit_every": COUNTS, "num_random": COUNTS, "num_candidates": COUNTS}),
+    (partial(BoostedTreesSearch, SPACE), {"refit_every": COUNTS, "num_random": COUNTS, "num_candidates": COUNTS}),
     (partial(GaussianProcessSearch, SPACE), {"refit_every": COUNTS, "num_random": COUNTS, "num_candidates": COUNTS}),
     (partial(RegularizedEvolution, SPACE), {"population_size": COUNTS, "sample_size": COUNTS}),
     (partial(AREASearch, SPACE, score=scores), {"population_size": COUNTS, "sample_size": COUNTS, "score": FUNCTIONS}),

@@ -16,6 +16,7 @@ from mpnas_ray.tables import TableTask, leaves_out
 from searchers import (
     ArchitectureSearcher,
     BANANASSearch,
+    BoostedTreesSearch,
     GaussianProcessSearch,
     LocalSearch,
     MeanRankSearch,
@@ -75,6 +76,7 @@ CONTESTANTS: dict[str, Contestant] = {
         Contestant("gp-wl", PredictorSearch, _PROCESS, "gp-wl"),
         Contestant("gp-graf", PredictorSearch, _PROCESS, "gp-graf"),
         Contestant("bananas", BANANASSearch),
+        Contestant("gbt-thompson", BoostedTreesSearch),
         Contestant("tpe", TPESearch),
         Contestant("optuna-gp", OptunaGPSearch),
         Contestant("evolution", RegularizedEvolution),

@@ -15,6 +15,7 @@ from searchers import (
     ArchitectureSearcher,
     AREASearch,
     BANANASSearch,
+    BoostedTreesSearch,
     GaussianProcessSearch,
     LocalSearch,
     MeanRankSearch,
@@ -72,7 +73,7 @@ class TestRivals(OurKeys, SearcherConformance):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", [GaussianProcessSearch, BANANASSearch])
+@pytest.mark.parametrize("kind", [GaussianProcessSearch, BANANASSearch, BoostedTreesSearch])
 class TestModelledRivals(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self, kind: type[PredictorSearch]) -> MakeSearcher:
@@ -132,6 +133,7 @@ class TestMPNASSearchInTune(OurKeys, SearcherInTuneConformance):
         REINFORCESearch,
         partial(GaussianProcessSearch, synchronous=True),
         partial(BANANASSearch, synchronous=True),
+        partial(BoostedTreesSearch, synchronous=True),
         partial(MPNASSearch, predictor=None, synchronous=True),
         partial(MeanRankSearch, sources=SOURCES),
         partial(NearestTaskSearch, sources=SOURCES),

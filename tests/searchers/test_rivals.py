@@ -20,6 +20,7 @@ from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask
 from searchers import (
     ArchitectureSearcher,
+    BoostedTreesSearch,
     LocalSearch,
     MeanRankSearch,
     NearestTaskSearch,
@@ -237,6 +238,11 @@ def share_of_conv3x3(kind: Kind) -> float:
 @pytest.mark.parametrize("kind", [TPESearch, pytest.param(OptunaGPSearch, marks=pytest.mark.long)])
 def test_samplers_of_optuna_concentrate_on_the_good_operation(kind: Kind) -> None:
     assert share_of_conv3x3(kind) > share_of_conv3x3(RandomSearch) + 0.2
+
+
+@pytest.mark.long
+def test_boosted_trees_concentrate_on_the_good_operation() -> None:
+    assert share_of_conv3x3(BoostedTreesSearch) > share_of_conv3x3(RandomSearch) + 0.2
 
 
 @pytest.mark.long
