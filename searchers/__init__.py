@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from searchers.nearest_task import NearestTaskSearch
     from searchers.optuna_gp import OptunaGPSearch
     from searchers.predictor_search import PredictorSearch
+    from searchers.quantile_transfer import QuantileTransferSearch
     from searchers.random_search import RandomSearch
     from searchers.reinforce import REINFORCESearch
     from searchers.rush import RUSHSearch
@@ -37,6 +38,7 @@ __all__ = [
     "NearestTaskSearch",
     "OptunaGPSearch",
     "PredictorSearch",
+    "QuantileTransferSearch",
     "REINFORCESearch",
     "RUSHSearch",
     "RandomSearch",
@@ -57,6 +59,7 @@ _MODULES = {
     "NearestTaskSearch": "searchers.nearest_task",
     "OptunaGPSearch": "searchers.optuna_gp",
     "PredictorSearch": "searchers.predictor_search",
+    "QuantileTransferSearch": "searchers.quantile_transfer",
     "REINFORCESearch": "searchers.reinforce",
     "RUSHSearch": "searchers.rush",
     "RandomSearch": "searchers.random_search",

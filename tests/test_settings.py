@@ -51,6 +51,7 @@ from searchers import (
     MPNASSearch,
     NASWOTSearch,
     PredictorSearch,
+    QuantileTransferSearch,
     RegularizedEvolution,
 )
 from searchers.acquisition import acquire
@@ -343,6 +344,10 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
     (partial(AREASearch, SPACE, score=scores), {"population_size": COUNTS, "sample_size": COUNTS, "score": FUNCTIONS}),
     (partial(NASWOTSearch, SPACE, score=scores), {"num_scored": COUNTS, "score": FUNCTIONS}),
     (partial(MeanRankSearch, SPACE), {"sources": ({}, None, [TABLE], {"a": 1})}),
+    (
+        partial(QuantileTransferSearch, SPACE, sources={"a": TABLE}),
+        {"refit_every": COUNTS, "num_candidates": COUNTS, "synchronous": BOOLS, "sources": ({}, None, [TABLE])},
+    ),
     (
         partial(LCRankNetScheduler, max_t=9),
         {

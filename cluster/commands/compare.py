@@ -30,8 +30,8 @@ def compare(
         typer.Option(
             metavar="NAME",
             help="Only this one: mpnas, scratch, gp, gp-wl, gp-graf, bananas, gbt-thompson, tpe, optuna-gp, evolution, "
-            'local-search, reinforce, random, mean-rank, nearest-task, rush; or "mpnas, far", which knows nothing of '
-            "the CIFAR family, and so on. Repeatable.",
+            "local-search, reinforce, random, mean-rank, nearest-task, quantile-transfer, rush; or "
+            '"mpnas, far", which knows nothing of the CIFAR family, and so on. Repeatable.',
         ),
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Queries of a run.  [default: the preset's]")] = None,

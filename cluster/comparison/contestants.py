@@ -24,6 +24,7 @@ from searchers import (
     NearestTaskSearch,
     OptunaGPSearch,
     PredictorSearch,
+    QuantileTransferSearch,
     RandomSearch,
     RegularizedEvolution,
     REINFORCESearch,
@@ -87,6 +88,8 @@ CONTESTANTS: dict[str, Contestant] = {
         Contestant("mean-rank, far", MeanRankSearch, knows="tables", far=True, seeded=False),
         Contestant("nearest-task", NearestTaskSearch, knows="tables"),
         Contestant("nearest-task, far", NearestTaskSearch, knows="tables", far=True),
+        Contestant("quantile-transfer", QuantileTransferSearch, knows="tables"),
+        Contestant("quantile-transfer, far", QuantileTransferSearch, knows="tables", far=True),
         Contestant("rush", RUSHSearch, knows="tables"),
         Contestant("rush, far", RUSHSearch, knows="tables", far=True),
     )

@@ -24,6 +24,7 @@ from searchers import (
     NearestTaskSearch,
     OptunaGPSearch,
     PredictorSearch,
+    QuantileTransferSearch,
     RandomSearch,
     RegularizedEvolution,
     REINFORCESearch,
@@ -78,6 +79,13 @@ class TestModelledRivals(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self, kind: type[PredictorSearch]) -> MakeSearcher:
         return partial(kind, "transnasbench101", refit_every=8, synchronous=True)
+
+
+@pytest.mark.slow
+class TestQuantileTransferSearch(OurKeys, SearcherConformance):
+    @pytest.fixture
+    def make_searcher(self) -> MakeSearcher:
+        return partial(QuantileTransferSearch, "transnasbench101", sources=SOURCES, refit_every=8, synchronous=True)
 
 
 @pytest.mark.parametrize("kind", [partial(NASWOTSearch, num_scored=25), partial(AREASearch, population_size=6)])
@@ -138,6 +146,7 @@ class TestMPNASSearchInTune(OurKeys, SearcherInTuneConformance):
         partial(MeanRankSearch, sources=SOURCES),
         partial(NearestTaskSearch, sources=SOURCES),
         partial(RUSHSearch, sources=SOURCES),
+        partial(QuantileTransferSearch, sources=SOURCES, synchronous=True),
         partial(AREASearch, score=lambda archs: (archs.codes == 3).sum(axis=1), population_size=6),
     ],
 )
