@@ -7,6 +7,9 @@ is, with all scores' signs flipped, and with scores shuffled (another permutatio
 with a predictor that learns from scratch. The first is the same each time, given predictor and table, but for the folds
 of its check of transfer; so it also runs from a random first architecture, as the searcher from scratch begins.
 
+In `mixed` it is the sources that are spoilt: CIFAR-100 is as it is, and the predictor was meta-learned from sources of
+which every second one has its scores shuffled (one permutation each, the same for all seeds).
+
 Runs are appended to a file, one a line; those that are there are not done again.
 """
 
@@ -27,15 +30,21 @@ import torch
 from batches import known_tasks, leave_one_out, read_runs
 from timing import RESULTS, facts, write_results
 
+from cluster.comparison.contestants import CONTESTANTS as COMPARED
+from cluster.comparison.contestants import sources_of
 from cluster.comparison.measures import Interval, Scale, interval
 from cluster.comparison.numbers import value
+from cluster.comparison.predictors import check_predictor, predictor_name
+from cluster.meta_training import meta_learn
 from cluster.replay import replay
+from mpnas_ray.checkpoints import load_checkpoint
+from mpnas_ray.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.predictors import Predictor
 from mpnas_ray.tables import TableTask
 from searchers import MPNASSearch
 
 TASK = "nasbench201/cifar100"
-TARGETS = ("flipped", "shuffled", "as it is")
+TARGETS = ("flipped", "shuffled", "mixed", "as it is")
 CONTESTANTS = ("mpnas", "mpnas, random first", "scratch")
 BUDGET = 50
 MOST = 1.1
@@ -45,7 +54,32 @@ MOST = 1.1
 def target_of(name: str, task: TableTask, seed: int) -> TableTask:
     if name == "flipped":
         return replace(task, raw=-task.raw)
-    return task if name == "as it is" else replace(task, raw=np.random.default_rng(seed).permutation(task.raw))
+    return (
+        task if name in ("mixed", "as it is") else replace(task, raw=np.random.default_rng(seed).permutation(task.raw))
+    )
+
+
+def half_shuffled(sources: dict[str, TableTask]) -> dict[str, TableTask]:
+    """The tasks, every second one with its scores shuffled."""
+    return {
+        name: replace(task, raw=np.random.default_rng(number).permutation(task.raw)) if number % 2 else task
+        for number, (name, task) in enumerate(sources.items())
+    }
+
+
+def learned_from_half_shuffled(target: TableTask, tasks: dict[str, TableTask], folder: Path) -> MixturePredictor:
+    """Made if it is missing."""
+    sources = sources_of(COMPARED["mpnas"], target, tasks)
+    path, config = folder / f"{predictor_name(sources, 0)}.half-shuffled", MixtureConfig()
+    if not check_predictor(path, sources, config, target):
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.training")
+        command = "benchmarks/negative_transfer.py"
+        meta_learn(half_shuffled(sources), config, path, name=path.name, unfinished=unfinished, command=command)
+        unfinished.unlink(missing_ok=True)
+    predictor = load_checkpoint(path)[0]
+    assert isinstance(predictor, MixturePredictor)
+    return predictor.measuring(target.kind)
 
 
 def run(contestant: str, target: TableTask, seed: int, predictor: Predictor) -> dict[str, Any]:
@@ -120,7 +154,8 @@ def page(about: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
         f"`{about['command']}`, {about['machine']}, {about['versions']}.",
         "",
         "`MPNASSearch` on CIFAR-100 of NAS-Bench-201: as it is, with all scores' signs flipped, and shuffled (another",
-        "permutation each seed). `mpnas` has a predictor meta-learned from the other data sets and the latencies,",
+        "permutation each seed); and `mixed`: as it is, after meta-learning from sources of which every second one was",
+        "shuffled. `mpnas` has a predictor meta-learned from the other data sets and the latencies,",
         f"`scratch` learns from the results alone. Mean regret after {BUDGET} queries in percent of the way from the",
         "median cell to the best, 95 % bootstrap intervals, and its ratio to that of `scratch` (goal on the two spoilt",
         f"targets: at most {MOST}). Given predictor and table, `mpnas` is nearly the same each time: `distinct` says",
@@ -173,11 +208,14 @@ def main() -> None:
     torch.set_num_threads(1)
     tasks = known_tasks(options.tables, (TASK,))
     predictor = leave_one_out(tasks[TASK], tasks, options.tables, options.checkpoints)
+    predictors: dict[str, Predictor] = dict.fromkeys(TARGETS, predictor)
+    if "mixed" in options.target:
+        predictors["mixed"] = learned_from_half_shuffled(tasks[TASK], tasks, options.checkpoints)
     done = {(one["target"], one["contestant"], one["seed"]) for one in read_runs(options.runs)}
     for seed, name, contestant in product(range(options.seeds), options.target, options.contestant):
         if (name, contestant, seed) in done:
             continue
-        found = run(contestant, target_of(name, tasks[TASK], seed), seed, predictor)
+        found = run(contestant, target_of(name, tasks[TASK], seed), seed, predictors[name])
         one = {"target": name, "contestant": contestant, "seed": seed, **found}
         with options.runs.open("a", encoding="utf-8") as file:
             file.write(json.dumps(one) + "\n")
