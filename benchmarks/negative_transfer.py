@@ -4,8 +4,11 @@
 
 `MPNASSearch` with a predictor that was meta-learned from the other data sets of NAS-Bench-201 searches CIFAR-100 as it
 is, with all scores' signs flipped, and with scores shuffled (another permutation each seed), against the same searcher
-with a predictor that learns from scratch. The first is the same each time, given predictor and table, but for the folds
-of its check of transfer; so it also runs from a random first architecture, as the searcher from scratch begins.
+with a predictor that learns from scratch. The first is the same each time, given predictor and table, but for which
+candidates are on its shortlist; so it also runs from a random first architecture, as the searcher from scratch begins.
+
+In `mixed` it is the sources that are spoilt: CIFAR-100 is as it is, and the predictor was meta-learned from sources of
+which every second one has its scores shuffled (one permutation each, the same for all seeds).
 
 Runs are appended to a file, one a line; those that are there are not done again.
 """
@@ -24,28 +27,80 @@ from typing import Any
 
 import numpy as np
 import torch
-from batches import known_tasks, leave_one_out, read_runs
 from timing import RESULTS, facts, write_results
 
+from cluster.comparison.contestants import CONTESTANTS as COMPARED
+from cluster.comparison.contestants import sources_of
 from cluster.comparison.measures import Interval, Scale, interval
 from cluster.comparison.numbers import value
+from cluster.comparison.predictors import COMPARED as SETTINGS
+from cluster.comparison.predictors import check_predictor, learn_predictor, predictor_name
+from cluster.comparison.presets import sources_of_space
+from cluster.meta_training import meta_learn
 from cluster.replay import replay
+from mpnas_ray.checkpoints import load_checkpoint
+from mpnas_ray.mixture import MixturePredictor
 from mpnas_ray.predictors import Predictor
-from mpnas_ray.tables import TableTask
+from mpnas_ray.tables import TableTask, load_tasks
 from searchers import MPNASSearch
 
 TASK = "nasbench201/cifar100"
-TARGETS = ("flipped", "shuffled", "as it is")
+TARGETS = ("flipped", "shuffled", "mixed", "as it is")
 CONTESTANTS = ("mpnas", "mpnas, random first", "scratch")
 BUDGET = 50
 MOST = 1.1
 """Times the mean regret of the searcher from scratch that transfer may cost."""
 
 
+def known_tasks(tables: Path) -> dict[str, TableTask]:
+    return load_tasks(tables, sources_of_space(TASK.partition("/")[0]))
+
+
+def leave_one_out(target: TableTask, tasks: dict[str, TableTask], tables: Path, folder: Path) -> MixturePredictor:
+    """The predictor of a comparison for a target: made if it is missing."""
+    sources = sources_of(COMPARED["mpnas"], target, tasks)
+    path = folder / predictor_name(sources, 0)
+    if not check_predictor(path, sources, SETTINGS, target):
+        folder.mkdir(parents=True, exist_ok=True)
+        learn_predictor(tuple(sources), SETTINGS, path, tables)
+    predictor = load_checkpoint(path)[0]
+    assert isinstance(predictor, MixturePredictor)
+    return predictor
+
+
+def read_runs(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+
+
 def target_of(name: str, task: TableTask, seed: int) -> TableTask:
     if name == "flipped":
         return replace(task, raw=-task.raw)
-    return task if name == "as it is" else replace(task, raw=np.random.default_rng(seed).permutation(task.raw))
+    return (
+        task if name in ("mixed", "as it is") else replace(task, raw=np.random.default_rng(seed).permutation(task.raw))
+    )
+
+
+def half_shuffled(sources: dict[str, TableTask]) -> dict[str, TableTask]:
+    """The tasks, every second one with its scores shuffled."""
+    return {
+        name: replace(task, raw=np.random.default_rng(number).permutation(task.raw)) if number % 2 else task
+        for number, (name, task) in enumerate(sources.items())
+    }
+
+
+def learned_from_half_shuffled(target: TableTask, tasks: dict[str, TableTask], folder: Path) -> MixturePredictor:
+    """Made if it is missing."""
+    sources = sources_of(COMPARED["mpnas"], target, tasks)
+    path, config = folder / f"{predictor_name(sources, 0)}.half-shuffled", SETTINGS
+    if not check_predictor(path, sources, config, target):
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.training")
+        command = "benchmarks/negative_transfer.py"
+        meta_learn(half_shuffled(sources), config, path, name=path.name, unfinished=unfinished, command=command)
+        unfinished.unlink(missing_ok=True)
+    predictor = load_checkpoint(path)[0]
+    assert isinstance(predictor, MixturePredictor)
+    return predictor
 
 
 def run(contestant: str, target: TableTask, seed: int, predictor: Predictor) -> dict[str, Any]:
@@ -120,7 +175,8 @@ def page(about: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
         f"`{about['command']}`, {about['machine']}, {about['versions']}.",
         "",
         "`MPNASSearch` on CIFAR-100 of NAS-Bench-201: as it is, with all scores' signs flipped, and shuffled (another",
-        "permutation each seed). `mpnas` has a predictor meta-learned from the other data sets and the latencies,",
+        "permutation each seed); and `mixed`: as it is, after meta-learning from sources of which every second one was",
+        "shuffled. `mpnas` has a predictor meta-learned from the other data sets and the latencies,",
         f"`scratch` learns from the results alone. Mean regret after {BUDGET} queries in percent of the way from the",
         "median cell to the best, 95 % bootstrap intervals, and its ratio to that of `scratch` (goal on the two spoilt",
         f"targets: at most {MOST}). Given predictor and table, `mpnas` is nearly the same each time: `distinct` says",
@@ -171,13 +227,16 @@ def main() -> None:
     parser.add_argument("--contestant", nargs="+", choices=CONTESTANTS, default=CONTESTANTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    tasks = known_tasks(options.tables, (TASK,))
+    tasks = known_tasks(options.tables)
     predictor = leave_one_out(tasks[TASK], tasks, options.tables, options.checkpoints)
+    predictors: dict[str, Predictor] = dict.fromkeys(TARGETS, predictor)
+    if "mixed" in options.target:
+        predictors["mixed"] = learned_from_half_shuffled(tasks[TASK], tasks, options.checkpoints)
     done = {(one["target"], one["contestant"], one["seed"]) for one in read_runs(options.runs)}
     for seed, name, contestant in product(range(options.seeds), options.target, options.contestant):
         if (name, contestant, seed) in done:
             continue
-        found = run(contestant, target_of(name, tasks[TASK], seed), seed, predictor)
+        found = run(contestant, target_of(name, tasks[TASK], seed), seed, predictors[name])
         one = {"target": name, "contestant": contestant, "seed": seed, **found}
         with options.runs.open("a", encoding="utf-8") as file:
             file.write(json.dumps(one) + "\n")

@@ -93,6 +93,25 @@ class Candidates:
         """Those of a space too large to list that may be proposed."""
         return archs if self.constraint is None else archs[self._satisfying(archs)]
 
+    def unseen(
+        self, num: int, seen: NDArray[np.uint64], rng: np.random.Generator
+    ) -> tuple[Architectures, NDArray[np.uint64]]:
+        """Those that were not proposed yet, in random order, and their keys: all that are listed, else of a sample.
+
+        Args:
+            num: Size of the sample; without influence where they are listed.
+            seen: Keys of what was proposed, ``[M]``.
+            rng: Of the sample and the order.
+        """
+        if self.listed is None:
+            archs = self.sample(num, rng)
+            found = keys(archs, self.twins)
+        else:
+            order = rng.permutation(len(self.listed))
+            archs, found = self.listed[order], self.listed_keys[order]
+        left = ~np.isin(found, seen)
+        return archs[left], found[left]
+
     def check(self) -> None:
         """List them if they are few.
 

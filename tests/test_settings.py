@@ -46,15 +46,17 @@ from mpnas_ray.tables.stratified import draw_stratified
 from searchers import (
     AREASearch,
     BANANASSearch,
+    BoostedTreesSearch,
     GaussianProcessSearch,
     MPNASSearch,
     NASWOTSearch,
     PredictorSearch,
+    QuantileTransferSearch,
     RegularizedEvolution,
 )
 from searchers.acquisition import acquire
+from searchers.mean_rank import MeanRankSearch
 from searchers.schedulers import LCRankNetScheduler
-from searchers.transfer import MeanRankSearch
 from searchers.zero_cost import fused, prior_weight
 from trainables import (
     CellTrainable,
@@ -335,11 +337,16 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
         },
     ),
     (partial(BANANASSearch, SPACE), {"refit_every": COUNTS, "num_random": COUNTS, "num_candidates": COUNTS}),
+    (partial(BoostedTreesSearch, SPACE), {"refit_every": COUNTS, "num_random": COUNTS, "num_candidates": COUNTS}),
     (partial(GaussianProcessSearch, SPACE), {"refit_every": COUNTS, "num_random": COUNTS, "num_candidates": COUNTS}),
     (partial(RegularizedEvolution, SPACE), {"population_size": COUNTS, "sample_size": COUNTS}),
     (partial(AREASearch, SPACE, score=scores), {"population_size": COUNTS, "sample_size": COUNTS, "score": FUNCTIONS}),
     (partial(NASWOTSearch, SPACE, score=scores), {"num_scored": COUNTS, "score": FUNCTIONS}),
     (partial(MeanRankSearch, SPACE), {"sources": ({}, None, [TABLE], {"a": 1})}),
+    (
+        partial(QuantileTransferSearch, SPACE, sources={"a": TABLE}),
+        {"refit_every": COUNTS, "num_candidates": COUNTS, "synchronous": BOOLS, "sources": ({}, None, [TABLE])},
+    ),
     (
         partial(LCRankNetScheduler, max_t=9),
         {

@@ -29,9 +29,9 @@ def compare(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Only this one: mpnas, scratch, gp, gp-wl, gp-graf, bananas, tpe, evolution, local-search, reinforce, "
-            'random, mean-rank, nearest-task; or "mpnas, far", which knows nothing of the CIFAR family, and so on. '
-            "Repeatable.",
+            help="Only this one: mpnas, scratch, gp, gp-wl, gp-graf, bananas, gbt-thompson, tpe, optuna-gp, evolution, "
+            "local-search, reinforce, random, mean-rank, nearest-task, quantile-transfer, rush; or "
+            '"mpnas, far", which knows nothing of the CIFAR family, and so on. Repeatable.',
         ),
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Queries of a run.  [default: the preset's]")] = None,

@@ -27,8 +27,9 @@ def search(
         str,
         typer.Option(
             help="What proposes architectures: mpnas, scratch (mpnas without what it knows of other tasks), gp, "
-            "bananas, tpe, evolution, local-search, reinforce, random, naswot (the best of 1,000 by a proxy), area "
-            "(evolution that begins with the better half by a proxy) or predictor (one of another family)."
+            "bananas, gbt-thompson, tpe, optuna-gp, evolution, local-search, reinforce, random, naswot (the best of "
+            "1,000 by a proxy), area (evolution that begins with the better half by a proxy) or predictor (one of "
+            "another family)."
         ),
     ] = "mpnas",
     predictor: Annotated[

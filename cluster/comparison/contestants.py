@@ -16,15 +16,19 @@ from mpnas_ray.tables import TableTask, leaves_out
 from searchers import (
     ArchitectureSearcher,
     BANANASSearch,
+    BoostedTreesSearch,
     GaussianProcessSearch,
     LocalSearch,
     MeanRankSearch,
     MPNASSearch,
     NearestTaskSearch,
+    OptunaGPSearch,
     PredictorSearch,
+    QuantileTransferSearch,
     RandomSearch,
     RegularizedEvolution,
     REINFORCESearch,
+    RUSHSearch,
     TPESearch,
 )
 
@@ -73,7 +77,9 @@ CONTESTANTS: dict[str, Contestant] = {
         Contestant("gp-wl", PredictorSearch, _PROCESS, "gp-wl"),
         Contestant("gp-graf", PredictorSearch, _PROCESS, "gp-graf"),
         Contestant("bananas", BANANASSearch),
+        Contestant("gbt-thompson", BoostedTreesSearch),
         Contestant("tpe", TPESearch),
+        Contestant("optuna-gp", OptunaGPSearch),
         Contestant("evolution", RegularizedEvolution),
         Contestant("local-search", LocalSearch),
         Contestant("reinforce", REINFORCESearch),
@@ -82,6 +88,10 @@ CONTESTANTS: dict[str, Contestant] = {
         Contestant("mean-rank, far", MeanRankSearch, knows="tables", far=True, seeded=False),
         Contestant("nearest-task", NearestTaskSearch, knows="tables"),
         Contestant("nearest-task, far", NearestTaskSearch, knows="tables", far=True),
+        Contestant("quantile-transfer", QuantileTransferSearch, knows="tables"),
+        Contestant("quantile-transfer, far", QuantileTransferSearch, knows="tables", far=True),
+        Contestant("rush", RUSHSearch, knows="tables"),
+        Contestant("rush, far", RUSHSearch, knows="tables", far=True),
     )
 }
 """All, in the order of tables."""

@@ -60,9 +60,9 @@ def _how(results: Results) -> str:
 
         `mpnas` is ours, with a predictor meta-learned for each column from the full tables of the other tasks of the
         space{devices}, without any that shares a data set, a device or a family of devices with it; `scratch` is the
-        same searcher without meta-learning. `mean-rank` and `nearest-task` know the same tables, those of the column's
-        kind (quality or cost) where there are any. Those called far know nothing of CIFAR-10, CIFAR-100 and
-        ImageNet16-120, whichever of them is searched. The others know nothing beforehand.
+        same searcher without meta-learning. `mean-rank`, `nearest-task`, `quantile-transfer` and `rush` know the same
+        tables, those of the column's kind (quality or cost) where there are any. Those called far know nothing of
+        CIFAR-10, CIFAR-100 and ImageNet16-120, whichever of them is searched. The others know nothing beforehand.
 
         Regret is the distance from the incumbent's score to the best of the table, in percent of the distance from
         the median score to the best; tables show its mean over seeds with a 95 % bootstrap interval, the picture its

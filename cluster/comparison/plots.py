@@ -50,6 +50,10 @@ def looks() -> dict[str, Look]:
         "#000000",
         "#0b6623",
         "#00429d",
+        "#b8860b",
+        "#e6007e",
+        "#4b0082",
+        "#7fbf00",
     ]
     of_name = {"mpnas": _OURS, **dict(zip(rivals, cycle(colours), strict=False))}
     return {

@@ -164,6 +164,49 @@ def _ngboost_functions(model: Any, rows: Floats, num: int, rng: Generator) -> Fl
     return np.asarray(predicted.loc + predicted.scale * rng.standard_normal((num, len(rows))))
 
 
+_NUM_MEMBERS = 10
+
+
+@dataclass(frozen=True)
+class _Members:
+    """Models of one kind that were fitted to different samples of the points."""
+
+    models: tuple[Any, ...]
+
+    def by_member(self, rows: Floats) -> Floats:
+        """What each predicts, ``[members, N]``."""
+        return np.stack([model.predict(rows) for model in self.models])
+
+    def predict(self, rows: Floats) -> Floats:
+        """Mean over the members, ``[N]``."""
+        return np.asarray(self.by_member(rows).mean(axis=0))
+
+
+def _bootstrapped_trees(rows: Floats, targets: Floats, seed: int) -> _Members:
+    """Boosted trees (Friedman 2001), each fitted to as many points as there are, drawn with replacement.
+
+    With scikit-learn's settings but for fifty trees, which take half the time of a hundred. Not in the study.
+    """
+    from sklearn.ensemble import GradientBoostingRegressor
+
+    rng = np.random.default_rng(seed)
+    models = []
+    for _ in range(_NUM_MEMBERS):
+        drawn = rng.integers(len(targets), size=len(targets))
+        model = GradientBoostingRegressor(n_estimators=50, random_state=int(rng.integers(2**32)))
+        models.append(model.fit(rows[drawn], targets[drawn]))
+    return _Members(tuple(models))
+
+
+def _members_deviation(members: _Members, rows: Floats) -> Floats:
+    return np.asarray(members.by_member(rows).std(axis=0, ddof=1))
+
+
+def _members_functions(members: _Members, rows: Floats, num: int, rng: Generator) -> Floats:
+    """Members drawn at random, with replacement: a bootstrap sample stands for a draw from the posterior."""
+    return members.by_member(rows)[rng.integers(len(members.models), size=num)]
+
+
 def _bayesian_linear(rows: Floats, targets: Floats, seed: int) -> Any:
     """With both precisions by evidence (MacKay 1992), where NASLib starts from 1 and 100 and does likewise."""
     from sklearn.linear_model import BayesianRidge
@@ -207,6 +250,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "xgboost": Estimator(_xgboost),
     "lightgbm": Estimator(_lightgbm),
     "ngboost": Estimator(_ngboost, functions=_ngboost_functions, deviation=_ngboost_deviation),
+    "bootstrapped-trees": Estimator(_bootstrapped_trees, functions=_members_functions, deviation=_members_deviation),
     "bayes-linear": Estimator(_bayesian_linear, "paths", functions=_linear_functions, deviation=_linear_deviation),
     "mlp": Estimator(_mlp, "paths"),
 }

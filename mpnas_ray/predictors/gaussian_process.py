@@ -25,7 +25,7 @@ from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, t
 from mpnas_ray.spaces import Architecture, Architectures, get_space
 from mpnas_ray.tables.normalization import normal_scores
 
-__all__ = ["GaussianProcessPredictor", "GaussianProcessPrior"]
+__all__ = ["Conditioned", "GaussianProcessPredictor", "GaussianProcessPrior", "most_probable", "normal_scores"]
 
 Floats = NDArray[np.float64]
 
@@ -67,8 +67,8 @@ class GaussianProcessPrior:
 
 
 @dataclass(frozen=True, eq=False)
-class _Conditioned:
-    """A Gaussian process that has seen n targets."""
+class Conditioned:
+    """A Gaussian process of mean 0 that has seen n targets; `of` makes one."""
 
     support: Architectures
     targets: Floats  # [n]
@@ -77,7 +77,8 @@ class _Conditioned:
     solved: Floats  # covariance^-1 targets, [n]
 
     @classmethod
-    def of(cls, support: Architectures, targets: Floats, logarithms: Floats) -> _Conditioned:
+    def of(cls, support: Architectures, targets: Floats, logarithms: Floats) -> Conditioned:
+        """Let a process with the hyperparameters of `most_probable`, ``[L + 2]``, see targets ``[n]``."""
         from scipy.linalg import solve_triangular
 
         weights, amplitude, noise = _parts(logarithms)
@@ -85,6 +86,18 @@ class _Conditioned:
         covariance = amplitude * kernel(support.codes, support.codes, weights) + noise * unit
         whitening = np.asarray(solve_triangular(np.linalg.cholesky(covariance), unit, lower=True), dtype=np.float64)
         return cls(support, targets, logarithms, whitening, whitening.T @ (whitening @ targets))
+
+    def predict(self, codes: NDArray[np.int8]) -> tuple[Floats, Floats]:
+        """Posterior mean and standard deviation, without noise, at rows of choices ``[N, L]``; each ``[N]``."""
+        weights, amplitude, _ = _parts(self.logarithms)
+        mean, variance = np.empty(len(codes)), np.empty(len(codes))
+        for start in range(0, len(codes), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            covariance = amplitude * kernel(self.support.codes, codes[rows], weights)
+            explained = self.whitening @ covariance
+            mean[rows] = self.solved @ covariance
+            variance[rows] = amplitude - np.einsum("nq,nq->q", explained, explained)
+        return mean, np.sqrt(np.maximum(variance, 0.0))
 
 
 class GaussianProcessPredictor:
@@ -101,7 +114,7 @@ class GaussianProcessPredictor:
         """
         self.prior = prior or GaussianProcessPrior()
         require_instance("prior", self.prior, GaussianProcessPrior, error=PredictorError)
-        self._fitted: _Conditioned | None = None
+        self._fitted: Conditioned | None = None
 
     def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
         """Learn from N measured architectures of one space; see `Predictor.fit`.
@@ -111,7 +124,7 @@ class GaussianProcessPredictor:
         """
         support, values = measured(archs, scores)
         targets = normal_scores(values)
-        self._fitted = _Conditioned.of(support, targets, most_probable(support.codes, targets, self.prior))
+        self._fitted = Conditioned.of(support, targets, most_probable(support.codes, targets, self.prior))
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Posterior mean, in normal scores of the measured architectures: ``[N]``; see `Predictor.predict`."""
@@ -124,16 +137,7 @@ class GaussianProcessPredictor:
             PredictorError: Before `fit`, or for architectures of another space.
         """
         fitted = self._known()
-        weights, amplitude, _ = _parts(fitted.logarithms)
-        codes = same_space(archs, fitted.support.space.name).codes
-        mean, variance = np.empty(len(codes)), np.empty(len(codes))
-        for start in range(0, len(codes), _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            covariance = amplitude * kernel(fitted.support.codes, codes[rows], weights)
-            explained = fitted.whitening @ covariance
-            mean[rows] = fitted.solved @ covariance
-            variance[rows] = amplitude - np.einsum("nq,nq->q", explained, explained)
-        return mean, np.sqrt(np.maximum(variance, 0.0))
+        return fitted.predict(same_space(archs, fitted.support.space.name).codes)
 
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
         """Functions drawn from the posterior, at N architectures: ``[num_samples, N]``.
@@ -180,11 +184,11 @@ class GaussianProcessPredictor:
             targets, logarithms = (state[name].numpy().astype(np.float64) for name in ("targets", "logarithms"))
             if targets.shape != (len(support),) or logarithms.shape != (support.space.code_length + 2,):
                 raise ValueError(f"{len(support)} architectures, but targets of shape {list(targets.shape)}")
-            self._fitted = _Conditioned.of(support, targets, logarithms)
+            self._fitted = Conditioned.of(support, targets, logarithms)
         except (KeyError, ValueError, MPNASError, np.linalg.LinAlgError) as error:
             raise PredictorError(f"This is not the state of a GaussianProcessPredictor: {error}") from error
 
-    def _known(self) -> _Conditioned:
+    def _known(self) -> Conditioned:
         if self._fitted is None:
             raise PredictorError("This predictor has seen no scores yet: call fit first.")
         return self._fitted

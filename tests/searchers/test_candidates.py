@@ -22,6 +22,7 @@ from searchers import (
     REINFORCESearch,
     TPESearch,
 )
+from searchers.candidates import Candidates, keys
 from searchers.testing import ask, run_trials
 
 
@@ -58,6 +59,19 @@ def test_a_constraint_that_nothing_satisfies_is_refused_at_once() -> None:
 def test_a_constraint_of_the_wrong_shape_is_refused() -> None:
     with pytest.raises(SearchSpaceError, match="gives N booleans"):
         RandomSearch("nasbench201", constraint=lambda archs: True)
+
+
+@pytest.mark.parametrize("space", ["transnasbench101", "nasbench101"])
+def test_what_was_seen_is_left_out_of_what_is_unseen(space: str) -> None:
+    candidates = Candidates(space)
+    rng = np.random.default_rng(0)
+    some = keys(candidates.sample(2_000, np.random.default_rng(1)), False)[::2]
+    archs, found = candidates.unseen(2_000, some, rng)
+    assert np.array_equal(keys(archs, False), found)
+    assert not np.isin(found, some).any()
+    if candidates.listed is not None:
+        assert sorted([*found.tolist(), *some.tolist()]) == sorted(candidates.listed_keys.tolist())
+        assert not np.array_equal(found, candidates.unseen(1, some, rng)[1])
 
 
 def test_a_rare_architecture_of_a_large_space_is_found() -> None:

@@ -15,16 +15,20 @@ from searchers import (
     ArchitectureSearcher,
     AREASearch,
     BANANASSearch,
+    BoostedTreesSearch,
     GaussianProcessSearch,
     LocalSearch,
     MeanRankSearch,
     MPNASSearch,
     NASWOTSearch,
     NearestTaskSearch,
+    OptunaGPSearch,
     PredictorSearch,
+    QuantileTransferSearch,
     RandomSearch,
     RegularizedEvolution,
     REINFORCESearch,
+    RUSHSearch,
     TPESearch,
 )
 from searchers.testing import MakeSearcher, SearcherConformance, SearcherInTuneConformance
@@ -53,7 +57,16 @@ class TestRandomSearch(OurKeys, SearcherConformance):
         return lambda **arguments: RandomSearch("mixed", **arguments)
 
 
-@pytest.mark.parametrize("kind", [RegularizedEvolution, LocalSearch, TPESearch, REINFORCESearch])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        RegularizedEvolution,
+        LocalSearch,
+        TPESearch,
+        pytest.param(OptunaGPSearch, marks=pytest.mark.long),
+        REINFORCESearch,
+    ],
+)
 class TestRivals(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self, kind: type[ArchitectureSearcher]) -> MakeSearcher:
@@ -61,11 +74,18 @@ class TestRivals(OurKeys, SearcherConformance):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", [GaussianProcessSearch, BANANASSearch])
+@pytest.mark.parametrize("kind", [GaussianProcessSearch, BANANASSearch, BoostedTreesSearch])
 class TestModelledRivals(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self, kind: type[PredictorSearch]) -> MakeSearcher:
         return partial(kind, "transnasbench101", refit_every=8, synchronous=True)
+
+
+@pytest.mark.slow
+class TestQuantileTransferSearch(OurKeys, SearcherConformance):
+    @pytest.fixture
+    def make_searcher(self) -> MakeSearcher:
+        return partial(QuantileTransferSearch, "transnasbench101", sources=SOURCES, refit_every=8, synchronous=True)
 
 
 @pytest.mark.parametrize("kind", [partial(NASWOTSearch, num_scored=25), partial(AREASearch, population_size=6)])
@@ -75,7 +95,7 @@ class TestScored(OurKeys, SearcherConformance):
         return partial(kind, "transnasbench101", score=lambda archs: (archs.codes == 3).sum(axis=1))
 
 
-@pytest.mark.parametrize("kind", [MeanRankSearch, NearestTaskSearch])
+@pytest.mark.parametrize("kind", [MeanRankSearch, NearestTaskSearch, RUSHSearch])
 class TestTransferRivals(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self, kind: type[TransferSearch]) -> MakeSearcher:
@@ -117,12 +137,16 @@ class TestMPNASSearchInTune(OurKeys, SearcherInTuneConformance):
         RegularizedEvolution,
         LocalSearch,
         TPESearch,
+        OptunaGPSearch,
         REINFORCESearch,
         partial(GaussianProcessSearch, synchronous=True),
         partial(BANANASSearch, synchronous=True),
+        partial(BoostedTreesSearch, synchronous=True),
         partial(MPNASSearch, predictor=None, synchronous=True),
         partial(MeanRankSearch, sources=SOURCES),
         partial(NearestTaskSearch, sources=SOURCES),
+        partial(RUSHSearch, sources=SOURCES),
+        partial(QuantileTransferSearch, sources=SOURCES, synchronous=True),
         partial(AREASearch, score=lambda archs: (archs.codes == 3).sum(axis=1), population_size=6),
     ],
 )

@@ -20,12 +20,15 @@ from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask
 from searchers import (
     ArchitectureSearcher,
+    BoostedTreesSearch,
     LocalSearch,
     MeanRankSearch,
     NearestTaskSearch,
+    OptunaGPSearch,
     RandomSearch,
     RegularizedEvolution,
     REINFORCESearch,
+    RUSHSearch,
     TPESearch,
 )
 from searchers.candidates import keys
@@ -35,8 +38,15 @@ from searchers.testing import run_trials
 Kind = type[ArchitectureSearcher]
 Score = Callable[[str], float]
 
-WITHOUT_SOURCES: list[Kind] = [RegularizedEvolution, LocalSearch, TPESearch, REINFORCESearch]
-RIVALS: list[Kind] = [*WITHOUT_SOURCES, MeanRankSearch, NearestTaskSearch]
+WITHOUT_SOURCES = [
+    RegularizedEvolution,
+    LocalSearch,
+    TPESearch,
+    pytest.param(OptunaGPSearch, marks=pytest.mark.slow),
+    REINFORCESearch,
+]
+WITH_SOURCES: list[Kind] = [MeanRankSearch, NearestTaskSearch, RUSHSearch]
+RIVALS = [*WITHOUT_SOURCES, *WITH_SOURCES]
 
 every_rival = pytest.mark.parametrize("kind", RIVALS)
 
@@ -62,7 +72,7 @@ def sources() -> dict[str, TableTask]:
 
 
 def make(kind: Kind, **arguments: Any) -> Any:
-    extra = {"sources": sources()} if kind in (MeanRankSearch, NearestTaskSearch) else {}
+    extra = {"sources": sources()} if kind in WITH_SOURCES else {}
     return kind("transnasbench101", **{"metric": "score", "mode": "max", "seed": 0, **extra, **arguments})
 
 
@@ -220,16 +230,29 @@ def test_local_search_reaches_the_optimum_of_an_additive_score() -> None:
     assert "transnasbench101:64-41414-3_33_333" in run(make(LocalSearch, twins=True), 0, 90)
 
 
-def test_tpe_concentrates_on_the_good_operation() -> None:
-    def share(kind: Kind) -> float:
-        late = [run(make(kind, seed=seed, twins=True), 0, 50)[25:] for seed in range(3)]
-        return float(np.mean([code == 3 for archs in late for arch in archs for code in digits(arch)]))
-
-    assert share(TPESearch) > share(RandomSearch) + 0.2
+def share_of_conv3x3(kind: Kind) -> float:
+    late = [run(make(kind, seed=seed, twins=True), 0, 50)[25:] for seed in range(3)]
+    return float(np.mean([code == 3 for archs in late for arch in archs for code in digits(arch)]))
 
 
-def test_tpe_without_its_study_in_memory_draws_the_same() -> None:
-    searcher = make(TPESearch)
+@pytest.mark.parametrize("kind", [TPESearch, pytest.param(OptunaGPSearch, marks=pytest.mark.long)])
+def test_samplers_of_optuna_concentrate_on_the_good_operation(kind: Kind) -> None:
+    assert share_of_conv3x3(kind) > share_of_conv3x3(RandomSearch) + 0.2
+
+
+@pytest.mark.long
+def test_boosted_trees_concentrate_on_the_good_operation() -> None:
+    assert share_of_conv3x3(BoostedTreesSearch) > share_of_conv3x3(RandomSearch) + 0.2
+
+
+@pytest.mark.long
+def test_optunas_process_finds_the_optimum_of_an_additive_score() -> None:
+    assert "transnasbench101:64-41414-3_33_333" in run(make(OptunaGPSearch, twins=True), 0, 30)
+
+
+@pytest.mark.parametrize("kind", [TPESearch, pytest.param(OptunaGPSearch, marks=pytest.mark.long)])
+def test_optuna_without_its_study_in_memory_draws_the_same(kind: Kind) -> None:
+    searcher = make(kind)
     run(searcher, 0, 15)
     for number in range(3):
         searcher.suggest(f"pending{number}")
@@ -303,6 +326,20 @@ def test_mean_rank_follows_the_order_worked_out_by_hand() -> None:
     assert len(set(found)) == 6, "then random ones"
 
 
+def test_rush_proposes_the_best_of_each_source_once_and_then_at_random() -> None:
+    a, b, c, d = (f"64-41414-{cell}" for cell in ("3_33_333", "2_22_222", "1_23_321", "3_21_123"))
+    known = {
+        "accuracy": task("accuracy", [a, b, c], [2.0, 4.0, 3.0]),
+        "error": task("error", [d, c, a], [0.3, 0.1, 0.2], "min"),
+        "other accuracy": task("other accuracy", [a, b], [1.0, 7.0]),
+    }
+    found = run(make(RUSHSearch, sources=known), 0, 6)
+    assert [arch.partition(":")[2] for arch in found[:2]] == [b, c]
+    rest = run(make(RUSHSearch, sources=known, seed=1), 0, 6)
+    assert rest[:2] == found[:2]
+    assert not set(rest[2:]) & set(found[2:])
+
+
 def test_nearest_task_follows_the_source_whose_sign_is_right() -> None:
     best = sorted(map(str, get_space("transnasbench101").enumerate()), key=convs, reverse=True)
     liked = run(make(NearestTaskSearch, twins=True), 0, 12)
@@ -339,7 +376,7 @@ def test_sources_are_checked_and_recognised(tmp_path: Path) -> None:
 def test_sources_that_measured_only_some_architectures() -> None:
     whole = sources()["for"]
     halves = {"low": whole[np.arange(0, 2_000)], "high": whole[np.arange(1_000, 4_096)]}
-    for kind in (MeanRankSearch, NearestTaskSearch):
+    for kind in WITH_SOURCES:
         searcher = make(kind, sources=halves)
         assert len(set(run(searcher, 0, 20))) == 20
         assert searcher.num_failures == 0

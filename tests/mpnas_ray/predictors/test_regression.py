@@ -62,6 +62,22 @@ def test_a_linear_regression_is_less_sure_of_what_it_has_not_seen() -> None:
     assert seen < unseen
 
 
+def test_functions_of_bootstrapped_trees_are_members_that_saw_other_points() -> None:
+    rows = np.arange(40.0)[:, None]
+    members = ESTIMATORS["bootstrapped-trees"].fit(rows, rows[:, 0], 0)
+    each = members.by_member(rows)
+    assert len(np.unique(each, axis=0)) == len(each) == 10
+    functions, deviation = ESTIMATORS["bootstrapped-trees"].functions, ESTIMATORS["bootstrapped-trees"].deviation
+    assert functions is not None
+    assert deviation is not None
+    drawn = functions(members, rows, 200, np.random.default_rng(0))
+    times = [np.all(drawn == member, axis=1).sum() for member in each]
+    assert sum(times) == 200
+    assert min(times) > 5  # 20 each on average
+    np.testing.assert_allclose(members.predict(rows), each.mean(axis=0))
+    np.testing.assert_allclose(deviation(members, rows), each.std(axis=0, ddof=1))
+
+
 @pytest.mark.parametrize("name", list(ESTIMATORS))
 def test_one_architecture_measured_twice_teaches_nothing(name: str) -> None:
     predictor = regression_predictor(name)
