@@ -38,6 +38,8 @@ def make_searcher(
         knows["predictor"] = make_predictor(settings.predictor, settings.seed)
     elif settings.predictor != "default":
         knows["predictor"] = settings.predictor
+    if settings.searcher == "mpnas":
+        knows["measures"] = "quality"
     if score is not None:
         knows["score" if settings.searcher in BY_SCORE else "prior_score"] = score
     return SEARCHERS[settings.searcher](

@@ -16,6 +16,7 @@ from mpnas_ray.curves.network_files import BUNDLED_NETWORK, load_network
 from mpnas_ray.errors import RunError, TaskError
 from mpnas_ray.json_files import from_plain
 from mpnas_ray.names import no_such
+from mpnas_ray.predictors import CostPredictor
 from mpnas_ray.predictors.families import make_predictor
 from mpnas_ray.spaces import get_space
 from trainables import Task, get_task
@@ -179,7 +180,12 @@ class RunSettings:
         if self.searcher == "predictor":
             make_predictor(self.predictor, self.seed)
         elif self.searcher == "mpnas":
-            load_checkpoint(find_checkpoint(self.predictor, get_space(self.space)))
+            predictor, _ = load_checkpoint(find_checkpoint(self.predictor, get_space(self.space)))
+            if isinstance(predictor, CostPredictor):
+                raise RunError(
+                    f"The predictor {self.predictor} knows costs alone, and trials measure how good networks are: take "
+                    f"the default."
+                )
         elif self.predictor != "default":
             raise RunError(f"The searcher {self.searcher} uses no meta-learned predictor: mpnas does.")
         if self.scheduler == "lcranknet":

@@ -11,7 +11,7 @@ from mpnas_ray.checkpoints import find_checkpoint, load_checkpoint
 from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import SettingError
 from mpnas_ray.mixture import MixturePredictor
-from mpnas_ray.predictors import Predictor
+from mpnas_ray.predictors import CostPredictor, Predictor
 from mpnas_ray.spaces import SearchSpace, get_space
 from searchers.candidates import Constraint
 from searchers.hyperparameters import SamplerFactory, tpe_sampler
@@ -28,17 +28,18 @@ Measures = Literal["auto", "quality", "cost"]
 
 
 class MPNASSearch(PredictorSearch):
-    """Proposes the architectures that a graph predictor ranks highest (MP-NAS, NeurIPS 2023).
+    """Proposes architectures by what a meta-learned predictor expects of them (after MP-NAS, NeurIPS 2023).
 
-    At first architectures come as the meta-learned predictor ranks them zero-shot, or in random order if the predictor
-    starts from scratch. It is fitted to all results each time ``refit_every`` new ones are in; then fresh candidates
-    are sampled and ranked, and the searcher proposes them best first, leaving out what was proposed before. Fitting and
-    ranking run in a Ray actor beside the trials; meanwhile the ranking before stays in use.
+    At first architectures come as the predictor ranks them before any result. Each time ``refit_every`` new results are
+    in, it adapts to all of them and ranks the candidates anew: a small space whole, of a large one a fresh sample and
+    the neighbours of its best (`searchers.climbing`). The searcher goes down the ranking, leaving out what was proposed
+    before. Rankings are made in a Ray actor beside the trials; meanwhile the ranking before stays in use.
 
-    The meta-learned predictor weighs what other tasks say by how well it explains the results, against hypotheses that
-    know the architecture alone: where other tasks mislead, a few results take their weight away (`TransferCheck`, in
-    words in the run's telemetry). Of a quality it proposes what it expects most improvement of; of a cost, such as a
-    latency, which adds up over operations, what it expects to be least.
+    A quality is searched by expected improvement, a cost, such as a latency, by the expected value: costs add up over
+    operations, so that there is little to explore. What other tasks say is weighed by how well it explains the results,
+    against hypotheses that know the architecture alone: where other tasks mislead, a few results take their weight away
+    (`TransferCheck`, in words in the run's telemetry). As long as all results are equal, proposals are random. A trial
+    that failed counts as just below the worst.
 
     Example:
         >>> from ray import tune
@@ -152,12 +153,18 @@ class MPNASSearch(PredictorSearch):
         self._cost_predictor = None if cost_predictor is None else _resolve(cost_predictor, self.space)
 
     def _predictor_for_metric(self) -> Predictor | None:
-        predictor = self._predictor
+        predictor, kind = self._predictor, kind_of_metric(self._metric or "")
+        if isinstance(predictor, CostPredictor) and (
+            self._measures == "quality" or (self._measures == "auto" and kind == "quality")
+        ):
+            raise SettingError(
+                f"The predictor knows costs alone, and {self._metric} is a quality: take the default predictor, or say "
+                f"measures='cost' if it is a cost after all."
+            )
         if not isinstance(predictor, MixturePredictor):
             return predictor
         if self._measures != "auto":
             return predictor.measuring(self._measures)
-        kind = kind_of_metric(self._metric or "")
         if kind is None or predictor.kind is not None:
             return predictor
         said = f"{self._metric} is taken for a {kind} by its name"

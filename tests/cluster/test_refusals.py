@@ -75,6 +75,7 @@ def mpnas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     [
         # Names.
         ("search --name x --predictor nope", "There is no predictor card"),
+        ("search --name x --predictor cost", "knows costs alone"),
         ("search --name x --predictor mpnas4", "Did you mean 'mpnas-4'?"),
         ("search --name x --searcher predictor --predictor bananaz", "Did you mean 'bananas'?"),
         ("search --name x --searcher mpnsa", "Did you mean 'mpnas'?"),
