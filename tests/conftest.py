@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import signal
@@ -32,6 +33,8 @@ atexit.register(shutil.rmtree, os.environ["RAY_TMPDIR"], ignore_errors=True)
 # What is started in the background ignores Ctrl-C, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)
+# What a collection imports stays: to look for garbage among it, again and again, takes a fifth of its time.
+gc.disable()
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("ours")
@@ -140,3 +143,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     for module in on_ray.values():  # workers get what it defines, rather than import all that it imports
         cloudpickle.register_pickle_by_value(module)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    found = yield
+    gc.freeze()
+    gc.enable()
+    return found

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from torch import nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from mpnas_ray.optimizers import SGD, AdamW
 from trainables.tasks.task import Recipe
 
 __all__ = ["make_optimizer", "make_schedule"]

@@ -19,6 +19,7 @@ from mpnas_ray.curves.ranknet import CurveBatch, LCRankNet, RankNetConfig
 from mpnas_ray.curves.scaling import standardized
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.graphs import graph_batch
+from mpnas_ray.optimizers import AdamW
 from mpnas_ray.predictors import Predictor
 from mpnas_ray.predictors.gcn import pairwise_loss
 from mpnas_ray.spaces import Architectures
@@ -247,7 +248,7 @@ def _learn(
 ) -> LCRankNet:
     """One task a step, in turn."""
     config, device = network.config, network.tasks.weight.device
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=config.weight_decay, foreach=True)
+    optimizer = AdamW(network.parameters(), lr=rate, weight_decay=config.weight_decay, foreach=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=iterations)
     network.train()
     for step in range(iterations):

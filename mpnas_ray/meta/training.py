@@ -26,6 +26,7 @@ from mpnas_ray.meta.episodes import EpisodePart, EpisodePool, Episodes
 from mpnas_ray.meta.inner_loop import OuterGradient, adapt
 from mpnas_ray.meta.network import Parameters, forward, initial_parameters, stacked
 from mpnas_ray.meta.resuming import identity, read_state, write_state
+from mpnas_ray.optimizers import AdamW
 from mpnas_ray.tables import TableTask
 
 __all__ = ["MetaResult", "Progress", "Validation", "meta_train", "outer_loss", "outer_rate", "validate"]
@@ -84,7 +85,7 @@ class _State:
     """All that changes while training, and so all that a checkpoint holds."""
 
     parameters: Parameters
-    optimizer: torch.optim.AdamW
+    optimizer: AdamW
     episodes: Generator
     dropout: torch.Generator
     iteration: int = 0
@@ -229,9 +230,7 @@ def _outer_step(state: _State, episodes: Episodes, config: MetaConfig) -> float:
 def _initial_state(config: MetaConfig, device: torch.device | str) -> _State:
     weights = initial_parameters(config.gcn, torch.Generator().manual_seed(config.seed), device)
     parameters = {name: tensor.requires_grad_() for name, tensor in weights.items()}
-    optimizer = torch.optim.AdamW(
-        parameters.values(), lr=config.outer_rate, weight_decay=config.weight_decay, foreach=True
-    )
+    optimizer = AdamW(parameters.values(), lr=config.outer_rate, weight_decay=config.weight_decay, foreach=True)
     dropout = torch.Generator(device).manual_seed(config.seed + 1)
     return _State(parameters, optimizer, np.random.default_rng([config.seed, 1]), dropout)
 

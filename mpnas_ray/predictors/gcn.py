@@ -37,6 +37,7 @@ from mpnas_ray.graphs import (
     graph_batch,
     message_passing,
 )
+from mpnas_ray.optimizers import AdamW
 from mpnas_ray.spaces import KINDS, Architecture
 from mpnas_ray.tables.normalization import normalize
 
@@ -199,9 +200,7 @@ class GCNPredictor:
         config = self.config
         loss_of = F.mse_loss if self.loss == "mse" else pairwise_loss
         steps = -(-len(batch) // config.batch_size)
-        optimizer = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True
-        )
+        optimizer = AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.epochs * steps)
         network.train()
         for _ in range(config.epochs):

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from mpnas_ray.checks import make_plain, require_count, require_instance, require_number, require_seed
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.optimizers import Adam
 from mpnas_ray.predictors.paths import path_encoding
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor
 from mpnas_ray.spaces import Architecture
@@ -194,7 +195,7 @@ def _train(inputs: Tensor, targets: Tensor, config: PathEnsembleConfig, generato
     """Train on inputs ``[N, P]`` and targets ``[N]``; each member has an order of its own."""
     layers = _initial(inputs.shape[1], config, generator)
     parameters = [tensor.requires_grad_() for layer in layers for tensor in (layer.weight, layer.bias)]
-    optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+    optimizer = Adam(parameters, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
     num_steps = -(-len(inputs) // config.batch_size)
     for _ in range(config.epochs):
         orders = torch.rand(config.num_members, len(inputs), generator=generator).argsort(dim=1)

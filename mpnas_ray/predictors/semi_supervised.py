@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from mpnas_ray.checks import make_plain, require_count, require_instance, require_number, require_seed
 from mpnas_ray.errors import MPNASError, PredictorError
 from mpnas_ray.graphs import GraphBatch, graph_batch
+from mpnas_ray.optimizers import AdamW
 from mpnas_ray.predictors.encodings import encode
 from mpnas_ray.predictors.gcn import GCN, GCNConfig
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor, warn_nothing_to_learn
@@ -127,9 +128,7 @@ class SemiSupervisedPredictor:
         """One phase: the measured architectures are the first, and the first ``len(labels)`` have scores."""
         config = self.config
         parameters = [*encoder.parameters(), *decoder.parameters()]
-        optimizer = torch.optim.AdamW(
-            parameters, config.learning_rate, weight_decay=config.encoder.weight_decay, foreach=True
-        )
+        optimizer = AdamW(parameters, config.learning_rate, weight_decay=config.encoder.weight_decay, foreach=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.steps)
         for _ in range(config.steps):
             # As many of each kind, so that the measured ones, which are few, count as much (SemiNAS repeats them too).

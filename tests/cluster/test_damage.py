@@ -27,7 +27,7 @@ NUM_TRIALS = 3
 
 @pytest.fixture(scope="module")
 def run(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
-    """A complete run."""
+    """A complete run, of one process, as are those that go on from it."""
     storage = tmp_path_factory.mktemp("runs")
     search(storage, data_dir)
     return storage / "run"
@@ -36,7 +36,7 @@ def run(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory, data_dir: P
 def search(storage: Path, data_dir: Path, **others: object) -> SearchReport:
     return run_search(
         TINY, "nasbench201", NUM_TRIALS, **{"epochs": 2, "searcher": "random", "storage": storage, "name": "run",
-        "data_dir": data_dir, "progress": False, **others},  # type: ignore[arg-type]
+        "data_dir": data_dir, "progress": False, "max_concurrent": 1, **others},  # type: ignore[arg-type]
     )  # fmt: skip
 
 
