@@ -99,10 +99,17 @@ def storage(tmp_path: Path) -> Storage:
     return Storage(tmp_path / "runs")
 
 
-def _start_ray() -> None:
+def _start_ray(tries: int = 4) -> None:
+    """Start Ray; a node that a busy machine did not start within Ray's half a minute is started again."""
     import ray
 
-    ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    except Exception as error:  # Ray has no class of its own for it, nor a setting
+        if tries == 1 or "timed out during startup" not in str(error):
+            raise
+        ray.shutdown()
+        _start_ray(tries - 1)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from mpnas_ray.mixture.knowledge import Candidates, Knowledge, candidates, kerne
 from mpnas_ray.mixture.posterior import Evidence, Statistics, hypothesis_weights, posterior, signed_scales
 from mpnas_ray.mixture.prior import AMPLITUDES, Prior
 from mpnas_ray.mixture.scales import support_scales
+from mpnas_ray.optimizers import Adam
 from mpnas_ray.tables import Kind, normalize
 
 __all__ = ["EpisodeSource", "learn_prior", "validate_prior"]
@@ -74,7 +75,7 @@ def learn_prior(
         return Prior.start(len(sources))
     learned = {name: tensor.requires_grad_() for name, tensor in Prior.start(len(sources)).tensors().items()}
     prior = Prior(**learned)
-    optimizer = torch.optim.Adam(learned.values(), lr=config.prior_rate)
+    optimizer = Adam(learned.values(), lr=config.prior_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, config.prior_iterations))
     for step in range(1, config.prior_iterations + 1):
         chosen = [group for group in groups if rng.random() < 0.5] or groups

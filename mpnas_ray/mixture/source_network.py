@@ -23,6 +23,7 @@ from mpnas_ray.meta.pooling import SpacePool
 from mpnas_ray.meta.resuming import read_state, write_state
 from mpnas_ray.mixture.config import MixtureConfig
 from mpnas_ray.mixture.description import NUM_INPUTS, described_graphs
+from mpnas_ray.optimizers import AdamW
 from mpnas_ray.spaces import Architectures
 from mpnas_ray.tables import normalize
 
@@ -116,7 +117,7 @@ class _State:
     """All that changes while training."""
 
     parameters: Parameters
-    optimizer: torch.optim.AdamW
+    optimizer: AdamW
     schedule: torch.optim.lr_scheduler.OneCycleLR
     batches: torch.Generator
     dropout: torch.Generator
@@ -130,9 +131,7 @@ class _State:
         # What no source contains teaches nothing: such an operation shall count as what else is said of it.
         weights["layers.0.weight"] *= (graphs.inputs.abs().amax(dim=(0, 1)) > 0)[:, None]
         parameters = {name: tensor.requires_grad_() for name, tensor in weights.items()}
-        optimizer = torch.optim.AdamW(
-            parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True
-        )
+        optimizer = AdamW(parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, config.learning_rate, total_steps=config.iterations + 1, pct_start=0.1
         )

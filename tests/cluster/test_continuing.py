@@ -55,9 +55,10 @@ def fresh_copy(run: Path, to: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def run(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
-    """A complete run of four architectures in two epochs each."""
+    """A complete run of four architectures in two epochs each, by one process, as what goes on from it."""
     storage = tmp_path_factory.mktemp("runs")
-    run_search(TINY, "nasbench201", 4, epochs=2, storage=storage, name="run", data_dir=data_dir, progress=False)
+    where = {"storage": storage, "name": "run", "data_dir": data_dir}
+    run_search(TINY, "nasbench201", 4, epochs=2, max_concurrent=1, progress=False, **where)  # type: ignore[arg-type]
     return storage / "run"
 
 
