@@ -390,7 +390,7 @@ class MixturePredictor:
         found = None if kept is None or len(archs) >= _KEPT_FROM else kept.find(archs)
         if kept is not None and found is not None:
             places = torch.from_numpy(found)
-            between = kept.between(self._measured(kept), belief.support)[:, :, places]
+            between = kept.between(self._measured(kept), belief.support, places)
             return kept.known[places], kept.means[places], between
         rows = KernelRows(archs, self.known(archs), self._kept)
         if len(archs) >= _KEPT_FROM:

@@ -41,10 +41,10 @@ class KernelRows:
         order = np.argsort(keys)
         self._sorted_keys = keys[order], order
 
-    def between(self, measured: Architectures, support: Knowledge) -> Tensor:
-        """Kernels of n measured architectures with all N, float32 ``[n, kernels, N]``."""
+    def between(self, measured: Architectures, support: Knowledge, places: Tensor | None = None) -> Tensor:
+        """Kernels of n measured architectures with all N, or those at some places, float32 ``[n, kernels, N]``."""
         if len(measured) > _MOST_ROWS:
-            return self._computed(support)
+            return self._computed(support, self.known if places is None else self.known[places])
         names = [codes.tobytes() for codes in measured.codes]
         missing = [place for place, name in enumerate(names) if name not in self._place_of]
         if len(self._place_of) + len(missing) > _MOST_ROWS:
@@ -52,10 +52,11 @@ class KernelRows:
         if missing:
             different = list(dict.fromkeys(names[place] for place in missing))
             self._add(different, support[torch.tensor([names.index(name) for name in different])])
-        places = [self._place_of[name] for name in names]
-        if places == list(range(len(places))):
-            return self._rows[: len(places)]
-        return self._rows[torch.tensor(places)]
+        rows = torch.tensor([self._place_of[name] for name in names], dtype=torch.long)
+        if places is not None:
+            return self._rows[rows[:, None], :, places].transpose(1, 2)
+        in_order = torch.equal(rows, torch.arange(len(rows)))
+        return self._rows[: len(rows)] if in_order else self._rows[rows]
 
     def find(self, archs: Architectures) -> NDArray[np.intp] | None:
         """Places of other architectures of the space in this list; None if one is not there."""
@@ -70,8 +71,8 @@ class KernelRows:
             larger = torch.empty(min(_MOST_ROWS, 2 * (start + len(names))), NUM_KERNELS, len(self.archs))
             larger[:start] = self._rows[:start]
             self._rows = larger
-        self._rows[start : start + len(names)] = self._computed(support)
+        self._rows[start : start + len(names)] = self._computed(support, self.known)
         self._place_of.update(zip(names, range(start, start + len(names)), strict=True))
 
-    def _computed(self, support: Knowledge) -> Tensor:
-        return kernels(support, self.known, self._kept).float().transpose(0, 1)
+    def _computed(self, support: Knowledge, known: Knowledge) -> Tensor:
+        return kernels(support, known, self._kept).float().transpose(0, 1)
