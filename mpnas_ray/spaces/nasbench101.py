@@ -100,28 +100,30 @@ class DirectedGraphSpace(SearchSpace):
     def neighbor_codes(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
         """One operation replaced, one edge added or taken away (and the rest pruned), or a vertex put on an edge."""
         edges, operations = self._unpack(codes)
-        found: list[tuple[NDArray[np.int8], list[int]]] = []
+        found = {tuple(codes.tolist())}
         for vertex in range(len(operations)):
-            found.extend(
-                (edges, [*operations[:vertex], other, *operations[vertex + 1 :]])
-                for other in range(len(self.operations))
-            )
+            found |= self._with_each_operation(edges, operations, vertex)
         for source in range(len(edges)):
             for target in range(source + 1, len(edges)):
                 flipped = edges.copy()
                 flipped[source, target] ^= 1
-                found.append((flipped, operations))
-                if edges[source, target] and len(edges) < MAX_VERTICES:
+                pruned = _prune(flipped, operations)
+                if pruned is not None:
+                    found.add(tuple(self._pack(*pruned)))
+                if edges[source, target] and len(edges) < MAX_VERTICES and edges.sum() < MAX_EDGES:
                     split = np.insert(np.insert(edges, target, 0, axis=0), target, 0, axis=1)
                     split[source, target + 1] = 0
                     split[source, target] = split[target, target + 1] = 1
-                    found.extend(
-                        (split, [*operations[: target - 1], new, *operations[target - 1 :]])
-                        for new in range(len(self.operations))
-                    )
-        packed = {tuple(self._pack(*pruned)) for cell in found if (pruned := _prune(*cell)) is not None}
-        packed.discard(tuple(codes.tolist()))
-        return np.array(sorted(packed), dtype=np.int8).reshape(-1, self.code_length)
+                    more = [*operations[: target - 1], 0, *operations[target - 1 :]]
+                    found |= self._with_each_operation(split, more, target - 1)
+        found.discard(tuple(codes.tolist()))
+        return np.array(sorted(found), dtype=np.int8).reshape(-1, self.code_length)
+
+    def _with_each_operation(self, edges: NDArray[np.int8], operations: list[int], vertex: int) -> set[tuple[int, ...]]:
+        """Codes of a cell with each operation in turn on one inner vertex."""
+        codes = self._pack(edges, operations)
+        place = len(_ROWS) + vertex
+        return {(*codes[:place], other, *codes[place + 1 :]) for other in range(len(self.operations))}
 
     def _unpack(self, codes: NDArray[np.int8]) -> tuple[NDArray[np.int8], list[int]]:
         """Adjacency ``[n, n]`` of the n vertices that are there, and the operations of the inner ones."""
