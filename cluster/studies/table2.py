@@ -89,6 +89,9 @@ then fine-tuned: the mean over these six sources. `random` is trained on the fiv
 
 ## Time
 
+`transfer` and `random` were timed beside other work on the same cores: these seconds are longer than they need be,
+and the learning of `transfer` holds pauses.
+
 {seconds_table(rows, (*_METHODS, "transfer", "random"))}
 """
 

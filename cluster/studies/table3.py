@@ -79,6 +79,8 @@ In kind only beside the paper's numbers, as above.
 
 ## Time
 
+`random` was timed beside other work on the same cores: these seconds are longer than they need be.
+
 Units are shared with NAS-Bench-201, whose tasks are in these means.
 
 {seconds_table(rows, _METHODS)}

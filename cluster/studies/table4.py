@@ -110,6 +110,8 @@ The same folds with other initial weights and batches, `mixture`, random split:
 
 ## Time
 
+`transfer` and `random` were timed beside other work on the same cores: these seconds are longer than they need be.
+
 {seconds_table(rows, _METHODS)}
 """
 
