@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cluster.studies.folds import LEAVE_ONE_OUT, NASBENCH201
 from cluster.studies.measuring import CURVES
-from cluster.studies.pages import PROTOCOL, TUNED, TargetTable
+from cluster.studies.pages import AS_LIVE, FROM_SCRATCH, PROTOCOL, TUNED, TargetTable
 from cluster.studies.plots import save_curves
 from cluster.studies.results import Row, Rows
 from cluster.studies.study import Study
@@ -45,10 +45,14 @@ says of the number of fine-tuning models is in [table 3](table3.md), for TransNA
 
 Here each panel is a task of NAS-Bench-201, left out of meta-learning; the curves are means of {_NUM_DRAWS} draws of
 fine-tuning models, the bars their standard errors. `mixture` is our default, told whether a target measures a quality
-or a cost, `boil` the paper's algorithm, `random` the same network fine-tuned from random weights, which at
-five models leaves them nearly untrained: see [table 4](table4.md). A dash stands for what was not measured.
+or a cost, `boil` the paper's algorithm, `random` a graph network trained from random
+weights on the fine-tuning models alone. A dash stands for what was not measured.
 
 {PROTOCOL.replace("over 10 draws", "over 5 draws")}
+
+{FROM_SCRATCH}
+
+{AS_LIVE}
 
 {TUNED}
 

@@ -9,6 +9,8 @@ from mpnas_ray.tables import TableTask, leaves_out
 
 __all__ = [
     "ACROSS_SPACES",
+    "FROM_NASBENCH201",
+    "FROM_TRANSNASBENCH101",
     "LEAVE_ONE_OUT",
     "NASBENCH101",
     "NASBENCH201",
@@ -72,10 +74,16 @@ LEAVE_ONE_OUT: tuple[Fold, ...] = tuple(
 )
 """Each holds out one task of either space: stricter than one alone, as fewer sources are left, and half the work."""
 
-SINGLE_SOURCE: tuple[Fold, ...] = tuple(
-    Fold(f"from-{_short(source)}", tuple(task for task in NASBENCH201 if task != source), (source,))
-    for source in NASBENCH201
-)
+
+def _from_each(tasks: tuple[str, ...]) -> tuple[Fold, ...]:
+    return tuple(
+        Fold(f"from-{_short(source)}", tuple(task for task in tasks if task != source), (source,)) for source in tasks
+    )
+
+
+FROM_NASBENCH201 = _from_each(NASBENCH201)
+FROM_TRANSNASBENCH101 = _from_each(TRANSNASBENCH101)
+SINGLE_SOURCE: tuple[Fold, ...] = (*FROM_NASBENCH201, *FROM_TRANSNASBENCH101)
 """One source, judged on the other tasks of its space."""
 
 ACROSS_SPACES = Fold("nasbench201", (*TRANSNASBENCH101, NASBENCH101), NASBENCH201, may_share=(NASBENCH101,))

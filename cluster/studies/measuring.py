@@ -25,6 +25,7 @@ _FEWER = {
     "maml": _FIVE,
     "anil": _FIVE,
     "pretraining": _FIVE,
+    "transfer": _FIVE,
     "random": {5: 10, 10: 5, 25: 5, 50: 5},
 }
 """Of methods that a study shows at fewer numbers: to adapt by gradient takes seconds a draw."""

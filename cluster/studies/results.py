@@ -11,8 +11,9 @@ import numpy as np
 
 from cluster.studies.folds import SINGLE_SOURCE
 from cluster.studies.units import Unit, UnitResult
+from mpnas_ray.tables import TableTask
 
-__all__ = ["Estimate", "Row", "Rows", "averaged", "mean_of", "rows_of"]
+__all__ = ["Estimate", "Row", "Rows", "averaged", "mean_of", "rows_of", "with_transfer"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,11 @@ def averaged(rows: Sequence[Row], method: str, fold: str) -> list[Row]:
         )
         for of_group, members in groups.items()
     ]
+
+
+def with_transfer(rows: list[Row], _: Mapping[str, TableTask]) -> list[Row]:
+    """Also ``transfer``: for each target the mean over all single sources that it can be reached from."""
+    return rows + averaged([row for row in rows if row.method.startswith("transfer from ")], "transfer", "each source")
 
 
 def mean_of(rows: Sequence[Row]) -> Estimate:

@@ -15,8 +15,11 @@ from typer.testing import CliRunner
 
 import cluster.studies.folds
 import cluster.studies.measuring
+import cluster.studies.methods
+from cluster.meta_training import MetaLearned
 from cluster.search import RunInterruptedError
 from cluster.studies.baselines import MeanRank, ParameterCount
+from cluster.studies.fine_tuning import FineTuning, Tuned, as_measured
 from cluster.studies.folds import (
     ACROSS_SPACES,
     LEAVE_ONE_OUT,
@@ -28,7 +31,7 @@ from cluster.studies.folds import (
     Fold,
 )
 from cluster.studies.measuring import Measurement, spearman
-from cluster.studies.methods import METHODS, FreeRankings, MetaLearning, Method, RandomInitialisation
+from cluster.studies.methods import METHODS, FreeRankings, GradientLearning, Method, RandomInitialisation, Sources
 from cluster.studies.pages import TargetTable, curve_table, number, shown, shown_paper, wrapped
 from cluster.studies.published import PUBLISHED, published, published_mean
 from cluster.studies.registry import STUDIES
@@ -36,9 +39,9 @@ from cluster.studies.results import Row, Rows, averaged, mean_of, rows_of
 from cluster.studies.splits import Split, draw, judgeable, split_space
 from cluster.studies.study import reproduce, rewrite_page
 from cluster.studies.units import Unit, UnitResult, compute, identity, read, study_tasks
-from mpnas_ray.checkpoints import load_checkpoint
+from mpnas_ray.checkpoints import PredictorCard, load_checkpoint
 from mpnas_ray.errors import PredictorError, RunError, TableError
-from mpnas_ray.meta import MetaConfig
+from mpnas_ray.meta import MetaConfig, MetaPredictor
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import Architectures, get_space
 from mpnas_ray.tables import TableTask, load_tasks, write_task
@@ -48,6 +51,11 @@ TINY = MetaConfig(
 )
 ONE_TARGET = Fold("one", ("transnasbench101/scene",))
 UNIT = Unit(ONE_TARGET, "free", "class")
+
+
+def learning(config: MetaConfig, num_steps: int = 3) -> GradientLearning:
+    """A method of these settings that is told what a target measures."""
+    return GradientLearning("boil", config, FineTuning(rate=0.01, num_steps=num_steps))
 
 
 def tiny_task(name: str, number: int) -> TableTask:
@@ -195,7 +203,8 @@ def test_a_unit_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask
     assert read(UNIT, tmp_path, identity(UNIT, method, fewer)) is None, "other tables"
     assert read(UNIT, tmp_path, identity(UNIT, replace(FreeRankings(), zero_shot=False), tasks)) is None
     boil, slower = (replace(UNIT, method="boil"), replace(TINY, iterations=3))
-    assert identity(boil, MetaLearning("boil", TINY), tasks) != identity(boil, MetaLearning("boil", slower), tasks)
+    for other in (learning(slower), learning(TINY, num_steps=4), GradientLearning("boil", TINY)):
+        assert identity(boil, learning(TINY), tasks) != identity(boil, other, tasks)
 
     file = tmp_path / UNIT.name / "result.json"
     for damaged in (file.read_text()[:-200], "[]", "{}", ""):
@@ -211,7 +220,7 @@ def test_a_unit_that_learns_keeps_its_predictor(
     tables: Path, tasks: dict[str, TableTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster.studies.measuring, "DRAWS", {0: 1, 5: 2})
-    unit, method = replace(UNIT, method="boil", split="random"), MetaLearning("boil", TINY)
+    unit, method = replace(UNIT, method="boil", split="random"), learning(TINY)
     folder = tmp_path / unit.name
 
     def interrupt(*_: object, **__: object) -> None:
@@ -238,15 +247,85 @@ def test_a_unit_that_learns_keeps_its_predictor(
 
 
 def test_random_weights_are_new_for_each_draw_and_no_zero_shot_ranking(tasks: dict[str, TableTask]) -> None:
-    method = RandomInitialisation(TINY)
+    config = GCNConfig(width=16, learning_rate=1e-2, epochs=100)
+    method = RandomInitialisation({"nasbench201": config})
     assert not method.zero_shot
     task = tasks["nasbench201/cifar10"]
     ranker = method.learn(None, 0, Path(), "")  # type: ignore[arg-type]
     random = ranker.rankers(task)["random"]
     adapted = [random.adapt(task.archs[rows], task.scores[rows]) for rows in (slice(0, 5), slice(0, 5), slice(5, 10))]
-    first, again, other = ({**item.state_dict()}["initial.head.weight"] for item in adapted)  # type: ignore[attr-defined]
-    assert bool((first == again).all())
-    assert not bool((first == other).all())
+    first, again, other = (item.predict(task.archs[:5]) for item in adapted)
+    np.testing.assert_array_equal(first, again)
+    assert spearman(first, task.scores[:5]) == pytest.approx(1), "trained until it ranks what it was trained on"
+    assert not np.array_equal(first, other)
+    with pytest.raises(PredictorError, match="call fit first"):
+        random.predict(task.archs)
+    other_settings = RandomInitialisation({"nasbench201": replace(config, epochs=99)}).settings(0)
+    assert other_settings != method.settings(0), "a unit of other settings is not taken for this one's"
+
+
+@pytest.mark.parametrize("name", ["nasbench201/gpu-latency", "transnasbench101/room"])
+def test_random_weights_rank_what_they_have_not_seen(tasks: dict[str, TableTask], name: str) -> None:
+    """Five models are enough to know which operation counts; a baseline that is left untrained ranks by chance."""
+    task = tasks[name]
+    drawn = [draw(task, np.arange(len(task)), "random", 5, number) for number in range(4)]
+    ranker = METHODS["random"].learn(Sources({}, {}), 0, Path(), "").rankers(task)["random"]
+    found = [
+        spearman(
+            ranker.adapt(task.archs[item.support], task.scores[item.support]).predict(task.archs[item.query]),
+            task.scores[item.query],
+        )
+        for item in drawn
+    ]
+    assert np.mean(found) > 0.4, found
+
+
+def test_a_cost_is_learned_as_measured_and_its_ranking_turned_around(tasks: dict[str, TableTask]) -> None:
+    cost, quality = tasks["nasbench201/cpu-latency"], tasks["nasbench201/darcy"]
+    np.testing.assert_array_equal(as_measured(cost).scores, cost.raw)
+    assert as_measured(quality) is quality
+
+    fine_tuning = FineTuning(rate=0.01, num_steps=5)
+    network = MetaPredictor(replace(TINY, algorithm="pretrain"))
+    archs, milliseconds = cost.archs[:8], cost.raw[:8]
+    slower_first = Tuned(network, fine_tuning, costly=False).adapt(archs, milliseconds)
+    faster_first = Tuned(network, fine_tuning, costly=True).adapt(archs, -milliseconds)
+    np.testing.assert_array_equal(faster_first.predict(cost.archs), -slower_first.predict(cost.archs))
+    np.testing.assert_array_equal(Tuned(network, fine_tuning, costly=True).predict(archs), -network.predict(archs))
+
+
+@pytest.mark.parametrize(("fine_tuning", "sign"), [(None, -1), (FineTuning(rate=0.01, num_steps=3), 1)])
+def test_costs_are_learned_as_measured_where_the_kind_is_told(
+    tasks: dict[str, TableTask], monkeypatch: pytest.MonkeyPatch, fine_tuning: FineTuning | None, sign: int
+) -> None:
+    learned: list[dict[str, TableTask]] = []
+
+    def caught(sources: dict[str, TableTask], config: MetaConfig, *_: object, **__: object) -> MetaLearned:
+        learned.append(sources)
+        return MetaLearned(MetaPredictor(config), PredictorCard.of("caught", config, sources), 1.0)
+
+    monkeypatch.setattr(cluster.studies.methods, "meta_learn", caught)
+    method = GradientLearning("boil", TINY, fine_tuning)
+    ranker = method.learn(Sources(tasks, tasks), 0, Path(), "").rankers(tasks["nasbench201/darcy"])["boil"]
+    assert isinstance(ranker, MetaPredictor if fine_tuning is None else Tuned)
+    for name in ("nasbench201/cpu-latency", "nasbench201/gpu-latency"):
+        np.testing.assert_array_equal(learned[0][name].scores, sign * tasks[name].raw)
+    np.testing.assert_array_equal(learned[0]["nasbench201/darcy"].scores, tasks["nasbench201/darcy"].scores)
+
+
+def test_fine_tuning_takes_its_number_of_steps_and_fits_what_it_sees(tasks: dict[str, TableTask]) -> None:
+    task = tasks["nasbench201/cifar10"]
+    archs, scores = task.archs[:5], task.scores[:5]
+    network = MetaPredictor(replace(TINY, algorithm="boil"))
+    none, some, many = (
+        Tuned(network, FineTuning(rate=0.03, num_steps=steps), costly=False).adapt(archs, scores)
+        for steps in (0, 1, 500)
+    )
+    np.testing.assert_array_equal(none.predict(archs), network.predict(archs))
+    assert not np.array_equal(some.predict(archs), none.predict(archs))
+    assert spearman(many.predict(archs), scores) == pytest.approx(1)
+    head = "head.weight"
+    assert bool((many.predictor.initialisation()[head] == network.initialisation()[head]).all()), "BOIL moves the body"
 
 
 def test_a_leak_among_the_sources_is_refused(tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -501,7 +580,7 @@ def test_every_study_has_a_command_and_methods_for_its_units() -> None:
         for unit in study.units:
             assert unit.targets(METHODS[unit.method]), unit.name
     shared = set(STUDIES["table2"].units) & set(STUDIES["table4"].units)
-    assert len(shared) == 21, "two ways of splitting for the mixture, one for boil, seven folds"
+    assert len(shared) == 28, "two ways of splitting for the mixture, one each for boil and random, seven folds"
 
 
 @pytest.mark.ray
@@ -513,7 +592,7 @@ def test_a_study_from_interruption_and_failure_to_page(
     whole = STUDIES["table5"]
     study = replace(whole, units=tuple(unit for unit in whole.units if unit.fold.name in ("ninapro", "darcy")))
     free = FreeRankings()
-    too_large = MetaLearning("boil", replace(TINY, num_query=5_000))
+    too_large = learning(replace(TINY, num_query=5_000))
     methods: dict[str, Method] = {"mixture": free, "boil": too_large, "free": free}
     out, work = tmp_path / "out", tmp_path / "work"
 
