@@ -11,7 +11,7 @@ from cluster.comparison.presets import CIFAR_FAMILY, sources_of_space
 from mpnas_ray.checkpoints import load_checkpoint, refuse_if_seen
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.mixture import MixturePredictor
-from mpnas_ray.predictors import CostPredictor, make_predictor
+from mpnas_ray.predictors import make_predictor
 from mpnas_ray.tables import TableTask, leaves_out
 from searchers import (
     ArchitectureSearcher,
@@ -173,6 +173,4 @@ def make_searcher(
         if not isinstance(predictor, MixturePredictor):
             raise PredictorError(f"{checkpoint} is of the algorithm {card.config.algorithm}, not a mixture.")
         arguments["predictor"] = predictor
-        if any(task.kind == "cost" for task in sources.values()):
-            arguments["cost_predictor"] = CostPredictor.learned_from(sources)
     return contestant.searcher(target.archs.space, **arguments)

