@@ -1,4 +1,4 @@
-"""What climbing from the best of a sample adds in a space too large to list: benchmarks/results/climbing.{json,md}.
+"""Measure what climbing adds in a space too large to list: benchmarks/results/climbing.{json,md}.
 
     python benchmarks/climbing.py --tables DIR --checkpoints DIR
 

@@ -153,7 +153,7 @@ def improve_shortlist(
 
 _MOST_EXPECTED = 800
 _MORE = 200
-"""Of the unseen candidates. On NAS-Bench-201 and TransNAS-Bench-101 the best ones to try were among so many, and
+"""Numbers of unseen candidates. On NAS-Bench-201 and TransNAS-Bench-101 the best ones to try were among so many, and
 deviations of 1,000 take a tenth of those of all."""
 
 _NUM_SAMPLES = 32

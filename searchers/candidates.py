@@ -90,13 +90,13 @@ class Candidates:
         return Architectures(self.space, np.concatenate(found)[:num])
 
     def allowed(self, archs: Architectures) -> Architectures:
-        """Those of a space too large to list that may be proposed."""
+        """Keep the architectures of a space too large to list that may be proposed."""
         return archs if self.constraint is None else archs[self._satisfying(archs)]
 
     def unseen(
         self, num: int, seen: NDArray[np.uint64], rng: np.random.Generator
     ) -> tuple[Architectures, NDArray[np.uint64]]:
-        """Those that were not proposed yet, in random order, and their keys: all that are listed, else of a sample.
+        """List architectures that were not proposed yet, all or of a sample, in random order, and their keys.
 
         Args:
             num: Size of the sample; without influence where they are listed.

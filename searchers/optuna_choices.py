@@ -1,4 +1,4 @@
-"""What the searchers share that let a sampler of Optuna's choose each code of an architecture."""
+"""Base of the searchers that let a sampler of Optuna's choose each code of an architecture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tables of other tasks of a space say of its architectures."""
+"""Tables of other tasks of a space, joined by its architectures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Sources"]
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """What S source tasks say of each of the N architectures that any of them measured.
+    """Quantiles by S source tasks of each of the N architectures that any of them measured.
 
     Attributes:
         names: Of the tasks.

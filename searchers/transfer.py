@@ -1,4 +1,4 @@
-"""What the rivals share that go down lists of architectures that other tasks of the space found good."""
+"""Base of the rivals that go down lists of architectures that other tasks of the space found good."""
 
 from __future__ import annotations
 

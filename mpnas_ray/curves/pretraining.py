@@ -21,9 +21,9 @@ from mpnas_ray.tables import LearningCurves, leaves_out, origins, read_curves
 __all__ = ["Pretrained", "pretrain_on_table", "pretrain_without"]
 
 _PREDICTOR = "mpnas-3"
-"""What tells the network of architectures beforehand, as in benchmarks/results/early_stopping.md. ``mpnas-4`` has
-learned the final scores of our own table: on these tasks it is better than on a new one, and would be trusted too
-much. Where it has learned from a data set that is held out, nothing tells the network."""
+"""The predictor that tells the network of architectures beforehand, as in benchmarks/results/early_stopping.md.
+``mpnas-4`` has learned the final scores of our own table: on these tasks it is better than on a new one, and would be
+trusted too much. Where it has learned from a data set that is held out, nothing tells the network."""
 
 _REPORT_EVERY = 100
 

@@ -1,4 +1,4 @@
-"""What source tables have measured, cell by cell, as a predictor carries it with it.
+"""Measurements of source tables, cell by cell, that a predictor carries with it.
 
 A network remembers a table only roughly. Where the table has measured the very cell, or an isomorphic one, or the same
 cell in another space (all 4,096 cells of TransNAS-Bench-101 are cells of NAS-Bench-201), the measurement itself is
@@ -35,7 +35,7 @@ _MISSING = -32_768
 
 @dataclass(frozen=True, eq=False)
 class SpaceMemory:
-    """What R source tasks have measured of the N architectures of one space that any of them has measured.
+    """Measurements by R source tasks of the N architectures of one space that any of them has measured.
 
     Attributes:
         archs: The architectures.
@@ -110,7 +110,7 @@ class SpaceMemory:
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """What a predictor remembers of its source tasks, space by space; nothing if there are none.
+    """Measurements that a predictor remembers of its source tasks, space by space; nothing if there are none.
 
     Attributes:
         num_sources: Number K of all sources of the predictor.

@@ -130,7 +130,7 @@ def hypothesis_weights(found: Statistics, log_prior: tuple[Tensor, Tensor]) -> T
 
 
 def _log_prior(log_prior: tuple[Tensor, Tensor], like: Tensor) -> Tensor:
-    """Of all hypotheses, ``[H, C, 2, 7]``."""
+    """Logarithms of the prior probabilities of all hypotheses, ``[H, C, 2, 7]``."""
     amplitude, mean = (part.to(like) for part in log_prior)
     return amplitude[:, None, None, None] + mean[:, :, None] + LOG_SCALE_PRIOR.to(like)
 

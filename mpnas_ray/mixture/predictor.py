@@ -119,7 +119,7 @@ class MixturePredictor:
 
     @property
     def kind(self) -> Kind | None:
-        """What the new task measures, None if that is not certain."""
+        """The kind of the new task, None if that is not certain."""
         return {0.0: "quality", 1.0: "cost"}.get(self.cost_probability)  # type: ignore[return-value]
 
     def measuring(self, kind: Kind | None) -> MixturePredictor:
@@ -372,7 +372,7 @@ class MixturePredictor:
         return usual.mean(dim=1, keepdim=True), usual.std(dim=1, keepdim=True, correction=0).clamp(min=1e-9)
 
     def known(self, archs: Architectures) -> Knowledge:
-        """What is known of N architectures before their task is measured."""
+        """Knowledge of N architectures before their task is measured."""
         reference = self._reference_rows(archs.space.name).known.reference
         return Knowledge.of(self._raw(archs), reference)
 
@@ -380,7 +380,7 @@ class MixturePredictor:
         return rows.archs[:0] if self._support is None else self._support
 
     def _asked(self, archs: Architectures, belief: Posterior) -> tuple[Knowledge, Tensor, Tensor]:
-        """What is known of N architectures, their mean functions ``[N, C]``, and their kernels with the support.
+        """Knowledge of N architectures, their mean functions ``[N, C]``, and their kernels with the support.
 
         A long list is kept, as long as the same object comes again; what is part of a list is looked up there.
         """

@@ -41,7 +41,7 @@ SCALES = torch.linspace(-1.2, 1.2, 7, dtype=torch.float64).exp()
 LOG_SCALE_PRIOR = (-0.5 * (SCALES.log() / 0.6).square()).log_softmax(0)
 
 COST_PROBABILITY = 0.3
-"""Of a task that measures a cost, where nothing is told of it; ours."""
+"""Probability that a task measures a cost, where nothing is told of it; ours."""
 
 _CATEGORY_START = ((0.45, 0.2, 0.2, 0.03, 0.04), (0.3, 0.03, 0.15, 0.03, 0.5))
 _REVERSED_START = (0.08, 0.05)

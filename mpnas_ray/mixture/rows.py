@@ -1,4 +1,4 @@
-"""What is known of a list of architectures that is asked for again, and its kernels with those that were measured.
+"""Knowledge of a list of architectures that is asked for again, and its kernels with those that were measured.
 
 A search ranks the same candidates after each result. Between two rankings only one row of kernels is new; the others
 are kept, in single precision.

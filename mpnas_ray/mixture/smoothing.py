@@ -26,13 +26,13 @@ NAS-Bench-201 and TransNAS-Bench-101 as an exact Gaussian process on classes of 
 
 _PENALTIES = 10.0 ** np.arange(-4, 4.5, 0.5)
 _TEXT_SHARE = 0.1
-"""Of the choices of operations and pairs of them, which differ between isomorphic cells, beside graph features."""
+"""Weight of the choices of operations and pairs of them, which differ between isomorphic cells."""
 
 _MOST_PAIRS = 1_000
 
 
 def smoothed_scores(archs: Architectures, scores: Floats) -> Floats:
-    """What of R columns of scores of N architectures of one space is not noise, ``[N, R]``, in their units.
+    """Take the noise from R columns of scores of N architectures of one space: ``[N, R]``, in their units.
 
     The sum of a ridge regression on graph features and choices, its penalty chosen by generalised cross-validation
     (Golub, Heath and Wahba 1979), and of the mean that it leaves in each class of isomorphic cells, shrunk by what
@@ -58,7 +58,7 @@ def smoothed_scores(archs: Architectures, scores: Floats) -> Floats:
 
 
 def _features(archs: Architectures) -> Floats:
-    """Of each architecture: its graph features, a random map of them, and its choices, ``[N, F]``, centred."""
+    """Graph features, a random map of them, and choices of each architecture, ``[N, F]``, centred."""
     graph = graph_features(archs).astype(np.float64)
     graph = (graph - graph.mean(axis=0))[:, graph.std(axis=0) > 0]
     graph /= graph.std(axis=0) * np.sqrt(max(graph.shape[1], 1))

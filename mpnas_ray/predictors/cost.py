@@ -341,7 +341,7 @@ class CostPredictor:
         return self._posterior, self._counts(same_space(archs, self._support.space.name))
 
     def _counts(self, archs: Architectures) -> Floats:
-        """What N architectures count, ``[4, N, 22]``; of a long list it is kept as long as the same object comes."""
+        """Counts of N architectures, ``[4, N, 22]``; of a long list they are kept as long as the same object comes."""
         before, counts = self._lists.get(archs.space.name, (None, None))
         if counts is None or before is not archs:
             counts = _centred_counts(archs)

@@ -174,7 +174,7 @@ class _Members:
     models: tuple[Any, ...]
 
     def by_member(self, rows: Floats) -> Floats:
-        """What each predicts, ``[members, N]``."""
+        """Predictions of each member, ``[members, N]``."""
         return np.stack([model.predict(rows) for model in self.models])
 
     def predict(self, rows: Floats) -> Floats:

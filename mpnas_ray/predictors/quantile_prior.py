@@ -1,4 +1,4 @@
-"""What the ranks of an architecture on other tasks say of its rank on a new one (Salinas, Shen and Perrone 2020, "A
+"""A prior for the rank of an architecture, from its ranks on other tasks (Salinas, Shen and Perrone 2020, "A
 Quantile-based Approach for Hyperparameter Transfer Learning").
 
 The scores of each task become normal scores z, so that tasks can be joined whatever their metrics. A network then gives

@@ -1,4 +1,4 @@
-"""What a table has measured comes back cell by cell, and only where it may."""
+"""Measurements of a table come back cell by cell, and only where they may."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def scores() -> Tensor:
 def expected(
     support: Knowledge, scores: Tensor, known: Knowledge, kept: Tensor, log_prior: tuple[Tensor, Tensor]
 ) -> Tensor:
-    """What the posterior expects of other architectures, ``[S, N]``."""
+    """Expectations of the posterior for other architectures, ``[S, N]``."""
     between = kernels(support, known, kept).transpose(0, 1)
     return posterior(support, scores, kept, log_prior).mean(mean_functions(known, kept), between)
 
