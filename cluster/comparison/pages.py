@@ -13,7 +13,7 @@ from cluster.comparison.measures import GOALS
 from cluster.comparison.numbers import count, percent, short, value
 from cluster.comparison.overall import overall_of
 from cluster.comparison.overall_page import overall_tables
-from cluster.comparison.running import SLOW_SECONDS
+from cluster.comparison.running import META_TRAININGS, SLOW_SECONDS
 from cluster.markdown import markdown_table
 
 __all__ = ["page_of"]
@@ -53,8 +53,8 @@ def _how(results: Results) -> str:
         is told its score. Every proposal counts, also one that the table has not measured, which is a failed trial.
         Searchers deduplicate by text, all alike, since a table measured twins apart. Numbers in parentheses are the
         runs (seeds) behind a figure: fewer for a searcher that took more than {SLOW_SECONDS:g} CPU seconds in its first
-        run, and for one that uses a predictor, as each of its runs has a predictor meta-learned with a seed of its
-        own (a search follows from it with little chance left); mean-rank does not depend on a seed and ran once.
+        run; mean-rank does not depend on a seed and ran once. The runs of `mpnas` take {META_TRAININGS} meta-trainings
+        in turn, and those of one of them differ little, so that intervals over its seeds are too narrow.
         {reported}
         Failures inside searchers, answered by random proposals: {failures or "none"}.
 
