@@ -142,7 +142,7 @@ class Ranker:
             acquisition = "mean"  # costs add up over operations, so that there is little to explore
             if self.cost_predictor is not None:
                 predictor = self._fitted(self.cost_predictor, measured, points)
-        archs, found, predicted = self._predicted(predictor, rng)
+        archs, found, predicted = self._predicted(predictor, rng, climbs=len(measured) > 0)
         ties = rng.permutation(len(archs))
         unseen = ~np.isin(found, request.seen)
         if len(measured) > 1 and not _differ(points):
@@ -175,9 +175,12 @@ class Ranker:
         return archs, keys(archs, self.candidates.twins)
 
     def _predicted(
-        self, predictor: Predictor, rng: np.random.Generator
+        self, predictor: Predictor, rng: np.random.Generator, climbs: bool
     ) -> tuple[Architectures, NDArray[np.uint64], NDArray[np.float64]]:
-        """Candidates ``[N]``, their keys and predicted scores; of a large space with neighbours of the best ones."""
+        """Candidates ``[N]``, their keys and predicted scores; of a large space with neighbours of the best ones.
+
+        Before the first result there are none: they are all much alike, and so would the first trials be.
+        """
 
         def predict(archs: Architectures) -> NDArray[np.float64]:
             predicted = np.asarray(predictor.predict(archs), dtype=np.float64)
@@ -186,7 +189,7 @@ class Ranker:
 
         archs, found = self._drawn(rng)
         predicted = predict(archs)
-        if self.candidates.listed is not None:
+        if self.candidates.listed is not None or not climbs:
             return archs, found, predicted
         return climb(self.candidates, archs, found, predicted, predict)
 

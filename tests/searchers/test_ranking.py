@@ -205,6 +205,21 @@ def test_where_all_results_are_equal_the_search_looks_elsewhere() -> None:
     assert (np.diff(one.predicted) <= 0).all(), "a single result does not contradict anything"
 
 
+def test_the_first_proposals_in_a_large_space_are_not_neighbours_of_one_cell() -> None:
+    """Before any result only the sample is ranked; its neighbours, which are much alike, come with results."""
+
+    class LikesLargeCodes(KnowsPooling):
+        def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+            return np.asarray(Architectures.of(archs).codes.sum(axis=1), dtype=np.float64)
+
+    ranker = Ranker(Candidates("nasbench101"), LikesLargeCodes(), "mean", 300)
+    nothing = RankingRequest([], np.empty(0), np.empty(0, dtype=np.uint64), seed=0)
+    assert len(ranker.rank(nothing)) <= 300
+    archs = get_space("nasbench101").sample_many(2, np.random.default_rng(0))
+    some = RankingRequest([str(arch) for arch in archs], np.arange(2.0), archs.canonical_keys(), seed=0)
+    assert len(ranker.rank(some)) > 400
+
+
 class BelievesInCosts(KnowsPooling):
     """Certain of what it is told."""
 
