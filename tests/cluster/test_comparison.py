@@ -374,9 +374,12 @@ def test_a_comparison_from_command_to_page(
     # Ours: meta-trained, and in a worker of Ray the same as here; a slow one has fewer seeds.
     monkeypatch.setattr(cluster.comparison.running, "SLOW_SECONDS", 0.0)
     preset = Preset("mine", "Mine", (MIOU,), budget=6)
-    files = compare(preset, tables, out, work, checkpoints, slow_seeds=1, searchers=["mpnas", "random"], config=TINY)
+    ours = ["mpnas", "random"]
+    files = compare(preset, tables, out, work, checkpoints, seeds=2, slow_seeds=1, searchers=ours, config=TINY)
     assert {path.name for path in checkpoints.iterdir()} == {
-        f"transnasbench101.without.segmentsemantic.seed0.{ending}" for ending in ("json", "safetensors")
+        f"transnasbench101.without.segmentsemantic.seed{seed}.{ending}"
+        for seed in range(2)
+        for ending in ("json", "safetensors")
     }
     known = load_tasks(tables, [f"transnasbench101/{name}" for name in NAMES]) | load_tasks(tables, [MIOU.searched])
     mpnas, target = CONTESTANTS["mpnas"], known[MIOU.searched]
