@@ -35,10 +35,10 @@ _MISSING = -32_768
 
 @dataclass(frozen=True, eq=False)
 class SpaceMemory:
-    """Measurements by R source tasks of the N architectures of one space that any of them has measured.
+    """Measurements by R source tasks of the N architectures of one space.
 
     Attributes:
-        archs: The architectures.
+        archs: All architectures of the space, as it lists them.
         sources: Places of the tasks among all sources of the predictor, int64 ``[R]``.
         measured: Normal scores of what was measured, mean 0 and standard deviation 1, higher is better, in `_UNIT`
             steps, int16 ``[N, R]``; `_MISSING` where a task has not measured an architecture.
@@ -54,11 +54,10 @@ class SpaceMemory:
     def of(cls, tasks: Mapping[int, TableTask]) -> SpaceMemory:
         """From tasks of one space by their places among the sources."""
         members = list(tasks.values())
-        codes, place = np.unique(np.concatenate([task.archs.codes for task in members]), axis=0, return_inverse=True)
-        rows = np.split(place.reshape(-1), np.cumsum([len(task) for task in members])[:-1])
-        measured = np.full((len(codes), len(members)), _MISSING, dtype=np.int16)
+        archs = members[0].archs.space.enumerate()
+        rows = [_find(_index(archs), task.archs.text_keys()) for task in members]
+        measured = np.full((len(archs), len(members)), _MISSING, dtype=np.int16)
         smoothed = measured.copy()
-        archs = Architectures(members[0].archs.space, np.ascontiguousarray(codes))
         alike: dict[bytes, list[int]] = {}
         for column, of_task in enumerate(rows):
             alike.setdefault(np.sort(of_task).tobytes(), []).append(column)
@@ -92,9 +91,7 @@ class SpaceMemory:
 
     @cached_property
     def _text_keys(self) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
-        keys = self.archs.text_keys()
-        order = np.argsort(keys)
-        return keys[order], order
+        return _index(self.archs)
 
     @cached_property
     def _classes(self) -> tuple[NDArray[np.uint64], Floats]:
@@ -155,7 +152,6 @@ class Memory:
             f"{space.archs.space.name}.{name}": torch.from_numpy(np.array(values))
             for space in self.spaces
             for name, values in (
-                ("codes", space.archs.codes),
                 ("sources", space.sources),
                 ("measured", space.measured),
                 ("smoothed", space.smoothed),
@@ -171,7 +167,7 @@ class Memory:
         """
         spaces = dict.fromkeys(name.partition(".")[0] for name in tensors)
         try:
-            if len(tensors) != 4 * len(spaces):
+            if len(tensors) != 3 * len(spaces):
                 raise ValueError(f"there are {sorted(tensors)}")
             return cls(num_sources, tuple(_space_memory(tensors, name, num_sources) for name in spaces))
         except (KeyError, ValueError, TypeError, SearchSpaceError) as error:
@@ -180,10 +176,13 @@ class Memory:
 
 def _space_memory(tensors: Mapping[str, Tensor], name: str, num_sources: int) -> SpaceMemory:
     space = get_space(name)
-    codes, sources, measured, smoothed = (
-        tensors[f"{name}.{part}"].cpu().numpy() for part in ("codes", "sources", "measured", "smoothed")
+    if not space.enumerable:
+        raise ValueError(f"{name} is too large to list")
+    archs = space.enumerate()
+    sources, measured, smoothed = (
+        tensors[f"{name}.{part}"].cpu().numpy() for part in ("sources", "measured", "smoothed")
     )
-    shape = (len(codes), len(sources))
+    shape = (len(archs), len(sources))
     if sources.dtype != np.int64 or sources.ndim != 1 or len(np.unique(sources)) != len(sources):
         raise ValueError(f"its sources are {sources.dtype} of shape {list(sources.shape)}")
     if len(sources) and not (sources.min() >= 0 and sources.max() < num_sources):
@@ -191,12 +190,14 @@ def _space_memory(tensors: Mapping[str, Tensor], name: str, num_sources: int) ->
     for values in (measured, smoothed):
         if values.dtype != np.int16 or values.shape != shape:
             raise ValueError(f"its values are {values.dtype} of shape {list(values.shape)}, expected {list(shape)}")
-    archs = Architectures(space, codes.copy())
-    try:
-        archs.canonical_keys()
-    except IndexError as error:
-        raise ValueError(f"a code stands for no operation of {name}") from error
     return SpaceMemory(archs, sources, measured, smoothed)
+
+
+def _index(archs: Architectures) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+    """Text keys in ascending order, and their places."""
+    keys = archs.text_keys()
+    order = np.argsort(keys)
+    return keys[order], order
 
 
 def _find(index: tuple[NDArray[np.uint64], NDArray[np.intp]], wanted: NDArray[np.uint64]) -> NDArray[np.intp]:

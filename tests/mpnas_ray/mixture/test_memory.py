@@ -128,8 +128,8 @@ def test_damaged_memory_is_refused(memory: Memory) -> None:
         {**good, f"{name}.sources": torch.tensor([-1])},
         {**good, f"{name}.smoothed": good[f"{name}.smoothed"][:5]},
         {**good, f"{name}.measured": good[f"{name}.measured"].float()},
-        {**good, f"{name}.codes": good[f"{name}.codes"] + 100},
-        {**good, f"{name}.codes": good[f"{name}.codes"][:, :3]},
+        {key.replace(name, "mixed"): tensor for key, tensor in good.items()},
+        {key.replace(name, "nasbench201"): tensor for key, tensor in good.items()},
         {key: tensor for key, tensor in good.items() if not key.endswith("smoothed")},
         {key.replace(name, "nowhere"): tensor for key, tensor in good.items()},
     ):
