@@ -239,8 +239,9 @@ class MixturePredictor:
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
         """Score functions drawn from the posterior, at N architectures: ``[num_samples, N]``.
 
-        In units of the standard deviation of the measured scores, half of them (as ranks, the other half) on their
-        clipped scale. Each sample is one function, so that its highest architecture is a proposal of Thompson sampling.
+        In units of the standard deviation of the measured scores, half of them (as normal scores, the other half) on
+        their clipped scale. Each sample is one function, so that its highest architecture is a proposal of Thompson
+        sampling.
         Before any measurement the functions are drawn from the prior; their offsets, which may be of any size, then say
         nothing, but their order does.
 

@@ -105,7 +105,7 @@ def tuner(
 
 
 def statuses(experiment: Path) -> list[str]:
-    """Of the trials in the snapshot; none if one of its files is not whole, as while Tune copies them."""
+    """List the trials of the snapshot; none if one of its files is not whole, as while Tune copies them."""
     (trials,) = experiment.glob("experiment_state-*.json")
     (generator,) = experiment.glob("search_gen_state-*.json")
     (searcher,) = experiment.glob("searcher-state-*.pkl")
