@@ -19,7 +19,7 @@ import numpy as np
 from tabular_runs import SPACE, cluster_and_table, run
 from timing import RESULTS, CallTimes, facts, summary_table, write_results
 
-from cluster.telemetry import SearchTelemetry
+from cluster.observe.telemetry import SearchTelemetry
 from mpnas_ray.spaces import get_space
 from searchers import ArchitectureSearcher, MPNASSearch, RegularizedEvolution, TPESearch
 

@@ -22,12 +22,12 @@ from scipy.stats import rankdata, spearmanr
 from sklearn.linear_model import RidgeCV
 from timing import RESULTS, facts, write_results
 
-from cluster.comparison.measures import Interval, interval
-from cluster.meta_training import kept_predictor
-from mpnas_ray.checkpoints import find_checkpoint, leave_out, load_checkpoint, refuse_if_seen
-from mpnas_ray.mixture import MixtureConfig, MixturePredictor
+from cluster.artifacts.meta_training import kept_predictor
+from cluster.experiments.comparison.measures import Interval, interval
+from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.predictors import CostPredictor
-from mpnas_ray.predictors.operation_counts import operation_counts
+from mpnas_ray.predictors.encodings.operation_counts import operation_counts
+from mpnas_ray.pretrained import find_checkpoint, leave_out, load_checkpoint, refuse_if_seen
 from mpnas_ray.spaces import OPERATIONS
 from mpnas_ray.tables import TableTask, leaves_out, load_tasks
 
@@ -228,7 +228,7 @@ def page(content: dict[str, Any]) -> list[str]:
         "of a device, the three Xeons, the three phones beside pixel3. Means over devices and "
         f"{content['draws']} draws (seeds 0 to {content['draws'] - 1}), with 95 % bootstrap intervals over draws.",
         "",
-        '- `cost`: `load_predictor("cost")` without the family (`mpnas_ray.checkpoints.leave_out`), adapted.',
+        '- `cost`: `load_predictor("cost")` without the family (`mpnas_ray.pretrained.leave_out`), adapted.',
         "- `mixture`: `mpnas-3` told that it measures a cost, which knows two devices; for these two, one that was",
         "  meta-learned without the device.",
         "- `ridge`, `least squares`: on the numbers of all operations; the penalty by leave-one-out.",
@@ -240,7 +240,7 @@ def page(content: dict[str, Any]) -> list[str]:
         *(f"| {points} | {with_interval(points, devices)} |" for points in SIZES),
         "",
         "**What was chosen on what.** The four ways in which a device may execute a cell were found by looking at",
-        "`cpu` and `pixel3`; the constants of `mpnas_ray/predictors/cost.py` and `cost_posterior.py` (spreads and",
+        "`cpu` and `pixel3`; the constants of `predictors/cost/predictor.py` and `posterior.py` (spreads and",
         "noises were set beforehand, priors of hypotheses and the limit for setting a measurement aside compared) on",
         "the `design` columns alone, each family left out in turn and no other device known. On `confirmation` nothing",
         "was chosen; a first version had been run on it once (0.965 over the 20 columns that are not blind). `blind`",

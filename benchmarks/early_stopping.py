@@ -3,9 +3,10 @@
     python benchmarks/early_stopping.py
 
 Random sequences of architectures of our own table, trained side by side under the schedulers of Ray Tune and under
-`searchers.schedulers.LCRankNetScheduler`: the real objects, told the measured curves (`cluster.early_stopping`).
-The network is pre-trained with the task's family held out, and on one half of the architectures; sequences are of the
-other half. Networks and finished replays are kept in a folder, and the same command goes on from there.
+`searchers.schedulers.lcranknet.LCRankNetScheduler`: the real objects, told the measured curves
+(`cluster.experiments.replay.early_stopping`). The network is pre-trained with the task's family held out, and on one
+half of the architectures; sequences are of the other half. Networks and finished replays are kept in a folder, and the
+same command goes on from there.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, HyperBandScheduler
 from scipy.stats import t as student
 from timing import RESULTS, facts, write_results
 
-from cluster.early_stopping import replay_curves
-from mpnas_ray.checkpoints import find_checkpoint, load_checkpoint, refuse_if_seen
+from cluster.experiments.replay.early_stopping import replay_curves
 from mpnas_ray.curves import PartialCurves, final_scores, pretrain, save_network
+from mpnas_ray.pretrained import find_checkpoint, load_checkpoint, refuse_if_seen
 from mpnas_ray.tables import BUNDLED_TABLE, LearningCurves, leaves_out, read_curves
-from searchers.schedulers import LCRankNetScheduler
+from searchers.schedulers.lcranknet import LCRankNetScheduler
 
 EPOCHS = 27
 TRIALS, CONCURRENT = 100, 4
@@ -198,7 +199,7 @@ def page(content: dict[str, Any]) -> list[str]:
         "",
         f"Sequences of {content['trials']} random architectures of our own table ({content['archs']} architectures,",
         f"{EPOCHS} epochs each), {content['concurrent']} trainings at once, {seeds} seeds a task. Schedulers are the",
-        "real objects of Ray Tune in a light stand-in of its controller (`cluster/early_stopping.py`), told the curves",
+        "real objects of Ray Tune in a light stand-in of its controller (`replay/early_stopping.py`), told the curves",
         "that were measured. LCRankNet is pre-trained with the task's family held out, on the half of the",
         "architectures that is not in the sequence; what it knows of architectures beforehand is from a predictor that",
         "has seen none of these tasks. Its refits are ready at once here, where a search has them some trials later.",

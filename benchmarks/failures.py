@@ -35,9 +35,9 @@ from flaky_storage import FlakyStorage
 from ray._private.state import actors, available_resources_per_node
 from timing import RESULTS, facts, write_results
 
-from cluster.jobs import follow_job, submit_job
-from cluster.run_folder import RunFolder
-from cluster.trial_files import read_trials
+from cluster.ray.jobs import follow_job, submit_job
+from cluster.storage.run_folder import RunFolder
+from cluster.storage.trial_files import read_trials
 from mpnas_ray.errors import MPNASError
 
 

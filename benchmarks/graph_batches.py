@@ -21,7 +21,7 @@ import torch
 from timing import median_seconds
 
 from mpnas_ray.graphs import GraphBatch, graph_batch
-from mpnas_ray.predictors.gcn import GCN, GCNConfig
+from mpnas_ray.predictors.neural.gcn import GCN, GCNConfig
 from mpnas_ray.spaces import SPACE_NAMES, Architectures, get_space
 
 RESULTS = Path(__file__).parent / "results"

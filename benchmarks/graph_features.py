@@ -23,10 +23,11 @@ import torch
 from scipy.stats import kendalltau, spearmanr
 from timing import RESULTS, facts, write_results
 
-from cluster.comparison.measures import interval
-from cluster.studies.predictors.targets import Draw
+from cluster.experiments.comparison.measures import interval
+from cluster.experiments.studies.predictors.targets import Draw
+from mpnas_ray.catalogue import make_predictor
 from mpnas_ray.graphs import features, graph_features
-from mpnas_ray.predictors import kernels, make_predictor
+from mpnas_ray.predictors.gp import kernels
 from mpnas_ray.spaces import OPERATIONS, SPACE_NAMES, get_space
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, load_tasks
 

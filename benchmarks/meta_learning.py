@@ -23,12 +23,13 @@ import numpy as np
 import torch
 from timing import median_seconds
 
-from mpnas_ray.meta import EpisodePool, Episodes, MetaConfig, MetaPredictor, initial_parameters
-from mpnas_ray.meta.predictor import STEP_COUNTS
-from mpnas_ray.meta.training import outer_loss
-from mpnas_ray.mixture import MixturePredictor
-from mpnas_ray.mixture.description import NUM_INPUTS
-from mpnas_ray.predictors import GCNConfig, load_predictor
+from mpnas_ray.catalogue import load_predictor
+from mpnas_ray.meta_learning.gradient import EpisodePool, Episodes, MetaConfig, MetaPredictor, initial_parameters
+from mpnas_ray.meta_learning.gradient.predictor import STEP_COUNTS
+from mpnas_ray.meta_learning.gradient.training import outer_loss
+from mpnas_ray.meta_learning.mixture import MixturePredictor
+from mpnas_ray.meta_learning.mixture.description import NUM_INPUTS
+from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import KINDS, get_space
 from mpnas_ray.tables import TableTask
 

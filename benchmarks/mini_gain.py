@@ -19,10 +19,10 @@ import torch
 from scipy.stats import spearmanr
 from timing import RESULTS, facts, write_results
 
-from cluster.meta_training import kept_predictor
-from mpnas_ray.checkpoints import load_checkpoint
-from mpnas_ray.mixture import MixtureConfig, MixturePredictor
+from cluster.artifacts.meta_training import kept_predictor
+from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.predictors import GCNPredictor
+from mpnas_ray.pretrained import load_checkpoint
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, leaves_out, load_tasks
 
 POINTS = (0, 5, 10, 25)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from timing import RESULTS, facts, write_results
 
-from cluster.studies.plots import save_heat_maps
+from cluster.experiments.studies.plots import save_heat_maps
 from mpnas_ray.spaces import KINDS, get_space
 from mpnas_ray.tables import BUNDLED_TABLE, LearningCurves, read_curves
 

@@ -5,7 +5,7 @@
 Scores are those of the 1,000 random cells of NAS-Bench-201 that `benchmarks/proxies.py` wrote. First, table 2 of Mellor
 et al. 2021: what NASWOT finds among 10, 100 and 1,000 cells, beside searches that train. Then what the score adds to a
 meta-learned predictor that has not seen the target's data set: rank correlation after 0, 5, 10 and 20 random results
-with and without `searchers.zero_cost.fused`. Predictors are kept in a folder; those that are there are used.
+with and without `searchers.core.zero_cost.fused`. Predictors are kept in a folder; those that are there are used.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata, spearmanr
 from timing import RESULTS, facts, write_results
 
-from cluster.comparison.contestants import CONTESTANTS, Contestant, sources_of, takes_part
-from cluster.comparison.predictors import check_predictor, learn_predictor, predictor_name
-from cluster.comparison.presets import sources_of_space
-from cluster.markdown import markdown_table, wrapped
-from cluster.replay import replay
-from mpnas_ray.checkpoints import load_checkpoint
-from mpnas_ray.mixture import MixtureConfig, MixturePredictor
+from cluster.experiments.comparison.contestants import CONTESTANTS, Contestant, sources_of, takes_part
+from cluster.experiments.comparison.predictors import check_predictor, learn_predictor, predictor_name
+from cluster.experiments.comparison.presets import sources_of_space
+from cluster.experiments.replay.table import replay
+from cluster.pages.markdown import markdown_table, wrapped
+from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
+from mpnas_ray.pretrained import load_checkpoint
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask, load_tasks
 from searchers import ArchitectureSearcher, RandomSearch, RegularizedEvolution
-from searchers.zero_cost import NUM_SCORED, WORTH, fused, prior_weight, scores_of
+from searchers.core.zero_cost import NUM_SCORED, WORTH, fused, prior_weight, scores_of
 
 PROXY = "naswot"
 IMAGES = ("cifar10", "cifar100", "imagenet16-120")
@@ -203,8 +203,8 @@ Spearman correlation with the table's values on the scored cells, without those 
 {DRAWS} draws of these. In brackets the mean quantile of the {TOP} highest cells, 1 being the best of all. `predictor`
 is a mixture meta-learned from other tasks of NAS-Bench-201, never from the target's data set: `near` from all of these,
 `far`, for the three image data sets, from NinaPro, Darcy flow and two latencies alone. `score` is {content["proxy"]}
-alone (of the same networks for all targets, on random images); `both` is their fusion (`searchers.zero_cost`), in which
-the score is worth {WORTH:g} results.
+alone (of the same networks for all targets, on random images); `both` is their fusion (`searchers.core.zero_cost`), in
+which the score is worth {WORTH:g} results.
 
 {said(rows)}
 """

@@ -29,18 +29,18 @@ import numpy as np
 import torch
 from timing import RESULTS, facts, write_results
 
-from cluster.comparison.contestants import CONTESTANTS as COMPARED
-from cluster.comparison.contestants import sources_of
-from cluster.comparison.measures import Interval, Scale, interval
-from cluster.comparison.numbers import value
-from cluster.comparison.predictors import COMPARED as SETTINGS
-from cluster.comparison.predictors import check_predictor, learn_predictor, predictor_name
-from cluster.comparison.presets import sources_of_space
-from cluster.meta_training import meta_learn
-from cluster.replay import replay
-from mpnas_ray.checkpoints import load_checkpoint
-from mpnas_ray.mixture import MixturePredictor
+from cluster.artifacts.meta_training import meta_learn
+from cluster.experiments.comparison.contestants import CONTESTANTS as COMPARED
+from cluster.experiments.comparison.contestants import sources_of
+from cluster.experiments.comparison.measures import Interval, Scale, interval
+from cluster.experiments.comparison.numbers import value
+from cluster.experiments.comparison.predictors import COMPARED as SETTINGS
+from cluster.experiments.comparison.predictors import check_predictor, learn_predictor, predictor_name
+from cluster.experiments.comparison.presets import sources_of_space
+from cluster.experiments.replay.table import replay
+from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.predictors import Predictor
+from mpnas_ray.pretrained import load_checkpoint
 from mpnas_ray.tables import TableTask, load_tasks
 from searchers import MPNASSearch
 

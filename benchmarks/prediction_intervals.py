@@ -18,9 +18,9 @@ import torch
 from scipy.stats import rankdata
 from timing import RESULTS, facts, write_results
 
-from mpnas_ray.checkpoints import load_checkpoint, refuse_if_seen
-from mpnas_ray.mixture import MixturePredictor
+from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.predictors.percentiles import COVERAGE, predict_percentiles
+from mpnas_ray.pretrained import load_checkpoint, refuse_if_seen
 from mpnas_ray.tables import load_tasks
 
 TASKS = ("cifar10", "cifar100", "imagenet16-120", "ninapro", "darcy", "cpu-latency", "gpu-latency")

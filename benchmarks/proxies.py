@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata, spearmanr
 from timing import RESULTS, facts, write_results
 
-from cluster.markdown import markdown_table, wrapped
+from cluster.pages.markdown import markdown_table, wrapped
 from mpnas_ray.spaces import Architectures, get_space
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, load_tasks
 from mpnas_ray.tables.stratified import draw_stratified
 from trainables import get_task
 from trainables.proxies import Probe, ProxySettings, get_proxy, proxy_names, random_probe, score_archs, task_probe
-from trainables.training import PreparedData
+from trainables.training.loop import PreparedData
 
 NB201 = "nasbench201"
 NUM_CELLS, CHUNK = 1_000, 20

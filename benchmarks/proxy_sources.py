@@ -20,7 +20,7 @@ import torch
 from mini_gain import DRAWS, POINTS, correlations, predictor_of
 from timing import RESULTS, facts, write_results
 
-from cluster.markdown import markdown_table, wrapped
+from cluster.pages.markdown import markdown_table, wrapped
 from mpnas_ray.spaces import Architectures
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, leaves_out, load_tasks
 from trainables import get_task

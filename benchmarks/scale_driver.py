@@ -32,12 +32,12 @@ from ray.tune.search.optuna import OptunaSearch
 from tabular_runs import SPACE, write_table
 from timing import CallTimes
 
-import trainables.tabular
-from cluster.continuing import reconcile
-from cluster.run_folder import RunFolder
-from cluster.search import TUNE_ENVIRONMENT, _trial_id, snapshot_seconds
-from cluster.telemetry import SearchTelemetry
-from cluster.trial_files import read_trials
+import trainables.tune.tabular
+from cluster.observe.telemetry import SearchTelemetry
+from cluster.ray.snapshots import reconcile
+from cluster.run.search import TUNE_ENVIRONMENT, _trial_id, snapshot_seconds
+from cluster.storage.run_folder import RunFolder
+from cluster.storage.trial_files import read_trials
 from mpnas_ray.spaces import get_space
 from searchers import ArchitectureSearcher, MPNASSearch
 from trainables import TabularTrainable
@@ -47,7 +47,7 @@ SEARCHERS: dict[str, Callable[[int], Searcher]] = {
     "MPNASSearch": lambda seed: MPNASSearch(SPACE, METRIC, MODE, seed=seed, twins=True),
     "OptunaSearch": lambda seed: OptunaSearch(seed=seed),
 }
-"""Ours, and one of Tune's. Ours write a run's telemetry besides, as in `cluster.search`."""
+"""Ours, and one of Tune's. Ours write a run's telemetry besides, as in `cluster.run.search`."""
 
 PACE = snapshot_seconds(2_000)
 """Of our snapshots: seconds from one to the next, or ``auto`` for Tune's own."""
@@ -239,7 +239,7 @@ def start(case: Case, folder: Path) -> None:
 
 
 def resume(case: Case, folder: Path, started: float) -> dict[str, Any]:
-    """Continue a killed experiment to its end as `cluster.search` does; seconds since this process was started."""
+    """Continue a killed experiment to its end as `cluster.run.search` does; seconds since this process was started."""
     seconds = {"attached": time.time() - started}
     if case.ours:
         run = RunFolder(str(folder), RUN)
@@ -269,7 +269,7 @@ def main() -> None:
     os.environ.update({**TUNE_ENVIRONMENT, "TUNE_GLOBAL_CHECKPOINT_S": case.pace})
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # By its name, a worker would import the whole of `trainables` and so torch: 290 MB and 3 s of a core for each.
-    register_pickle_by_value(trainables.tabular)
+    register_pickle_by_value(trainables.tune.tabular)
     ray.init(log_to_driver=False, logging_level=logging.ERROR)
     try:
         if action == "start":

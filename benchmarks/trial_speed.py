@@ -3,8 +3,8 @@
     python benchmarks/trial_speed.py
 
 The same network, data, batches, optimiser and schedule, in one process with one thread, in turns: once as
-`trainables.training.Training` has it, which is what every trial runs, once as one would write it down in a notebook.
-Neither is asked for a validation score.
+`trainables.training.loop.Training` has it, which is what every trial runs, once as one would write it down in a
+notebook. Neither is asked for a validation score.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from timing import RESULTS, facts, write_results
 
 from trainables import build_network, get_task
-from trainables.training import PreparedData, Training
+from trainables.training.loop import PreparedData, Training
 
 CASES = (
     ("digits", "small"),

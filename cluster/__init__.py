@@ -5,11 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mpnas_ray.errors import RunInterruptedError
 from mpnas_ray.own_packages import check_own, put_first
 
 if TYPE_CHECKING:
-    from cluster.report import SearchReport
-    from cluster.search import SCHEDULERS, SEARCHERS, RunInterruptedError, extend_search, resume_search, run_search
+    from cluster.run.report import SearchReport
+    from cluster.run.search import SCHEDULERS, SEARCHERS, extend_search, resume_search, run_search
 
 __all__ = [
     "SCHEDULERS",
@@ -32,4 +33,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     check_own()
     put_first()
-    return getattr(import_module("cluster.search"), name)
+    return getattr(import_module("cluster.run.search"), name)

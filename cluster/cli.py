@@ -22,7 +22,7 @@ from cluster.commands.search import search
 from cluster.commands.submit import submit
 from cluster.commands.tables import tables_app
 from cluster.tracebacks import keep_traceback
-from mpnas_ray.errors import MPNASError, UserCodeError
+from mpnas_ray.errors import MPNASError, RunInterruptedError, UserCodeError
 from mpnas_ray.own_packages import put_first
 
 __all__ = ["main"]
@@ -57,8 +57,6 @@ def main() -> None:
     try:
         app()
     except MPNASError as error:
-        from cluster.search import RunInterruptedError
-
         typer.echo(f"mpnas: {error}{_where_the_traceback_is(error)}", err=True)
         sys.exit(130 if isinstance(error, RunInterruptedError) else 1)
 

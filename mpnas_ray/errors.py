@@ -7,6 +7,7 @@ __all__ = [
     "MPNASError",
     "PredictorError",
     "RunError",
+    "RunInterruptedError",
     "SearchSpaceError",
     "SearcherStateError",
     "SettingError",
@@ -50,6 +51,10 @@ class SearcherStateError(MPNASError, ValueError):
 
 class RunError(MPNASError):
     """A run cannot start, or cannot be continued, as it was asked for."""
+
+
+class RunInterruptedError(RunError):
+    """Work was stopped before its end, e.g. by Ctrl-C; what was done is kept, and the same call goes on."""
 
 
 class ForeignModuleError(MPNASError, ImportError):

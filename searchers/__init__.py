@@ -6,24 +6,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from searchers.architecture_searcher import ArchitectureSearcher
-    from searchers.area import AREASearch
-    from searchers.bananas import BANANASSearch
-    from searchers.boosted_trees import BoostedTreesSearch
-    from searchers.evolution import RegularizedEvolution
-    from searchers.gaussian_process import GaussianProcessSearch
-    from searchers.local_search import LocalSearch
-    from searchers.mean_rank import MeanRankSearch
-    from searchers.mpnas import MPNASSearch
-    from searchers.naswot import NASWOTSearch
-    from searchers.nearest_task import NearestTaskSearch
-    from searchers.optuna_gp import OptunaGPSearch
-    from searchers.predictor_search import PredictorSearch
-    from searchers.quantile_transfer import QuantileTransferSearch
-    from searchers.random_search import RandomSearch
-    from searchers.reinforce import REINFORCESearch
-    from searchers.rush import RUSHSearch
-    from searchers.tpe import TPESearch
+    from searchers.baselines.evolution import RegularizedEvolution
+    from searchers.baselines.local_search import LocalSearch
+    from searchers.baselines.optuna_gp import OptunaGPSearch
+    from searchers.baselines.random_search import RandomSearch
+    from searchers.baselines.reinforce import REINFORCESearch
+    from searchers.baselines.tpe import TPESearch
+    from searchers.baselines.transfer.mean_rank import MeanRankSearch
+    from searchers.baselines.transfer.nearest_task import NearestTaskSearch
+    from searchers.baselines.transfer.quantile_transfer import QuantileTransferSearch
+    from searchers.baselines.transfer.rush import RUSHSearch
+    from searchers.core.architecture_searcher import ArchitectureSearcher
+    from searchers.model_based.bananas import BANANASSearch
+    from searchers.model_based.boosted_trees import BoostedTreesSearch
+    from searchers.model_based.gaussian_process import GaussianProcessSearch
+    from searchers.model_based.mpnas import MPNASSearch
+    from searchers.model_based.predictor_search import PredictorSearch
+    from searchers.zero_cost.area import AREASearch
+    from searchers.zero_cost.naswot import NASWOTSearch
 
 __all__ = [
     "AREASearch",
@@ -47,24 +47,24 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AREASearch": "searchers.area",
-    "ArchitectureSearcher": "searchers.architecture_searcher",
-    "BANANASSearch": "searchers.bananas",
-    "BoostedTreesSearch": "searchers.boosted_trees",
-    "GaussianProcessSearch": "searchers.gaussian_process",
-    "LocalSearch": "searchers.local_search",
-    "MPNASSearch": "searchers.mpnas",
-    "MeanRankSearch": "searchers.mean_rank",
-    "NASWOTSearch": "searchers.naswot",
-    "NearestTaskSearch": "searchers.nearest_task",
-    "OptunaGPSearch": "searchers.optuna_gp",
-    "PredictorSearch": "searchers.predictor_search",
-    "QuantileTransferSearch": "searchers.quantile_transfer",
-    "REINFORCESearch": "searchers.reinforce",
-    "RUSHSearch": "searchers.rush",
-    "RandomSearch": "searchers.random_search",
-    "RegularizedEvolution": "searchers.evolution",
-    "TPESearch": "searchers.tpe",
+    "AREASearch": "searchers.zero_cost.area",
+    "ArchitectureSearcher": "searchers.core.architecture_searcher",
+    "BANANASSearch": "searchers.model_based.bananas",
+    "BoostedTreesSearch": "searchers.model_based.boosted_trees",
+    "GaussianProcessSearch": "searchers.model_based.gaussian_process",
+    "LocalSearch": "searchers.baselines.local_search",
+    "MPNASSearch": "searchers.model_based.mpnas",
+    "MeanRankSearch": "searchers.baselines.transfer.mean_rank",
+    "NASWOTSearch": "searchers.zero_cost.naswot",
+    "NearestTaskSearch": "searchers.baselines.transfer.nearest_task",
+    "OptunaGPSearch": "searchers.baselines.optuna_gp",
+    "PredictorSearch": "searchers.model_based.predictor_search",
+    "QuantileTransferSearch": "searchers.baselines.transfer.quantile_transfer",
+    "REINFORCESearch": "searchers.baselines.reinforce",
+    "RUSHSearch": "searchers.baselines.transfer.rush",
+    "RandomSearch": "searchers.baselines.random_search",
+    "RegularizedEvolution": "searchers.baselines.evolution",
+    "TPESearch": "searchers.baselines.tpe",
 }
 
 

@@ -93,7 +93,7 @@ def test_the_readme(tmp_path: Path, on_ray: dict[str, str]) -> None:
 
 
 TESTED = ("README", "cluster", "experiment", "export", "own-task", "predictors", "spaces", "tables", "watching")
-"""Pages whose Python blocks are run here, or in tests/cluster/test_jobs.py."""
+"""Pages whose Python blocks are run here, or in tests/cluster/ray/test_jobs.py."""
 
 
 def test_the_page_on_watching() -> None:
@@ -196,7 +196,7 @@ def test_the_page_on_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What it says of files, on a table of two architectures that is trained here."""
-    from cluster.trainings import Course, Unit, train
+    from cluster.artifacts.network_trainings import Course, Unit, train
 
     monkeypatch.chdir(tmp_path)
     for number, arch in enumerate(draw_stratified(get_space("mixed"), 2)):

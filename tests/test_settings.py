@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from cluster.baseline import run_baseline
-from cluster.replay import replay
-from cluster.scoring import score_proxies
-from cluster.table_building import build_table
+from cluster.artifacts.scoring import score_proxies
+from cluster.artifacts.single_network import run_baseline
+from cluster.artifacts.table_building import build_table
+from cluster.experiments.replay.table import replay
+from mpnas_ray.catalogue import make_predictor
 from mpnas_ray.curves import PartialCurves
 from mpnas_ray.curves.lcsvr import LcSVR
 from mpnas_ray.curves.omni import OMNI
@@ -27,18 +28,17 @@ from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
 from mpnas_ray.curves.training_speed import Unlearned, sotl_e, tse_ema
 from mpnas_ray.errors import MPNASError, SettingError
 from mpnas_ray.graphs import graph_batch, message_passing
-from mpnas_ray.meta import InnerRates, MetaConfig
-from mpnas_ray.meta.inner_loop import adapt
-from mpnas_ray.mixture.config import MixtureConfig
+from mpnas_ray.meta_learning.gradient import InnerRates, MetaConfig
+from mpnas_ray.meta_learning.gradient.inner_loop import adapt
+from mpnas_ray.meta_learning.mixture.config import MixtureConfig
 from mpnas_ray.names import did_you_mean
 from mpnas_ray.predictors import GaussianProcessPredictor, GaussianProcessPrior
-from mpnas_ray.predictors.encodings import encode
-from mpnas_ray.predictors.families import make_predictor
-from mpnas_ray.predictors.gcn import GCN, GCNConfig, GCNPredictor
-from mpnas_ray.predictors.kernel_process import KernelProcessPredictor
-from mpnas_ray.predictors.path_ensemble import PathEnsembleConfig, PathEnsemblePredictor
-from mpnas_ray.predictors.regression import RegressionPredictor
-from mpnas_ray.predictors.semi_supervised import SemiSupervisedConfig, SemiSupervisedPredictor
+from mpnas_ray.predictors.encodings.vectors import encode
+from mpnas_ray.predictors.gp.kernel_process import KernelProcessPredictor
+from mpnas_ray.predictors.neural.gcn import GCN, GCNConfig, GCNPredictor
+from mpnas_ray.predictors.neural.path_ensemble import PathEnsembleConfig, PathEnsemblePredictor
+from mpnas_ray.predictors.neural.semi_supervised import SemiSupervisedConfig, SemiSupervisedPredictor
+from mpnas_ray.predictors.regression.predictor import RegressionPredictor
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask
 from mpnas_ray.tables.splits import split_random
@@ -54,10 +54,10 @@ from searchers import (
     QuantileTransferSearch,
     RegularizedEvolution,
 )
-from searchers.acquisition import acquire
-from searchers.mean_rank import MeanRankSearch
-from searchers.schedulers import LCRankNetScheduler
-from searchers.zero_cost import fused, prior_weight
+from searchers.baselines.transfer.mean_rank import MeanRankSearch
+from searchers.core.zero_cost import fused, prior_weight
+from searchers.model_based.acquisition import acquire
+from searchers.schedulers.lcranknet import LCRankNetScheduler
 from trainables import (
     CellTrainable,
     DistributedCellTrainable,
@@ -84,14 +84,14 @@ from trainables.networks.network import Macro
 from trainables.proxies import ProxySettings
 from trainables.proxies.registry import Proxy
 from trainables.proxies.scoring import random_probe
-from trainables.tasks.cifar import AlterImages
-from trainables.tasks.darcy import sample_permeability, solve_darcy
-from trainables.tasks.darcy_files import load_darcy421
-from trainables.tasks.fewer import with_fewer_samples
-from trainables.tasks.recipes import table10_recipe
-from trainables.tasks.satellite import load_satellite
-from trainables.tasks.splits import stratified_parts
-from trainables.training import Workers
+from trainables.tasks.core.recipes import table10_recipe
+from trainables.tasks.core.splits import stratified_parts
+from trainables.tasks.core.subset import with_fewer_samples
+from trainables.tasks.datasets.cifar import AlterImages
+from trainables.tasks.datasets.darcy import sample_permeability, solve_darcy
+from trainables.tasks.datasets.darcy_files import load_darcy421
+from trainables.tasks.datasets.satellite import load_satellite
+from trainables.training.loop import Workers
 
 SPACE = "nasbench201"
 ARCHS = get_space(SPACE).sample_many(4, np.random.default_rng(0))

@@ -6,10 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trainables.cell import CellTrainable
-    from trainables.distributed import DistributedCellTrainable
     from trainables.networks import build_network, load_network
-    from trainables.tabular import TabularTrainable
     from trainables.tasks import (
         FixedScaling,
         FocalLoss,
@@ -31,6 +28,9 @@ if TYPE_CHECKING:
         spherical_digits_task,
         task_names,
     )
+    from trainables.tune.cell import CellTrainable
+    from trainables.tune.distributed import DistributedCellTrainable
+    from trainables.tune.tabular import TabularTrainable
 
 __all__ = [
     "CellTrainable",
@@ -60,15 +60,15 @@ __all__ = [
 ]
 
 _MODULES = {
-    "CellTrainable": "trainables.cell",
-    "DistributedCellTrainable": "trainables.distributed",
+    "CellTrainable": "trainables.tune.cell",
+    "DistributedCellTrainable": "trainables.tune.distributed",
     "FixedScaling": "trainables.tasks",
     "FocalLoss": "trainables.tasks",
     "Metric": "trainables.tasks",
     "Recipe": "trainables.tasks",
     "RelativeLp": "trainables.tasks",
     "Split": "trainables.tasks",
-    "TabularTrainable": "trainables.tabular",
+    "TabularTrainable": "trainables.tune.tabular",
     "Task": "trainables.tasks",
     "TaskData": "trainables.tasks",
     "accuracy": "trainables.tasks",

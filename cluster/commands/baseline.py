@@ -47,7 +47,7 @@ def baseline(
     Runs on the Ray cluster at RAY_ADDRESS, or starts Ray on this machine. The same command with the same --name goes on
     from the last checkpoint.
     """
-    from cluster.baseline import run_baseline
+    from cluster.artifacts.single_network import run_baseline
 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)  # progress and report say it all
     report = run_baseline(

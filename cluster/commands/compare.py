@@ -48,8 +48,8 @@ def compare(
     ),
 ) -> None:
     """Compare searchers on NAS tables, many seeds side by side on Ray. Interrupted, the same command goes on."""
-    from cluster.comparison.compare import compare
-    from cluster.comparison.presets import get_preset
+    from cluster.experiments.comparison.compare import compare
+    from cluster.experiments.comparison.presets import get_preset
 
     for path in compare(
         get_preset(preset),

@@ -35,7 +35,7 @@ def export(
     ] = None,
 ) -> None:
     """Export the network that a run has found to one file that runs without this project, and check it."""
-    from cluster.exporting import export_run
+    from cluster.artifacts.exporting import export_run
 
     if file is not None and out is not None:
         raise typer.BadParameter(f"The file to write is named twice, {file} and {out}.", param_hint="--out")

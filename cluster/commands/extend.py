@@ -19,7 +19,7 @@ def extend(
     ] = None,
 ) -> None:
     """Begin a new run with all results of an earlier one, and search on. The earlier run stays as it is."""
-    from cluster.search import extend_search
+    from cluster.run.search import extend_search
 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)  # progress and report say it all
     typer.echo(str(extend_search(run, num_samples, name=name)))

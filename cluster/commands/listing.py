@@ -39,7 +39,7 @@ def tasks(
 
 def _print_files(data_dir: Path | None) -> None:
     from trainables import get_task, task_names
-    from trainables.tasks.cache import data_folder
+    from trainables.tasks.core.cache import data_folder
 
     table = Table("task", "file", "state", "size", "licence", "source", box=None, pad_edge=False)
     for name in task_names():

@@ -47,7 +47,7 @@ def meta_train(
     device: Annotated[str, typer.Option(help="Where to compute, e.g. cuda.")] = "cpu",
 ) -> None:
     """Meta-learn a predictor from NAS tables. Interrupted, the same command goes on where it was."""
-    from cluster.meta_training import config_of, run_meta_training
+    from cluster.artifacts.meta_training import config_of, run_meta_training
 
     config = config_of(algorithm, seed, iterations)
     card = run_meta_training(

@@ -12,7 +12,7 @@ from rich.table import Table
 from cluster.commands.printing import print_table
 
 if TYPE_CHECKING:
-    from cluster.prediction import Prediction
+    from cluster.artifacts.prediction import Prediction
 
 __all__ = ["predict"]
 
@@ -51,7 +51,7 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Predict where architectures stand in their space, and how sure that is, without training anything."""
-    from cluster.prediction import predict_architectures, read_archs
+    from cluster.artifacts.prediction import predict_architectures, read_archs
 
     texts = list(archs or [])
     if file is not None:

@@ -66,8 +66,8 @@ def reproduce(
         typer.echo(str(_page_alone(study, out)))
         return
     if study == "table7":
-        from cluster.studies.table7.methods import DEFAULT_TASKS
-        from cluster.studies.table7.reproduce import reproduce_table7
+        from cluster.experiments.studies.table7.methods import DEFAULT_TASKS
+        from cluster.experiments.studies.table7.reproduce import reproduce_table7
 
         logging.getLogger("ray.tune").setLevel(logging.ERROR)
         chosen = tasks or list(DEFAULT_TASKS)
@@ -79,7 +79,7 @@ def reproduce(
     if tasks or data_dir or gpus_per_trial:
         raise typer.BadParameter(f"{study} is made from tables alone: other options are of table7.")
     if study == "predictors":
-        from cluster.studies.predictors.reproduce import reproduce_predictors
+        from cluster.experiments.studies.predictors.reproduce import reproduce_predictors
 
         written = reproduce_predictors(
             tables, out, work, seeds=seeds or 10, slow_seeds=slow_seeds or 3, report=typer.echo
@@ -87,8 +87,8 @@ def reproduce(
         for path in written:
             typer.echo(str(path))
         return
-    from cluster.studies.registry import STUDIES
-    from cluster.studies.study import reproduce
+    from cluster.experiments.studies.registry import STUDIES
+    from cluster.experiments.studies.study import reproduce
 
     for path in reproduce(STUDIES[study], tables, out, work):
         typer.echo(str(path))
@@ -98,10 +98,10 @@ def _page_alone(study: str, out: Path) -> Path:
     if study == "predictors":
         raise typer.BadParameter("predictors needs --tables: its page shows more than its JSON file holds.")
     if study == "table7":
-        from cluster.studies.table7.page import rewrite_page as rewrite_page_of_table7
+        from cluster.experiments.studies.table7.page import rewrite_page as rewrite_page_of_table7
 
         return rewrite_page_of_table7(out)
-    from cluster.studies.registry import STUDIES
-    from cluster.studies.study import rewrite_page
+    from cluster.experiments.studies.registry import STUDIES
+    from cluster.experiments.studies.study import rewrite_page
 
     return rewrite_page(STUDIES[study], out)

@@ -16,7 +16,7 @@ def resume(run: Annotated[str, typer.Argument(help="Folder or URI of the run, e.
     No training that was complete is done again, the others go on from their last checkpoint. A run that is complete
     prints its report.
     """
-    from cluster.search import resume_search
+    from cluster.run.search import resume_search
 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)  # progress and report say it all
     typer.echo(str(resume_search(run)))

@@ -39,7 +39,7 @@ def score(
     Each proxy becomes a NAS table, whose scores are higher-is-better. Stopped or killed, the same command goes on; a
     larger one adds to what was scored.
     """
-    from cluster.scoring import score_proxies
+    from cluster.artifacts.scoring import score_proxies
     from trainables.proxies import ProxySettings
 
     settings = ProxySettings(preset=preset, batch_size=batch_size, seed=seed, inputs=inputs.value)

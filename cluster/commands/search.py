@@ -107,7 +107,7 @@ def search(
     Runs on the Ray cluster at RAY_ADDRESS, or starts Ray on this machine. Ctrl-C saves the run; the same command with
     the same --name continues it, as `mpnas resume` does.
     """
-    from cluster.search import run_search
+    from cluster.run.search import run_search
 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)  # progress and report say it all
     report = run_search(

@@ -49,7 +49,7 @@ def submit(
     job. Submitted again with the same --name, a search goes on where it was.
     """
     _check_command(context, command)
-    from cluster.jobs import follow_job, submit_job
+    from cluster.ray.jobs import follow_job, submit_job
 
     if submission_id is not None and not submission_id.strip():
         raise RunError("--submission-id is the name of a job, not an empty text.")
@@ -88,8 +88,8 @@ def _check_command(context: typer.Context, words: Sequence[str]) -> None:
 
 
 def _check_search(options: Mapping[str, Any]) -> None:
-    from cluster.run_folder import check_run_name
-    from cluster.settings import RunSettings
+    from cluster.run.settings import RunSettings
+    from cluster.storage.run_folder import check_run_name
 
     if options["name"] is not None:
         check_run_name(options["name"])

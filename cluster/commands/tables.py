@@ -66,7 +66,7 @@ def build(
 
     Stopped or killed, the same command goes on; a larger one adds to the file.
     """
-    from cluster.table_building import build_table
+    from cluster.artifacts.table_building import build_table
 
     report = build_table(
         out,

@@ -19,7 +19,7 @@ from mpnas_ray.checks import require_count, require_seed
 from mpnas_ray.curves.partial import PartialCurves, carried_forward
 from mpnas_ray.curves.scaling import without_outliers
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.predictors.operation_counts import operation_counts
+from mpnas_ray.predictors.encodings.operation_counts import operation_counts
 from mpnas_ray.tables.normalization import normalize
 
 __all__ = ["LcSVR"]

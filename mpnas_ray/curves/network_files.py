@@ -13,13 +13,13 @@ import torch
 
 from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.json_files import from_plain, parse_json
+from mpnas_ray.files.json_records import from_plain, parse_json
 
 __all__ = ["BUNDLED_NETWORK", "bundled_network", "load_network", "save_network"]
 
 logger = logging.getLogger(__name__)
 
-BUNDLED_NETWORK = Path(__file__).parents[1] / "checkpoints" / "lcranknet-2"
+BUNDLED_NETWORK = Path(__file__).parents[1] / "pretrained" / "lcranknet-2"
 """The network that comes with the package, made by ``mpnas pretrain-scheduler`` from our own table."""
 
 _KIND = "mpnas-ray LCRankNet"

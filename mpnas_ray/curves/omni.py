@@ -2,7 +2,7 @@
 
 NGBoost reads the adjacency one-hot encoding, jacob_cov and SoTL-E. The study standardises the last two; trees do not
 depend on the scale of what they read. Hyperparameters are those of the predictor NGBoost
-(`mpnas_ray.predictors.estimators`), where the study draws 35 configurations.
+(`mpnas_ray.predictors.regression.estimators`), where the study draws 35 configurations.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from mpnas_ray.curves.partial import PartialCurves
 from mpnas_ray.curves.scaling import without_outliers
 from mpnas_ray.curves.training_speed import sotl_e
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.predictors.encodings import encode
-from mpnas_ray.predictors.estimators import ESTIMATORS
+from mpnas_ray.predictors.encodings.vectors import encode
+from mpnas_ray.predictors.regression.estimators import ESTIMATORS
 from mpnas_ray.tables.normalization import normalize
 
 __all__ = ["OMNI"]

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mpnas_ray.checkpoints import find_checkpoint, load_checkpoint
 from mpnas_ray.checks import MOST_SEED, require_seed
 from mpnas_ray.curves.network_files import save_network
 from mpnas_ray.curves.partial import PartialCurves, final_scores
 from mpnas_ray.curves.rank_learning import TaskCurves, pretrain
 from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
 from mpnas_ray.errors import PredictorError, TableError
+from mpnas_ray.pretrained import find_checkpoint, load_checkpoint
 from mpnas_ray.tables import LearningCurves, leaves_out, origins, read_curves
 
 __all__ = ["Pretrained", "pretrain_on_table", "pretrain_without"]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.predictors import Predictor
-from mpnas_ray.predictors.operation_counts import USUAL_PRICES, operation_counts
+from mpnas_ray.predictors.encodings.operation_counts import USUAL_PRICES, operation_counts
 from mpnas_ray.spaces import Architectures, get_space
 
 __all__ = ["NUM_FEATURES", "prior_knowledge"]
@@ -21,8 +21,8 @@ def prior_knowledge(archs: Architectures, predictor: Predictor | None) -> NDArra
     """Two numbers for each architecture, ``[N, 2]``, of mean 0 and deviation about 1 over its space.
 
     The first is what a predictor that needs no scores predicts, 0 without one; the second is what the operations
-    between input and output usually cost (`mpnas_ray.predictors.operation_counts.USUAL_PRICES`), relative to random
-    architectures.
+    between input and output usually cost (`mpnas_ray.predictors.encodings.operation_counts.USUAL_PRICES`), relative to
+    random architectures.
     """
     mean, deviation = _usual_cost(archs.space.name)
     cost = (_cost(archs) - mean) / deviation

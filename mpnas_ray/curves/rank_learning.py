@@ -21,7 +21,7 @@ from mpnas_ray.errors import PredictorError
 from mpnas_ray.graphs import graph_batch
 from mpnas_ray.optimizers import AdamW
 from mpnas_ray.predictors import Predictor
-from mpnas_ray.predictors.gcn import pairwise_loss
+from mpnas_ray.predictors.neural.gcn import pairwise_loss
 from mpnas_ray.spaces import Architectures
 from mpnas_ray.tables.normalization import normalize
 

@@ -21,7 +21,7 @@ from mpnas_ray.checks import make_plain, require_count, require_number
 from mpnas_ray.curves.prior_knowledge import NUM_FEATURES
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.graphs import GraphBatch
-from mpnas_ray.predictors.gcn import GCN, GCNConfig
+from mpnas_ray.predictors.neural.gcn import GCN, GCNConfig
 
 __all__ = ["CurveBatch", "LCRankNet", "RankNetConfig"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from mpnas_ray.predictors.predictor import Predictor
+from mpnas_ray.predictors.base import Predictor
 from mpnas_ray.spaces import Architecture, Architectures
 
 __all__ = ["COVERAGE", "Percentiles", "predict_percentiles"]

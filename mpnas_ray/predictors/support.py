@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.spaces import Architecture, Architectures
+from mpnas_ray.spaces import Architecture, Architectures, get_space
 
 __all__ = [
     "MOST_POINTS",
@@ -80,8 +80,6 @@ def same_space(archs: Sequence[Architecture], space: str) -> Architectures:
         PredictorError: If they are of another space.
     """
     if not len(archs):
-        from mpnas_ray.spaces import get_space
-
         return Architectures.of((), get_space(space))
     listed = Architectures.of(archs)
     if listed.space.name != space:

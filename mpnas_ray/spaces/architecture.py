@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mpnas_ray.errors import SearchSpaceError
 from mpnas_ray.spaces.operation_graph import OperationGraphs
+from mpnas_ray.spaces.registry import get_space, parse_architecture
 
 if TYPE_CHECKING:
     from mpnas_ray.spaces.space import SearchSpace
@@ -40,8 +41,6 @@ class Architecture:
     @property
     def space(self) -> SearchSpace:
         """The search space that the text names."""
-        from mpnas_ray.spaces import get_space  # spaces are built of architectures
-
         return get_space(self.text.partition(":")[0])
 
     @property
@@ -88,8 +87,6 @@ class Architectures(Sequence[Architecture]):
         if space is None:
             if not members:
                 raise SearchSpaceError("An empty list of architectures does not say its space: pass space=...")
-            from mpnas_ray.spaces import parse_architecture
-
             first = members[0]
             space = first.space if isinstance(first, Architecture) else parse_architecture(first).space
         codes = np.empty((len(members), space.code_length), dtype=np.int8)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpnas_ray.errors import TableError
-from mpnas_ray.tables.importing import check_texts
+from mpnas_ray.tables.formats.importing import check_texts
+from mpnas_ray.tables.formats.official import OFFICIAL, UNUSED
+from mpnas_ray.tables.formats.parquet import opened
 from mpnas_ray.tables.loading import load_file, table_files
-from mpnas_ray.tables.official import OFFICIAL, UNUSED
-from mpnas_ray.tables.parquet import opened
 
 __all__ = ["FileCheck", "check_tables"]
 

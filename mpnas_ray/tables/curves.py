@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import SearchSpaceError, TableError
 from mpnas_ray.spaces import Architectures, get_space
-from mpnas_ray.tables.parquet import floats, has_card, integers, read_card, read_columns
+from mpnas_ray.tables.formats.parquet import floats, has_card, integers, read_card, read_columns
 from mpnas_ray.tables.table_task import Mode, TableTask
 
 __all__ = ["LearningCurves", "holds_curves", "read_curves", "write_curves"]

@@ -8,8 +8,8 @@ from pathlib import Path
 from mpnas_ray.errors import TableError
 from mpnas_ray.names import did_you_mean
 from mpnas_ray.tables.curves import LearningCurves, holds_curves, read_curves
-from mpnas_ray.tables.importing import import_tasks
-from mpnas_ray.tables.official import OFFICIAL, UNUSED, OfficialColumn
+from mpnas_ray.tables.formats.importing import import_tasks
+from mpnas_ray.tables.formats.official import OFFICIAL, UNUSED, OfficialColumn
 from mpnas_ray.tables.schema import is_own, read_task, task_card
 from mpnas_ray.tables.table_task import TableTask
 
@@ -25,7 +25,7 @@ def load_tasks(
 ) -> dict[str, TableTask]:
     """Read the tasks of a folder, or of one file.
 
-    Official files are known by their names (`mpnas_ray.tables.official`), our own by their metadata
+    Official files are known by their names (`mpnas_ray.tables.formats.official`), our own by their metadata
     (`mpnas_ray.tables.schema`). A folder need not hold all of them.
 
     Args:

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from mpnas_ray.errors import SearchSpaceError, TableError
 from mpnas_ray.spaces import Architectures, get_space
-from mpnas_ray.tables.parquet import floats, has_card, read_card, read_columns
+from mpnas_ray.tables.formats.parquet import floats, has_card, read_card, read_columns
 from mpnas_ray.tables.table_task import TableTask
 
 __all__ = ["is_own", "read_task", "task_card", "write_task"]

@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from trainables import get_task
-from trainables.tasks.fewer import with_fewer_samples
+from trainables.tasks.core.subset import with_fewer_samples
 
 HERE = Path(__file__).parent
 

@@ -16,15 +16,15 @@ import torch
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from mpnas_ray.checkpoints import PredictorCard, load_checkpoint, save_checkpoint
 from mpnas_ray.curves.network_files import load_network, save_network
 from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
 from mpnas_ray.errors import MPNASError
-from mpnas_ray.meta import MetaConfig, MetaPredictor, initial_parameters
-from mpnas_ray.mixture import MixtureConfig, MixturePredictor, Source
-from mpnas_ray.mixture.description import NUM_INPUTS
-from mpnas_ray.mixture.prior import Prior
+from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor, initial_parameters
+from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor, Source
+from mpnas_ray.meta_learning.mixture.description import NUM_INPUTS
+from mpnas_ray.meta_learning.mixture.prior import Prior
 from mpnas_ray.predictors import GCNConfig
+from mpnas_ray.pretrained import PredictorCard, load_checkpoint, save_checkpoint
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask
 from trainables.networks import FoundNetwork

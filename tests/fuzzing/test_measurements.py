@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cluster.prediction import read_archs, read_observed
+from cluster.artifacts.prediction import read_archs, read_observed
 from mpnas_ray.spaces import get_space
 
 SPACE = get_space("transnasbench101")

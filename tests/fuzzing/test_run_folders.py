@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from cluster.damage import settings_before
-from cluster.finishing import earlier_report
-from cluster.report import SearchReport
-from cluster.run_folder import RunFolder
-from cluster.settings import RunSettings
-from cluster.sole_driver import sole_driver
-from cluster.telemetry import count_refits
-from cluster.trial_files import newest_trainings, read_trials
+from cluster.observe.telemetry import count_refits
+from cluster.run.damage import settings_before
+from cluster.run.finish import earlier_report
+from cluster.run.report import SearchReport
+from cluster.run.settings import RunSettings
+from cluster.storage.lock import sole_driver
+from cluster.storage.run_folder import RunFolder
+from cluster.storage.trial_files import newest_trainings, read_trials
 from mpnas_ray.errors import MPNASError
 
 ARCH = "transnasbench101:64-41414-3_33_133"
@@ -43,8 +43,8 @@ FILES = {
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("cluster.sole_driver._STALE_S", 0.0)
-    monkeypatch.setattr("cluster.sole_driver._SETTLE_S", 0.0)
+    monkeypatch.setattr("cluster.storage.lock._STALE_S", 0.0)
+    monkeypatch.setattr("cluster.storage.lock._SETTLE_S", 0.0)
     write_all(tmp_path / "run")
     return tmp_path / "run"
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 
 from searchers import ArchitectureSearcher, LocalSearch, PredictorSearch, RandomSearch, RegularizedEvolution, TPESearch
-from searchers.state import read_state
+from searchers.core.state import read_state
 
 SPACE = "transnasbench101"
 KINDS: dict[str, Callable[..., ArchitectureSearcher]] = {

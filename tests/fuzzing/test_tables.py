@@ -18,8 +18,8 @@ from hypothesis.strategies import DrawFn
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import LearningCurves, TableTask, write_curves, write_task
 from mpnas_ray.tables.checking import check_tables
+from mpnas_ray.tables.formats.official import OFFICIAL
 from mpnas_ray.tables.loading import load_file
-from mpnas_ray.tables.official import OFFICIAL
 
 KINDS = ["ours.parquet", "curves.parquet", "nasbench101.parquet", "transnasbench101_micro.parquet"]
 

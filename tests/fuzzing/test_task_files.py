@@ -19,12 +19,12 @@ from scipy.io import savemat
 
 from mpnas_ray.errors import TaskError
 from trainables import get_task
-from trainables.tasks.cache import cached_arrays
-from trainables.tasks.darcy_files import load_darcy421
-from trainables.tasks.files import CarriedFile
+from trainables.tasks.core.cache import cached_arrays
+from trainables.tasks.core.files import CarriedFile
+from trainables.tasks.datasets.darcy_files import load_darcy421
+from trainables.tasks.datasets.keel import read_keel
+from trainables.tasks.datasets.satellite import load_satellite
 from trainables.tasks.formats import MatlabFile, load_npy, load_plain_pickle, load_ts
-from trainables.tasks.keel import read_keel
-from trainables.tasks.satellite import load_satellite
 
 RNG = np.random.default_rng(0)
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mpnas_ray.meta import MetaConfig
-from mpnas_ray.mixture import MixtureConfig, MixturePredictor, MixtureResult, meta_train_mixture
+from mpnas_ray.meta_learning.gradient import MetaConfig
+from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor, MixtureResult, meta_train_mixture
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import KINDS, Architectures, get_space
 from mpnas_ray.tables import TableTask

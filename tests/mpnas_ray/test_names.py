@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from mpnas_ray.checkpoints import load_checkpoint
+from mpnas_ray.catalogue import make_predictor
 from mpnas_ray.errors import MPNASError
-from mpnas_ray.meta import MetaConfig
+from mpnas_ray.meta_learning.gradient import MetaConfig
 from mpnas_ray.names import did_you_mean, no_such
 from mpnas_ray.predictors import KernelProcessPredictor
-from mpnas_ray.predictors.families import make_predictor
-from mpnas_ray.predictors.regression import RegressionPredictor
+from mpnas_ray.predictors.regression.predictor import RegressionPredictor
+from mpnas_ray.pretrained import load_checkpoint
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables.normalization import normalize
 

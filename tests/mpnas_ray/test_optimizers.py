@@ -48,8 +48,8 @@ import tempfile
 from dataclasses import replace
 from ray.tune import with_parameters
 from trainables import get_task
-from trainables.cell import CellTrainable
-from trainables.tasks.fewer import with_fewer_samples
+from trainables.tune.cell import CellTrainable
+from trainables.tasks.core.subset import with_fewer_samples
 
 digits = with_fewer_samples(get_task("digits"), 60)
 for optimizer in ("adamw", "sgd"):

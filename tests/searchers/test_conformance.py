@@ -31,8 +31,8 @@ from searchers import (
     RUSHSearch,
     TPESearch,
 )
+from searchers.baselines.transfer.ranked_lists import TransferSearch
 from searchers.testing import MakeSearcher, SearcherConformance, SearcherInTuneConformance
-from searchers.transfer import TransferSearch
 
 
 def source(name: str, seed: int) -> TableTask:

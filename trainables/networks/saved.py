@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mpnas_ray.errors import TaskError
-from mpnas_ray.json_files import from_plain, parse_json
+from mpnas_ray.files.json_records import from_plain, parse_json
 from trainables.networks.named import build_named
 from trainables.networks.scaling import Decoder, Encoder
 

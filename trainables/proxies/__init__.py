@@ -21,6 +21,7 @@ from trainables.proxies import (  # noqa: F401  (they register themselves)
 )
 from trainables.proxies.registry import Batch, Proxy, get_proxy, proxy_names, register_proxy
 from trainables.proxies.scoring import Inputs, Probe, ProxySettings, random_probe, score_archs, task_probe
+from trainables.proxies.zero_cost_score import ZeroCostScore
 
 __all__ = [
     "Batch",
@@ -28,6 +29,7 @@ __all__ = [
     "Probe",
     "Proxy",
     "ProxySettings",
+    "ZeroCostScore",
     "get_proxy",
     "proxy_names",
     "random_probe",

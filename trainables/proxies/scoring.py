@@ -18,9 +18,9 @@ from trainables.networks.limits import NetworkSizes
 from trainables.networks.network import build_network, get_macro
 from trainables.networks.shapes import checked_shape
 from trainables.proxies.registry import Batch, Loss, Proxy
-from trainables.tasks.losses import cross_entropy
-from trainables.tasks.task import Task
-from trainables.training import PreparedData
+from trainables.tasks.core.losses import cross_entropy
+from trainables.tasks.core.task import Task
+from trainables.training.loop import PreparedData
 
 __all__ = ["Inputs", "Probe", "ProxySettings", "random_probe", "score_archs", "task_probe"]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from trainables.tasks import (  # noqa: F401  (they register themselves)
+from trainables.tasks.core.losses import FocalLoss, RelativeLp, cross_entropy, relative_l2
+from trainables.tasks.core.metrics import Metric, accuracy, error_rate, mean_relative_l2, record_f1_error
+from trainables.tasks.core.task import FixedScaling, Recipe, Split, Task, TaskData, get_task, register_task, task_names
+from trainables.tasks.datasets import (  # noqa: F401  (they register themselves)
     cifar,
     darcy,
     darcy_files,
@@ -16,11 +19,8 @@ from trainables.tasks import (  # noqa: F401  (they register themselves)
     spherical,
     watch,
 )
-from trainables.tasks.darcy import darcy_task
-from trainables.tasks.losses import FocalLoss, RelativeLp, cross_entropy, relative_l2
-from trainables.tasks.metrics import Metric, accuracy, error_rate, mean_relative_l2, record_f1_error
-from trainables.tasks.spherical import spherical_digits_task
-from trainables.tasks.task import FixedScaling, Recipe, Split, Task, TaskData, get_task, register_task, task_names
+from trainables.tasks.datasets.darcy import darcy_task
+from trainables.tasks.datasets.spherical import spherical_digits_task
 
 __all__ = [
     "FixedScaling",

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from mpnas_ray.catalogue import load_predictor
 from mpnas_ray.curves import (
     BUNDLED_NETWORK,
     LCRankNet,
@@ -27,7 +28,6 @@ from mpnas_ray.curves import (
 )
 from mpnas_ray.curves.scaling import standardized
 from mpnas_ray.errors import PredictorError, TableError
-from mpnas_ray.predictors import load_predictor
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import BUNDLED_TABLE, read_curves, write_curves
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mpnas_ray.graphs import GraphBatch, graph_batch, message_passing
-from mpnas_ray.predictors.gcn import GCN, GCNConfig
+from mpnas_ray.predictors.neural.gcn import GCN, GCNConfig
 from mpnas_ray.spaces import KINDS, SPACE_NAMES, Architectures, get_space
 
 dgl_there = pytest.mark.skipif(

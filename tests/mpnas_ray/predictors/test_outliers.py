@@ -7,9 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from mpnas_ray.meta import MetaConfig, MetaPredictor
-from mpnas_ray.mixture import MixturePredictor
-from mpnas_ray.predictors import PREDICTORS, GCNConfig, load_predictor, make_predictor
+from mpnas_ray.catalogue import PREDICTORS, load_predictor, make_predictor
+from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor
+from mpnas_ray.meta_learning.mixture import MixturePredictor
+from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import KINDS, Architectures, get_space
 
 SLOW = ("ngboost", "seminas", "brp-nas")

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from torch import Tensor
 
-from mpnas_ray.mixture import MixturePredictor
+from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.predictors import GCNConfig, GCNPredictor
 from mpnas_ray.predictors.percentiles import COVERAGE, predict_percentiles
 from mpnas_ray.spaces import Architecture, Architectures, get_space

@@ -106,6 +106,6 @@ def test_hand_made_cases() -> None:
 
 
 def test_keys_do_not_change_between_versions() -> None:
-    # Searchers keep keys in their state files: if this fails, the format number in searchers/state.py must go up.
+    # Searchers keep keys in their state files: if this fails, the format number in searchers/core/state.py must go up.
     cell = "|skip_connect~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"
     assert keys("nasbench201", cell) == [6847584598866335458]

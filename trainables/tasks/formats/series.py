@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import TaskError
-from mpnas_ray.text_files import numbers
+from mpnas_ray.files.text import numbers
 
 __all__ = ["load_ts"]
 

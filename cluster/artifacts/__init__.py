@@ -1,0 +1,1 @@
+"""Make things that outlast a run: tables, predictors, scores, predictions and exported networks."""

@@ -1,0 +1,234 @@
+"""Meta-learn a predictor from a folder of NAS tables: what ``mpnas meta-train`` does."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+
+from cluster.work.result_files import check_folders
+from mpnas_ray.checks import require_one_of
+from mpnas_ray.errors import PredictorError, RunError, TableError
+from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor, Progress, meta_train
+from mpnas_ray.meta_learning.gradient.config import Algorithm
+from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor, meta_train_mixture
+from mpnas_ray.names import no_such
+from mpnas_ray.predictors.cost.predictor import CostConfig, CostPredictor
+from mpnas_ray.predictors.cost.validation import few_shot_correlations
+from mpnas_ray.pretrained import PredictorCard, load_checkpoint, save_checkpoint
+from mpnas_ray.tables import TableTask, leaves_out, load_tasks
+
+Remember = Literal["all", "licensed", "none"]
+
+__all__ = ["MetaLearned", "Remember", "config_of", "kept_predictor", "meta_learn", "run_meta_training"]
+
+
+def run_meta_training(
+    tables: str | Path,
+    out: str | Path,
+    config: MetaConfig | MixtureConfig | CostConfig | None = None,
+    *,
+    hold_out: Sequence[str] = (),
+    licensed_only: bool = False,
+    remember: Remember = "all",
+    device: str = "cpu",
+    report: Callable[[str], None] | None = None,
+) -> PredictorCard:
+    """Meta-learn from all tasks of a folder but those held out, and write ``<out>.safetensors`` and ``<out>.json``.
+
+    Interrupted, the same call goes on from ``<out>.training``, which is deleted at the end.
+
+    Args:
+        tables: Folder of NAS tables (`mpnas_ray.tables.load_tasks`).
+        out: The checkpoint's files, without ending.
+        config: `MixtureConfig()` if None. With `CostConfig`, costs alone are learned from, of all devices.
+        hold_out: Tasks whose data sets and devices must not be learned from, in any table.
+        licensed_only: Leave out tasks whose source states no licence.
+        remember: Which measurements a mixture carries with it, cell by cell: those of ``all`` tasks, of those whose
+            source states a licence (``licensed``), or ``none``.
+        device: Where to compute.
+        report: Receives a line every so often.
+
+    Returns:
+        The card, which names every data set and device that was learned from.
+
+    Raises:
+        TableError: If the tables cannot be read, or nothing is left to learn from.
+        PredictorError: If the meta-training fails, or ``<out>.training`` is of another one.
+    """
+    config = config or MixtureConfig()
+    require_one_of("remember", remember, get_args(Remember), error=RunError)
+    out = Path(out)
+    _check_device(device)
+    check_folders(out.parent)
+    costs_only = isinstance(config, CostConfig)
+    sources = leaves_out(load_tasks(tables, variants=costs_only), hold_out)
+    if costs_only:
+        sources = {name: task for name, task in sources.items() if task.kind == "cost"}
+    if licensed_only:
+        sources = {name: task for name, task in sources.items() if task.licence is not None}
+    if not sources:
+        raise TableError(f"Nothing is left to learn from in {tables}.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f"{out.name}.training")
+    show = _shown(report, time.monotonic()) if report is not None else None
+    command = shlex.join(["mpnas", *sys.argv[1:]])
+    chosen = {name for name, task in sources.items() if remember == "all" or (remember == "licensed" and task.licence)}
+    learned = meta_learn(
+        sources,
+        config,
+        out,
+        name=out.name,
+        unfinished=unfinished,
+        command=command,
+        remember=chosen,
+        device=device,
+        on_progress=show,
+    )
+    unfinished.unlink(missing_ok=True)
+    return learned.card
+
+
+def config_of(algorithm: str, seed: int = 0, iterations: int | None = None) -> MetaConfig | MixtureConfig | CostConfig:
+    """Return the settings of an algorithm by its name, all others at their defaults.
+
+    Raises:
+        PredictorError: If there is no such algorithm, or a number is out of range.
+    """
+    names = ("mixture", *get_args(Algorithm), "cost")
+    if algorithm not in names:
+        raise PredictorError(no_such("algorithm", algorithm, names))
+    if algorithm == "cost":
+        if iterations is not None:
+            raise PredictorError("A cost predictor is learned in closed form, without iterations: leave them out.")
+        return CostConfig()
+    given: dict[str, Any] = {"seed": seed} if iterations is None else {"seed": seed, "iterations": iterations}
+    return MixtureConfig(**given) if algorithm == "mixture" else MetaConfig(algorithm=algorithm, **given)  # type: ignore[arg-type]
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, ValueError) as error:  # AssertionError: torch without CUDA
+        reason = str(error).strip().splitlines()[0]
+        raise PredictorError(f"device {device!r} cannot compute here: {reason}") from error
+
+
+@dataclass(frozen=True)
+class MetaLearned:
+    """A predictor with its card, and the seconds that meta-training took."""
+
+    predictor: MetaPredictor | MixturePredictor | CostPredictor
+    card: PredictorCard
+    seconds: float
+
+
+def meta_learn(
+    sources: Mapping[str, TableTask],
+    config: MetaConfig | MixtureConfig | CostConfig,
+    out: Path,
+    *,
+    name: str,
+    unfinished: Path,
+    command: str = "",
+    remember: Collection[str] | None = None,
+    device: str = "cpu",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> MetaLearned:
+    """Meta-learn from these tasks by the algorithm of ``config``, and write the checkpoint ``out``.
+
+    Args:
+        sources: Name -> task.
+        config: Of any kind of predictor.
+        out: The checkpoint's files, without ending.
+        name: Of the predictor, for its card.
+        unfinished: File to go on from after an interruption; it stays, for the caller to delete.
+        command: What is run, for the card.
+        remember: Names of the tasks whose measurements a mixture carries with it; all if None.
+        device: Where to compute.
+        on_progress: Called after each step.
+    """
+    predictor: MetaPredictor | MixturePredictor | CostPredictor
+    if isinstance(config, MixtureConfig):
+        mixture = meta_train_mixture(
+            sources, config, remember=remember, device=device, checkpoint=unfinished, on_progress=on_progress
+        )
+        predictor, seconds = mixture.predictor, mixture.seconds
+        quality = {f"{task}: Spearman given 5 points, in meta-validation": r for task, r in mixture.validation.items()}
+    elif isinstance(config, CostConfig):
+        start = time.monotonic()
+        predictor = CostPredictor.learned_from(sources)
+        found = few_shot_correlations(predictor, sources)
+        quality = {f"{task}: Spearman given 10 points, its devices left out": r for task, r in found.items()}
+        seconds = time.monotonic() - start
+    else:
+        result = meta_train(sources, config, device=device, checkpoint=unfinished, on_progress=on_progress)
+        predictor, seconds = MetaPredictor(config, result.parameters, device=device), result.seconds
+        quality = {"Spearman in meta-validation": max(validation.spearman for validation in result.validations)}
+    remembered = predictor.remembered if isinstance(predictor, MixturePredictor) else ()
+    card = PredictorCard.of(name, config, sources, remembered=remembered, command=command, quality=quality)
+    save_checkpoint(out, predictor, card)
+    return MetaLearned(predictor, card, seconds)
+
+
+def kept_predictor(
+    sources: Mapping[str, TableTask],
+    config: MetaConfig | MixtureConfig | CostConfig,
+    out: Path,
+    *,
+    command: str,
+    report: Callable[[str], None] | None = None,
+) -> Path:
+    """The checkpoint ``out`` of a study, meta-learned from these tasks if it is not there yet. Returns ``out``.
+
+    Args:
+        sources: Name -> task.
+        config: Of any kind of predictor.
+        out: The checkpoint's files, without ending; an interrupted meta-training goes on from ``<out>.training``.
+        command: What is run, for the card.
+        report: Receives a line if there is something to do.
+
+    Raises:
+        RunError: If the checkpoint there was learned from other tasks, or by other settings.
+    """
+    if out.with_name(f"{out.name}.json").exists():
+        card = load_checkpoint(out)[1]
+        if set(card.tasks) != set(sources) or card.config != config:
+            raise RunError(f"The predictor {out} was learned otherwise: take its files away, and it is made anew.")
+        return out
+    if report is not None:
+        report(f"meta-learning {out.name} from {len(sources)} tasks")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f"{out.name}.training")
+    meta_learn(sources, config, out, name=out.name, unfinished=unfinished, command=command)
+    unfinished.unlink(missing_ok=True)
+    return out
+
+
+def _shown(report: Callable[[str], None], start: float) -> Callable[[Progress], None]:
+    """Reports each meta-validation, or where there is none each hundredth step, with the time left."""
+    first = 0
+
+    def show(progress: Progress) -> None:
+        nonlocal first
+        first = first or progress.iteration
+        if progress.validation is None and progress.iteration % 100 and progress.iteration < progress.iterations:
+            return
+        pace = (time.monotonic() - start) / (progress.iteration - first + 1)
+        left = timedelta(seconds=round(pace * (progress.iterations - progress.iteration)))
+        reached = (
+            ""
+            if progress.validation is None
+            else (f", Spearman in meta-validation {progress.validation:.3f} (best {progress.best:.3f})")
+        )
+        place = f"[{progress.iteration:{len(str(progress.iterations))}}/{progress.iterations}]"
+        report(f"{place} loss {progress.loss:.3f}{reached}, {left} left")
+
+    return show

@@ -1,0 +1,239 @@
+"""What a predictor says of some architectures, for people who ask about them by hand."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mpnas_ray.checks import MOST_SEED, require_seed
+from mpnas_ray.errors import PredictorError, SearchSpaceError
+from mpnas_ray.files.json_records import parse_json
+from mpnas_ray.files.text import read_rows, read_text
+from mpnas_ray.meta_learning.mixture import MixturePredictor
+from mpnas_ray.metric_values import metric_value
+from mpnas_ray.predictors.cost.predictor import CostPredictor
+from mpnas_ray.predictors.percentiles import predict_percentiles
+from mpnas_ray.predictors.support import thinned_points
+from mpnas_ray.pretrained import PredictorCard, find_checkpoint, load_checkpoint
+from mpnas_ray.spaces import SPACE_NAMES, Architecture, Architectures, SearchSpace, get_space, parse_architecture
+from mpnas_ray.tables import Kind
+
+__all__ = ["PredictedArchitecture", "Prediction", "predict_architectures", "read_archs", "read_observed"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PredictedArchitecture:
+    """One architecture; see `mpnas_ray.predictors.percentiles` for rank, percentile and interval.
+
+    ``expected`` is its expected cost in the unit of the observed ones; None if nothing was observed, or no cost.
+    """
+
+    arch: str
+    rank: int
+    percentile: float
+    low: float | None
+    high: float | None
+    expected: float | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Some architectures, best first.
+
+    Attributes:
+        space: Name of their space.
+        predictor: Name of the predictor.
+        measures: What the task is taken to measure, ``quality`` or ``cost``; None if either.
+        num_observed: Measured architectures that the predictor was adapted to.
+        num_given: Measured architectures that there were, of which these were chosen as a search does.
+        num_others: Architectures of the space they are compared with.
+        architectures: The predictions.
+    """
+
+    space: str
+    predictor: str
+    measures: Kind | None
+    num_observed: int
+    num_given: int
+    num_others: int
+    architectures: tuple[PredictedArchitecture, ...]
+
+    def to_json(self) -> str:
+        """As JSON, for programs."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def predict_architectures(
+    archs: Sequence[str],
+    space: str | None = None,
+    *,
+    predictor: str | Path = "default",
+    measures: Kind | None = None,
+    observed: str | Path | None = None,
+    mode: str | None = None,
+    seed: int = 0,
+) -> Prediction:
+    """Rank architectures beside random ones of their space, as a meta-learned predictor sees them.
+
+    Args:
+        archs: Architecture strings.
+        space: Name of their space; None if the first of them names it.
+        predictor: ``"default"``, the name of a bundled predictor, or the path of a checkpoint. The default for a cost
+            is ``"cost"``, which knows other devices (`mpnas_ray.predictors.cost.predictor`).
+        measures: What the task measures, if known: ``quality`` or ``cost``. If it is not said, a mixture predictor
+            takes it for a quality until there are measurements.
+        observed: File of measured architectures to adapt to first, see `read_observed`.
+        mode: Whether ``max`` or ``min`` of the observed scores is best; if it is not said, ``min`` for a cost.
+        seed: Of the random architectures and of the uncertainty.
+
+    Raises:
+        SearchSpaceError: If a string is no architecture of the space.
+        PredictorError: If the predictor cannot be read, does not cover the space or the file is not as it should be.
+    """
+    if mode is None:
+        mode = "min" if measures == "cost" else "max"
+    if mode not in ("min", "max"):
+        raise PredictorError(f"mode is 'min' or 'max', not {mode!r}.")
+    require_seed("seed", seed, at_most=MOST_SEED, error=PredictorError)
+    if not archs:
+        raise SearchSpaceError("There is no architecture to predict: name one, or a file with one a line.")
+    of_space = get_space(space) if space is not None else parse_architecture(archs[0].strip()).space
+    asked = [_parse(text, of_space) for text in archs]
+    if predictor == "default" and measures == "cost":
+        predictor = "cost"
+    loaded, card = load_checkpoint(find_checkpoint(predictor, of_space))
+    _check_cover(card, of_space)
+    if measures is not None:
+        if not isinstance(loaded, MixturePredictor | CostPredictor):
+            raise PredictorError(
+                f"The predictor {card.name!r} does not tell qualities from costs: leave out what it measures."
+            )
+        loaded = loaded.measuring(measures)
+    num_observed, num_given, scores = 0, 0, np.empty(0)
+    if observed is not None:
+        measured, values = read_observed(Path(observed), of_space)
+        scores = np.array(values) if mode == "max" else -np.array(values)
+        kept = thinned_points(scores)
+        num_given, num_observed = len(scores), len(kept)
+        loaded = loaded.adapt(Architectures.of(measured, of_space)[kept], scores[kept])
+    elif measures is None and isinstance(loaded, MixturePredictor):
+        measures = "quality"
+    if isinstance(loaded, CostPredictor):
+        measures = "cost"
+    found = predict_percentiles(loaded, Architectures.of(asked, of_space), np.random.default_rng(seed))
+    expected = None
+    if isinstance(loaded, CostPredictor) and len(set(scores.tolist())) > 1:
+        expected = loaded.predict(asked) * (1 if mode == "max" else -1)
+    rows = [
+        PredictedArchitecture(
+            str(arch),
+            int(found.rank[place]),
+            float(found.percentile[place]),
+            None if found.low is None else float(found.low[place]),
+            None if found.high is None else float(found.high[place]),
+            None if expected is None else float(expected[place]),
+        )
+        for place, arch in enumerate(asked)
+    ]
+    rows.sort(key=lambda row: row.rank)
+    return Prediction(of_space.name, card.name, measures, num_observed, num_given, found.num_others, tuple(rows))
+
+
+def read_archs(path: Path) -> list[str]:
+    """Read the architecture strings of a file.
+
+    The file has one a line, or is a table as of `read_observed`, of which the column or key ``arch`` is read, or a JSON
+    list of strings.
+
+    Raises:
+        PredictorError: If it cannot be read.
+    """
+    try:
+        text = read_text(path)
+        if path.suffix.lower() == ".json":
+            listed = parse_json(text)
+            if isinstance(listed, list) and all(isinstance(item, str) for item in listed):
+                return listed
+            return [str(arch) for (arch,) in _json_rows(listed, ("arch",))]
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if lines and (any(separator in lines[0] for separator in ",;\t") or lines[0].strip("\"'").lower() == "arch"):
+            return [arch for (arch,) in read_rows(text, ("arch",)) if arch]
+        return [line.strip("\"'") for line in lines]
+    except (OSError, ValueError) as error:
+        raise PredictorError(f"{path} cannot be read as architectures, one a line: {error}.") from error
+
+
+def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], list[float]]:
+    """Measured architectures of a file, and their scores.
+
+    The file is CSV with a header that names the columns ``arch`` and ``score``, or JSON (``*.json``), a list of objects
+    with these two keys; in any encoding of `read_text`, and as `read_rows` reads tables. Other columns and keys are not
+    used.
+
+    A score of NaN or infinity is that of a failed training, which is left out, as in a search; a warning counts them.
+
+    Raises:
+        PredictorError: If it cannot be read, or a score is missing or no number; with the row.
+        SearchSpaceError: If it names an architecture that is none of the space.
+    """
+    try:
+        text, wanted = read_text(path), ("arch", "score")
+        is_json = path.suffix.lower() == ".json"
+        rows = _json_rows(parse_json(text), wanted) if is_json else read_rows(text, wanted)
+    except (OSError, ValueError) as error:
+        raise PredictorError(f"{path} cannot be read as measured architectures: {error}.") from error
+    archs, scores = [], []
+    for number, (arch, given) in enumerate(rows, 1):
+        if arch is None or given is None:
+            raise PredictorError(f"{path}: entry {number} has not both an arch and a score.")
+        score = metric_value(given)
+        if math.isnan(score) and str(given).strip().lower() != "nan":
+            raise PredictorError(f"{path}: entry {number} has the score {given!r}, which is not a number such as 0.93.")
+        parsed = _parse(str(arch), space)
+        if math.isfinite(score):
+            archs.append(parsed)
+            scores.append(score)
+    if not archs:
+        raise PredictorError(f"{path} holds no measured architecture.")
+    if len(archs) < len(rows):
+        logger.warning("%s: %d of %d entries are left out, as failed.", path, len(rows) - len(archs), len(rows))
+    return archs, scores
+
+
+def _json_rows(listed: Any, keys: Sequence[str]) -> list[list[Any]]:
+    """These keys of each object of a JSON list, in any case; None for those that an object has not."""
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        raise ValueError(f"it is not a list of objects with {' and '.join(keys)}")
+    rows = [{str(key).strip().lower(): value for key, value in item.items()} for item in listed]
+    for key in keys:
+        if rows and not any(key in row for row in rows):
+            raise ValueError(
+                f"its objects have no {key!r}; the first has: {', '.join(map(repr, listed[0])) or 'nothing'}"
+            )
+    return [[row.get(key) for key in keys] for row in rows]
+
+
+def _parse(text: str, space: SearchSpace) -> Architecture:
+    """An architecture of the space; one that names another space is refused as such."""
+    text = text.strip()
+    named = text.partition(":")[0]
+    if named in SPACE_NAMES and named != space.name and text not in space:
+        raise SearchSpaceError(f"{text!r} names the space {named}, but the architectures are of {space.name}.")
+    return space.parse(text)
+
+
+def _check_cover(card: PredictorCard, space: SearchSpace) -> None:
+    if not card.covers(space):
+        raise PredictorError(
+            f"The predictor {card.name!r} has learned from {', '.join(card.spaces)} and does not know all operations "
+            f"of {space.name}: take the default one, or meta-train one on that space."
+        )

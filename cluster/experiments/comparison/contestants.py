@@ -1,0 +1,176 @@
+"""Who takes part in a comparison, and what each may know beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cluster.experiments.comparison.presets import CIFAR_FAMILY, sources_of_space
+from mpnas_ray.catalogue import make_predictor
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.meta_learning.mixture import MixturePredictor
+from mpnas_ray.pretrained import load_checkpoint, refuse_if_seen
+from mpnas_ray.tables import TableTask, leaves_out
+from searchers import (
+    ArchitectureSearcher,
+    BANANASSearch,
+    BoostedTreesSearch,
+    GaussianProcessSearch,
+    LocalSearch,
+    MeanRankSearch,
+    MPNASSearch,
+    NearestTaskSearch,
+    OptunaGPSearch,
+    PredictorSearch,
+    QuantileTransferSearch,
+    RandomSearch,
+    RegularizedEvolution,
+    REINFORCESearch,
+    RUSHSearch,
+    TPESearch,
+)
+
+__all__ = ["CONTESTANTS", "Contestant", "make_searcher", "sources_of", "takes_part"]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A searcher as it takes part.
+
+    Attributes:
+        name: In tables and of ``--searcher``.
+        searcher: Its class.
+        arguments: What it is made with beside space, seed and ``twins=True``.
+        family: Name of the predictor that it is given, of `mpnas_ray.predictors.PREDICTORS`; None if it has its own.
+        knows: Of other tasks of the space nothing, a predictor meta-learned from them, or their tables.
+        far: Whether the sources leave out the whole CIFAR family; it then takes part on this family alone.
+        seeded: Whether its seed changes anything; else one run is enough.
+    """
+
+    name: str
+    searcher: Callable[..., ArchitectureSearcher]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    family: str | None = None
+    knows: Literal["nothing", "predictor", "tables"] = "nothing"
+    far: bool = False
+    seeded: bool = True
+
+    @property
+    def transfers(self) -> bool:
+        """Whether it uses other tasks."""
+        return self.knows != "nothing"
+
+
+_MPNAS: dict[str, Any] = {"refit_every": 1}
+_PROCESS: dict[str, Any] = {"acquisition": "ei", "refit_every": 1, "num_random": 5}
+"""As `GaussianProcessSearch`, so that only the kernels differ."""
+
+CONTESTANTS: dict[str, Contestant] = {
+    contestant.name: contestant
+    for contestant in (
+        Contestant("mpnas", MPNASSearch, _MPNAS, knows="predictor"),
+        Contestant("mpnas, far", MPNASSearch, _MPNAS, knows="predictor", far=True),
+        Contestant("scratch", MPNASSearch, {"predictor": None}),
+        Contestant("gp", GaussianProcessSearch),
+        Contestant("gp-wl", PredictorSearch, _PROCESS, "gp-wl"),
+        Contestant("gp-graf", PredictorSearch, _PROCESS, "gp-graf"),
+        Contestant("bananas", BANANASSearch),
+        Contestant("gbt-thompson", BoostedTreesSearch),
+        Contestant("tpe", TPESearch),
+        Contestant("optuna-gp", OptunaGPSearch),
+        Contestant("evolution", RegularizedEvolution),
+        Contestant("local-search", LocalSearch),
+        Contestant("reinforce", REINFORCESearch),
+        Contestant("random", RandomSearch),
+        Contestant("mean-rank", MeanRankSearch, knows="tables", seeded=False),
+        Contestant("mean-rank, far", MeanRankSearch, knows="tables", far=True, seeded=False),
+        Contestant("nearest-task", NearestTaskSearch, knows="tables"),
+        Contestant("nearest-task, far", NearestTaskSearch, knows="tables", far=True),
+        Contestant("quantile-transfer", QuantileTransferSearch, knows="tables"),
+        Contestant("quantile-transfer, far", QuantileTransferSearch, knows="tables", far=True),
+        Contestant("rush", RUSHSearch, knows="tables"),
+        Contestant("rush, far", RUSHSearch, knows="tables", far=True),
+    )
+}
+"""All, in the order of tables."""
+
+
+def sources_of(
+    contestant: Contestant,
+    target: TableTask,
+    tasks: Mapping[str, TableTask],
+    known: Collection[str] | None = None,
+) -> dict[str, TableTask]:
+    """The tasks that a contestant may know when it searches a target.
+
+    They are tasks of the target's space that share neither a data set nor a device, nor a family of devices, with it,
+    nor, for one from far away, with the CIFAR family. Who knows whole tables takes those of the target's kind, if there
+    are any: a ranking by latency says little of accuracy.
+
+    Args:
+        contestant: Who.
+        target: The searched task.
+        tasks: Name -> task, at least all that may be known.
+        known: Names of the tasks that may be known, such as `presets.Column.sources`; `presets.sources_of_space` of the
+            target's space if None.
+
+    Returns:
+        Name -> task; empty if the contestant uses none, or there is none.
+    """
+    if not contestant.transfers:
+        return {}
+    names = sources_of_space(target.archs.space.name) if known is None else known
+    others = {name: tasks[name] for name in names}
+    family = [name for name, task in others.items() if not set(CIFAR_FAMILY).isdisjoint(task.datasets)]
+    held_out = family if contestant.far else []
+    found = leaves_out({**others, target.name: target}, [target.name, *held_out])
+    if contestant.knows == "tables":
+        found = {name: task for name, task in found.items() if task.kind == target.kind} or found
+    return found
+
+
+def takes_part(
+    contestant: Contestant,
+    target: TableTask,
+    tasks: Mapping[str, TableTask],
+    known: Collection[str] | None = None,
+) -> bool:
+    """Whether a contestant has what it takes for a target, and is meant for it."""
+    if contestant.far and set(CIFAR_FAMILY).isdisjoint(target.datasets):
+        return False
+    return not contestant.transfers or bool(sources_of(contestant, target, tasks, known))
+
+
+def make_searcher(
+    contestant: Contestant,
+    target: TableTask,
+    sources: Mapping[str, TableTask],
+    checkpoint: Path | None,
+    seed: int,
+) -> ArchitectureSearcher:
+    """The searcher of one run.
+
+    Args:
+        contestant: Who.
+        target: The searched task.
+        sources: From `sources_of`.
+        checkpoint: The predictor that was meta-learned from these sources, for who uses one.
+        seed: Of the run.
+
+    Raises:
+        PredictorError: If the checkpoint is missing, damaged, no mixture, or has seen the target.
+    """
+    arguments: dict[str, Any] = {**contestant.arguments, "seed": seed, "twins": True}
+    if contestant.family is not None:
+        arguments["predictor"] = make_predictor(contestant.family, seed)
+    elif contestant.knows == "tables":
+        arguments["sources"] = sources
+    elif checkpoint is not None:
+        predictor, card = load_checkpoint(checkpoint)
+        refuse_if_seen(card, target)
+        if not isinstance(predictor, MixturePredictor):
+            raise PredictorError(f"{checkpoint} is of the algorithm {card.config.algorithm}, not a mixture.")
+        arguments["predictor"] = predictor
+    return contestant.searcher(target.archs.space, **arguments)

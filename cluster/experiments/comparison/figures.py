@@ -1,0 +1,177 @@
+"""From the runs of a comparison to its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cluster.experiments.comparison.contestants import CONTESTANTS
+from cluster.experiments.comparison.measures import (
+    GOALS,
+    Interval,
+    Scale,
+    best_so_far,
+    incumbents,
+    interval,
+    intervals,
+    queries_to,
+)
+from cluster.experiments.comparison.presets import Column
+from cluster.experiments.comparison.runs import Finding
+from mpnas_ray.tables import TableTask
+
+__all__ = ["Curve", "Figures", "Ground", "Results", "figures_of", "ground_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Regret in percent (`Scale.regret`) after each query, float64 ``[budget]``.
+
+    Attributes:
+        median: Over seeds.
+        low: Lower end of the median's 95 % bootstrap interval.
+        high: Upper end.
+        mean: Over seeds.
+    """
+
+    median: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    mean: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What there is to find on a column.
+
+    Attributes:
+        column: Which.
+        scale: Of the searched scores.
+        unit: Of the reported values.
+        perfect: The reported value of the cell with the highest searched score.
+    """
+
+    column: Column
+    scale: Scale
+    unit: str
+    perfect: float
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """A contestant on a column.
+
+    Attributes:
+        contestant: Its name.
+        searched: The column's searched task.
+        seeds: Number of runs.
+        queries: Goal -> queries to it of each run, infinite where it was not reached.
+        regrets: Queries -> regret in percent of each run.
+        regret: Queries -> mean regret in percent.
+        units_of_regret: Queries -> mean regret in units of the searched score.
+        found: Reported value of the incumbent at the end, mean.
+        curve: Regret after each query.
+        seconds: Of a run, mean.
+        failures: Inside the searcher, all runs together (`runs.Finding`).
+    """
+
+    contestant: str
+    searched: str
+    seeds: int
+    queries: dict[str, tuple[float, ...]]
+    regrets: dict[int, tuple[float, ...]]
+    regret: dict[int, Interval]
+    units_of_regret: dict[int, Interval]
+    found: Interval
+    curve: Curve
+    seconds: float
+    failures: int
+
+    def median_queries(self, goal: str) -> float:
+        """Infinite where half of the runs did not reach the goal."""
+        ordered = np.sort(self.queries[goal])
+        middle = len(ordered) // 2
+        return float(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """All figures of a comparison.
+
+    Attributes:
+        grounds: Of its columns, in their order.
+        every: Figures of contestants on columns.
+        budget: Queries of a run.
+    """
+
+    grounds: tuple[Ground, ...]
+    every: tuple[Figures, ...]
+    budget: int
+
+    @property
+    def contestants(self) -> tuple[str, ...]:
+        """Those that took part anywhere, in the order of tables."""
+        there = {figures.contestant for figures in self.every}
+        return tuple(name for name in CONTESTANTS if name in there)
+
+    @property
+    def moments(self) -> tuple[int, ...]:
+        """Queries at which regrets are shown."""
+        return moments(self.budget)
+
+    def find(self, contestant: str, column: Column) -> Figures | None:
+        """Of one contestant on one column; None if it did not take part."""
+        return next(
+            (one for one in self.every if (one.contestant, one.searched) == (contestant, column.searched)), None
+        )
+
+
+def moments(budget: int) -> tuple[int, ...]:
+    """20, 50, 100 and the budget, as far as it goes."""
+    return (*(queries for queries in (20, 50, 100) if queries < budget), budget)
+
+
+def ground_of(column: Column, tasks: Mapping[str, TableTask]) -> Ground:
+    """Look at a column's tables.
+
+    Raises:
+        TableError: If the reported task has not measured the best cell.
+    """
+    searched, reported = tasks[column.searched], tasks[column.reported]
+    best = searched.archs[int(np.argmax(searched.scores))]
+    return Ground(column, Scale.of(searched), reported.unit, reported.value_of(best))
+
+
+def figures_of(contestant: str, ground: Ground, runs: Sequence[Finding], budget: int) -> Figures:
+    """All figures of runs of one contestant on one column; the same runs always give the same intervals."""
+    rng = np.random.default_rng(0)
+    scale = ground.scale
+    best = best_so_far([run.scores for run in runs], budget, scale.worst)
+    regret = scale.regret(best)
+    at = [(queries, regret[:, queries - 1], scale.best - best[:, queries - 1]) for queries in moments(budget)]
+    found = np.array([_found(run) for run in runs])
+    return Figures(
+        contestant=contestant,
+        searched=ground.column.searched,
+        seeds=len(runs),
+        queries={name: tuple(queries_to(run.scores, scale.goals[name]) for run in runs) for name in GOALS},
+        regrets={queries: tuple(percent.tolist()) for queries, percent, _ in at},
+        regret={queries: interval(percent, np.mean, rng) for queries, percent, _ in at},
+        units_of_regret={queries: interval(units, np.mean, rng) for queries, _, units in at},
+        found=interval(found[~np.isnan(found)], np.mean, rng) if not np.isnan(found).all() else _NOTHING,
+        curve=Curve(*intervals(regret, np.median, rng), mean=regret.mean(axis=0)),
+        seconds=float(np.mean([run.seconds for run in runs])),
+        failures=sum(run.failures for run in runs),
+    )
+
+
+_NOTHING = Interval(np.nan, np.nan, np.nan)
+
+
+def _found(run: Finding) -> float:
+    """Reported value of the last incumbent; NaN if there is none."""
+    incumbent = int(incumbents(run.scores)[-1])
+    return float(run.reported[incumbent]) if incumbent >= 0 else np.nan

@@ -1,0 +1,1 @@
+"""Replay measured tables as if trials were trained: thousands of searches, or schedulers, in seconds."""

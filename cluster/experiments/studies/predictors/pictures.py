@@ -1,0 +1,59 @@
+"""The picture of the predictor study (matplotlib, without its global state)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cluster.experiments.studies.predictors.methods import META_LEARNED, METHODS
+from cluster.experiments.studies.predictors.page import Group
+from cluster.experiments.studies.predictors.results import Results
+
+__all__ = ["save_picture"]
+
+_COLOURS = (
+    *("#1f77b4", "#aec7e8", "#2ca02c", "#98df8a", "#9467bd", "#c5b0d5", "#8c564b", "#c49c94"),
+    *("#e377c2", "#f7b6d2", "#7f7f7f", "#c7c7c7", "#bcbd22", "#dbdb8d", "#17becf", "#9edae5"),
+)
+_TIMED_AT = 50
+
+
+def save_picture(results: Results, groups: Sequence[Group], path: Path) -> None:
+    """One column a group: tau against training architectures above, against the time of fit and query below."""
+    figure = Figure(figsize=(4.4 * len(groups), 8.0), layout="constrained")
+    panels = figure.subplots(2, len(groups), squeeze=False)
+    everyone = list(dict.fromkeys(name for group in groups for name in results.methods(group.targets)))
+    fitted = [name for name in everyone if METHODS[name].kind == "predictor"]
+    colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(fitted)} | {META_LEARNED: "#d62728"}
+    for (above, below), group in zip(panels.T, groups, strict=True):
+        for name in fitted:
+            found = [results.estimate(name, group.targets, size) for size in group.sizes]
+            means = [np.nan if one is None else one.mean for one in found]
+            width = 2.4 if name == META_LEARNED else 1.0
+            above.plot(group.sizes, means, color=colours[name], linewidth=width, marker=".", label=name)
+            size = _TIMED_AT if _TIMED_AT in group.sizes else group.sizes[-1]
+            estimate = results.estimate(name, group.targets, size)
+            seconds = results.seconds(name, group.targets, size)
+            if estimate is None or seconds is None:
+                continue
+            fit, query = (max(value, 1e-6) for value in seconds)
+            below.scatter(fit, query, s=8 + 250 * max(estimate.mean, 0.0), color=colours[name], alpha=0.75)
+            below.annotate(f"{name} {estimate.mean:.2f}", (fit, query), fontsize=6, ha="center", va="center")
+        above.set_xscale("log")
+        above.set_title(group.title, fontsize=10)
+        above.set_xlabel("training architectures")
+        above.grid(alpha=0.3)
+        below.set_xscale("log")
+        below.set_yscale("log")
+        below.set_xlabel(f"CPU seconds to fit {_TIMED_AT} architectures")
+        below.grid(alpha=0.3)
+    panels[0, 0].set_ylabel("Kendall's tau")
+    panels[1, 0].set_ylabel("CPU seconds a query; areas are tau")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
+    partial = path.with_name(f"{path.name}.partial")
+    figure.savefig(partial, format="png", dpi=100)
+    partial.replace(path)

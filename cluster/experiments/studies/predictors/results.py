@@ -1,0 +1,111 @@
+"""All measurements of the predictor study, to look up by what they are of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from cluster.experiments.studies.predictors.judging import Measurement, Unit
+
+__all__ = ["Estimate", "Measure", "Results", "TestSet"]
+
+Measure = Literal["kendall", "spearman"]
+TestSet = Literal["uniform", "mutants"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean over seeds, its standard error, and the number of seeds."""
+
+    mean: float
+    error: float
+    seeds: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Estimate | None:
+        """None of no values."""
+        if not values:
+            return None
+        error = float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+        return cls(float(np.mean(values)), error, len(values))
+
+
+@dataclass(frozen=True)
+class Results:
+    """What all units measured."""
+
+    measured: Mapping[Unit, Sequence[Measurement]]
+
+    def methods(self, targets: Sequence[str]) -> list[str]:
+        """Those judged on any of these targets, in the order of their units."""
+        return list(dict.fromkeys(unit.method for unit in self.measured if unit.target in targets))
+
+    def of(self, method: str, target: str, size: int, epochs: int = 0) -> list[Measurement]:
+        """One for each seed."""
+        return [
+            one
+            for unit, measurements in self.measured.items()
+            if (unit.method, unit.target) == (method, target)
+            for one in measurements
+            if (one.size, one.epochs) == (size, epochs)
+        ]
+
+    def settings(self, method: str, target: str) -> list[tuple[int, int]]:
+        """All (size, epochs) that were measured, ascending."""
+        return sorted(
+            {
+                (one.size, one.epochs)
+                for unit, measurements in self.measured.items()
+                if (unit.method, unit.target) == (method, target)
+                for one in measurements
+            }
+        )
+
+    def estimate(
+        self,
+        method: str,
+        targets: Sequence[str],
+        size: int,
+        epochs: Sequence[int] | None = None,
+        *,
+        measure: Measure = "kendall",
+        tested: TestSet = "uniform",
+    ) -> Estimate | None:
+        """Mean over seeds of the mean over targets; None if a target has none.
+
+        Args:
+            method: Which.
+            targets: Whose mean is taken for each seed.
+            size: Of the training sets.
+            epochs: Seen of the judged architectures, one number for each target; none if None.
+            measure: Which correlation.
+            tested: On which architectures.
+        """
+        columns = []
+        for target, seen in zip(targets, epochs or [0] * len(targets), strict=True):
+            found = [getattr(one, tested) for one in self.of(method, target, size, seen)]
+            columns.append([getattr(one, measure) for one in found if one is not None])
+        if not all(columns):
+            return None
+        shortest = min(map(len, columns))
+        return Estimate.of(np.mean([column[:shortest] for column in columns], axis=0).tolist())
+
+    def seconds(
+        self, method: str, targets: Sequence[str], size: int, epochs: Sequence[int] | None = None
+    ) -> tuple[float, float] | None:
+        """Median CPU seconds of fitting, and of one query."""
+        found = [
+            one
+            for target, seen in zip(targets, epochs or [0] * len(targets), strict=True)
+            for one in self.of(method, target, size, seen)
+        ]
+        if not found:
+            return None
+        return (
+            float(np.median([one.setup_seconds for one in found])),
+            float(np.median([one.query_seconds for one in found])),
+        )

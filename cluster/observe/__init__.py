@@ -1,0 +1,1 @@
+"""Observe a running search: progress on the screen, telemetry on file, metrics for Prometheus."""

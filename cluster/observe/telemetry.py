@@ -1,0 +1,118 @@
+"""What a searcher thought, on file: one line of JSON an event."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from ray.tune import Callback
+
+from cluster.storage.run_folder import RunFolder
+from mpnas_ray.errors import RunError
+from searchers import ArchitectureSearcher
+
+__all__ = ["SearchTelemetry", "count_refits", "telemetry_to"]
+
+_FILE = "telemetry.jsonl"
+_SECONDS_BETWEEN_WRITES = 5.0
+_REST_PER_WORK = 50.0
+"""Seconds without a write for each second that one took: long files on slow storage take no more than 2 % of a run."""
+
+logger = logging.getLogger(__name__)
+
+
+_here: ContextVar[RunFolder | None] = ContextVar("here", default=None)
+
+
+@contextmanager
+def telemetry_to(folder: RunFolder) -> Iterator[None]:
+    """While this is open, `SearchTelemetry` writes into this folder, wherever its run began: runs are moved and
+    copied.
+    """
+    token = _here.set(folder)
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
+def count_refits(folder: RunFolder) -> int:
+    """How many refits the file of a run tells of; lines that are damaged do not count."""
+    try:
+        return (folder.read(_FILE) or "").count('"event": "refit"')
+    except (OSError, RunError):
+        return 0
+
+
+class SearchTelemetry(Callback):
+    """Writes ``telemetry.jsonl`` into the run folder.
+
+    ``proposal``: architecture, predicted score, rank, which refit ranked it and how many results that did not know.
+    ``zero_shot``: what a meta-learned predictor ranked before the first result.
+    ``refit``: number of points and candidates, seconds, Spearman correlation of earlier predictions with what came out,
+    and now and then whether what was learned on other tasks helps on this one, in words.
+    ``scored``: how many candidates a zero-cost score ranked, how many it could not, and the seconds.
+    ``result``: a trial's last metric, or that it failed.
+
+    Tune pickles searcher and callback together, so that a restored callback looks at the restored searcher.
+    """
+
+    def __init__(self, searcher: ArchitectureSearcher, storage: str, name: str, metric: str) -> None:
+        """Nothing is written until the first event."""
+        self._searcher = searcher
+        self._storage, self._name, self._metric = storage, name, metric
+        self._folder: RunFolder | None = None
+        self._lines: list[str] = []
+        self._new_lines: list[str] = []
+        self._num_taken = 0
+        self._next_write = 0.0
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial ended well."""
+        self._record({"event": "result", "trial_id": trial.trial_id, "value": trial.last_result.get(self._metric)})
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial failed."""
+        self._record({"event": "result", "trial_id": trial.trial_id, "failed": True})
+
+    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
+        """Write what is left."""
+        self._take(None)
+        self._write(patient=True)
+
+    def _record(self, event: dict[str, Any]) -> None:
+        self._take(event)
+        if time.monotonic() >= self._next_write:
+            start = time.monotonic()
+            self._write(patient=False)
+            now = time.monotonic()
+            self._next_write = now + max(_SECONDS_BETWEEN_WRITES, _REST_PER_WORK * (now - start))
+
+    def _take(self, event: dict[str, Any] | None) -> None:
+        events = [*self._searcher.events[self._num_taken :], *([event] if event else [])]
+        self._num_taken = len(self._searcher.events)
+        self._new_lines.extend(json.dumps({"time": round(time.time(), 3), **each}) for each in events)
+
+    def _write(self, *, patient: bool) -> None:
+        """Storage that fails must not end the run, nor hold up Tune's control loop: the lines come with later ones."""
+        try:
+            if self._folder is None:
+                folder = _here.get() or RunFolder(self._storage, self._name)
+                self._lines = (folder.impatient().read(_FILE) or "").splitlines()
+                self._folder = folder
+            self._lines.extend(self._new_lines)
+            self._new_lines.clear()
+            folder = self._folder if patient else self._folder.impatient()
+            folder.write(_FILE, "".join(f"{line}\n" for line in self._lines))
+        except (OSError, RunError) as error:
+            logger.warning("Could not write %s of %s: %s", _FILE, self._name, error)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A restored callback reads the file that is there."""
+        fresh: dict[str, Any] = {"_folder": None, "_lines": [], "_new_lines": [], "_num_taken": 0, "_next_write": 0.0}
+        return {**self.__dict__, **fresh}

@@ -1,0 +1,177 @@
+"""Runs as jobs of a Ray cluster: what ``mpnas submit`` does, over Ray's own job client."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+from ray.exceptions import RayError
+from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
+
+from cluster.ray.addresses import find_dashboard, given_address, in_one_line, named_by_address_alone
+from mpnas_ray.errors import RunError
+from mpnas_ray.own_packages import foreign_file
+
+__all__ = ["EXCLUDES", "follow_job", "submit_job"]
+
+EXCLUDES = (
+    # Version control, environments and caches.
+    ".git/",
+    ".venv*/",
+    "venv/",
+    "__pycache__/",
+    "*.py[co]",
+    "*.egg-info/",
+    ".*_cache/",
+    ".hypothesis/",
+    ".ipynb_checkpoints/",
+    "node_modules/",
+    "/build/",
+    "/dist/",
+    # Data and results: they are read from and written to storage that all nodes reach.
+    "/data/",
+    "/runs/",
+    "/benchmarks/results/",
+    "mlruns/",
+    "lightning_logs/",
+    "wandb/",
+    # Secrets, which anybody who reaches the cluster could read there.
+    "*.env",
+    ".env.*",
+    ".envrc",
+    ".netrc",
+    ".git-credentials",
+    ".pypirc",
+    ".aws/",
+    ".azure/",
+    ".config/",
+    ".docker/",
+    ".gnupg/",
+    ".kube/",
+    ".ray/",
+    ".ssh/",
+    "id_rsa*",
+    "id_dsa*",
+    "id_ecdsa*",
+    "id_ed25519*",
+    "*.pem",
+    "*.key",
+    "*.p12",
+    "*.pfx",
+    "*credentials*.json",
+    "auth_token",
+    "kubeconfig*",
+)
+"""What of a working directory is not uploaded, as patterns of gitignore; what ``.gitignore`` and ``.rayignore`` name
+there is not either. The file ``.rayignore`` of this project holds the same for the plain ``ray job submit``."""
+
+_PAUSE_S = 0.5
+_AGENT_S = 60.0
+"""For the agent that starts jobs: the dashboard of a new cluster answers seconds before the agent does."""
+
+
+def submit_job(
+    command: Sequence[str],
+    *,
+    address: str | None = None,
+    working_dir: str | Path = ".",
+    submission_id: str | None = None,
+) -> str:
+    """Hand a command of ``mpnas`` to a cluster.
+
+    Args:
+        command: Its words, e.g. ``["search", "--task", "digits"]``. No shell reads them.
+        address: Of the cluster's dashboard, ``http://host:8265`` or ``host:8265``, or of the cluster itself; what
+            ``RAY_API_SERVER_ADDRESS`` or ``RAY_ADDRESS`` say if None, else this machine's. A token is taken from where
+            Ray looks for it (``RAY_AUTH_TOKEN``).
+        working_dir: Folder to upload and to run in, without `EXCLUDES`.
+        submission_id: Name of the job, as yet unused; Ray makes one if None.
+
+    Returns:
+        The job's submission id.
+
+    Raises:
+        RunError: If there is no cluster, if it refuses the token, or if the folder cannot be uploaded.
+    """
+    folder = Path(working_dir).expanduser().resolve()
+    if not folder.is_dir():
+        raise RunError(f"{folder} is no folder: --working-dir names the one to upload.")
+    # Python looks into the folder first; our checkout may be that folder, and what is installed there may be older.
+    module = "mpnas_cli" if foreign_file("cluster", folder) else "cluster.cli"
+    with _explained(address):
+        client, start = _client(address), time.monotonic()
+        while True:
+            try:
+                return str(
+                    client.submit_job(
+                        entrypoint=shlex.join(["python", "-u", "-m", module, *command]),
+                        submission_id=submission_id,
+                        runtime_env={"working_dir": str(folder), "excludes": list(EXCLUDES)},
+                    )
+                )
+            except RuntimeError as error:  # noqa: PERF203  (a call that fails is what the loop is for)
+                if "No available agent" not in str(error) or time.monotonic() - start > _AGENT_S:
+                    raise
+                time.sleep(_PAUSE_S)
+
+
+def follow_job(
+    job: str, *, address: str | None = None, echo: Callable[[str], None] = lambda text: print(text, end="", flush=True)
+) -> int:
+    """Pass on what a job prints until it has ended.
+
+    Args:
+        job: Its submission id.
+        address: As of `submit_job`.
+        echo: Receives the text as it comes.
+
+    Returns:
+        The job's exit status: 0 if it succeeded; 1 if it ended otherwise without one.
+
+    Raises:
+        RunError: If the cluster is not to be reached any more; the job may go on.
+    """
+    with _explained(address):
+        client = _client(address)
+        asyncio.run(_pass_on(client, job, echo))
+        while not (details := client.get_job_info(job)).status.is_terminal():
+            time.sleep(_PAUSE_S)
+    return _exit_status(details, echo)
+
+
+def _client(address: str | None) -> JobSubmissionClient:
+    url = find_dashboard(address)
+    with named_by_address_alone():
+        return JobSubmissionClient(url)
+
+
+async def _pass_on(client: JobSubmissionClient, job: str, echo: Callable[[str], None]) -> None:
+    async for text in client.tail_job_logs(job):
+        echo(text)
+
+
+def _exit_status(details: JobDetails, echo: Callable[[str], None]) -> int:
+    if details.status == JobStatus.SUCCEEDED:
+        return 0
+    if details.driver_exit_code is None:  # stopped, or it never began
+        echo(f"The job is {details.status}: {details.message}\n")
+    return details.driver_exit_code or 1
+
+
+@contextmanager
+def _explained(address: str | None) -> Iterator[None]:
+    """Ray's errors in a line."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, RayError, aiohttp.ClientError) as error:  # OSError: those of requests
+        reason = in_one_line(error)
+        where = given_address(address) or "the cluster of this machine (no --address, and RAY_ADDRESS is not set)"
+        raise RunError(
+            f"No job could be run or followed at {where}: {reason} Is it the address of a dashboard, such as "
+            f"http://127.0.0.1:8265, and is RAY_AUTH_TOKEN set if the cluster wants a token?"
+        ) from error

@@ -1,0 +1,1 @@
+"""Run a search: settings, assembly, start, continuation, end and report."""

@@ -1,0 +1,271 @@
+"""The folder of a run, on this machine or on remote storage, beside Tune's own files."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyarrow import fs
+
+from mpnas_ray.errors import RunError
+from mpnas_ray.files.json_records import parse_json
+from mpnas_ray.names import did_you_mean
+from trainables.tune.storage_retries import PATIENCE_S, patiently
+
+__all__ = ["DRIVER_FILE", "SETTINGS_FILE", "RunFolder", "check_run_name"]
+
+_T = TypeVar("_T")
+
+_UNFIT = frozenset("/\\\0\n\r")
+"""Letters that are in no name of a run."""
+
+SETTINGS_FILE = "run.json"
+"""How a run was started (`cluster.run.settings`); a folder without it is not a run."""
+
+DRIVER_FILE = "driver.json"
+"""In a run's folder while a driver works there (`cluster.storage.lock`): ``host``, ``pid``, ``token`` and ``beat``, a
+number that is counted up."""
+
+
+def check_run_name(name: object) -> None:
+    """Refuse what cannot be the name of a run.
+
+    Raises:
+        RunError: If it is no name of a folder.
+    """
+    if not isinstance(name, str) or not name.strip() or name in (".", "..") or not _UNFIT.isdisjoint(name):
+        raise RunError(f"{name!r} cannot be the name of a run: it is the name of its folder.")
+
+
+class RunFolder:
+    """Files of one run. A file is written under another name and then renamed, so that it is whole or not there.
+
+    Storage that fails is tried again for a while (`trainables.tune.storage_retries`).
+    """
+
+    def __init__(self, storage: str, name: str) -> None:
+        """Make the folder if it is not there.
+
+        Args:
+            storage: A folder, or a URI that pyarrow understands: ``s3://...``, ``gs://...``, or for all others
+                ``fsspec+<protocol>://...``; what Tune calls ``storage_path``.
+            name: Of the run.
+
+        Raises:
+            RunError: If the name is not one of a folder, or if nothing can be written there.
+        """
+        check_run_name(name)
+        if not storage.strip():
+            raise RunError("The storage of runs is a folder or a URI, not an empty text.")
+        self.name = name
+        self.storage = storage if "://" in storage else str(Path(storage).expanduser().resolve())
+        self._made: list[str] = []
+        self._patience_s = 0.0  # a place that cannot be written now is rather a wrong one
+        try:
+            self._fs, root = fs.FileSystem.from_uri(self.storage)
+            self._path = f"{root.rstrip('/')}/{name}"
+            self._made = self._missing()
+            self._fs.create_dir(self._path, recursive=True)
+            self.write("writable", "")
+            self._fs.delete_file(f"{self._path}/writable")
+        except (OSError, ValueError, NotImplementedError, ImportError) as error:
+            self._take_away()
+            raise RunError(
+                f"{self} cannot be written: {error}. Name another place with --storage: a folder, s3://, gs://, or "
+                f"fsspec+<protocol>:// for what else fsspec knows."
+            ) from error
+        self._patience_s = PATIENCE_S
+
+    @classmethod
+    def of_run(cls, run: str | Path) -> RunFolder:
+        """The folder of a run that exists.
+
+        Args:
+            run: Folder or URI.
+
+        Raises:
+            RunError: If there is no run of mpnas-ray.
+        """
+        place = str(run) if "://" in str(run) else str(Path(run).expanduser().resolve())
+        place, options = _split(place)
+        storage, _, name = place.rstrip("/").rpartition("/")
+        try:
+            filesystem, path = fs.FileSystem.from_uri(f"{place.rstrip('/')}{options}")
+            there = filesystem.get_file_info(f"{path}/{SETTINGS_FILE}").type == fs.FileType.File
+        except (OSError, ValueError, ImportError) as error:
+            raise RunError(f"{run} cannot be read: {error}") from error
+        if not there:
+            beside = Path(place).parent.glob(f"*/{SETTINGS_FILE}") if "://" not in place else ()
+            raise RunError(
+                f"{str(run) or place} holds no run of mpnas-ray: name the folder of a run, which has a {SETTINGS_FILE}."
+                f"{did_you_mean(name, [path.parent.name for path in beside])}"
+            )
+        return cls(f"{storage or '/'}{options}", name)
+
+    def __str__(self) -> str:
+        """Where it is, as Tune wants to be told."""
+        return self.place_of("")
+
+    @property
+    def shown(self) -> str:
+        """Where it is, as users and `trainables.load_network` want to be told: of this machine's folders, the path."""
+        return self._path if self.is_local else str(self)
+
+    def sibling(self, name: str) -> str:
+        """Folder or URI of another run in the same storage."""
+        storage, options = _split(self.storage)
+        return f"{storage.rstrip('/')}/{name}{options}"
+
+    def place_of(self, path: str) -> str:
+        """Folder or URI of something in this folder; the options of a URI (``?region=...``) stay at its end."""
+        storage, options = _split(self.storage)
+        return f"{storage.rstrip('/')}/{self.name}{f'/{path}' if path else ''}{options}"
+
+    def impatient(self) -> RunFolder:
+        """The same folder for those who cannot wait: they try once."""
+        other = copy(self)
+        other._patience_s = 0.0
+        return other
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies in a file system of this machine, shared with others or not."""
+        return isinstance(self._fs, fs.LocalFileSystem)
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever put there, but for what a driver leaves that was killed before it began."""
+        found = self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path)))
+        return all(info.base_name == DRIVER_FILE or info.extension == "part" for info in found)
+
+    @contextmanager
+    def taken_away_if_refused(self) -> Iterator[None]:
+        """Delete the folder after an error, if this object has made it and nothing is in it; also those above it."""
+        try:
+            yield
+        except BaseException:
+            self._take_away()
+            raise
+
+    def _missing(self) -> list[str]:
+        """The folder and those above it that are not there, innermost first; of remote storage, the folder alone."""
+        if not self.is_local:
+            gone = self._fs.get_file_info(self._path).type == fs.FileType.NotFound
+            return [self._path] if gone else []
+        path = Path(self._path)
+        return [str(folder) for folder in (path, *path.parents) if not folder.exists()]
+
+    def _take_away(self) -> None:
+        for folder in self._made:
+            try:
+                if self.is_local:
+                    Path(folder).rmdir()  # refuses if another driver has put something there meanwhile
+                elif not self._fs.get_file_info(fs.FileSelector(folder)):
+                    self._fs.delete_dir(folder)
+            except OSError:  # noqa: PERF203  (the error that is on its way says more)
+                return
+
+    def write(self, file_name: str, text: str) -> None:
+        """Write a file, replacing one of that name."""
+        self.write_bytes(file_name, text.encode())
+
+    def write_bytes(self, file_name: str, content: bytes) -> None:
+        """Write a file that is not text, replacing one of that name."""
+        path = f"{self._path}/{file_name}"
+        part = f"{path}.{secrets.token_hex(4)}.part"  # of this writer alone: two drivers may begin at once
+
+        def write() -> None:
+            with self._fs.open_output_stream(part) as stream:
+                stream.write(content)
+            self._fs.move(part, path)
+
+        self._patiently(f"write {file_name} in", write)
+
+    def delete(self, file_name: str) -> None:
+        """Delete a file, if it is there."""
+        try:
+            self._patiently(f"delete {file_name} in", lambda: self._fs.delete_file(f"{self._path}/{file_name}"))
+        except FileNotFoundError:
+            return
+
+    def rename(self, file_name: str, new_name: str) -> None:
+        """Give a file another name, in place of a file that had it."""
+        self._patiently(
+            f"rename {file_name} in", lambda: self._fs.move(f"{self._path}/{file_name}", f"{self._path}/{new_name}")
+        )
+
+    def names(self) -> set[str]:
+        """Files and folders at the top."""
+        found = self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path)))
+        return {info.base_name for info in found}
+
+    def files(self) -> dict[str, int]:
+        """All files at any depth: their paths in this folder and their sizes in bytes."""
+        found = self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path, recursive=True)))
+        return {info.path[len(self._path) + 1 :]: info.size for info in found if info.type == fs.FileType.File}
+
+    def read(self, file_name: str) -> str | None:
+        """A file's text, or None if there is no such file."""
+        content = self.read_bytes(file_name)
+        return None if content is None else content.decode(errors="replace")
+
+    def read_bytes(self, file_name: str) -> bytes | None:
+        """A file's content, or None if there is no such file."""
+
+        def read() -> bytes:
+            try:
+                with self._fs.open_input_file(f"{self._path}/{file_name}") as stream:
+                    return bytes(stream.read())
+            except OSError:
+                if self._fs.get_file_info(f"{self._path}/{file_name}").type == fs.FileType.Directory:
+                    raise RunError(f"{self.place_of(file_name)} is a folder, where a file should be.") from None
+                raise
+
+        try:
+            return self._patiently(f"read {file_name} in", read)
+        except FileNotFoundError:
+            return None
+
+    def read_json(self, file_name: str) -> dict[str, Any] | None:
+        """A JSON object, or None if there is no such file.
+
+        Raises:
+            RunError: If the file holds something else.
+        """
+        text = self.read(file_name)
+        try:
+            content = None if text is None else parse_json(text)
+        except ValueError as error:
+            raise RunError(f"{self}/{file_name} is damaged: {error}") from error
+        if content is not None and not isinstance(content, dict):
+            raise RunError(f"{self}/{file_name} does not hold what mpnas-ray writes there.")
+        return content
+
+    def be_storage_of(self, context: Any) -> None:
+        """Let a storage context of Tune, which remembers where a run was started, name this folder."""
+        context.storage_filesystem = self._fs
+        context.storage_fs_path, context.experiment_dir_name = self._path.rsplit("/", 1)
+
+    def upload(self, folder: Path, name: str) -> str:
+        """Copy a local folder into this one; returns where it is now."""
+
+        def copy_all() -> None:
+            self._fs.create_dir(f"{self._path}/{name}")
+            fs.copy_files(str(folder), f"{self._path}/{name}", destination_filesystem=self._fs)
+
+        self._patiently(f"copy {name} to", copy_all)
+        return self.place_of(name)
+
+    def _patiently(self, what: str, action: Callable[[], _T]) -> _T:
+        return patiently(action, f"{what} {self}", patience_s=self._patience_s)
+
+
+def _split(place: str) -> tuple[str, str]:
+    """A place without the options at the end of a URI, and these; the name of a folder may have a question mark."""
+    if "://" not in place:
+        return place, ""
+    place, mark, options = place.partition("?")
+    return place, mark + options

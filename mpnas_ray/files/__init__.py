@@ -1,0 +1,1 @@
+"""Read files that anybody may have written, and write files whole."""

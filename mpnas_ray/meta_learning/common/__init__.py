@@ -1,0 +1,1 @@
+"""Shared by all meta-learning: pooled tasks, the graph network, resumable training."""

@@ -1,0 +1,190 @@
+"""The GCN of `mpnas_ray.predictors.neural.gcn` for many tasks at once, each with parameters of its own.
+
+It computes what `GCN.forward` does, in the form that the inner loop wants. Parameters are arguments, each with a
+leading dimension for the task. The matrices that carry messages are the same in every inner step, so they are made once
+for an architecture (`graphs_of`) and carry the messages of both flows in one product. The first layer reads one-hot
+kinds, so its messages do not depend on parameters at all; the last one is computed only for the global node, which
+alone is read out. The weights of a layer's flows stand in one matrix: messages side by side, [M_f H, M_r H], times
+weights on top of each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.graphs import graph_batch, message_passing
+from mpnas_ray.predictors.neural.gcn import GCNConfig
+from mpnas_ray.spaces import KINDS, Architectures
+
+__all__ = ["Graphs", "Parameters", "check_shapes", "embed", "forward", "graphs_of", "initial_parameters", "stacked"]
+
+Parameters = dict[str, Tensor]
+"""Name -> tensor: ``layers.<i>.weight`` ``[flows * in, width]``, ``.bias``, ``.norm.weight``, ``.norm.bias``
+``[width]``; ``head.weight`` ``[width, 1]``, ``head.bias`` ``[1]``. In the inner loop each has a leading ``[tasks]``."""
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """Architectures, ready for `forward`; leading dimensions ``...`` are ``[N]``, or ``[tasks, N]``.
+
+    Attributes:
+        inputs: ``[..., V, flows * 14]``: what each node reads of the one-hot kinds.
+        reads: ``[..., V * flows, V]``: row ``v * flows + f`` is what node v reads in flow f, divided by the number of
+            flows, since a layer averages them.
+    """
+
+    inputs: Tensor
+    reads: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, rows: Tensor | slice) -> Graphs:
+        """Those of these indices; an index of shape [tasks, n] gives graphs ``[tasks, n]``."""
+        return Graphs(self.inputs[rows], self.reads[rows])
+
+    @property
+    def num_nodes(self) -> int:
+        """V, the global node included."""
+        return self.inputs.shape[-2]
+
+    def padded(self, num_nodes: int) -> Graphs:
+        """The same graphs with more nodes, which nobody reads; spaces of different sizes so fit into one batch."""
+        added = num_nodes - self.num_nodes
+        flows = self.reads.shape[-2] // self.num_nodes
+        return Graphs(F.pad(self.inputs, (0, 0, 0, added)), F.pad(self.reads, (0, added, 0, added * flows)))
+
+    @staticmethod
+    def joined(parts: Sequence[Graphs]) -> Graphs:
+        """Those of several spaces in one batch, in their order."""
+        num_nodes = max(part.num_nodes for part in parts)
+        padded = [part.padded(num_nodes) for part in parts]
+        return Graphs(torch.cat([part.inputs for part in padded]), torch.cat([part.reads for part in padded]))
+
+
+def graphs_of(archs: Architectures, config: GCNConfig, device: torch.device | str = "cpu") -> Graphs:
+    """Prepare N architectures of one space: ``[N, ...]``."""
+    batch = graph_batch(archs, device)
+    identity = torch.eye(batch.ops.shape[1], device=device)
+    inputs, reads = [], []
+    for flow in _flows(config):
+        carry = message_passing(batch, flow, config.normalization, engine="dense")
+        reads.append(carry(identity))
+        inputs.append(carry(carry.features()))
+    return Graphs(
+        torch.cat(inputs, dim=2) / len(inputs),
+        torch.stack(reads, dim=2).flatten(1, 2) / len(reads),
+    )
+
+
+def initial_parameters(
+    config: GCNConfig,
+    generator: torch.Generator,
+    device: torch.device | str = "cpu",
+    *,
+    num_inputs: int = len(KINDS),
+    num_outputs: int = 1,
+) -> Parameters:
+    """Random weights as `GCN` draws its own: uniform in +-1/sqrt(in), biases of layers 0, layer norms the identity."""
+    flows = len(_flows(config))
+    parameters: Parameters = {}
+    for name, shape in _shapes(config, num_inputs, num_outputs).items():
+        if name.endswith("norm.weight"):
+            tensor = torch.ones(shape)
+        elif name.endswith("bias") and name != "head.bias":
+            tensor = torch.zeros(shape)
+        else:
+            inner = config.width if name.startswith("head.") else shape[0] // flows
+            tensor = (torch.rand(shape, generator=generator) * 2 - 1) / math.sqrt(inner)
+        parameters[name] = tensor.to(device)
+    return parameters
+
+
+def stacked(parameters: Parameters, tasks: int) -> Parameters:
+    """The same parameters for each of so many tasks; nothing is copied."""
+    return {name: tensor.expand(tasks, *tensor.shape) for name, tensor in parameters.items()}
+
+
+def forward(
+    parameters: Parameters, graphs: Graphs, config: GCNConfig, dropout_generator: torch.Generator | None = None
+) -> Tensor:
+    """Scores ``[tasks, N]``; the arguments are those of `embed`."""
+    states = embed(parameters, graphs, config, dropout_generator)
+    return torch.baddbmm(parameters["head.bias"][:, None], states, parameters["head.weight"]).squeeze(2)
+
+
+def embed(
+    parameters: Parameters, graphs: Graphs, config: GCNConfig, dropout_generator: torch.Generator | None = None
+) -> Tensor:
+    """States of the global nodes after the last layer, which the head reads: ``[tasks, N, width]``.
+
+    Args:
+        parameters: With a leading dimension for the task.
+        graphs: ``[tasks, N, ...]``.
+        config: Shape of the network.
+        dropout_generator: Where dropout draws from; without one there is no dropout.
+    """
+    tasks, num_archs, num_nodes = graphs.inputs.shape[:3]
+    flows = graphs.reads.shape[2] // num_nodes
+    states = graphs.inputs  # of no meaning before the first layer
+    for number in range(config.num_layers):
+        wanted = num_nodes if number + 1 < config.num_layers else 1
+        read = graphs.inputs[:, :, :wanted] if number == 0 else graphs.reads[:, :, : wanted * flows] @ states
+        read = read.reshape(tasks, num_archs * wanted, -1)
+        layer = f"layers.{number}."
+        states = torch.baddbmm(parameters[layer + "bias"][:, None], read, parameters[layer + "weight"])
+        if config.layer_norm:
+            states = F.layer_norm(states, (config.width,))
+            states = torch.addcmul(
+                parameters[layer + "norm.bias"][:, None], states, parameters[layer + "norm.weight"][:, None]
+            )
+        states = torch.relu(states).reshape(tasks, num_archs, wanted, config.width)
+        if dropout_generator is not None and config.dropout > 0:
+            kept = torch.rand(states.shape, generator=dropout_generator, device=states.device) >= config.dropout
+            states = states * kept / (1 - config.dropout)
+    return states[:, :, 0]
+
+
+def check_shapes(
+    parameters: Parameters, config: GCNConfig, *, num_inputs: int = len(KINDS), num_outputs: int = 1
+) -> None:
+    """Raise `PredictorError` where names, shapes or types are not those of a float32 network of this shape."""
+    if config.num_layers > len(parameters):
+        raise PredictorError(f"{len(parameters)} tensors are not the weights of {config.num_layers} layers.")
+    expected = {name: list(shape) for name, shape in _shapes(config, num_inputs, num_outputs).items()}
+    found = {name: list(tensor.shape) for name, tensor in parameters.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise PredictorError(
+                f"These weights do not fit a meta-learned GCN of {config}: {name} has shape "
+                f"{found.get(name, 'none, it is missing')}, expected {expected.get(name, 'none, it is unknown')}."
+            )
+        if parameters[name].dtype != torch.float32:
+            raise PredictorError(
+                f"The weights {name} are {parameters[name].dtype}: convert them to torch.float32 and save them again."
+            )
+
+
+def _shapes(config: GCNConfig, num_inputs: int, num_outputs: int) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of each parameter, in the order in which they are drawn."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for number in range(config.num_layers):
+        inner = config.width if number else num_inputs
+        shapes[f"layers.{number}.weight"] = (len(_flows(config)) * inner, config.width)
+        shapes[f"layers.{number}.bias"] = (config.width,)
+        if config.layer_norm:
+            shapes[f"layers.{number}.norm.weight"] = (config.width,)
+            shapes[f"layers.{number}.norm.bias"] = (config.width,)
+    return {**shapes, "head.weight": (config.width, num_outputs), "head.bias": (num_outputs,)}
+
+
+def _flows(config: GCNConfig) -> tuple[Literal["forward", "reverse"], ...]:
+    return ("forward", "reverse") if config.flow == "both" else (config.flow,)

@@ -1,0 +1,70 @@
+"""Architectures as the mixture predictor reads them: graphs of described nodes.
+
+A node is described by what its operation does rather than by which of the 14 kinds it is, so that an operation that no
+source task contains is taken for its nearest relative: a 5x5 convolution is a convolution with a larger kernel. Nodes
+that carry nothing from input to output are described apart, since they cost time but change no prediction, and links
+from and to zeros are cut.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import torch
+
+from mpnas_ray.meta_learning.common.network import Graphs
+from mpnas_ray.spaces import KINDS, Architectures
+from mpnas_ray.spaces.operations import GLOBAL, ZERO
+
+__all__ = ["NUM_INPUTS", "described_graphs"]
+
+_DESCRIPTORS = ("conv", "log2 kernel", "dilation - 1", "linear", "pool", "max", "skip", "zero", "input", "output")
+
+
+def _description(kind: str) -> list[float]:
+    conv = re.fullmatch(r"conv(\d)-d(\d)", kind)
+    if conv:
+        own = {"conv": 1.0, "log2 kernel": math.log2(int(conv[1])), "dilation - 1": int(conv[2]) - 1.0}
+    elif kind == "linear":  # a 1x1 convolution without normalisation
+        own = {"conv": 1.0, "linear": 1.0}
+    elif kind in ("avgpool", "maxpool"):
+        own = {"pool": 1.0, "max": float(kind == "maxpool")}
+    else:
+        own = {kind: 1.0}
+    return [own.get(name, 0.0) for name in _DESCRIPTORS]
+
+
+_TABLE = np.array([_description(kind) for kind in KINDS], dtype=np.float32)
+NUM_INPUTS = 2 * len(_DESCRIPTORS) + 1
+"""Numbers that describe a node: the descriptors of a live one, those of a dead one, whether it is the global one."""
+
+
+def described_graphs(archs: Architectures, device: torch.device | str = "cpu") -> Graphs:
+    """Describe N architectures of one space for the graph network, ``[N, ...]``, by `NUM_INPUTS` numbers a node.
+
+    Node 0 is the global node, which reads all others; the flows are what a node is fed by and what it feeds.
+    """
+    graphs = archs.graphs()
+    there = graphs.kinds >= 0
+    live = graphs.live()
+    described = _TABLE[np.where(there, graphs.kinds, GLOBAL)] * there[..., None]
+    num_archs, num_nodes = there.shape
+    states = np.zeros((num_archs, num_nodes + 1, NUM_INPUTS), dtype=np.float32)
+    states[:, 1:, : len(_DESCRIPTORS)] = described * live[..., None]
+    states[:, 1:, len(_DESCRIPTORS) : -1] = described * ~live[..., None]
+    states[:, 0, -1] = 1.0
+
+    carries = there & (graphs.kinds != ZERO)
+    feeds = np.zeros((num_archs, num_nodes + 1, num_nodes + 1), dtype=np.float32)
+    feeds[:, 1:, 1:] = graphs.edges * (carries[:, :, None] & carries[:, None, :])
+    diagonal = np.arange(1, num_nodes + 1)
+    feeds[:, diagonal, diagonal] = there
+    feeds[:, 0, 0] = 1.0
+    flows = np.stack([feeds.transpose(0, 2, 1), feeds], axis=2)  # [N, reader, flow, read]
+    flows[:, 0, :, 1:] = there[:, None, :]
+    flows /= 2  # a layer averages the flows
+    reads = torch.from_numpy(flows.reshape(num_archs, 2 * (num_nodes + 1), num_nodes + 1)).to(device)
+    inputs = (reads @ torch.from_numpy(states).to(device)).view(num_archs, num_nodes + 1, 2 * NUM_INPUTS)
+    return Graphs(inputs, reads)

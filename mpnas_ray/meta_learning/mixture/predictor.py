@@ -1,0 +1,432 @@
+"""The mixture predictor: ranks at once, adapts to a few scores in milliseconds, and knows what it does not know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from mpnas_ray.checks import require_count
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.graphs.features import graph_features
+from mpnas_ray.meta_learning.common.network import Parameters, check_shapes
+from mpnas_ray.meta_learning.mixture.config import MixtureConfig
+from mpnas_ray.meta_learning.mixture.description import NUM_INPUTS
+from mpnas_ray.meta_learning.mixture.knowledge import (
+    NOTHING,
+    PRICES,
+    SOURCE_KERNELS,
+    Knowledge,
+    RawKnowledge,
+    Reference,
+    Source,
+    candidates,
+    price_lists,
+    priced_counts,
+)
+from mpnas_ray.meta_learning.mixture.memory import Memory
+from mpnas_ray.meta_learning.mixture.posterior import Posterior, log_likelihoods, posterior
+from mpnas_ray.meta_learning.mixture.prior import AMPLITUDES, COST_PROBABILITY, LOG_SCALE_PRIOR, Prior
+from mpnas_ray.meta_learning.mixture.rows import KernelRows
+from mpnas_ray.meta_learning.mixture.sampling import sample_posterior
+from mpnas_ray.meta_learning.mixture.scales import support_doubt, support_scales
+from mpnas_ray.meta_learning.mixture.source_network import predict_sources
+from mpnas_ray.spaces import Architecture, Architectures, get_space
+from mpnas_ray.tables import Kind
+
+__all__ = ["MixturePredictor"]
+
+_NUM_REFERENCE = 2_048
+"""Random architectures of a space that say what is usual in it."""
+
+_KEPT_FROM = 1_001
+"""Architectures in a list that is likely to be asked for again: the whole of a small space. More than a shortlist."""
+
+_EXPECTED = 0.9
+"""Probability that the name of a metric says rightly whether it is a quality or a cost."""
+
+_SURE = 1e-12
+"""Distance of a probability from 0 and 1 below which odds are not told apart."""
+
+
+class MixturePredictor:
+    """A meta-learned belief about tasks and, after `fit`, what it became on one task.
+
+    The scores of a new task are believed to be a known mean function (the scores of one source task, or the mean of
+    several, or a list of operation prices, or nothing) plus a Gaussian process, the whole turned round or not and on
+    any scale; all such hypotheses are weighed by how well they explain the measured scores
+    (`mpnas_ray.meta_learning.mixture.posterior`), with a prior learned from the source tasks. Nothing is trained when
+    adapting.
+
+    The scores of a source task are those that its table has measured, where it has measured the cell and the predictor
+    may remember that (`mpnas_ray.meta_learning.mixture.memory`), else what a graph network learned of them.
+    """
+
+    def __init__(
+        self,
+        config: MixtureConfig,
+        sources: Sequence[Source],
+        network: Parameters,
+        prior: Prior,
+        memory: Memory | None = None,
+        *,
+        cost_probability: float = COST_PROBABILITY,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """A predictor that ranks zero-shot.
+
+        Args:
+            config: What it was meta-learned with.
+            sources: The K tasks that it learned from, in the order of the network's outputs.
+            network: The source network's parameters.
+            prior: Learned with it.
+            memory: What the tables of the sources have measured; None for nothing.
+            cost_probability: That the new task measures a cost, see `measuring` and `expecting`.
+            device: Where the network computes; the closed forms, which are small, stay on the CPU.
+
+        Raises:
+            PredictorError: If network or prior have not the shape that ``config`` and ``sources`` say.
+        """
+        check_shapes(network, config.gcn, num_inputs=NUM_INPUTS, num_outputs=2 * len(sources))
+        prior.check_shapes(len(sources))
+        self.config = config
+        self.sources = tuple(sources)
+        self.memory = memory or Memory(len(self.sources))
+        if self.memory.num_sources != len(self.sources):
+            raise PredictorError(
+                f"This memory is of {self.memory.num_sources} sources, the predictor has {len(self.sources)}."
+            )
+        self.cost_probability = cost_probability
+        self.device = torch.device(device)
+        self._network = {name: tensor.detach().to(self.device) for name, tensor in network.items()}
+        self._prior = prior
+        self._price_lists = price_lists(config)
+        self._kept = torch.ones(len(self.sources), dtype=torch.bool)
+        self._references: dict[str, KernelRows] = {}
+        self._lists: dict[str, KernelRows] = {}
+        self._support: Architectures | None = None
+        self._scores: NDArray[np.float64] = np.empty(0)
+        self._posterior: Posterior | None = None
+
+    @property
+    def remembered(self) -> tuple[str, ...]:
+        """Names of the sources whose measurements it carries with it."""
+        return tuple(self.sources[place].name for place in self.memory.sources)
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind of the new task, None if that is not certain."""
+        return {0.0: "quality", 1.0: "cost"}.get(self.cost_probability)  # type: ignore[return-value]
+
+    def measuring(self, kind: Kind | None) -> MixturePredictor:
+        """A predictor for tasks that measure a ``quality``, a ``cost`` (a latency, energy), or None: either.
+
+        Before the first score it ranks for qualities if it is not told; then the scores decide.
+        """
+        return self._with_cost_probability(COST_PROBABILITY if kind is None else float(kind == "cost"))
+
+    def expecting(self, kind: Kind) -> MixturePredictor:
+        """A predictor for tasks that probably measure this, as the name of the metric says; scores may overrule it."""
+        return self._with_cost_probability(_EXPECTED if kind == "cost" else 1 - _EXPECTED)
+
+    def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> MixturePredictor:
+        """A new predictor of the same meta-learned belief, conditioned on N measured architectures of one space.
+
+        With none, or if all scores are equal, it ranks zero-shot.
+
+        Args:
+            archs: N architectures, an `Architectures` or a list.
+            scores: ``[N]``, finite, higher is better, on any scale.
+
+        Raises:
+            PredictorError: If numbers differ or a score is not finite.
+        """
+        adapted = self._not_adapted(self.cost_probability)
+        adapted.fit(archs, scores)
+        return adapted
+
+    def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
+        """As `adapt`, but this predictor becomes the adapted one. Earlier adaptations have no influence."""
+        values = np.asarray(scores, dtype=np.float64)
+        if values.shape != (len(archs),) or not np.isfinite(values).all():
+            raise PredictorError(
+                f"Adapting needs a finite score for each architecture; got {len(archs)} architectures and scores of "
+                f"shape {list(values.shape)}."
+            )
+        self._support, self._scores, self._posterior = None, np.empty(0), None
+        if len(values) and values.min() < values.max():
+            self._support, self._scores = Architectures.of(archs), values
+            known = self.known(self._support)
+            scales, doubt = (torch.from_numpy(found) for found in (support_scales(values), support_doubt(values)))
+            self._posterior = posterior(known, scales, self._kept, self._log_prior(known.reference), doubt)
+
+    def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Expected scores ``[N]``: higher is better, only their order counts.
+
+        Raises:
+            PredictorError: If it was adapted to architectures of another space.
+        """
+        if not len(archs):
+            return np.empty(0)
+        listed = Architectures.of(archs)
+        belief = self._belief(listed.space.name)
+        location, unit = self._usual(listed.space.name)
+        _, means, between = self._asked(listed, belief)
+        # Each scale of the scores has its own posterior; they are averaged in units of what is usual in the space.
+        expected = (belief.mean(means, between).double() - location) / unit
+        return np.asarray(expected.mean(dim=0).numpy(), dtype=np.float64)
+
+    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Expected scores ``[N]`` as by `predict`, and how far off they may be: standard deviations ``[N]``.
+
+        In units of the standard deviation of the expected scores over the space. The deviation is that of the noiseless
+        score, over all hypotheses and over both scales of the scores.
+
+        Raises:
+            PredictorError: If no scores, or only equal ones, were measured, or those of another space.
+        """
+        listed = Architectures.of(archs)
+        if self._posterior is None or self._support is None:
+            raise PredictorError("predict_with_deviation needs measured scores that differ: call fit or adapt first.")
+        belief = self._belief(listed.space.name)
+        location, unit = self._usual(listed.space.name)
+        known, means, between = self._asked(listed, belief)
+        expected = (belief.mean(means, between).double() - location) / unit
+        spread = belief.moments(known, means, between)[1] / unit.square()
+        mean = expected.mean(dim=0)
+        together = (spread + expected.square()).mean(dim=0) - mean.square()
+        return np.asarray(mean.numpy()), np.asarray(together.clamp(min=0).sqrt().numpy())
+
+    def transfer_odds(self) -> float:
+        """Logarithm of how much more probable the scores are with what other tasks say than without it.
+
+        Hypotheses that use the sources, by their mean function or by most of their variance, are set against those that
+        know the architecture alone, each group weighed by the prior within it. Of both scales of the scores the mean.
+
+        Raises:
+            PredictorError: If no scores, or only equal ones, were measured.
+        """
+        weights, log_prior = self._weighed()
+        listed = candidates(self._adapted_posterior().support.reference, self._kept)
+        by_mean = (listed.category != NOTHING) & (listed.category != PRICES)
+        by_kernel = AMPLITUDES[:, :SOURCE_KERNELS].sum(dim=1) > AMPLITUDES[:, SOURCE_KERNELS:-1].sum(dim=1)
+        uses = by_kernel[:, None] | by_mean  # [H, C]
+        before = (log_prior[0].exp()[:, None] * log_prior[1].exp().sum(dim=1) * uses).sum()
+        after = (weights.sum(dim=(3, 4)) * uses).sum(dim=(1, 2))
+        odds = torch.special.logit(after, eps=_SURE) - torch.special.logit(before, eps=_SURE)
+        return float(odds.mean())
+
+    def probability_of_cost(self) -> float:
+        """Probability that the task measures a cost, given its scores; before any, what was told."""
+        if self._posterior is None or self.cost_probability in (0.0, 1.0):
+            return self.cost_probability
+        belief = self._adapted_posterior()
+        assert belief.evidence is not None
+        likelihoods = log_likelihoods(belief.evidence.statistics)[0]
+        listed = candidates(belief.support.reference, self._kept)
+        log_odds = math.log(self.cost_probability) - math.log1p(-self.cost_probability)
+        of_kind = []
+        for kind in (0.0, 1.0):
+            amplitude, mean = self._prior.log_weights(listed, len(self._scores), kind)
+            joint = likelihoods + amplitude[:, None, None, None] + mean[:, :, None] + LOG_SCALE_PRIOR
+            of_kind.append(joint.flatten(1).logsumexp(dim=1))
+        return float((of_kind[1] - of_kind[0] + log_odds).mean().sigmoid())
+
+    def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
+        """Score functions drawn from the posterior, at N architectures: ``[num_samples, N]``.
+
+        In units of the standard deviation of the measured scores, half of them (as normal scores, the other half) on
+        their clipped scale. Each sample is one function, so that its highest architecture is a proposal of Thompson
+        sampling.
+        Before any measurement the functions are drawn from the prior; their offsets, which may be of any size, then say
+        nothing, but their order does.
+
+        Raises:
+            PredictorError: If it was adapted to architectures of another space, or for less than one function.
+        """
+        require_count("num_samples", num_samples, error=PredictorError)
+        listed = Architectures.of(archs)
+        belief, scores = self._belief(listed.space.name), np.empty((1, 0))
+        known, support = self.known(listed), belief.support
+        if self._support is not None:
+            scores = support_scales(self._scores)
+        log_prior = self._log_prior(known.reference)
+        values, doubt = torch.from_numpy(scores), torch.from_numpy(support_doubt(self._scores))
+        return sample_posterior(support, values, known, self._kept, log_prior, num_samples, rng, doubt)
+
+    def initialisation(self) -> dict[str, Tensor]:
+        """What meta-learning made, on the CPU: the parts of `state_dict` that no task changes."""
+        state = {f"network.{name}": tensor for name, tensor in self._network.items()}
+        state |= {f"prior.{name}": tensor for name, tensor in self._prior.tensors().items()}
+        state |= {f"memory.{name}": tensor for name, tensor in self.memory.tensors().items()}
+        return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The `initialisation` and, once adapted, the measured architectures (``support.*``), on the CPU."""
+        state = self.initialisation()
+        if self._support is not None:
+            state["support.space"] = torch.tensor(list(self._support.space.name.encode()), dtype=torch.uint8)
+            state["support.codes"] = torch.from_numpy(self._support.codes.copy())
+            state["support.scores"] = torch.from_numpy(self._scores.copy())
+        return state
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take over what `state_dict` of a predictor with the same configuration and sources gave.
+
+        Raises:
+            PredictorError: If names or shapes are others; this predictor is then as before.
+        """
+        loaded = self.of_state(
+            self.config, self.sources, state, cost_probability=self.cost_probability, device=self.device
+        )
+        self.__dict__.update(loaded.__dict__)
+
+    @classmethod
+    def of_state(
+        cls,
+        config: MixtureConfig,
+        sources: Sequence[Source],
+        state: dict[str, Tensor],
+        *,
+        cost_probability: float = COST_PROBABILITY,
+        device: torch.device | str = "cpu",
+    ) -> MixturePredictor:
+        """A predictor from `state_dict` or `initialisation`.
+
+        Raises:
+            PredictorError: If names or shapes are not those of this configuration and these sources.
+        """
+        network = {n.removeprefix("network."): tensor for n, tensor in state.items() if n.startswith("network.")}
+        prior = {n.removeprefix("prior."): tensor for n, tensor in state.items() if n.startswith("prior.")}
+        remembered = {n.removeprefix("memory."): tensor for n, tensor in state.items() if n.startswith("memory.")}
+        predictor = cls(
+            config,
+            sources,
+            network,
+            Prior.of_tensors(prior),
+            Memory.of_tensors(remembered, len(sources)),
+            cost_probability=cost_probability,
+            device=device,
+        )
+        if any(name.startswith("support.") for name in state):
+            predictor.fit(*_support_of(state))
+        return predictor
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without what is kept of long lists, for pickles and copies."""
+        return {**self.__dict__, "_lists": {}}
+
+    def _with_cost_probability(self, probability: float) -> MixturePredictor:
+        other = self._not_adapted(probability)
+        if self._support is not None:
+            other.fit(self._support, self._scores)
+        return other
+
+    def _not_adapted(self, cost_probability: float) -> MixturePredictor:
+        other = MixturePredictor(
+            self.config,
+            self.sources,
+            self._network,
+            self._prior,
+            self.memory,
+            cost_probability=cost_probability,
+            device=self.device,
+        )
+        other._references, other._lists = self._references, self._lists  # no task changes them
+        return other
+
+    def _log_prior(self, reference: Reference) -> tuple[Tensor, Tensor]:
+        return self._prior.log_weights(candidates(reference, self._kept), len(self._scores), self.cost_probability)
+
+    def _adapted_posterior(self) -> Posterior:
+        if self._posterior is None:
+            raise PredictorError("This needs measured scores that differ: call fit or adapt first.")
+        return self._posterior
+
+    def _weighed(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Weights of all hypotheses ``[S, H, C, 2, 7]``, and their prior."""
+        belief = self._adapted_posterior()
+        assert belief.weights is not None
+        return belief.weights, self._log_prior(belief.support.reference)
+
+    def _belief(self, space: str) -> Posterior:
+        """The posterior, or before any measurement the expectation of the prior."""
+        if self._posterior is None:
+            rows = self._reference_rows(space)
+            empty = torch.empty(1, 0, dtype=torch.float64)
+            return posterior(rows.known[:0], empty, self._kept, self._log_prior(rows.known.reference))
+        if space != self._posterior.support.reference.space:
+            raise PredictorError(
+                f"This predictor was adapted to architectures of {self._posterior.support.reference.space}; it cannot "
+                f"rank those of {space}: adapt the initial predictor to them."
+            )
+        return self._posterior
+
+    def _usual(self, space: str) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the expected scores over the space, on each scale: ``[S, 1]`` each."""
+        belief, rows = self._belief(space), self._reference_rows(space)
+        usual = belief.mean(rows.means, rows.between(self._measured(rows), belief.support)).double()
+        return usual.mean(dim=1, keepdim=True), usual.std(dim=1, keepdim=True, correction=0).clamp(min=1e-9)
+
+    def known(self, archs: Architectures) -> Knowledge:
+        """Knowledge of N architectures before their task is measured."""
+        reference = self._reference_rows(archs.space.name).known.reference
+        return Knowledge.of(self._raw(archs), reference)
+
+    def _measured(self, rows: KernelRows) -> Architectures:
+        return rows.archs[:0] if self._support is None else self._support
+
+    def _asked(self, archs: Architectures, belief: Posterior) -> tuple[Knowledge, Tensor, Tensor]:
+        """Knowledge of N architectures, their mean functions ``[N, C]``, and their kernels with the support.
+
+        A long list is kept, as long as the same object comes again; what is part of a list is looked up there.
+        """
+        kept = self._lists.get(archs.space.name)
+        if kept is not None and kept.archs is archs:
+            return kept.known, kept.means, kept.between(self._measured(kept), belief.support)
+        found = None if kept is None or len(archs) >= _KEPT_FROM else kept.find(archs)
+        if kept is not None and found is not None:
+            places = torch.from_numpy(found)
+            between = kept.between(self._measured(kept), belief.support, places)
+            return kept.known[places], kept.means[places], between
+        rows = KernelRows(archs, self.known(archs), self._kept)
+        if len(archs) >= _KEPT_FROM:
+            self._lists[archs.space.name] = rows
+        return rows.known, rows.means, rows.between(self._measured(rows), belief.support)
+
+    def _reference_rows(self, space: str) -> KernelRows:
+        """What is usual in a space: random architectures of it, always the same ones. Made at its first use."""
+        if space not in self._references:
+            archs = get_space(space).sample_many(_NUM_REFERENCE, np.random.default_rng(0))
+            raw = self._raw(archs)
+            known = Knowledge.of(raw, Reference.of(raw, space, self.sources))
+            self._references[space] = KernelRows(archs, known, self._kept)
+        return self._references[space]
+
+    def _raw(self, archs: Architectures) -> RawKnowledge:
+        ranks, values = (torch.from_numpy(recalled) for recalled in self.memory.recall(archs))
+        unknown = ranks.isnan().any(dim=1) | values.isnan().any(dim=1)
+        if unknown.any():
+            outputs = predict_sources(self._network, archs[unknown.numpy()], self.config).cpu()
+            for recalled, predicted in zip((ranks, values), outputs.chunk(2, dim=1), strict=True):
+                recalled[unknown] = torch.where(recalled[unknown].isnan(), predicted, recalled[unknown])
+        counts, prices = priced_counts(archs, self._price_lists)
+        graph = torch.from_numpy(graph_features(archs)).double()
+        return RawKnowledge(ranks, values, counts, prices, graph, torch.from_numpy(archs.codes.astype(np.float64)))
+
+
+def _support_of(state: dict[str, Tensor]) -> tuple[Architectures, NDArray[np.float64]]:
+    """The measured architectures of a state dict, and their scores; raises `PredictorError` if they are not whole."""
+    try:
+        space = get_space(bytes(state["support.space"].tolist()).decode())
+        archs = Architectures(space, state["support.codes"].numpy())
+        if any(arch not in space for arch in archs):
+            raise ValueError(f"an architecture is none of {space.name}")
+        return archs, state["support.scores"].double().numpy()
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise PredictorError(f"The measured architectures of this predictor are damaged: {error}.") from error

@@ -1,0 +1,1 @@
+"""Predict latencies and other costs that add up over operations."""

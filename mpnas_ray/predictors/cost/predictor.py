@@ -1,0 +1,414 @@
+"""Predict latency, energy or another cost that adds up over operations, from a few measurements.
+
+On NAS-Bench-201 the latency of a cell is nearly a linear function of its operation counts, in milliseconds and not in
+ranks. So a cost is learned by Bayesian linear regression in raw units, with the prices of known devices as hypotheses
+(`mpnas_ray.predictors.cost.posterior`): ten measurements say which devices a new one resembles, and correct their
+prices. Qualities are not linear in counts: this predictor is not for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from mpnas_ray.errors import MPNASError, PredictorError
+from mpnas_ray.predictors.cost.posterior import CostPosterior, Hypotheses
+from mpnas_ray.predictors.encodings.operation_counts import EXECUTIONS, NUM_COUNTS, USUAL_PRICES, executed_counts
+from mpnas_ray.predictors.support import same_space, tensor_of_text, text_of_tensor
+from mpnas_ray.spaces import OPERATIONS, Architecture, Architectures, get_space
+from mpnas_ray.tables.origins import origins
+
+if TYPE_CHECKING:
+    from mpnas_ray.tables import Kind, TableTask
+
+__all__ = ["CostConfig", "CostPredictor", "KnownDevice"]
+
+Floats = NDArray[np.float64]
+
+_NUM_REFERENCE = 2_048
+"""Random architectures of a space, over which costs of a price list are brought to variance 1."""
+
+_OWN_EXECUTION = 0.5
+"""Probability that a device like a known one executes cells the way that one does; the other ways share the rest."""
+
+_SMALLEST_TYPICAL = 0.2
+"""A price may differ from zero even if it is zero by all lists: a part of the largest typical price."""
+
+_KEPT_FROM = 1_000
+"""Architectures in a list that is likely to be asked for again: the whole of a small space."""
+
+_SIMPLER = 0.002
+"""A later way of execution must explain so much more of a known device's costs to be taken for its own."""
+
+
+@dataclass(frozen=True)
+class CostConfig:
+    """How a cost predictor is learned: in closed form, so that there is nothing to choose. Beside `MixtureConfig`."""
+
+    @property
+    def algorithm(self) -> str:
+        """``cost``, beside the algorithms of `mpnas_ray.meta_learning.gradient.MetaConfig`."""
+        return "cost"
+
+    @property
+    def seed(self) -> int:
+        """Nothing is drawn."""
+        return 0
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CostConfig:
+        """The configuration whose fields are ``values``.
+
+        Raises:
+            PredictorError: If there is a setting, as a later version may have.
+        """
+        if values:
+            raise PredictorError(f"These are not the settings of a CostConfig of this version: {', '.join(values)}.")
+        return cls()
+
+
+@dataclass(frozen=True, eq=False)
+class KnownDevice:
+    """The prices of one measured cost.
+
+    Attributes:
+        name: Of its task.
+        space: Whose architectures were measured.
+        devices: Names of device and families, as in `TableTask.devices`.
+        prices: Of each count in each way of execution, by least squares, ``[4, 22]``, in the unit of the table.
+        explained: Part of the variance of the costs that they explain, ``[4]``.
+    """
+
+    name: str
+    space: str
+    devices: tuple[str, ...]
+    prices: Floats
+    explained: Floats
+
+    @classmethod
+    def of(cls, task: TableTask) -> KnownDevice:
+        """Learn prices from a table; cells without a path from input to output are left out.
+
+        Raises:
+            PredictorError: If the task measures a quality, or the same cost for all architectures.
+        """
+        if task.kind != "cost":
+            raise PredictorError(f"{task.name} measures a quality: a cost predictor learns from costs alone.")
+        connected = task.archs.graphs().live()[:, -1]
+        counts, costs = executed_counts(task.archs[connected]), task.raw[connected] * (1 if task.mode == "min" else -1)
+        if not len(costs) or np.ptp(costs) == 0:
+            raise PredictorError(f"{task.name} has no costs that differ: nothing can be learned from it.")
+        costs = costs - costs.mean()
+        counts = counts - counts.mean(axis=1, keepdims=True)
+        prices = np.stack([np.linalg.lstsq(of_execution, costs, rcond=None)[0] for of_execution in counts])
+        wrong = np.einsum("vnf,vf->vn", counts, prices) - costs
+        return cls(task.name, task.archs.space.name, task.devices, prices, 1 - wrong.var(axis=1) / costs.var())
+
+    @property
+    def execution(self) -> int:
+        """Place of its way of execution in `EXECUTIONS`; of nearly equal ones the first."""
+        return int(np.flatnonzero(self.explained > self.explained.max() - _SIMPLER)[0])
+
+    def prices_under(self, execution: int) -> Floats:
+        """Prices of a device that is like this one but executes another way, ``[22]``."""
+        own, parallel = self.execution, EXECUTIONS.index("parallel")
+        if own != execution == parallel:  # half of the time is spent on the longest path
+            alone = self.prices[own, : len(OPERATIONS)] / 2
+            return np.concatenate([alone, alone])
+        prices: Floats = self.prices[EXECUTIONS.index("live") if own == parallel != execution else own]
+        return prices
+
+
+class CostPredictor:
+    """What is known of devices and, after `fit`, what it became on one cost.
+
+    In spaces whose operations the known devices have priced (NAS-Bench-201 and TransNAS-Bench-101), it ranks before any
+    measurement as the known devices do on average. In all others it begins from the usual prices of operations, with a
+    wide prior, and knows no device.
+    """
+
+    def __init__(self, devices: Sequence[KnownDevice] = ()) -> None:
+        """A predictor that has seen no costs of the new device.
+
+        Args:
+            devices: Known ones; none leaves the usual prices.
+        """
+        self.config = CostConfig()
+        self.devices = tuple(devices)
+        self.kind: Kind = "cost"
+        self._support: Architectures | None = None
+        self._scores: Floats = np.empty(0)
+        self._posterior: CostPosterior | None = None
+        self._lists: dict[str, tuple[Architectures, Floats]] = {}  # by space a long one that comes again, its counts
+
+    @classmethod
+    def learned_from(cls, tasks: Mapping[str, TableTask]) -> CostPredictor:
+        """A predictor that knows the devices of these tasks; those that measure a quality are passed over.
+
+        Raises:
+            PredictorError: If none measures a cost.
+        """
+        costs = [task for task in tasks.values() if task.kind == "cost"]
+        if not costs:
+            raise PredictorError(f"None of these tasks measures a cost: {', '.join(tasks)}.")
+        return cls([KnownDevice.of(task) for task in costs])
+
+    def leaving_out(self, devices: Collection[str]) -> CostPredictor:
+        """Return a predictor that has seen no costs and knows nothing of these devices, nor of their families."""
+        left_out = origins(devices)
+        return CostPredictor([device for device in self.devices if not left_out & origins(device.devices)])
+
+    def measuring(self, kind: Kind | None) -> CostPredictor:
+        """A predictor for what it is made for, a ``cost``; as `MixturePredictor.measuring`.
+
+        Raises:
+            PredictorError: For a quality, which is not linear in operation counts.
+        """
+        if kind == "quality":
+            raise PredictorError(
+                "A cost predictor ranks by latency, energy or another cost that adds up over operations; a quality "
+                "does not: take the default predictor."
+            )
+        return self.adapt(() if self._support is None else self._support, self._scores)
+
+    def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> CostPredictor:
+        """A new predictor of the same known devices that has learned N measured costs. As `fit` otherwise."""
+        adapted = CostPredictor(self.devices)
+        adapted._lists = self._lists  # no device changes them
+        adapted.fit(archs, scores)
+        return adapted
+
+    def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
+        """Learn the costs of N architectures of one space; earlier ones are forgotten.
+
+        A cost that all others rule out, as of a measurement that was disturbed, is set aside: one in five at most. With
+        no architecture, or if all scores are equal, it ranks as before any measurement.
+
+        Args:
+            archs: N architectures, an `Architectures` or a list.
+            scores: Minus the costs ``[N]``, finite, in any unit in which costs add up and from any zero point. Not
+                ranks, nor logarithms.
+
+        Raises:
+            PredictorError: If numbers differ or a score is not finite.
+        """
+        values = np.asarray(scores, dtype=np.float64)
+        if values.shape != (len(archs),) or not np.isfinite(values).all():
+            raise PredictorError(
+                f"Adapting needs a finite score for each architecture; got {len(archs)} architectures and scores of "
+                f"shape {list(values.shape)}."
+            )
+        self._support, self._scores, self._posterior = None, np.empty(0), None
+        if len(values) and values.min() < values.max():
+            self._support, self._scores = Architectures.of(archs), values
+            self._posterior = self._condition(self._support, -values)
+
+    def predict(self, archs: Sequence[Architecture]) -> Floats:
+        """Minus the expected costs ``[N]``, in the unit of the measured ones; before any, only their order counts.
+
+        Raises:
+            PredictorError: If it was adapted to architectures of another space.
+        """
+        if not len(archs):
+            return np.empty(0)
+        posterior, counts = self._asked(archs)
+        return -posterior.predict(counts)
+
+    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[Floats, Floats]:
+        """Minus the expected costs ``[N]`` and how far off they may be, standard deviations ``[N]``, in their unit.
+
+        The deviation is that of the cost without the noise of one measurement, over all hypotheses.
+
+        Raises:
+            PredictorError: If no costs, or only equal ones, were measured, or those of another space.
+        """
+        if self._posterior is None:
+            raise PredictorError("predict_with_deviation needs measured scores that differ: call fit or adapt first.")
+        posterior, counts = self._asked(archs)
+        mean, deviation = posterior.predict_with_deviation(counts)
+        return -mean, deviation
+
+    def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> Floats:
+        """Functions that minus the cost may be, drawn from the posterior at N architectures: ``[num_samples, N]``.
+
+        In the unit of the measured costs; before any measurement from the prior, where only their order counts.
+
+        Raises:
+            PredictorError: If it was adapted to architectures of another space.
+        """
+        posterior, counts = self._asked(archs)
+        return -posterior.sample(counts, num_samples, rng)
+
+    @property
+    def set_aside(self) -> NDArray[np.bool_]:
+        """Which of the N measured costs are not used, since the others rule them out, bool ``[N]``."""
+        return np.empty(0, dtype=np.bool_) if self._posterior is None else self._posterior.set_aside
+
+    def resembles(self) -> dict[str, float]:
+        """Probability that the measured costs are like those of each known device, and of none (``general``).
+
+        In descending order; they sum to 1. In a space whose operations no device has priced, ``general`` is 1.
+
+        Raises:
+            PredictorError: If no costs, or only equal ones, were measured.
+        """
+        if self._posterior is None or self._support is None:
+            raise PredictorError("resembles needs measured scores that differ: call fit or adapt first.")
+        of_list = self._posterior.weights.sum(axis=(0, 1, 2, 4))
+        known = self.devices if _priced(self.devices, self._support.space.name) else ()
+        found = {device.name: float(weight) for device, weight in zip(known, of_list[: len(known)], strict=True)}
+        found["general"] = float(of_list[len(known) :].sum())
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def initialisation(self) -> dict[str, Tensor]:
+        """What is known of devices: the parts of `state_dict` that no measurement changes."""
+        about = [[device.name, device.space, list(device.devices)] for device in self.devices]
+        shape = (len(self.devices), len(EXECUTIONS))
+        prices = np.array([device.prices for device in self.devices]).reshape(*shape, NUM_COUNTS)
+        explained = np.array([device.explained for device in self.devices]).reshape(shape)
+        return {
+            "devices": tensor_of_text(json.dumps(about)),
+            "prices": torch.from_numpy(prices.copy()),
+            "explained": torch.from_numpy(explained.copy()),
+        }
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The `initialisation` and, once adapted, the measured architectures (``support.*``), on the CPU."""
+        state = self.initialisation()
+        if self._support is not None:
+            state["support.space"] = tensor_of_text(self._support.space.name)
+            state["support.codes"] = torch.from_numpy(self._support.codes.copy())
+            state["support.scores"] = torch.from_numpy(self._scores.copy())
+        return state
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take over what `state_dict` of a cost predictor gave, its known devices too.
+
+        Raises:
+            PredictorError: If names or shapes are others; this predictor is then as before.
+        """
+        self.__dict__.update(self.of_state(state).__dict__)
+
+    @classmethod
+    def of_state(cls, state: dict[str, Tensor]) -> CostPredictor:
+        """A predictor from `state_dict` or `initialisation`.
+
+        Raises:
+            PredictorError: If names or shapes are not those of a cost predictor.
+        """
+        try:
+            about = json.loads(text_of_tensor(state["devices"]))
+            prices, explained = (state[name].numpy().astype(np.float64) for name in ("prices", "explained"))
+            shape = (len(about), len(EXECUTIONS))
+            if prices.shape != (*shape, NUM_COUNTS) or explained.shape != shape:
+                raise ValueError(f"prices {list(prices.shape)} and explained {list(explained.shape)}")
+            if not (np.isfinite(prices).all() and np.isfinite(explained).all()):
+                raise ValueError("prices that are not finite")
+            predictor = cls(
+                [
+                    KnownDevice(str(name), get_space(space).name, tuple(map(str, devices)), *numbers)
+                    for (name, space, devices), *numbers in zip(about, prices, explained, strict=True)
+                ]
+            )
+            if "support.codes" in state:
+                space = get_space(text_of_tensor(state["support.space"]))
+                predictor.fit(
+                    Architectures(space, state["support.codes"].numpy().copy()), state["support.scores"].numpy()
+                )
+        except (KeyError, ValueError, TypeError, MPNASError) as error:
+            raise PredictorError(f"This is not the state of a cost predictor: {error}") from error
+        return predictor
+
+    def _condition(self, archs: Architectures, costs: Floats) -> CostPosterior:
+        counts = _centred_counts(archs)
+        return CostPosterior.of(counts, costs, _hypotheses(self.devices, archs.space.name))
+
+    def _asked(self, archs: Sequence[Architecture]) -> tuple[CostPosterior, Floats]:
+        """The posterior, or before any measurement the prior, and what architectures of its space count."""
+        if self._support is None:
+            listed = Architectures.of(archs)
+            return self._condition(listed[:0], np.empty(0)), self._counts(listed)
+        assert self._posterior is not None
+        return self._posterior, self._counts(same_space(archs, self._support.space.name))
+
+    def _counts(self, archs: Architectures) -> Floats:
+        """Counts of N architectures, ``[4, N, 22]``; of a long list they are kept as long as the same object comes."""
+        before, counts = self._lists.get(archs.space.name, (None, None))
+        if counts is None or before is not archs:
+            counts = _centred_counts(archs)
+            if len(archs) >= _KEPT_FROM:
+                self._lists[archs.space.name] = archs, counts
+        return counts
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without what is kept of long lists, for pickles and copies."""
+        return {**self.__dict__, "_lists": {}}
+
+
+@lru_cache(maxsize=16)
+def _reference(space: str) -> Floats:
+    """Counts of random architectures of a space, always the same ones: ``[4, 2048, 22]``."""
+    counts = executed_counts(get_space(space).sample_many(_NUM_REFERENCE, np.random.default_rng(0)))
+    counts.flags.writeable = False
+    return counts
+
+
+def _centred_counts(archs: Architectures) -> Floats:
+    """Counts ``[4, N, 22]`` from what is usual in the space, so that an offset is one of the usual architecture."""
+    centred: Floats = executed_counts(archs) - _reference(archs.space.name).mean(axis=1, keepdims=True)
+    return centred
+
+
+def _priced(devices: Sequence[KnownDevice], space: str) -> bool:
+    """Whether known devices have executed all operations that a space has."""
+    seen = {kind for device in devices for kind in _kinds(device.space)}
+    return bool(devices) and seen.issuperset(_kinds(space))
+
+
+@lru_cache(maxsize=16)
+def _kinds(space: str) -> frozenset[int]:
+    """Operations of a space, places in `OPERATIONS`."""
+    return frozenset(np.flatnonzero(_reference(space)[0, :, : len(OPERATIONS)].any(axis=0)).tolist())
+
+
+def _hypotheses(devices: Sequence[KnownDevice], space: str) -> Hypotheses:
+    """What the cost of a new device may be in a space.
+
+    Price lists are those of the known devices, their mean, the usual prices, and none, a quarter of the probability
+    each; where no device has priced the operations, the usual prices and none.
+    """
+    reference = _reference(space)
+    known = devices if _priced(devices, space) else ()
+    usual = np.concatenate([USUAL_PRICES, USUAL_PRICES])
+    prices, log_prior, typical = [], [], []
+    for execution in range(len(EXECUTIONS)):
+        lists = [_standardised(device.prices_under(execution), reference[execution]) for device in known]
+        other = (1 - _OWN_EXECUTION) / (len(EXECUTIONS) - 1)
+        weights = [(_OWN_EXECUTION if device.execution == execution else other) / len(known) for device in known]
+        if known:
+            lists.append(_standardised(np.mean(lists, axis=0), reference[execution]))
+            weights.append(1 / len(EXECUTIONS))
+        lists.append(_standardised(usual, reference[execution]))
+        size = np.sqrt(np.mean(np.square(lists), axis=0))
+        lists.append(np.zeros(NUM_COUNTS))
+        weights += [1 / len(EXECUTIONS)] * 2
+        prices.append(lists)
+        log_prior.append(np.log(weights))
+        typical.append(np.maximum(size, _SMALLEST_TYPICAL * size.max()))
+    return Hypotheses(np.array(prices), np.array(log_prior), np.array(typical))
+
+
+def _standardised(prices: Floats, counts: Floats) -> Floats:
+    """Prices by which the costs of these architectures have variance 1."""
+    deviation = float((counts @ prices).std())
+    standardised: Floats = prices / deviation if deviation > 0 else prices
+    return standardised

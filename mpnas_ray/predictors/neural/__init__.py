@@ -1,0 +1,1 @@
+"""Neural predictors that are trained on the measured architectures alone."""

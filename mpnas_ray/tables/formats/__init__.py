@@ -1,0 +1,1 @@
+"""Read the files that NAS tables are published in, and our own."""

@@ -1,0 +1,1 @@
+"""Searchers to compare with that need no predictor of architectures."""

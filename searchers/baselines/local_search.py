@@ -1,0 +1,55 @@
+"""Local search (White, Nolen and Savani 2021, "Exploring the Loss Landscape in Neural Architecture Search").
+
+From a random architecture, neighbours are tried in random order; the first that is better becomes the place whose
+neighbours are tried. Where none is better the search begins anew elsewhere.
+
+The paper also moves to the best of all neighbours, once all of them are measured. Cells have 18 to 60 neighbours, so
+that a search of 100 trials would make two to five such moves; the first better one makes many small ones instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from mpnas_ray.spaces import Architecture
+from searchers.baselines.neighbors import NeighborSearch
+from searchers.core.state import Arrays, value_of
+
+__all__ = ["LocalSearch"]
+
+
+class LocalSearch(NeighborSearch):
+    """Climbs to the first better neighbour, and starts at random again where there is none (White et al. 2021).
+
+    With several trials under way at once, neighbours of one architecture are tried side by side. A climb is given up
+    as soon as the last neighbour is proposed rather than measured: waiting for it would leave the cluster idle.
+    Arguments as in `MPNASSearch`.
+    """
+
+    _start = 0  # of the climb: number of trials before its first
+
+    def _propose(self) -> Architecture | Literal["FINISHED"] | None:
+        place = self._place()
+        if place is not None:
+            neighbors = self._unseen_neighbors(self.space.parse(place))
+            if len(neighbors):
+                return neighbors[int(self._next_rng().integers(len(neighbors)))]
+            self._start = len(self.observations)
+        return self._random_unseen() or "FINISHED"
+
+    def _place(self) -> str | None:
+        """The best architecture of this climb, the earliest of those; None if nothing of it is measured yet."""
+        _, labels = self.observations.labels()
+        completed = [record.status == "completed" for record in self.observations.trials.values()]
+        first = sum(completed[: self._start])  # the labels of this climb come after those of the climbs before
+        if first == len(labels):
+            return None
+        return self.observations.completed[first + int(np.argmax(labels[first:]))].arch
+
+    def _own_state(self) -> tuple[dict[str, Any], Arrays]:
+        return {"start": self._start}, {}
+
+    def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
+        self._start = value_of(plain, "start", int, least=0)

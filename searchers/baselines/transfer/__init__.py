@@ -1,0 +1,1 @@
+"""Searchers to compare with that know measured tables of other tasks."""

@@ -1,0 +1,1 @@
+"""The base of all searchers: candidates, observations, starting points, hyperparameters and saved state."""

@@ -1,0 +1,1 @@
+"""Hyperparameters beside the architecture, drawn by an Optuna sampler."""

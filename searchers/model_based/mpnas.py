@@ -1,0 +1,195 @@
+"""The searcher of MP-NAS: a predictor ranks candidates, and is refitted as results come in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from mpnas_ray.checks import require_one_of
+from mpnas_ray.errors import SettingError
+from mpnas_ray.meta_learning.mixture import MixturePredictor
+from mpnas_ray.predictors import CostPredictor, Predictor
+from mpnas_ray.pretrained import find_checkpoint, load_checkpoint
+from mpnas_ray.spaces import SearchSpace, get_space
+from searchers.core.candidates import Constraint
+from searchers.core.hyperparameters.space import SamplerFactory, tpe_sampler
+from searchers.core.starting_points import Evaluated
+from searchers.core.zero_cost import Score
+from searchers.model_based.metric_names import kind_of_metric
+from searchers.model_based.predictor_search import PredictorSearch
+
+__all__ = ["MPNASSearch"]
+
+logger = logging.getLogger(__name__)
+
+Measures = Literal["auto", "quality", "cost"]
+
+_KNOWN_COSTS = ("nasbench201", "transnasbench101")
+"""Spaces of whose cells the default predictor remembers latencies. With these it finds the cells of lowest latency of
+an unknown device in 3 to 6 queries, which the predictor of costs does in 1 or 2, and of the i7 in 2 to 6 (26)."""
+
+
+class MPNASSearch(PredictorSearch):
+    """Proposes architectures by what a meta-learned predictor expects of them (after MP-NAS, NeurIPS 2023).
+
+    At first architectures come as the predictor ranks them before any result. Each time ``refit_every`` new results are
+    in, it adapts to all of them and ranks the candidates anew: a small space whole, of a large one a fresh sample and
+    the neighbours of its best (`searchers.model_based.climbing`). The searcher goes down the ranking, leaving out what
+    was proposed before. Rankings are made in a Ray actor beside the trials; meanwhile the ranking before stays in use.
+
+    A quality is searched by expected improvement, a cost, such as a latency, by the expected value: costs add up over
+    operations, so that there is little to explore. What other tasks say is weighed by how well it explains the results,
+    against hypotheses that know the architecture alone: where other tasks mislead, a few results take their weight away
+    (`TransferCheck`, in words in the run's telemetry). As long as all results are equal, proposals are random. A trial
+    that failed counts as just below the worst.
+
+    Example:
+        >>> from ray import tune
+        >>> from searchers import MPNASSearch
+        >>> from trainables import CellTrainable
+        >>> tuner = tune.Tuner(
+        ...     CellTrainable,
+        ...     param_space={"task": "digits", "preset": "small", "epochs": 5},
+        ...     tune_config=tune.TuneConfig(
+        ...         search_alg=MPNASSearch("nasbench201", seed=0),
+        ...         metric="validation_accuracy",
+        ...         mode="max",
+        ...         num_samples=20,
+        ...         max_concurrent_trials=2,
+        ...     ),
+        ... )
+        >>> best = tuner.fit().get_best_result().config["arch"]
+
+    A trainable of yours only needs to build its network from ``config["arch"]``
+    (`trainables.build_network`).
+    """
+
+    def __init__(
+        self,
+        space: str | SearchSpace,
+        metric: str | None = None,
+        mode: str | None = None,
+        predictor: Predictor | str | Path | None = "default",
+        refit_every: int = 4,
+        num_candidates: int = 10_000,
+        points_to_evaluate: Sequence[str | Mapping[str, Any]] | None = None,
+        evaluated_rewards: Sequence[float] | None = None,
+        seed: int | None = None,
+        max_concurrent: int | None = None,
+        synchronous: bool = False,
+        *,
+        measures: Measures = "auto",
+        cost_predictor: Predictor | str | Path | None = "default",
+        prior_score: Score | None = None,
+        evaluated: Evaluated | None = None,
+        constraint: Constraint | None = None,
+        twins: bool = False,
+        hyperparameter_sampler: SamplerFactory = tpe_sampler,
+    ) -> None:
+        """Nothing is computed yet but the list of a small space.
+
+        Args:
+            space: A search space or its name.
+            metric: Metric of the trials' results; may be left to ``TuneConfig``.
+            mode: ``min`` or ``max``; may be left to ``TuneConfig``.
+            predictor: ``"default"`` for the meta-learned predictor that comes with the package and suits the space,
+                ``"mpnas-3"`` or ``"mpnas-4"``, a path for a checkpoint of yours (`mpnas meta-train`), None for a graph
+                network that learns from the results alone. Or a predictor object, which is copied and fitted afresh
+                each time; one that has ``adapt`` is meta-learned, and ranks before the first result too.
+            refit_every: Number of new results that call for a new ranking (MP-NAS: 4).
+            num_candidates: Candidates that are sampled and ranked each time; spaces of up to 20,000 are ranked whole.
+            points_to_evaluate: Architectures to begin with, as strings or as configs with ``arch``.
+            evaluated_rewards: Metric values of the first of these points, which are then not run.
+            seed: Makes sequential runs reproducible if ``synchronous`` is set.
+            max_concurrent: Most trials under way at a time; ``TuneConfig(max_concurrent_trials=...)`` does the same.
+            synchronous: Give out nothing while a new ranking is due, so that every proposal knows all results.
+            measures: Whether the metric is a ``quality`` of architectures, such as an accuracy or a loss, or a
+                ``cost``, such as a latency: the predictor knows tasks of both kinds. ``auto`` reads the name of the
+                metric (`searchers.model_based.metric_names`), and lets the results overrule it.
+            cost_predictor: Ranks where the metric is a cost (`mpnas_ray.predictors.CostPredictor`): a predictor, a
+                checkpoint, or None to leave costs to ``predictor``. ``"default"`` is the bundled one where
+                ``predictor`` is the default too, and remembers no cost of the space's cells; else None.
+            prior_score: A zero-cost score: N architectures -> a number for each ``[N]``, higher is better, NaN where
+                there is none. The best of each ranking are put in a new order, by the mean of their ranks by predictor
+                and by score, whose weight fades as results come in (`searchers.core.zero_cost.prior_weight`). Computed
+                where rankings are made, beside the trials. It is not part of the saved state. On NAS-Bench-201, naswot
+                helps a predictor that knows no image task to rank for images, until some ten results are in; beside one
+                that does, and on other tasks, it does some harm (benchmarks/results/naswot.md).
+            evaluated: Results of an earlier experiment (what ``tuner.fit()`` gave), of a NAS table of the same metric,
+                or pairs of an architecture and its metric: they are learned from and not run again.
+            constraint: N architectures (`mpnas_ray.spaces.Architectures`) -> whether each may be proposed, bool
+                ``[N]``. Asked for all candidates where they are ranked, beside the trials; points to evaluate are
+                exempt. It is not part of the saved state.
+            twins: Also propose an architecture that is the same network as an earlier one and differs in its text
+                alone. For replays of tables, which measured such twins apart.
+            hyperparameter_sampler: Makes, from a seed, the Optuna sampler that draws what ``param_space`` leaves open
+                beside the architecture; TPE by default.
+
+        Raises:
+            SettingError: If a number is not a whole one of at least 1, or another argument cannot be what it is.
+            PredictorError: If there is no such predictor.
+        """
+        super().__init__(
+            space,
+            metric,
+            mode,
+            _resolve(predictor, space if isinstance(space, SearchSpace) else get_space(space)),
+            acquisition="ei",
+            prior_score=prior_score,
+            refit_every=refit_every,
+            num_candidates=num_candidates,
+            synchronous=synchronous,
+            points_to_evaluate=points_to_evaluate,
+            evaluated_rewards=evaluated_rewards,
+            evaluated=evaluated,
+            seed=seed,
+            max_concurrent=max_concurrent,
+            constraint=constraint,
+            twins=twins,
+            hyperparameter_sampler=hyperparameter_sampler,
+        )
+        require_one_of("measures", measures, get_args(Measures))
+        self._measures = measures
+        if cost_predictor == "default":
+            cost_predictor = "cost" if predictor == "default" and self.space.name not in _KNOWN_COSTS else None
+        self._cost_predictor = None if cost_predictor is None else _resolve(cost_predictor, self.space)
+
+    def _predictor_for_metric(self) -> Predictor | None:
+        predictor, kind = self._predictor, kind_of_metric(self._metric or "")
+        if isinstance(predictor, CostPredictor) and (
+            self._measures == "quality" or (self._measures == "auto" and kind == "quality")
+        ):
+            raise SettingError(
+                f"The predictor knows costs alone, and {self._metric} is a quality: take the default predictor, or say "
+                f"measures='cost' if it is a cost after all."
+            )
+        if not isinstance(predictor, MixturePredictor):
+            return predictor
+        if self._measures != "auto":
+            return predictor.measuring(self._measures)
+        if kind is None or predictor.kind is not None:
+            return predictor
+        said = f"{self._metric} is taken for a {kind} by its name"
+        self._logged[said] += 1
+        if self._logged[said] == 1:
+            logger.info("%s; the results may overrule that, and measures=... says it for certain.", said)
+        return predictor.expecting(kind)
+
+
+def _resolve(predictor: Predictor | str | Path | None, space: SearchSpace) -> Predictor | None:
+    """The predictor to copy at each refit; None for one from scratch."""
+    if predictor is None or (isinstance(predictor, Predictor) and not isinstance(predictor, type)):
+        return predictor
+    if not isinstance(predictor, (str, Path)):
+        raise SettingError(f"A predictor is 'default', a path, None or a Predictor, not {predictor!r}.")
+    loaded, card = load_checkpoint(find_checkpoint(predictor, space))
+    if card.covers(space):
+        return loaded
+    logger.warning(
+        "The predictor %s does not know all operations of %s: one is trained from scratch instead.",
+        card.name,
+        space.name,
+    )
+    return None

@@ -1,0 +1,321 @@
+"""Search by a predictor: it ranks candidates, and is refitted as results come in."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from mpnas_ray.checks import require_bool, require_callable, require_count, require_one_of
+from mpnas_ray.errors import SettingError
+from mpnas_ray.predictors import MetaLearned, Predictor
+from mpnas_ray.spaces import Architecture, SearchSpace
+from searchers.background import BackgroundWorker
+from searchers.core.architecture_searcher import ArchitectureSearcher
+from searchers.core.settings import SearcherSettings
+from searchers.core.state import Arrays, value_of
+from searchers.core.zero_cost import PriorScore, Score
+from searchers.model_based.acquisition import ACQUISITIONS, Acquisition
+from searchers.model_based.ranking import Ranker, Ranking, RankingRequest, random_ranking
+from searchers.model_based.transfer_check import TransferCheck, Verdict
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["PredictorSearch"]
+
+logger = logging.getLogger(__name__)
+
+
+class PredictorSearch(ArchitectureSearcher):
+    """Proposes the architectures that a predictor, fitted to all results, finds most promising.
+
+    At first they come in random order, or as the predictor ranks them without a result if it is meta-learned. It is
+    fitted each time ``refit_every`` new results are in; then all candidates are ranked, or a fresh sample of a large
+    space, and proposed best first. Fitting and ranking run in a Ray actor beside the trials; meanwhile the ranking
+    before stays in use.
+
+    A predictor of yours follows `mpnas_ray.predictors.Predictor`; one that also has ``predict_with_deviation`` and
+    ``sample_scores`` lets the acquisition weigh what is not known.
+    """
+
+    def __init__(
+        self,
+        space: str | SearchSpace,
+        metric: str | None = None,
+        mode: str | None = None,
+        predictor: Predictor | None = None,
+        *,
+        acquisition: Acquisition = "ei",
+        prior_score: Score | None = None,
+        refit_every: int = 4,
+        num_random: int = 2,
+        num_candidates: int = 10_000,
+        synchronous: bool = False,
+        **settings: Unpack[SearcherSettings],
+    ) -> None:
+        """Nothing is computed yet but the list of a small space.
+
+        Args:
+            space: A search space or its name.
+            metric: Metric of the trials' results; may be left to ``TuneConfig``.
+            mode: ``min`` or ``max``; may be left to ``TuneConfig``.
+            predictor: Is copied and fitted afresh each time; one that has ``adapt`` is meta-learned, and ranks before
+                the first result too. None for a graph network that learns from the results alone.
+            acquisition: ``mean``, ``ei``, ``ucb`` or ``thompson``; a predictor that knows no uncertainty ranks by the
+                mean.
+            prior_score: See `MPNASSearch`.
+            refit_every: Number of new results that call for a new ranking.
+            num_random: Results before the first fit of a predictor that is not meta-learned.
+            num_candidates: Candidates that are sampled and ranked each time; spaces of up to 20,000 are ranked whole.
+            synchronous: Give out nothing while a new ranking is due, so that every proposal knows all results.
+            settings: Those that all searchers share, see `MPNASSearch`.
+
+        Raises:
+            SettingError: If a number is not a whole one of at least 1, or another argument cannot be what it is.
+        """
+        super().__init__(space, metric, mode, **settings)
+        for name, number in (
+            ("refit_every", refit_every),
+            ("num_random", num_random),
+            ("num_candidates", num_candidates),
+        ):
+            require_count(name, number)
+        require_one_of("acquisition", acquisition, ACQUISITIONS)
+        require_bool("synchronous", synchronous)
+        if predictor is not None:
+            _require_predictor("predictor", predictor)
+        if prior_score is not None:
+            require_callable("prior_score", prior_score, "N architectures -> a number for each")
+        self._predictor = predictor
+        self._cost_predictor: Predictor | None = None
+        self._acquisition = acquisition
+        self._prior_score = None if prior_score is None else PriorScore(prior_score)
+        self._refit_every = int(refit_every)
+        self._num_random = int(num_random)
+        self._num_candidates = int(num_candidates)
+        self._synchronous = synchronous
+        self._ranking: Ranking | None = None
+        self._position = 0  # of the next candidate in the ranking
+        self._num_refits = 0
+        self._num_labels_used = 0  # by the newest refit, finished or failed
+        self._zero_shot_due = self._knows_beforehand
+        self._transfer: TransferCheck | None = None  # the newest
+        self._worker: BackgroundWorker[RankingRequest, Ranking] | None = None
+        self._num_samples: int | None = None  # of the experiment, if Tune has said so
+
+    @property
+    def num_refits(self) -> int:
+        """How often the predictor was fitted."""
+        return self._num_refits
+
+    @property
+    def ranking_age(self) -> int | None:
+        """How many results the ranking in use does not know; None if no predictor made it."""
+        ranking = self._ranking
+        if ranking is None or not len(ranking.predicted):
+            return None
+        return self.observations.num_learned - ranking.num_points
+
+    @property
+    def transfer_verdict(self) -> Verdict | None:
+        """What the newest check came to; None before the first."""
+        return None if self._transfer is None else self._transfer.verdict
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        """See `ArchitectureSearcher`; the candidates may be others from here on."""
+        before = self._candidates
+        taken = super().set_search_properties(metric, mode, config, **spec)
+        self._num_samples = spec.get("num_samples")
+        if self._candidates != before:
+            self._on_new_objective()  # the ranking is one of other candidates
+        self._worker = self._new_worker()
+        self._worker.prepare()  # here rather than in Tune's control loop, as the first ranking
+        if not len(self.observations) and not self._starting.measured:
+            self._ranking, self._zero_shot_due = None, self._knows_beforehand
+            if self._zero_shot_due and self._prior_score is None:
+                self._update_ranking()
+        return taken
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """See `ArchitectureSearcher`; after the last trial the refits' actor is released."""
+        super().on_trial_complete(trial_id, result, error)
+        if self._worker is None:
+            return
+        left = self._trials_left
+        if left == 0:
+            self._worker.release()
+        elif self._ranking is not None and self._labels_wanted - self.observations.num_learned < left:
+            self._worker.start_actor()  # in time for the next refit, but not while the first trials' processes begin
+
+    def _propose(self) -> Architecture | Literal["FINISHED"] | None:
+        self._update_ranking()
+        if self._under_way and (self._synchronous or self._ranking is None):
+            return None  # the first ranking comes within seconds: better than trials at random
+        if self._ranking is None:
+            self._ranking = random_ranking(self._candidates, min(self._num_candidates, 1_000), self._next_rng())
+            self._position = 0
+        while self._position < len(self._ranking):
+            place = self._position
+            self._position += 1
+            if int(self._ranking.keys[place]) not in self._seen:
+                return self.space.architecture(self._ranking.codes[place])
+        return self._random_unseen() or "FINISHED"
+
+    def _on_label(self) -> None:
+        # Without a ranking these are results known beforehand, and there are more to come.
+        if self._ranking is not None and self._trials_left:
+            self._update_ranking()
+
+    def _on_new_objective(self) -> None:
+        self._ranking, self._position, self._num_labels_used, self._transfer = None, 0, 0, None
+        self._zero_shot_due = self._knows_beforehand
+
+    @property
+    def _knows_beforehand(self) -> bool:
+        """Whether it can rank before the first result."""
+        return isinstance(self._predictor, MetaLearned) or self._prior_score is not None
+
+    @property
+    def _trials_left(self) -> float:
+        """Trials of the experiment that have not ended yet; infinite if Tune has not said how many there are."""
+        if self._num_samples is None or self._num_samples <= 0:
+            return math.inf
+        return max(0, self._num_samples - self.observations.num_ended)
+
+    @property
+    def _labels_wanted(self) -> int:
+        """Results with which the next refit is due."""
+        first = 2 if isinstance(self._predictor, MetaLearned) else max(2, self._num_random)
+        return max(first, self._num_labels_used + self._refit_every)
+
+    @property
+    def _under_way(self) -> bool:
+        return self._worker is not None and self._worker.under_way is not None
+
+    def _update_ranking(self) -> None:
+        """Take over a ranking that is ready; start the next if it is due. Waits for nothing but the first."""
+        if self._worker is not None and self._worker.under_way is not None:
+            self._attempt(self._worker.poll, self._worker.under_way)
+        archs, labels = self.observations.labels_with_failures()
+        num_labels = len(archs)
+        if not self._under_way and (num_labels >= self._labels_wanted or self._zero_shot_due):
+            # Differs between refits, and is the same again when a restored searcher repeats one that was cut off.
+            seed = int(np.random.SeedSequence([self._seed, self._num_refits, num_labels]).generate_state(1)[0])
+            request = RankingRequest(archs, labels, np.fromiter(self._seen, dtype=np.uint64), seed)
+            worker = self._worker = self._worker or self._new_worker()
+            # Before the first trial nothing runs that it could hold up, and a process would take longer to start.
+            is_first = not len(self.observations) and self._prior_score is None
+            make = worker.answer_here if is_first else worker.start
+            self._attempt(lambda: make(request), request)
+
+    def _predictor_for_metric(self) -> Predictor | None:
+        """The predictor, told what the metric says of the task."""
+        return self._predictor
+
+    def _new_worker(self) -> BackgroundWorker[RankingRequest, Ranking]:
+        return BackgroundWorker(
+            Ranker(
+                self._candidates,
+                self._predictor_for_metric(),
+                self._acquisition,
+                self._num_candidates,
+                self._prior_score,
+                self._cost_predictor,
+            ).rank
+        )
+
+    def _attempt(self, step: Callable[[], Ranking | None], request: RankingRequest) -> None:
+        try:
+            ranking = step()
+        except Exception:
+            self._count_failure("could not refit its predictor, so the ranking before stays in use")
+        else:
+            if ranking is None:
+                return
+            self._adopt(ranking)
+        self._num_labels_used, self._zero_shot_due = len(request.archs), False
+
+    def _adopt(self, ranking: Ranking) -> None:
+        self._ranking, self._position = ranking, 0
+        self._num_refits += ranking.num_points > 0
+        event = {
+            "event": "refit" if ranking.num_points else "zero_shot",
+            "refit": self._num_refits,
+            "points": ranking.num_points,
+            "candidates": len(ranking),
+            "seconds": ranking.seconds,
+            "spearman_of_proposals": self.observations.rank_correlation(),
+        }
+        if ranking.transfer is not None:
+            self._transfer = ranking.transfer
+            event |= {"transfer": str(ranking.transfer), "transfer_verdict": ranking.transfer.verdict}
+        if self._prior_score is not None:
+            event["unusable_scores"] = ranking.num_unusable
+        if ranking.num_unusable:
+            logger.warning("%d architectures have no usable score: the score ranks them last.", ranking.num_unusable)
+        self.events.append(event)
+
+    def _explain(self, arch: Architecture) -> dict[str, Any]:
+        """Rank and predicted score of the candidate just taken, and how many results the ranking does not know."""
+        ranking, place = self._ranking, self._position - 1
+        taken = ranking is not None and 0 <= place < len(ranking) and int(ranking.keys[place]) == self._key(arch)
+        if ranking is None or not taken or not len(ranking.predicted):
+            return {"predicted": None, "rank": None, "ranking": self._num_refits, "ranking_age": None}
+        return {
+            "predicted": float(ranking.predicted[place]),
+            "rank": place + 1,
+            "ranking": self._num_refits,
+            "ranking_age": self.ranking_age,
+        }
+
+    def _own_state(self) -> tuple[dict[str, Any], Arrays]:
+        plain: dict[str, Any] = {
+            "refit_every": self._refit_every,
+            "num_random": self._num_random,
+            "num_samples": self._num_samples,
+            "num_candidates": self._num_candidates,
+            "synchronous": self._synchronous,
+            "num_refits": self._num_refits,
+            "num_labels_used": self._num_labels_used,
+            "position": self._position,
+            "transfer": None if self._transfer is None else vars(self._transfer),
+            "ranking": None,
+        }
+        if self._ranking is None:
+            return plain, {}
+        ranking = self._ranking
+        plain["ranking"] = {"num_points": ranking.num_points, "seconds": ranking.seconds}
+        return plain, ranking.arrays()
+
+    def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
+        self._refit_every = value_of(plain, "refit_every", int, least=1)
+        self._num_candidates = value_of(plain, "num_candidates", int, least=1)
+        self._num_random = value_of(plain, "num_random", int, least=1)
+        self._num_samples = None if plain["num_samples"] is None else value_of(plain, "num_samples", int)
+        self._synchronous = value_of(plain, "synchronous", bool)
+        self._num_refits = value_of(plain, "num_refits", int, least=0)
+        self._num_labels_used = value_of(plain, "num_labels_used", int, least=0)
+        self._position = value_of(plain, "position", int, least=0)
+        self._transfer = None if plain["transfer"] is None else TransferCheck.from_plain(plain["transfer"])
+        self._worker, self._ranking = None, None  # a refit that was under way is repeated
+        self._zero_shot_due = plain["ranking"] is None and self._knows_beforehand
+        if plain["ranking"] is not None:
+            ranking = value_of(plain, "ranking", dict)
+            self._ranking = Ranking.of_arrays(
+                arrays,
+                self._candidates,
+                num_points=value_of(ranking, "num_points", int, least=0),
+                seconds=value_of(ranking, "seconds", float),
+            )
+
+
+def _require_predictor(name: str, value: Any) -> None:
+    if isinstance(value, type) or not isinstance(value, Predictor):
+        raise SettingError(
+            f"{name} must be a predictor with fit and predict, or None, not {value!r}: "
+            f"mpnas_ray.catalogue.make_predictor makes one by name."
+        )

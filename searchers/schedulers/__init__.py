@@ -1,0 +1,1 @@
+"""Tune schedulers that stop trainings by what other trainings have taught them."""

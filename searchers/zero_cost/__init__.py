@@ -1,0 +1,1 @@
+"""Searchers that rank candidates by a score that costs no training."""

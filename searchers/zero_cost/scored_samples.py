@@ -1,0 +1,140 @@
+"""Sampled candidates, the best by a score first: scored once, beside the trials."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mpnas_ray.checks import require_callable, require_count
+from mpnas_ray.spaces import Architecture
+from searchers.background import BackgroundWorker
+from searchers.core.candidates import Candidates
+from searchers.core.state import Arrays, value_of
+from searchers.core.zero_cost import Score
+from searchers.model_based.ranking import Ranking, RankingRequest, score_ranking
+
+__all__ = ["ScoredSamples"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _ScoreRanker:
+    """Makes rankings by a score alone; see `searchers.background`."""
+
+    candidates: Candidates
+    score: Score
+    num_scored: int
+
+    def rank(self, request: RankingRequest) -> Ranking:
+        """See `score_ranking`."""
+        return score_ranking(self.candidates, self.score, self.num_scored, request)
+
+
+class ScoredSamples:
+    """Samples of candidates that are scored and then given out best first, one sample at a time.
+
+    Attributes:
+        num_scored: Candidates of a sample.
+        num_samples: Samples that were scored so far.
+    """
+
+    def __init__(self, score: Score, num_scored: int) -> None:
+        """Nothing is scored yet.
+
+        Raises:
+            SettingError: If the score cannot be called, or ``num_scored`` is not a whole number of at least 1.
+        """
+        require_callable("score", score, "N architectures -> a number for each")
+        require_count("num_scored", num_scored)
+        self.num_scored = int(num_scored)  # a state file holds no numpy
+        self.num_samples = 0
+        self._score = score
+        self._ranking: Ranking | None = None
+        self._position = 0
+        self._worker: BackgroundWorker[RankingRequest, Ranking] | None = None
+
+    def score_anew(self, candidates: Candidates, seen: set[int], seed: int) -> dict[str, Any] | None:
+        """Score a new sample of what was not seen. Waits for nothing.
+
+        Returns:
+            What there is to say of it, for telemetry; None while it is being scored: ask again.
+
+        Raises:
+            Exception: What the score raised; asked again, it begins anew.
+        """
+        if self._worker is None:
+            self._worker = BackgroundWorker(_ScoreRanker(candidates, self._score, self.num_scored).rank)
+        if self._worker.under_way is not None:
+            ranking = self._worker.poll()
+        else:
+            # Differs between samples, and is the same again when a restored searcher repeats one that was cut off.
+            seed = int(np.random.SeedSequence([seed, self.num_samples]).generate_state(1)[0])
+            request = RankingRequest([], np.empty(0), np.fromiter(seen, dtype=np.uint64), seed)
+            ranking = self._worker.start(request)
+        if ranking is None:
+            return None
+        self._worker = None  # its actor ends: it may be long until it is needed again, if ever
+        self._ranking, self._position, self.num_samples = ranking, 0, self.num_samples + 1
+        if ranking.num_unusable:
+            logger.warning(
+                "%d of %d architectures have no usable score: they rank last.", ranking.num_unusable, len(ranking)
+            )
+        return {
+            "event": "scored",
+            "candidates": len(ranking),
+            "unusable_scores": ranking.num_unusable,
+            "seconds": ranking.seconds,
+        }
+
+    def take(self, candidates: Candidates, seen: set[int], most: int | None = None) -> Architecture | None:
+        """The best that was neither taken nor seen; None where there is no more.
+
+        Args:
+            candidates: What the sample is of.
+            seen: Keys.
+            most: How many of the sample may be taken at all; None for all.
+        """
+        ranking = self._ranking
+        while ranking is not None and self._position < len(ranking.codes[:most]):
+            place = self._position
+            self._position += 1
+            if int(ranking.keys[place]) not in seen:
+                return candidates.space.architecture(ranking.codes[place])
+        return None
+
+    def explain(self, key: int) -> dict[str, Any]:
+        """Score and rank of the candidate just taken, whose key this is; nothing of another one."""
+        place = self._position - 1
+        if self._ranking is None or place < 0 or int(self._ranking.keys[place]) != key:
+            return {}
+        score = float(self._ranking.predicted[place])
+        return {"score": score if np.isfinite(score) else None, "rank": place + 1}
+
+    def state(self) -> tuple[dict[str, Any], Arrays]:
+        """Return plain values and arrays for a state file; the score is not part of them."""
+        plain: dict[str, Any] = {
+            "num_scored": self.num_scored,
+            "num_samples": self.num_samples,
+            "position": self._position,
+            "seconds": None if self._ranking is None else self._ranking.seconds,
+        }
+        return plain, {} if self._ranking is None else self._ranking.arrays()
+
+    def restored(self, plain: dict[str, Any], arrays: Arrays, candidates: Candidates) -> ScoredSamples:
+        """Return samples of these candidates by the same score that go on from a `state`.
+
+        Raises:
+            SearcherStateError: If it is damaged.
+        """
+        restored = ScoredSamples(self._score, value_of(plain, "num_scored", int, least=1))
+        restored.num_samples = value_of(plain, "num_samples", int, least=0)
+        restored._position = value_of(plain, "position", int, least=0)
+        if plain["seconds"] is not None:
+            restored._ranking = Ranking.of_arrays(
+                arrays, candidates, num_points=0, seconds=value_of(plain, "seconds", float)
+            )
+        return restored

@@ -1,0 +1,183 @@
+"""Tables of our own: what was trained is never trained again, and nothing that was trained is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil  # type: ignore[import-untyped]
+import pytest
+import torch
+
+from cluster.artifacts import table_building as build
+from cluster.artifacts.network_trainings import Course, Unit, read, train
+from cluster.artifacts.table_building import build_table
+from mpnas_ray.errors import MPNASError, RunError
+from mpnas_ray.spaces import get_space
+from mpnas_ray.tables import load_tasks, read_curves
+from mpnas_ray.tables.stratified import draw_stratified
+from trainables import get_task
+from trainables.networks import build_network
+from trainables.tasks.core.subset import with_fewer_samples
+
+SMALL: dict[str, Any] = {"num_train": 40, "epochs": 2}
+
+
+@pytest.fixture
+def trained_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Units are done in this process, without Ray; gives their names."""
+    names: list[str] = []
+
+    def one_by_one(function: Any, jobs: Any, *, gpus: float) -> dict[str, str]:
+        for name, job in jobs.items():
+            names.append(name)
+            function(*job.arguments)
+        return {}
+
+    monkeypatch.setattr(build, "side_by_side", one_by_one)
+    monkeypatch.setattr(build, "most_concurrent", lambda resources: 1)
+    monkeypatch.setattr(build, "connected", nullcontext)
+    return names
+
+
+def test_a_table_grows_and_trains_nothing_twice(tmp_path: Path, trained_here: list[str]) -> None:
+    out = tmp_path / "own.parquet"
+    report = build_table(out, ["digits"], num_archs=2, **SMALL)
+    assert report.trainings == {"digits": 2}
+    assert trained_here == ["digits/00000.0", "digits/00001.0"]
+    assert build_table(out, ["digits"], num_archs=2, **SMALL).added == 0
+
+    trained_here.clear()
+    (tmp_path / "own.parquet.work" / "digits" / "00000.0.json").unlink()  # the table itself holds it
+    report = build_table(out, ["digits", "splice"], num_archs=3, num_repeated=1, **SMALL)
+    assert trained_here == [
+        *("splice/00000.0", "digits/00000.1", "splice/00000.1"),
+        *("splice/00001.0", "digits/00002.0", "splice/00002.0"),
+    ]
+    assert report.trainings == {"digits": 4, "splice": 4}
+    assert report.added == 6
+    curves = read_curves(out)
+    drawn = [str(arch) for arch in draw_stratified(get_space("mixed"), 3)]
+    runs = sorted(zip(map(str, curves["digits"].archs), curves["digits"].seeds.tolist(), strict=True))
+    assert runs == sorted([(drawn[0], 0), (drawn[0], 1), (drawn[1], 0), (drawn[2], 0)])
+    assert load_tasks(tmp_path)["mixed/digits"].datasets == ("handwritten-digits",)
+
+
+def test_a_unit_holds_what_the_training_came_to(tmp_path: Path) -> None:
+    arch = str(draw_stratified(get_space("mixed"), 1)[0])
+    course, unit = Course("digits", 2, 40, "small"), Unit("00007", arch, 1)
+    assert train(unit, course, tmp_path, use_gpu=False) > 0
+    content = read(unit, course, tmp_path)
+    assert content is not None
+    assert len(content["score"]) == len(content["train_loss"]) == 2
+    assert 0 <= content["test"] <= 1
+    network = build_network(arch, (1, 8, 8), 10, preset="small")
+    assert content["parameters"] == sum(parameter.numel() for parameter in network.parameters())
+    assert content["chosen"] == []
+    for other in (Course("digits", 3, 40, "small"), Course("digits", 2, 41, "small")):
+        assert read(unit, other, tmp_path) is None, "made otherwise"
+    file = tmp_path / "digits" / "00007.1.json"
+    file.write_text(file.read_text()[:-40])
+    assert read(unit, course, tmp_path) is None, "cut short"
+
+
+def test_a_loss_that_is_not_finite_is_kept_as_such(
+    tmp_path: Path, trained_here: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(get_task("digits").recipe, learning_rate=1e30, batch_size=40)
+    monkeypatch.setattr(Course, "recipe", property(lambda course: replace(recipe, epochs=course.epochs)))
+    build_table(tmp_path / "own.parquet", ["digits"], num_archs=1, num_train=40, epochs=3)
+    curves = read_curves(tmp_path / "own.parquet")["digits"]
+    assert np.isnan(curves.scores[0, -1])
+    assert np.isnan(curves.test[0])
+    assert len(trained_here) == 1
+
+
+def test_what_was_done_before_an_interruption_is_in_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained_here: list[str]
+) -> None:
+    one_by_one = build.side_by_side
+
+    def interrupted(function: Any, jobs: Any, *, gpus: float) -> dict[str, str]:
+        first = dict(list(jobs.items())[:1])
+        one_by_one(function, first, gpus=gpus)
+        raise RunError("stopped")
+
+    monkeypatch.setattr(build, "side_by_side", interrupted)
+    with pytest.raises(RunError, match="stopped"):
+        build_table(tmp_path / "own.parquet", ["digits"], num_archs=3, **SMALL)
+    assert len(read_curves(tmp_path / "own.parquet")["digits"]) == 1
+
+
+def test_what_cannot_be_is_refused(tmp_path: Path, trained_here: list[str]) -> None:
+    out = tmp_path / "own.parquet"
+    build_table(out, ["digits"], num_archs=1, **SMALL)
+    for arguments, named in (
+        ({**SMALL, "epochs": 3}, "with epochs 2"),
+        ({**SMALL, "preset": "paper"}, "with preset 'small'"),
+        ({**SMALL, "space": "nasbench201"}, "trainings of mixed, not nasbench201"),
+        ({**SMALL, "preset": "huge"}, "no preset 'huge'"),
+        ({**SMALL, "num_repeated": 2}, "no more repeats than architectures"),
+    ):
+        with pytest.raises(MPNASError, match=named):
+            build_table(out, ["digits"], **{"num_archs": 1, **arguments})
+    with pytest.raises(MPNASError, match="no task 'nothing'"):
+        build_table(out, ["nothing"])
+    with pytest.raises(RunError, match=r"end in \.parquet"):
+        build_table(tmp_path / "own.csv", ["digits"])
+
+
+def test_fewer_samples_keep_the_shares_of_the_classes() -> None:
+    whole, fewer = (
+        task.load_checked(None) for task in (get_task("splice"), with_fewer_samples(get_task("splice"), 100))
+    )
+    shares = torch.bincount(whole.train.targets) / len(whole.train)
+    counts = torch.bincount(fewer.train.targets)
+    assert counts.sum() == 100
+    assert torch.all((counts - 100 * shares).abs() < 2)
+    assert torch.equal(whole.validation.inputs, fewer.validation.inputs)
+    rows = {row.numpy().tobytes() for row in whole.train.inputs}
+    assert all(row.numpy().tobytes() in rows for row in fewer.train.inputs)
+    few = with_fewer_samples(get_task("libras"), 15).load_checked(None).train
+    assert torch.bincount(few.targets).tolist() == [1] * 15
+
+
+@pytest.mark.ray
+def test_a_table_is_built_on_ray(ray_cluster: None, tmp_path: Path) -> None:
+    out = tmp_path / "own.parquet"
+    report = build_table(out, ["libras", "digits"], num_archs=2, **SMALL)
+    assert report.trainings == {"libras": 2, "digits": 2}
+    unit = tmp_path / "own.parquet.work" / "digits" / "00000.0.json"
+    assert json.loads(unit.read_text())["seed"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_killed_in_the_middle_it_loses_what_was_under_way_and_nothing_else(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cluster.cli", "table", "build", "--out", "own.parquet", "--task", "libras"]
+    command += ["--num-archs", "12", "--epochs", "2", "--num-train", "60"]
+    work = tmp_path / "own.parquet.work" / "libras"
+    with (tmp_path / "out").open("w") as out:
+        driver = subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=out, start_new_session=True)
+    while len(list(work.glob("*.json"))) < 3 and driver.poll() is None:
+        time.sleep(0.02)
+    processes = psutil.Process(driver.pid).children(recursive=True)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    psutil.wait_procs(processes)  # what Ray left behind sees that its driver is gone
+    before = {path: path.stat().st_mtime_ns for path in work.glob("*.json")}
+    assert 3 <= len(before) < 12
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"{12 - len(before)} units of work to do" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(read_curves(tmp_path / "own.parquet")["libras"]) == 12

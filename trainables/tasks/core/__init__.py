@@ -1,0 +1,1 @@
+"""A task: data, splits, losses, metrics, and where its files are."""

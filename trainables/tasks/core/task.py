@@ -1,0 +1,309 @@
+"""A task: a data set with its split, loss, metric and the recipe that trains a network on it.
+
+To make your own data set a task, write a function that returns its three parts and register it:
+
+    from trainables import Recipe, Split, Task, TaskData, accuracy, cross_entropy, register_task
+
+    def load(data_dir):
+        return TaskData(train=Split(x, y), validation=Split(...), test=Split(...))
+
+    register_task(Task("mine", load, num_outputs=5, loss=cross_entropy, metric=accuracy, recipe=Recipe(epochs=20)))
+
+and name it: ``run_search(task="mine", ...)``. From the command line, name the module and its variable: ``--task
+my_module:TASK``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from mpnas_ray.checks import (
+    make_plain,
+    require_bool,
+    require_callable,
+    require_count,
+    require_instance,
+    require_number,
+    require_one_of,
+    require_text,
+)
+from mpnas_ray.errors import MPNASError, TaskError, UserCodeError
+from mpnas_ray.names import no_such
+from trainables.tasks.core.data import Split, TaskData, checked_data
+from trainables.tasks.core.files import CarriedFile, DataFile
+from trainables.tasks.core.metrics import Metric
+from trainables.tasks.core.references import find_variable, module_reference
+from trainables.user_code import defined_at, user_code_failed
+
+__all__ = [
+    "FixedScaling",
+    "Recipe",
+    "Split",
+    "Task",
+    "TaskData",
+    "get_task",
+    "register_task",
+    "task_names",
+    "task_reference",
+]
+
+Scaling = Literal["none", "channel", "position"]
+Optimizer = Literal["adamw", "sgd"]
+Schedule = Literal["one-cycle", "steps"]
+
+
+@dataclass(frozen=True)
+class FixedScaling:
+    """Published means and deviations of the channels, in place of those of the training part.
+
+    Attributes:
+        mean: Of each channel.
+        deviation: Of each channel, above 0.
+
+    Raises:
+        TaskError: If numbers are missing, or cannot be means and deviations.
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.mean) == len(self.deviation) > 0:
+            raise TaskError(
+                f"A FixedScaling has a mean and a deviation for each channel, not {len(self.mean)} and "
+                f"{len(self.deviation)}."
+            )
+        for mean, deviation in zip(self.mean, self.deviation, strict=True):
+            require_number("FixedScaling.mean", mean, error=TaskError)
+            require_number("FixedScaling.deviation", deviation, above=0, error=TaskError)
+
+    def tensors(self, num_axes: int) -> tuple[Tensor, Tensor]:
+        """Mean and deviation, ``[channels, 1, ...]``, for inputs of ``num_axes`` axes besides the channels."""
+        shape = (-1, *[1] * num_axes)
+        return torch.tensor(self.mean).view(shape), torch.tensor(self.deviation).view(shape)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: by default, AdamW under a one-cycle schedule (Smith and Topin 2019).
+
+    The defaults were measured on the small tasks: SGD was never competitive at this length.
+
+    Attributes:
+        epochs: Length; schedules are stretched to it. At least 1.
+        batch_size: Samples a step, at least 2, which batch norm needs.
+        learning_rate: Peak of the one-cycle schedule, start of the one with steps; above 0.
+        weight_decay: Of all parameters; decoupled under AdamW, added to the gradient under SGD. At least 0.
+        optimizer: ``adamw``, or ``sgd`` with Nesterov's momentum.
+        momentum: Of SGD, from 0 to below 1.
+        schedule: ``one-cycle``, stepped each batch, or ``steps``, each epoch.
+        milestones: Of ``steps``: the shares of all epochs, 0 to 1, after which the learning rate falls.
+        decay: Of ``steps``: what the learning rate is multiplied by there, above 0 and at most 1.
+        clip_norm: Gradients longer than this, all parameters together, are shortened to it; None for no limit.
+        summed_loss: Multiply the loss by the size of the batch, since the published rate belongs to a sum.
+
+    Raises:
+        TaskError: If one is out of its range, or no optimiser or schedule has that name.
+    """
+
+    epochs: int = 15
+    batch_size: int = 20
+    learning_rate: float = 1e-2
+    weight_decay: float = 1e-4
+    optimizer: Optimizer = "adamw"
+    momentum: float = 0.9
+    schedule: Schedule = "one-cycle"
+    milestones: tuple[float, ...] = ()
+    decay: float = 0.2
+    clip_norm: float | None = None
+    summed_loss: bool = False
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        require_count("epochs", self.epochs, error=TaskError)
+        require_count("batch_size", self.batch_size, error=TaskError)
+        if self.batch_size == 1:
+            raise TaskError("batch_size must be at least 2, not 1: batch norm needs batches of at least 2 samples.")
+        require_number("learning_rate", self.learning_rate, above=0, error=TaskError)
+        require_number("weight_decay", self.weight_decay, at_least=0, error=TaskError)
+        require_one_of("optimizer", self.optimizer, get_args(Optimizer), error=TaskError)
+        require_number("momentum", self.momentum, at_least=0, below=1, error=TaskError)
+        require_one_of("schedule", self.schedule, get_args(Schedule), error=TaskError)
+        if isinstance(self.milestones, str) or not isinstance(self.milestones, Sequence):
+            raise TaskError(f"milestones must be shares of all epochs, such as (0.3, 0.6), not {self.milestones!r}.")
+        for share in self.milestones:
+            require_number("Each of milestones", share, at_least=0, at_most=1, error=TaskError)
+        require_number("decay", self.decay, above=0, at_most=1, error=TaskError)
+        if self.clip_norm is not None:
+            require_number("clip_norm", self.clip_norm, above=0, error=TaskError)
+        require_bool("summed_loss", self.summed_loss, error=TaskError)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set and all that is needed to train and judge a network on it.
+
+    Attributes:
+        name: How users and result files call it.
+        load: Returns the data; its argument is the folder of the user's data files, or None for the default place.
+        num_outputs: Number of classes, or of output channels if ``dense``.
+        loss: ``(outputs, targets) -> scalar``, a mean over the batch, on decoded outputs.
+        metric: What validation and test scores are, over a whole part at once.
+        recipe: Default training.
+        dense: Whether a network predicts a value at every position.
+        input_scaling: Standardise inputs by mean and deviation of each channel or of each position, over the training
+            part, or by published ones.
+        target_scaling: The same for targets; a network then predicts standardised values, which are decoded before the
+            loss.
+        coordinates: Give the network one more input channel for each axis, running from 0 to 1.
+        augment: ``(encoded inputs, generator) -> inputs``, applied to each batch of training.
+        protocol: Whose split, preprocessing and metric these are, if they are published.
+        files: What the user has to get.
+        description: One line for `mpnas tasks`.
+        source: Where the data come from, and their licence.
+        family: What tasks on data of one kind have in common; who holds one out learns from none of them. The name if
+            empty.
+
+    Raises:
+        TaskError: If one of these cannot be what it is said to be here.
+    """
+
+    name: str
+    load: Callable[[Path | None], TaskData]
+    num_outputs: int
+    loss: Callable[[Tensor, Tensor], Tensor]
+    metric: Metric
+    recipe: Recipe = Recipe()
+    dense: bool = False
+    input_scaling: Scaling | FixedScaling = "channel"
+    target_scaling: Scaling = "none"
+    coordinates: bool = False
+    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    protocol: str = ""
+    files: tuple[DataFile | CarriedFile, ...] = ()
+    description: str = ""
+    source: str = ""
+    family: str = ""
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        require_text("The name of a task", self.name, error=TaskError)
+        require_callable("load", self.load, "data_dir -> TaskData", error=TaskError)
+        require_count("num_outputs", self.num_outputs, error=TaskError)
+        require_callable("loss", self.loss, "outputs, targets -> scalar", error=TaskError)
+        require_instance("metric", self.metric, Metric, error=TaskError)
+        require_instance("recipe", self.recipe, Recipe, error=TaskError)
+        require_bool("dense", self.dense, error=TaskError)
+        if not isinstance(self.input_scaling, FixedScaling):
+            require_one_of("input_scaling", self.input_scaling, get_args(Scaling), error=TaskError)
+        require_one_of("target_scaling", self.target_scaling, get_args(Scaling), error=TaskError)
+        require_bool("coordinates", self.coordinates, error=TaskError)
+        if self.augment is not None:
+            require_callable("augment", self.augment, "inputs, generator -> inputs", error=TaskError)
+        for file in self.files:
+            if not isinstance(file, DataFile | CarriedFile):
+                raise TaskError(f"files must be DataFiles and CarriedFiles, not {file!r}.")
+        for name in ("protocol", "description", "source", "family"):
+            if not isinstance(getattr(self, name), str):
+                raise TaskError(f"{name} must be a text, not {getattr(self, name)!r}.")
+
+    @property
+    def metric_key(self) -> str:
+        """Name of the validation score in a trial's results."""
+        return f"validation_{self.metric.name}"
+
+    def encoded_shape(self, data: TaskData) -> tuple[int, ...]:
+        """What a network reads of one sample: channels, those of coordinates too, and sides."""
+        channels, *sides = data.train.inputs.shape[1:]
+        return (channels + (len(sides) if self.coordinates else 0), *sides)
+
+    def load_data(self, data_dir: Path | None) -> TaskData:
+        """Call `load`, and say in one line where it failed.
+
+        Raises:
+            UserCodeError: If it raises something else than an `MPNASError`, or returns something else than a
+                `TaskData`.
+        """
+        try:
+            data = self.load(data_dir)
+        except MPNASError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise user_code_failed(f"Task {self.name}: load failed", error, self.load) from error
+        if not isinstance(data, TaskData):
+            where = defined_at(self.load)
+            returned = "None" if data is None else f"a value of type {type(data).__name__}"
+            raise UserCodeError(
+                f"Task {self.name}: load{f' at {where}' if where else ''} returned {returned}; it must return "
+                f"TaskData(train=Split(inputs, targets), validation=Split(...), test=Split(...))."
+            )
+        return data
+
+    def load_checked(self, data_dir: Path | None) -> TaskData:
+        """`load`, refusing data that no network could be trained on.
+
+        Raises:
+            TaskError: Naming the part, what was found in it and what was expected (`trainables.tasks.core.data`).
+        """
+        data = self.load_data(data_dir)
+        return checked_data(
+            data,
+            self.name,
+            num_outputs=self.num_outputs,
+            dense=self.dense,
+            loss=self.loss,
+            metric=self.metric,
+            num_scaled=len(self.input_scaling.mean) if isinstance(self.input_scaling, FixedScaling) else None,
+            scaled_targets=self.target_scaling != "none",
+        )
+
+
+_TASKS: dict[str, Task] = {}
+
+
+def register_task(task: Task) -> Task:
+    """Make a task known by its name in this process; `run_search` carries it to the workers.
+
+    Raises:
+        TaskError: If another task has that name.
+    """
+    if _TASKS.get(task.name, task) != task:
+        raise TaskError(f"There is already a task {task.name!r}: give yours another name.")
+    _TASKS[task.name] = task
+    return task
+
+
+def task_names() -> list[str]:
+    """Names of all registered tasks."""
+    return list(_TASKS)
+
+
+def get_task(name: str) -> Task:
+    """The task of that name; ``module:variable`` or ``file.py:variable`` imports it.
+
+    Raises:
+        TaskError: If there is none; the message lists those there are.
+        UserCodeError: If the module fails when it is imported.
+    """
+    if not isinstance(name, str):
+        raise TaskError(f"A task is a Task or its name, not {name!r}.")
+    if name in _TASKS:
+        return _TASKS[name]
+    if ":" not in name:
+        raise TaskError(f"{no_such('task', name, _TASKS)} A task of yours is named module:variable.")
+    return find_variable(name, Task)
+
+
+def task_reference(name: str) -> str:
+    """The name by which workers on other nodes find a task: that of its module in place of a file's.
+
+    Raises:
+        TaskError: If it names a file that is not there, or that no worker would find.
+    """
+    return name if name in _TASKS else module_reference(name)

@@ -1,0 +1,1 @@
+"""Trainables for Ray Tune."""

@@ -1,0 +1,241 @@
+"""What a trial's config means and what its checkpoints hold, for one worker or several."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mpnas_ray.checks import (
+    require_bool,
+    require_count,
+    require_instance,
+    require_number,
+    require_seed,
+    require_text,
+)
+from mpnas_ray.errors import TaskError
+from mpnas_ray.files.json_records import parse_json
+from trainables.networks.named import network_name
+from trainables.networks.saved import FoundNetwork, NetworkCard
+from trainables.tasks.core.task import Task, get_task
+from trainables.training.loop import PreparedData, Training, Workers, recipe_of
+from trainables.tune.storage_retries import patiently
+
+__all__ = [
+    "RECORD_FILE",
+    "START_FILE",
+    "WEIGHTS_FILE",
+    "EarlierTraining",
+    "build_training",
+    "check_config",
+    "device_of",
+    "note_start",
+    "prepare_data",
+    "read_checkpoint",
+    "run_epoch",
+    "score_test",
+    "task_of",
+    "write_checkpoint",
+]
+
+WEIGHTS_FILE = "training.pt"
+RECORD_FILE = "trial.json"
+"""Beside the weights in a checkpoint: ``config`` and last ``result`` of its trial, and ``bytes``, the size of the other
+file, by which a checkpoint whose copying was cut short is known."""
+
+START_FILE = "started.json"
+"""In a trial's folder from its beginning: its config, since Tune's own files come seconds later, which a kill may not
+leave them."""
+
+
+@dataclass(frozen=True)
+class EarlierTraining:
+    """How far the training of an architecture got before the run was stopped, or in another run.
+
+    Attributes:
+        checkpoint: Folder or URI of its newest checkpoint.
+        epoch: Of that checkpoint.
+        ended: Whether nothing more is to be trained, e.g. because a scheduler stopped the trial there.
+    """
+
+    checkpoint: str
+    epoch: int
+    ended: bool = False
+
+    def __post_init__(self) -> None:
+        require_text("checkpoint", self.checkpoint, error=TaskError)
+        require_count("epoch", self.epoch, 0, error=TaskError)
+        require_bool("ended", self.ended, error=TaskError)
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Refuse a config whose entries cannot be what `trainables.CellTrainable` says they are.
+
+    Those that the recipe, the task and the network check themselves are left to them.
+
+    Raises:
+        TaskError: Naming the entry.
+    """
+    require_count('config["num_threads"]', config.get("num_threads", 1), error=TaskError)
+    require_seed('config["seed"]', config.get("seed", 0), error=TaskError)
+    require_bool('config["compile"]', config.get("compile", False), error=TaskError)
+    if config.get("time_limit_s") is not None:
+        require_number('config["time_limit_s"]', config["time_limit_s"], above=0, error=TaskError)
+    if not isinstance(config.get("data_dir"), str | Path | None):
+        raise TaskError(f'config["data_dir"] must be the path of a folder, not {config["data_dir"]!r}.')
+
+
+def task_of(config: Mapping[str, Any], given: Task | None) -> Task:
+    """The task given, or the one that a config names.
+
+    Raises:
+        TaskError: If there is none.
+    """
+    if given is not None:
+        require_instance("task", given, Task, error=TaskError)
+    elif "task" not in config:
+        raise TaskError('config["task"] is missing: put the name of a task there.')
+    else:
+        require_text('config["task"]', config["task"], error=TaskError)
+    return given or get_task(config["task"])
+
+
+def device_of(config: Mapping[str, Any]) -> torch.device:
+    """The device that a config names, else the GPU that Ray gave to this process, else the CPU.
+
+    Raises:
+        TaskError: If torch knows no such device.
+    """
+    try:
+        return torch.device(config.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except (RuntimeError, TypeError) as error:
+        raise TaskError(f'config["device"] must be a device of torch, such as "cpu" or "cuda": {error}') from error
+
+
+def prepare_data(task: Task, config: Mapping[str, Any]) -> PreparedData:
+    """The task's data, where the config wants them."""
+    data_dir = config.get("data_dir")
+    return PreparedData(task, Path(data_dir) if data_dir else None, device_of(config))
+
+
+def build_training(
+    config: Mapping[str, Any], task: Task, data: PreparedData, workers: Workers | None = None
+) -> Training:
+    """The training that a config describes, before its first epoch."""
+    return Training(
+        network_name(config),
+        task,
+        data,
+        preset=config.get("preset", "paper"),
+        recipe=recipe_of(task, config),
+        seed=int(config.get("seed", 0)),
+        precision=config.get("precision"),
+        compiled=config.get("compile", False),
+        workers=workers,
+    )
+
+
+def note_start(storage: Any, config: Mapping[str, Any]) -> None:
+    """Leave the config in the trial's folder, so that it is known what was under way if all is killed.
+
+    Args:
+        storage: Tune's storage context of the trial; None outside Tune.
+        config: Of the trial.
+    """
+    if storage is None:
+        return
+    files, folder = storage.storage_filesystem, storage.trial_fs_path
+
+    def write() -> None:
+        files.create_dir(folder)
+        with files.open_output_stream(f"{folder}/{START_FILE}") as file:
+            file.write(json.dumps(dict(config), default=_plain).encode())
+
+    patiently(write, f"write {folder}/{START_FILE}")
+
+
+def run_epoch(training: Training, before: Mapping[str, Any], time_limit_s: float | None = None) -> dict[str, Any]:
+    """One epoch; gives the trial's result after it.
+
+    Args:
+        training: Not yet finished.
+        before: The trial's result before; empty in the beginning.
+        time_limit_s: Seconds of training and validation after which no further epoch is begun.
+    """
+    result: dict[str, Any] = training.run_epoch()
+    result["training_seconds"] = before.get("training_seconds", 0.0) + result["seconds"]
+    result["training_iteration"] = training.epoch  # Tune's own count knows only what this trial trained
+    result["parameters"] = training.num_parameters
+    out_of_time = time_limit_s is not None and result["training_seconds"] >= time_limit_s
+    result["done"] = training.finished or out_of_time or not math.isfinite(result["train_loss"])
+    return result
+
+
+def write_checkpoint(folder: str, training: Training, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    """Everything the next epoch depends on, tensors and plain values in one file, and the last result beside it."""
+    weights = Path(folder) / WEIGHTS_FILE
+    torch.save(training.state_dict(), weights)
+    record = {"config": config, "result": result, "bytes": weights.stat().st_size}
+    (Path(folder) / RECORD_FILE).write_text(json.dumps(record, default=_plain), encoding="utf-8")
+
+
+def read_checkpoint(folder: str, training: Training) -> dict[str, Any]:
+    """Bring a training to where a checkpoint was written; gives the trial's result then.
+
+    Raises:
+        TaskError: If the checkpoint is damaged or of another network; the training is then of no further use.
+        OSError: If it cannot be read.
+    """
+    try:
+        training.load_state_dict(torch.load(Path(folder) / WEIGHTS_FILE, weights_only=True, map_location="cpu"))
+        record = Path(folder) / RECORD_FILE  # older checkpoints have none
+        return dict(parse_json(record.read_bytes())["result"]) if record.exists() else {}
+    except OSError:
+        raise
+    except Exception as error:  # torch raises many kinds for a damaged file
+        lines = str(error).strip().splitlines() or [""]
+        raise TaskError(f"The checkpoint {folder} is damaged ({type(error).__name__}: {lines[0][:200]}).") from error
+
+
+def score_test(
+    config: Mapping[str, Any], task: Task, checkpoint_dir: str, known: Mapping[str, float] | None = None
+) -> FoundNetwork:
+    """The network of a finished trial with its validation and test score, the only place where a test score is
+    computed.
+
+    Args:
+        config: The trial's config.
+        task: Its task.
+        checkpoint_dir: Folder of its last checkpoint.
+        known: The scores, where they were computed before; None to compute them.
+
+    Returns:
+        The network on the CPU; its card holds ``validation_<metric>`` and ``test_<metric>``.
+    """
+    data = prepare_data(task, config)
+    training = build_training(config, task, data)
+    read_checkpoint(checkpoint_dir, training)
+    parts = ("validation", "test")
+    scores = dict(known) if known else {f"{part}_{task.metric.name}": training.score(part) for part in parts}
+    card = NetworkCard(
+        arch=network_name(config),
+        task=task.name,
+        encoded_shape=data.encoded_shape,
+        num_outputs=task.num_outputs,
+        dense=task.dense,
+        preset=config.get("preset", "paper"),
+        coordinates=task.coordinates,
+        scores=scores,
+    )
+    return FoundNetwork(data.encoder, training.network, data.decoder, card).eval().cpu()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold in place of what it cannot: Tune draws some hyperparameters as numpy scalars."""
+    return value.item() if hasattr(value, "item") else str(value)
