@@ -1,0 +1,1 @@
+"""Experiments on NAS tables: comparisons of searchers and the published studies."""
