@@ -27,7 +27,7 @@ from trainables.tasks.core.cache import check_data_dir
 __all__ = ["SCHEDULERS", "DamagedSettingsError", "RunSettings"]
 
 SCHEDULERS = ("asha", "hyperband", "median", "lcranknet")
-"""What ``--scheduler`` takes: who stops trainings that look bad (`cluster.run.search`)."""
+"""Names of schedulers that ``--scheduler`` takes (`cluster.run.search`)."""
 
 _FREE = (
     "max_concurrent",
@@ -60,6 +60,9 @@ _ABOVE_0 = {"time_budget_s": "seconds", "trial_time_limit_s": "seconds", "gpu_me
 _ACCELERATOR_PART = 0.001
 """A node with GPUs of a kind has 1 of this resource; Ray's own ``accelerator_type=`` of a task asks for as little."""
 
+
+_FORMAT = 2
+"""Format of ``run.json`` and of the snapshots beside it; version 0.1, whose modules were elsewhere, wrote no number."""
 
 _REMEDY = (
     "What was trained is kept: the `mpnas search` command that began the run, with the same options and --name, goes "
@@ -196,15 +199,15 @@ class RunSettings:
                 raise RunError(f"The searcher {self.searcher} uses no proxy: mpnas, {' and '.join(BY_SCORE)} do.")
 
     def write(self, folder: RunFolder) -> None:
-        """Into a run's folder."""
-        folder.write(SETTINGS_FILE, json.dumps(asdict(self), indent=2) + "\n")
+        """Write them into a run's folder."""
+        folder.write(SETTINGS_FILE, json.dumps({"format": _FORMAT, **asdict(self)}, indent=2) + "\n")
 
     @classmethod
     def read(cls, folder: RunFolder) -> RunSettings | None:
         """Those of a run, None if the folder is new.
 
         Raises:
-            RunError: If the folder holds something else, or a run of a newer version.
+            RunError: If the folder holds something else, or a run of another version.
         """
         try:
             content = folder.read_json(SETTINGS_FILE)
@@ -217,6 +220,13 @@ class RunSettings:
                     f"{SETTINGS_FILE} is gone. {_REMEDY}"
                 )
             return None
+        number = content.pop("format", None)
+        if number != _FORMAT:
+            version = "mpnas-ray 0.1" if number is None else f"another version of mpnas-ray (format {number!r})"
+            raise RunError(
+                f"{folder} was started by {version}, whose snapshots this version cannot read: continue it with that "
+                "version, or start anew with another --name."
+            )
         known = {field.name for field in fields(cls)}
         if not content.keys() <= known:
             raise RunError(
@@ -224,7 +234,7 @@ class RunSettings:
                 f"{', '.join(sorted(content.keys() - known))}: continue it with that version."
             )
         try:
-            return from_plain(cls, content)  # what an older version did not write is at its default
+            return from_plain(cls, content)  # fields that an older version did not write are at their defaults
         except (ValueError, RunError) as error:
             raise DamagedSettingsError(f"{folder}/{SETTINGS_FILE} is damaged: {error}. {_REMEDY}") from error
 

@@ -28,7 +28,7 @@ REPORT = SearchReport(
     "darcy", "transnasbench101", "random", "small", 0, "x", "min", ARCH, 0.5, 0.4, 10, 2, 0, 0, 1, 2.0, 1.0, 0.5, 2, "x"
 )
 FILES = {
-    "run.json": json.dumps({**SETTINGS.__dict__}),
+    "run.json": json.dumps({"format": 2, **SETTINGS.__dict__}),
     "report.json": REPORT.to_json(),
     "telemetry.jsonl": '{"time": 1.5, "event": "refit", "seconds": 1}\n',
     "driver.json": '{"host": "x", "pid": 1, "place": "x", "token": "x", "beat": 1}',

@@ -176,7 +176,7 @@ def test_ray_is_the_tested_one_everywhere(job: dict[str, Any]) -> None:
         ((*CLUSTER_SPEC, "rayVersion"), "2.59.0"),
         (
             (*WORKERS, "template", "spec", "containers", 0, "image"),
-            "registry.example.com/mpnas-ray:0.1.0-ray2.6.0-cuda",
+            "registry.example.com/mpnas-ray:0.2.0-ray2.6.0-cuda",
         ),
         (("spec", "submitterPodTemplate", "spec", "containers", 0, "image"), "rayproject/ray:2.60.0"),
     ],

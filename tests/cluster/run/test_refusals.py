@@ -313,7 +313,7 @@ def test_a_driver_that_was_killed_before_it_began_does_not_spoil_the_name(tmp_pa
 
 def test_damaged_numbers_in_run_json_name_the_file(tmp_path: Path) -> None:
     folder = RunFolder(str(tmp_path), "x")
-    folder.write("run.json", '{"task": "digits", "space": "mixed", "num_samples": "many", "epochs": 1, '
+    folder.write("run.json", '{"format": 2, "task": "digits", "space": "mixed", "num_samples": "many", "epochs": 1, '
                  '"preset": "small", "searcher": "random", "seed": 0}')  # fmt: skip
     with pytest.raises(RunError, match=r"x/run\.json is damaged: num_samples is .many., not whole number"):
         RunSettings.read(folder)

@@ -118,11 +118,17 @@ class TestContinue:
 
     def test_settings_of_older_and_newer_versions(self, run: Path, tmp_path: Path) -> None:
         settings = json.loads((run / "run.json").read_text())
-        old = ("task", "space", "num_samples", "epochs", "preset", "searcher", "seed")
+        old = ("format", "task", "space", "num_samples", "epochs", "preset", "searcher", "seed")
         copy = tmp_path / "run"
         shutil.copytree(run, copy)
         (copy / "run.json").write_text(json.dumps({key: settings[key] for key in old}))
         assert resume_search(copy).num_trials == 4
+        (copy / "run.json").write_text(json.dumps({key: settings[key] for key in settings if key != "format"}))
+        with pytest.raises(RunError, match=r"started by mpnas-ray 0\.1.*or start anew with another --name"):
+            resume_search(copy)
+        (copy / "run.json").write_text(json.dumps({**settings, "format": 99}))
+        with pytest.raises(RunError, match="format 99"):
+            resume_search(copy)
         (copy / "run.json").write_text(json.dumps({**settings, "nodes": 7}))
         with pytest.raises(RunError, match=r"newer version of mpnas-ray, which knows of nodes"):
             resume_search(copy)
