@@ -13,8 +13,7 @@ from ray.exceptions import RayActorError
 __all__ = ["BackgroundWorker"]
 
 _MOST_RESTARTS = 3
-"""Of the actor for one request: a request that kills it each time is given up."""
-
+"""Restarts of the actor for one request: a request that kills it each time is given up."""
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")

@@ -1,1 +1,1 @@
-"""Read files that anybody may have written, and write files whole."""
+"""Read text and JSON that anybody may have written or damaged."""

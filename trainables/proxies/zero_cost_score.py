@@ -30,7 +30,7 @@ class ZeroCostScore:
         proxy: Name of the proxy (`trainables.proxies`).
         preset: Sizes of the networks; see `ProxySettings`, as for the next three.
         batch_size: Samples of the one batch.
-        seed: Of weights and batch.
+        seed: Seed of weights and batch.
         inputs: ``task`` or ``random``.
         data_dir: Where the user's data files are; the task's own place if None.
         device: Where to compute.
@@ -57,12 +57,12 @@ class ZeroCostScore:
 
     @property
     def settings(self) -> ProxySettings:
-        """What values depend on besides task and proxy."""
+        """Settings that values depend on besides task and proxy."""
         return ProxySettings(self.preset, self.batch_size, self.seed, self.inputs)
 
     @property
     def probe(self) -> Probe:
-        """What networks are scored on."""
+        """The batch and the loss that networks are scored on."""
         return _probe(self.task, self.settings, self.data_dir, self.device)
 
 

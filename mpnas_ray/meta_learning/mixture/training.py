@@ -63,8 +63,7 @@ def meta_train_mixture(
         tasks: Name -> task to learn from; see `mpnas_ray.tables.leaves_out` for what must not be among them.
         config: `MixtureConfig()` if None.
         remember: Names of the tasks whose measurements the predictor carries with it
-        (`mpnas_ray.meta_learning.mixture.memory`); all
-            if None.
+            (`mpnas_ray.meta_learning.mixture.memory`); all if None.
         device: Where to compute.
         checkpoint: File to continue from, if it is there, and to write every 200 steps.
         on_progress: Called after each step; what it raises ends the training. Its loss is that of the source network,
