@@ -282,14 +282,15 @@ class TestEarlyEnds:
 OBSERVED = """
 import os
 from dataclasses import replace
-from trainables import get_task, training
+from trainables import get_task
+from trainables.training.loop import Training
 
 def loss(outputs, targets):  # a function of this module, so that workers import it
     return DIGITS.loss(outputs, targets)
 
 DIGITS = get_task("digits")
 TASK = replace(DIGITS, name="observed", loss=loss)
-begin, run_epoch = training.Training.__init__, training.Training.run_epoch
+begin, run_epoch = Training.__init__, Training.run_epoch
 
 def noted_begin(self, arch, *args, **named):
     begin(self, arch, *args, **named)
@@ -301,7 +302,7 @@ def noted_run_epoch(self):
         log.write(f"{self.noted} {self.epoch}\\n")
     return result
 
-training.Training.__init__, training.Training.run_epoch = noted_begin, noted_run_epoch
+Training.__init__, Training.run_epoch = noted_begin, noted_run_epoch
 """
 
 

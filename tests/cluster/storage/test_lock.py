@@ -28,7 +28,7 @@ SHORT_S = 1.0
 
 PROGRAM = f"""
 import sys
-from cluster import sole_driver as module
+from cluster.storage import lock as module
 from cluster.storage.run_folder import RunFolder
 
 module._BEAT_S, module._STALE_S = {BEAT_S}, {STALE_S}

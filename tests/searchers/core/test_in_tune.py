@@ -105,13 +105,13 @@ def tuner(
 
 
 def statuses(experiment: Path) -> list[str]:
-    """List the trials of the snapshot; none if one of its files is not whole, as while Tune copies them."""
+    """List the trials of the snapshot; none if its files are of different ages or not whole, as while Tune copies."""
     (trials,) = experiment.glob("experiment_state-*.json")
     (generator,) = experiment.glob("search_gen_state-*.json")
     (searcher,) = experiment.glob("searcher-state-*.pkl")
-    cloudpickle.loads(generator.read_bytes())
     read_state(searcher)
-    return [json.loads(trial)["status"] for trial, _ in json.loads(trials.read_text())["trial_data"]]
+    found = [json.loads(trial)["status"] for trial, _ in json.loads(trials.read_text())["trial_data"]]
+    return found if cloudpickle.loads(generator.read_bytes())["counter"] == len(found) else []
 
 
 def stopped_between_two_snapshots(driver: subprocess.Popen[bytes], experiment: Path) -> bool:
