@@ -21,7 +21,7 @@ import torch
 from cluster import SearchReport, extend_search, resume_search, run_search
 from cluster.ray.snapshots import ended_by_itself
 from cluster.storage.run_folder import RunFolder
-from cluster.storage.trial_files import newest_trainings, read_trials
+from cluster.storage.trial_files import MAX_FAILURES, newest_trainings, read_trials
 from mpnas_ray.errors import RunError, TaskError
 from trainables import Task, darcy_task, mean_relative_l2, register_task, relative_l2
 
@@ -208,11 +208,14 @@ class TestExtend:
     @pytest.mark.usefixtures("ray_cluster")
     @pytest.mark.slow
     def test_failed_trials_count_and_are_not_repeated(self, tmp_path: Path, data_dir: Path) -> None:
-        marker = tmp_path / "failed"
+        tries = tmp_path / "tries"
+        tries.mkdir()
 
         def fragile(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-            if outputs.requires_grad and not marker.exists():
-                marker.touch()
+            """Fail in each try of the first trial, and in no other trial."""
+            number = len(list(tries.iterdir()))
+            if outputs.requires_grad and number <= MAX_FAILURES:
+                (tries / str(number)).touch()
                 raise RuntimeError("injected")
             return relative_l2(outputs, targets)
 
