@@ -29,6 +29,7 @@ from timing import RESULTS, facts, write_results
 
 from cluster.experiments.replay.early_stopping import replay_curves
 from mpnas_ray.curves import PartialCurves, final_scores, pretrain, save_network
+from mpnas_ray.files.atomic import atomic_path
 from mpnas_ray.pretrained import find_checkpoint, load_checkpoint, refuse_if_seen
 from mpnas_ray.tables import BUNDLED_TABLE, LearningCurves, leaves_out, read_curves
 from searchers.schedulers.lcranknet import LCRankNetScheduler
@@ -289,9 +290,8 @@ def save_picture(content: dict[str, Any], path: Path) -> None:
     panels[0].legend(frameon=False, fontsize=8)
     figure.supxlabel("epochs spent, % of full trainings")
     figure.supylabel("regret, percentage points")
-    part = path.with_name(f"{path.name}.partial")
-    figure.savefig(part, format="png", dpi=110)
-    part.replace(path)
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png", dpi=110)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from cluster.ray.jobs import follow_job, submit_job
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import read_trials
 from mpnas_ray.errors import MPNASError
+from mpnas_ray.files.atomic import write_atomic
 
 
 @dataclass(frozen=True)
@@ -341,8 +342,7 @@ def main() -> None:
                 print(f"{name}: NOT SURVIVED: {error}", flush=True)
                 broken = True
                 continue
-            kept.with_suffix(".part").write_text(json.dumps(asdict(outcome)))
-            kept.with_suffix(".part").replace(kept)
+            write_atomic(kept, json.dumps(asdict(outcome)))
         read = json.loads(kept.read_text())
         outcomes[name] = Outcome(**{**read, "best": tuple(read["best"]), "archs": tuple(read["archs"])})
         faults = faults_of(name, outcomes[name], outcomes["undisturbed"])

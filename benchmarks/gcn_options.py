@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.predictors import GCNConfig, GCNPredictor
 from mpnas_ray.tables import load_tasks
 
@@ -73,9 +74,7 @@ def write(path: Path, rows: list, seeds: int) -> None:  # type: ignore[type-arg]
         "seeds": list(range(seeds)),
         "rows": rows,
     }
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_atomic(path, json.dumps(content, indent=2) + "\n")
     lines = [
         "# Options of the graph predictor, trained from scratch",
         "",

@@ -30,6 +30,7 @@ from scipy.stats import kendalltau, rankdata, spearmanr
 from timing import RESULTS, facts, write_results
 
 from cluster.pages.markdown import markdown_table, wrapped
+from mpnas_ray.files.atomic import atomic_path, write_atomic
 from mpnas_ray.spaces import Architectures, get_space
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, load_tasks
 from mpnas_ray.tables.stratified import draw_stratified
@@ -92,9 +93,7 @@ def compute(chunk: Chunk, work: Path) -> float:
             score if np.isfinite(score) else None for score in score_archs(get_proxy(name), archs, probe, settings)
         ]
         seconds[name] = time.process_time() - start
-    part = chunk.path(work).with_suffix(".part")
-    part.write_text(json.dumps({**chunk.told(), "scores": scores, "seconds": seconds}), encoding="utf-8")
-    part.replace(chunk.path(work))
+    write_atomic(chunk.path(work), json.dumps({**chunk.told(), "scores": scores, "seconds": seconds}))
     return sum(seconds.values())
 
 
@@ -183,9 +182,8 @@ def save_scores(every: Mapping[str, Scores], path: Path) -> None:
     for name in names:
         parts = [scores.values.get(name, np.full(len(scores.archs), np.nan)) for scores in every.values()]
         columns[name] = pa.array(np.concatenate(parts), from_pandas=True)
-    part = path.with_suffix(".part")
-    pq.write_table(pa.table(columns), part, compression="zstd")
-    part.replace(path)
+    with atomic_path(path) as part:
+        pq.write_table(pa.table(columns), part, compression="zstd")
 
 
 def save_picture(nb201: Mapping[str, Any], mini: Mapping[str, Any], path: Path) -> None:
@@ -203,9 +201,8 @@ def save_picture(nb201: Mapping[str, Any], mini: Mapping[str, Any], path: Path) 
             colour = "white" if abs(value) > 0.6 else "black"
             panel.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
     figure.suptitle("Spearman correlation of scores without training with scores after it")
-    part = path.with_suffix(".part")
-    figure.savefig(part, format="png", dpi=110)
-    part.replace(path)
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png", dpi=110)
 
 
 def ordered(names: Sequence[str]) -> list[str]:

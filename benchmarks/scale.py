@@ -37,6 +37,8 @@ from scale_driver import PACE, SEARCHERS, Case
 from scale_page import page, plot
 from timing import RESULTS, facts, write_results
 
+from mpnas_ray.files.atomic import write_atomic
+
 NODES = 8
 OBJECT_STORE_BYTES = 100 * 2**20
 """Of each node; Ray's least is 75 MiB."""
@@ -203,9 +205,7 @@ def main() -> None:
             continue
         start = time.perf_counter()
         rows.append(run(case, given.work.resolve()))
-        part = kept.with_suffix(".part")
-        part.write_text(json.dumps(rows[-1]), encoding="utf-8")
-        part.replace(kept)
+        write_atomic(kept, json.dumps(rows[-1]))
         print(f"{case.name}: {time.perf_counter() - start:.0f} s", flush=True)
     for row in rows:
         if not row["case"]["name"].startswith(

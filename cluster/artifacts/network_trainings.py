@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from cluster.work.result_files import versions, write_whole
+from cluster.work.result_files import versions
+from mpnas_ray.files.atomic import write_atomic
 from trainables.networks.baselines.dash import chosen_candidates
 from trainables.tasks.core.subset import with_fewer_samples
 from trainables.tasks.core.task import Recipe, Task, get_task
@@ -121,7 +122,7 @@ def train(unit: Unit, course: Course, work: Path, use_gpu: bool) -> float:
         "seconds": seconds,
         "chosen": [str(candidate) for candidate in chosen_candidates(training.network)],  # by DASH's search
     }
-    write_whole(_file(work, unit, task.name), json.dumps(content, allow_nan=False) + "\n")
+    write_atomic(_file(work, unit, task.name), json.dumps(content, allow_nan=False) + "\n")
     return seconds
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from cluster.ray.connection import connected, most_concurrent
 from cluster.ray.resources import check_gpus
 from cluster.work.pool import Job, side_by_side
-from cluster.work.result_files import check_folders, make_folders, versions, write_whole
+from cluster.work.result_files import check_folders, make_folders, versions
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables import TableTask, write_task
 from mpnas_ray.tables.schema import task_card
@@ -198,7 +199,7 @@ def _score(unit: _Unit, work: Path) -> float:
     seconds = time.perf_counter() - start
     plain = [score if math.isfinite(score) else None for score in scores.tolist()]
     content = {**unit.told(), "scores": plain, "seconds": seconds, "versions": versions()}
-    write_whole(work / f"{unit.name}.json", json.dumps(content, allow_nan=False) + "\n")
+    write_atomic(work / f"{unit.name}.json", json.dumps(content, allow_nan=False) + "\n")
     return seconds
 
 

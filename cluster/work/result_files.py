@@ -12,7 +12,7 @@ from typing import Any
 
 from mpnas_ray.errors import RunError
 
-__all__ = ["check_folders", "machine", "make_folders", "read_results", "unreadable", "versions", "write_whole"]
+__all__ = ["check_folders", "machine", "make_folders", "read_results", "unreadable", "versions"]
 
 _NO_RESULTS = "Cannot write results: {}. Name other folders with --out and --work."
 
@@ -44,14 +44,6 @@ def make_folders(*folders: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(_NO_RESULTS.format(error)) from error
-
-
-def write_whole(path: Path, text: str) -> None:
-    """The file is as it was, or holds all of the text; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def read_results(study: str, folder: str | Path) -> dict[str, Any]:

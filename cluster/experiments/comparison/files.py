@@ -19,7 +19,8 @@ from cluster.experiments.comparison.overall import Overall, overall_of
 from cluster.experiments.comparison.pages import page_of
 from cluster.experiments.comparison.plots import save_curves
 from cluster.pages.markdown import wrapped
-from cluster.work.result_files import machine, versions, write_whole
+from cluster.work.result_files import machine, versions
+from mpnas_ray.files.atomic import write_atomic
 
 __all__ = ["write_files"]
 
@@ -57,9 +58,9 @@ def write_files(name: str, title: str, command: str, seeds: int, results: Result
         f"[{name}.json]({name}.json); [{name}.html]({name}.html) shows the curves one by one.\n\n"
         f"![Regret against queries]({name}.png)\n\n{page_of(results)}"
     )
-    write_whole(folder / f"{name}.json", _compact(content))
-    write_whole(folder / f"{name}.md", wrapped(page))
-    write_whole(folder / f"{name}.html", interactive_page(title, results))
+    write_atomic(folder / f"{name}.json", _compact(content))
+    write_atomic(folder / f"{name}.md", wrapped(page))
+    write_atomic(folder / f"{name}.html", interactive_page(title, results))
     save_curves(results, folder / f"{name}.png")
     return [folder / f"{name}.{ending}" for ending in ("json", "md", "png", "html")]
 

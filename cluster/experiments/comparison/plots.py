@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from cluster.experiments.comparison.contestants import CONTESTANTS
 from cluster.experiments.comparison.figures import Results
+from mpnas_ray.files.atomic import atomic_path
 
 __all__ = ["FLOOR", "Look", "looks", "save_curves"]
 
@@ -101,6 +102,5 @@ def save_curves(results: Results, path: Path) -> None:
     )
     figure.supxlabel("queries")
     figure.supylabel("median regret, % of the way from best to median")
-    partial = path.with_name(f"{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=100)
-    partial.replace(path)
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png", dpi=100)

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from cluster.experiments.comparison.contestants import CONTESTANTS, make_searcher, sources_of
 from cluster.experiments.comparison.presets import Column
 from cluster.experiments.replay.table import replay
-from cluster.work.result_files import versions, write_whole
+from cluster.work.result_files import versions
 from mpnas_ray.errors import TableError
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.tables import TableTask, load_tasks
 
 __all__ = ["Finding", "Run", "compute", "identity", "read"]
@@ -138,7 +139,7 @@ def compute(run: Run, tables: Path, checkpoint: Path | None, work: Path) -> floa
         "reported": _plain(np.array([_value(reported, arch) for arch in asked.archs])),
         "failures": searcher.num_failures,
     }
-    write_whole(_file(work, run), json.dumps(content, allow_nan=False) + "\n")
+    write_atomic(_file(work, run), json.dumps(content, allow_nan=False) + "\n")
     return seconds
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cluster.experiments.studies.pages import number
 from cluster.experiments.studies.results import Rows
+from mpnas_ray.files.atomic import atomic_path
 
 __all__ = ["save_curves", "save_heat_maps"]
 
@@ -60,6 +61,5 @@ def save_heat_maps(maps: Mapping[str, tuple[Sequence[str], NDArray[np.float64]]]
 
 
 def _save(figure: Figure, path: Path) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=110)
-    partial.replace(path)
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png", dpi=110)

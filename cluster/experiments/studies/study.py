@@ -13,7 +13,8 @@ from cluster.experiments.studies.methods import METHODS, Method
 from cluster.experiments.studies.pages import wrapped
 from cluster.experiments.studies.results import Row, Rows, rows_of
 from cluster.experiments.studies.units import Unit, UnitResult, study_tasks
-from cluster.work.result_files import machine, make_folders, read_results, unreadable, versions, write_whole
+from cluster.work.result_files import machine, make_folders, read_results, unreadable, versions
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.tables import TableTask
 
 __all__ = ["Study", "reproduce", "rewrite_page"]
@@ -75,8 +76,8 @@ def reproduce(
     rows = Rows(tuple(study.rows(rows_of(results), tasks)))
     content = _content(study, rows, results)
     written = [Path(out) / f"{study.name}.json", Path(out) / f"{study.name}.md"]
-    write_whole(written[0], json.dumps(content, indent=1) + "\n")
-    write_whole(written[1], _page(study, content, rows))
+    write_atomic(written[0], json.dumps(content, indent=1) + "\n")
+    write_atomic(written[1], _page(study, content, rows))
     if study.plot is not None:
         written.append(Path(out) / f"{study.name}.png")
         study.plot(rows, written[2])
@@ -96,7 +97,7 @@ def rewrite_page(study: Study, out: str | Path) -> Path:
     except (KeyError, TypeError) as error:
         raise unreadable(study.name, out, error) from error
     written = Path(out) / f"{study.name}.md"
-    write_whole(written, page)
+    write_atomic(written, page)
     return written
 
 

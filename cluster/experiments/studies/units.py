@@ -22,7 +22,8 @@ from cluster.experiments.protocol.folds import ACROSS_SPACES, STRICT_ACROSS_SPAC
 from cluster.experiments.protocol.measuring import Measurement, draws_of, measure
 from cluster.experiments.protocol.splits import SPLIT_SEED, SpaceSplit, Split, judgeable, split_space
 from cluster.experiments.studies.methods import Method, Sources
-from cluster.work.result_files import versions, write_whole
+from cluster.work.result_files import versions
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.meta_learning.gradient import MetaConfig
 from mpnas_ray.pretrained import PredictorCard, refuse_if_seen
 from mpnas_ray.tables import TableTask, load_tasks
@@ -139,7 +140,7 @@ def compute(unit: Unit, method: Method, tables: str | Path, work: str | Path) ->
             measurements += measure(tasks[name], rows, unit.split, unit.draws(name, method), row, ranker)
     result = UnitResult(settings, tuple(measurements), learned.seconds, versions())
     content = {"kind": _KIND, "format": _FORMAT, **asdict(result)}
-    write_whole(folder / "result.json", json.dumps(content, indent=1) + "\n")
+    write_atomic(folder / "result.json", json.dumps(content, indent=1) + "\n")
     for unfinished in folder.glob("*.training"):  # also those of settings that were given up
         unfinished.unlink()
 

@@ -16,8 +16,9 @@ from scipy.stats import kendalltau
 
 from cluster.experiments.protocol.measuring import spearman
 from cluster.experiments.studies.predictors.targets import Draw
-from cluster.work.result_files import versions, write_whole
+from cluster.work.result_files import versions
 from mpnas_ray.errors import RunError
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.tables import TableTask, load_tasks
 
 __all__ = [
@@ -161,7 +162,7 @@ def write(work: Path, unit: Unit, target: TableTask, measurements: list[Measurem
         "versions": versions(),
         "measurements": [asdict(one) for one in measurements],
     }
-    write_whole(work / f"{unit.name}.json", json.dumps(content, allow_nan=False) + "\n")
+    write_atomic(work / f"{unit.name}.json", json.dumps(content, allow_nan=False) + "\n")
 
 
 def read(work: Path, unit: Unit, target: TableTask) -> list[Measurement] | None:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from cluster.experiments.studies.predictors.methods import META_LEARNED, METHODS
 from cluster.experiments.studies.predictors.page import Group
 from cluster.experiments.studies.predictors.results import Results
+from mpnas_ray.files.atomic import atomic_path
 
 __all__ = ["save_picture"]
 
@@ -54,6 +55,5 @@ def save_picture(results: Results, groups: Sequence[Group], path: Path) -> None:
     panels[1, 0].set_ylabel("CPU seconds a query; areas are tau")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
-    partial = path.with_name(f"{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=100)
-    partial.replace(path)
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png", dpi=100)

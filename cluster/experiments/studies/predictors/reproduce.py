@@ -17,9 +17,10 @@ from cluster.experiments.studies.predictors.results import Results
 from cluster.experiments.studies.predictors.targets import OFFICIAL, Draw, sizes_of, study_targets
 from cluster.ray.connection import connected
 from cluster.work.pool import Job, side_by_side
-from cluster.work.result_files import check_folders, machine, make_folders, versions, write_whole
+from cluster.work.result_files import check_folders, machine, make_folders, versions
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.meta_learning.mixture import MixtureConfig
 from mpnas_ray.names import no_such
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, leaves_out, load_tasks, read_curves
@@ -103,8 +104,8 @@ def reproduce_predictors(
     }
     groups = _groups(targets, own_table)
     written = [Path(out) / f"predictors.{ending}" for ending in ("json", "md", "png")]
-    write_whole(written[0], json.dumps(content, allow_nan=False) + "\n")
-    write_whole(written[1], page_of(content, results, groups, SHARES))
+    write_atomic(written[0], json.dumps(content, allow_nan=False) + "\n")
+    write_atomic(written[1], page_of(content, results, groups, SHARES))
     save_picture(results, groups, written[2])
     return written
 

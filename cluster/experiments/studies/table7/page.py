@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from cluster.experiments.protocol.published import PUBLISHED
 from cluster.pages.markdown import markdown_table, wrapped
-from cluster.work.result_files import read_results, unreadable, write_whole
+from cluster.work.result_files import read_results, unreadable
+from mpnas_ray.files.atomic import atomic_path, write_atomic
 
 __all__ = ["page_of", "rewrite_page", "save_curves"]
 
@@ -76,7 +77,7 @@ def rewrite_page(out: str | Path) -> Path:
     except (KeyError, TypeError, IndexError) as error:
         raise unreadable("table7", out, error) from error
     written = Path(out) / "table7.md"
-    write_whole(written, page)
+    write_atomic(written, page)
     return written
 
 
@@ -169,6 +170,5 @@ def save_curves(content: Mapping[str, Any], path: Path) -> None:
     panels[0].set_ylabel("best validation so far")
     shown = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
     figure.legend(shown.values(), shown, loc="outside lower center", ncols=len(shown), fontsize=8, frameon=False)
-    partial = path.with_name(f"{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=110)
-    partial.replace(path)
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png", dpi=110)

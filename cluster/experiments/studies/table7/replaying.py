@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.experiments.replay.table import replay
-from cluster.work.result_files import write_whole
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.tables import TableTask, load_tasks
 from searchers import MPNASSearch
 
@@ -31,7 +31,7 @@ def replay_search(table: Path, name: str, predictor: Path | None, seed: int, num
     found = replay(searcher, task, num_samples)
     seconds = time.process_time() - start
     content = {"kind": _KIND, "archs": found.archs, "scores": found.scores.tolist(), "seconds": seconds}
-    write_whole(out, json.dumps(content | _identity(task, seed, num_samples)) + "\n")
+    write_atomic(out, json.dumps(content | _identity(task, seed, num_samples)) + "\n")
     return seconds
 
 

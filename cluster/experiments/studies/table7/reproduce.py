@@ -25,10 +25,11 @@ from cluster.experiments.studies.table7.searching import NUM_SAMPLES, Search, se
 from cluster.ray.connection import connected, most_concurrent
 from cluster.ray.resources import check_gpus
 from cluster.work.pool import Job, side_by_side
-from cluster.work.result_files import check_folders, machine, make_folders, versions, write_whole
+from cluster.work.result_files import check_folders, machine, make_folders, versions
 from cluster.work.without_ray import call_alone
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.meta_learning.mixture import MixtureConfig
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, load_tasks
 from trainables.tasks.core.cache import check_data_dir
@@ -162,8 +163,8 @@ def reproduce_table7(
         "tasks": [asdict(one) for one in results],
     }
     written = [Path(out) / f"table7.{ending}" for ending in ("json", "md", "png")]
-    write_whole(written[0], json.dumps(content, indent=1, allow_nan=False) + "\n")
-    write_whole(written[1], page_of(content))
+    write_atomic(written[0], json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_atomic(written[1], page_of(content))
     save_curves(content, written[2])
     return written
 
