@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
 from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.predictors import GCNConfig, GCNPredictor
+from mpnas_ray.stats import spearman as rank_correlation
 from mpnas_ray.tables import load_tasks
 
 RESULTS = Path(__file__).parent / "results"
@@ -54,7 +54,7 @@ def main() -> None:
             start = time.perf_counter()
             predictor.fit(task.archs[order[:100]], task.scores[order[:100]])
             seconds += time.perf_counter() - start
-            spearman.append(spearmanr(predictor.predict(task.archs[order[100:]]), task.scores[order[100:]]).statistic)
+            spearman.append(rank_correlation(predictor.predict(task.archs[order[100:]]), task.scores[order[100:]]))
         rows.append(
             {
                 "changes": changes,

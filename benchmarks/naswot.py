@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import rankdata
 from timing import RESULTS, facts, write_results
 
 from cluster.experiments.comparison.contestants import CONTESTANTS, Contestant, sources_of, takes_part
@@ -31,6 +31,7 @@ from cluster.pages.markdown import markdown_table, wrapped
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.pretrained import load_checkpoint
 from mpnas_ray.spaces import get_space
+from mpnas_ray.stats import spearman
 from mpnas_ray.tables import TableTask, load_tasks
 from searchers import ArchitectureSearcher, RandomSearch, RegularizedEvolution
 from searchers.core.zero_cost import NUM_SCORED, WORTH, fused, prior_weight, scores_of
@@ -146,7 +147,7 @@ def fusions(task: TableTask, predictor: MixturePredictor, score: NDArray[np.floa
             quantiles = rankdata(truth) / len(truth)
             for name, values in rankings.items():
                 top = float(quantiles[np.argsort(-values, kind="stable")[:TOP]].mean())
-                found.setdefault((points, name), []).append((float(spearmanr(rankdata(values), truth).statistic), top))
+                found.setdefault((points, name), []).append((float(spearman(values, truth)), top))
     return [
         {"points": points, "ranking": name, "draws": len(draws), "spearman": means[0], "top": means[1]}
         for (points, name), draws in found.items()

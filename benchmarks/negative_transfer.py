@@ -32,7 +32,7 @@ from timing import RESULTS, facts, write_results
 from cluster.artifacts.meta_training import meta_learn
 from cluster.experiments.comparison.contestants import CONTESTANTS as COMPARED
 from cluster.experiments.comparison.contestants import sources_of
-from cluster.experiments.comparison.measures import Interval, Scale, interval
+from cluster.experiments.comparison.measures import Scale
 from cluster.experiments.comparison.numbers import value
 from cluster.experiments.comparison.predictors import COMPARED as SETTINGS
 from cluster.experiments.comparison.predictors import check_predictor, learn_predictor, predictor_name
@@ -41,6 +41,7 @@ from cluster.experiments.replay.table import replay
 from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.predictors import Predictor
 from mpnas_ray.pretrained import load_checkpoint
+from mpnas_ray.stats import Interval, bootstrap_interval
 from mpnas_ray.tables import TableTask, load_tasks
 from searchers import MPNASSearch
 
@@ -125,13 +126,13 @@ def run(contestant: str, target: TableTask, seed: int, predictor: Predictor) -> 
 
 def ratio(ours: dict[int, float], scratch: dict[int, float], rng: np.random.Generator) -> Interval:
     """Of mean regrets by seed, resampling seeds: a seed is one permutation for both."""
-    pairs = np.array([[ours[seed], scratch[seed]] for seed in sorted(ours.keys() & scratch.keys())])
+    seeds = sorted(ours.keys() & scratch.keys())
+    one, other = (np.array([of_seed[seed] for seed in seeds]) for of_seed in (ours, scratch))
 
-    def of_means(values: np.ndarray, axis: int) -> np.ndarray:
-        means = values.mean(axis=axis)
-        return means[..., 0] / means[..., 1]
+    def of_means(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:
+        return one.mean(axis=axis) / other.mean(axis=axis)
 
-    return interval(pairs, of_means, rng)
+    return bootstrap_interval(one, other, statistic=of_means, rng=rng)
 
 
 def summary(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -149,7 +150,7 @@ def summary(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "contestant": contestant,
             "seeds": len(found),
             "distinct": len({one["path"] for one in found}),
-            "regret": vars(interval(np.array([*regrets.values()]), np.mean, rng)),
+            "regret": vars(bootstrap_interval(np.array([*regrets.values()]), statistic=np.mean, rng=rng)),
             "verdicts": verdicts(found),
         }
         if contestant != "scratch" and regrets.keys() & scratch.keys():

@@ -26,12 +26,12 @@ import pyarrow.parquet as pq
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.stats import kendalltau, rankdata, spearmanr
 from timing import RESULTS, facts, write_results
 
 from cluster.pages.markdown import markdown_table, wrapped
 from mpnas_ray.files.atomic import atomic_path, write_atomic
 from mpnas_ray.spaces import Architectures, get_space
+from mpnas_ray.stats import bootstrap_interval, kendall, spearman
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, load_tasks
 from mpnas_ray.tables.stratified import draw_stratified
 from trainables import get_task
@@ -46,7 +46,6 @@ MINI_SETTINGS, NUM_MINI = ProxySettings("small", 32, 0, "task"), 300
 MINI_PROXIES = ("params", "flops", "l2_norm", "grad_norm", "snip", "synflow", "jacob_cov", "naswot", "zen")
 ORDER = ("params", "flops", "l2_norm", "grad_norm", "plain", "snip", "grasp", "fisher", "synflow", "jacob_cov")
 BASELINES = ("params", "flops")
-RESAMPLES = 500
 AGAINST = """Against the better of the two counts (in brackets); alike are those whose difference has a 95 % bootstrap
 interval that holds 0, the rest is worse:"""
 
@@ -147,17 +146,15 @@ def correlations(scores: Scores, tables: Mapping[str, TableTask]) -> dict[str, d
         given = {name: ranked_last(values[there]) for name, values in scores.values.items()}
         for name, values in given.items():
             rows[name][label] = {
-                "spearman": float(spearmanr(values, truth).statistic),
-                "kendall": float(kendalltau(values, truth).statistic),
+                "spearman": float(spearman(values, truth)),
+                "kendall": kendall(values, truth),
                 "archs": len(values),
                 "without_score": int(np.isnan(scores.values[name][there]).sum()),
             }
         best = max(BASELINES, key=lambda name: rows[name][label]["spearman"])
-        drawn = np.random.default_rng(0).integers(len(truth), size=(RESAMPLES, len(truth)))
-        resampled = {name: spearman_rows(values[drawn], truth[drawn]) for name, values in given.items()}
-        for name in given:
-            low, high = np.quantile(resampled[name] - resampled[best], (0.025, 0.975))
-            rows[name][label]["over_best_count"] = [float(low), float(high)]
+        for name, values in given.items():
+            found = bootstrap_interval(values, given[best], truth, statistic=difference, rng=np.random.default_rng(0))
+            rows[name][label]["over_best_count"] = [found.low, found.high]
     return rows
 
 
@@ -166,12 +163,12 @@ def ranked_last(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(missing, values[~missing].min() - 1.0, values)
 
 
-def spearman_rows(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each row of two arrays ``[R, N]``."""
-    ranks = [rankdata(values, axis=1) for values in (one, other)]
-    centred = [rank - rank.mean(axis=1, keepdims=True) for rank in ranks]
-    norms = [np.sqrt(np.square(values).sum(axis=1)) for values in centred]
-    return (centred[0] * centred[1]).sum(axis=1) / (norms[0] * norms[1])
+def difference(
+    one: NDArray[np.float64], other: NDArray[np.float64], truth: NDArray[np.float64], axis: int
+) -> NDArray[np.float64]:
+    """Subtract the correlation of the other from that of the one."""
+    one, other, truth = (np.moveaxis(values, axis, -1) for values in (one, other, truth))
+    return np.asarray(spearman(one, truth) - spearman(other, truth))
 
 
 def save_scores(every: Mapping[str, Scores], path: Path) -> None:

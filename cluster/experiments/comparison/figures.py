@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 from cluster.experiments.comparison.contestants import CONTESTANTS
 from cluster.experiments.comparison.measures import (
     GOALS,
-    Interval,
     Scale,
     best_so_far,
     incumbents,
-    interval,
-    intervals,
     queries_to,
 )
 from cluster.experiments.comparison.presets import Column
 from cluster.experiments.comparison.runs import Finding
+from mpnas_ray.stats import Interval, bootstrap_interval, bootstrap_intervals
 from mpnas_ray.tables import TableTask
 
 __all__ = ["Curve", "Figures", "Ground", "Results", "figures_of", "ground_of"]
@@ -153,16 +151,17 @@ def figures_of(contestant: str, ground: Ground, runs: Sequence[Finding], budget:
     regret = scale.regret(best)
     at = [(queries, regret[:, queries - 1], scale.best - best[:, queries - 1]) for queries in moments(budget)]
     found = np.array([_found(run) for run in runs])
+    known = found[~np.isnan(found)]
     return Figures(
         contestant=contestant,
         searched=ground.column.searched,
         seeds=len(runs),
         queries={name: tuple(queries_to(run.scores, scale.goals[name]) for run in runs) for name in GOALS},
         regrets={queries: tuple(percent.tolist()) for queries, percent, _ in at},
-        regret={queries: interval(percent, np.mean, rng) for queries, percent, _ in at},
-        units_of_regret={queries: interval(units, np.mean, rng) for queries, _, units in at},
-        found=interval(found[~np.isnan(found)], np.mean, rng) if not np.isnan(found).all() else _NOTHING,
-        curve=Curve(*intervals(regret, np.median, rng), mean=regret.mean(axis=0)),
+        regret={queries: bootstrap_interval(percent, statistic=np.mean, rng=rng) for queries, percent, _ in at},
+        units_of_regret={queries: bootstrap_interval(units, statistic=np.mean, rng=rng) for queries, _, units in at},
+        found=bootstrap_interval(known, statistic=np.mean, rng=rng) if len(known) else _NOTHING,
+        curve=Curve(*bootstrap_intervals(regret, statistic=np.median, rng=rng), mean=regret.mean(axis=0)),
         seconds=float(np.mean([run.seconds for run in runs])),
         failures=sum(run.failures for run in runs),
     )

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from cluster.experiments.comparison.figures import Curve, Figures, Ground, Results
 from cluster.experiments.comparison.interactive import interactive_page
-from cluster.experiments.comparison.measures import Interval
 from cluster.experiments.comparison.overall import Overall, overall_of
 from cluster.experiments.comparison.pages import page_of
 from cluster.experiments.comparison.plots import save_curves
 from cluster.pages.markdown import wrapped
 from cluster.work.result_files import machine, versions
 from mpnas_ray.files.atomic import write_atomic
+from mpnas_ray.stats import Interval
 
 __all__ = ["write_files"]
 

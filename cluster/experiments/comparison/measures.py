@@ -1,8 +1,8 @@
-"""What is measured of runs: regrets, queries to a goal, and how sure that is over seeds."""
+"""What is measured of runs: regrets, and queries to a goal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 
 from mpnas_ray.tables import TableTask
 
-__all__ = ["GOALS", "Interval", "Scale", "best_so_far", "incumbents", "interval", "intervals", "queries_to"]
+__all__ = ["GOALS", "Scale", "best_so_far", "incumbents", "queries_to"]
 
 GOALS: dict[str, float] = {"top 1 %": 0.01, "top 0.1 %": 0.001, "optimum": 0.0}
 """Name -> part of the space; 0 is the best cell alone."""
-
-_RESAMPLES = 1_000
-_LEVEL = 95.0
 
 Array = NDArray[np.float64]
 
@@ -55,15 +52,6 @@ class Scale:
         return (self.best - scores) / width * 100 if width > 0 else np.zeros_like(scores)
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A figure over seeds and its 95 % bootstrap interval; the figure itself where there is one seed."""
-
-    value: float
-    low: float
-    high: float
-
-
 def best_so_far(runs: Sequence[Array], length: int, worst: float) -> Array:
     """Highest score up to each query ``[runs, length]``.
 
@@ -91,28 +79,3 @@ def queries_to(scores: Array, goal: float) -> float:
     """Queries until a score of at least ``goal``, infinite if there is none. Every query counts, failed ones too."""
     reached = np.flatnonzero(scores >= goal)
     return float(reached[0] + 1) if len(reached) else np.inf
-
-
-def intervals(values: Array, statistic: Callable[..., Array], rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """A statistic over seeds, and the 95 % interval of its percentile bootstrap.
-
-    Args:
-        values: ``[seeds, ...]``.
-        statistic: Such as `numpy.median`; takes ``axis``.
-        rng: Draws the resamples.
-
-    Returns:
-        Value, low and high, each of the shape of one seed.
-    """
-    value = statistic(values, axis=0)
-    if len(values) == 1:
-        return value, value, value
-    rows = rng.integers(len(values), size=(_RESAMPLES, len(values)))
-    resampled = statistic(values[rows], axis=1)
-    low, high = np.percentile(resampled, [(100 - _LEVEL) / 2, (100 + _LEVEL) / 2], axis=0)
-    return value, low, high
-
-
-def interval(values: Array, statistic: Callable[..., Array], rng: np.random.Generator) -> Interval:
-    """`intervals` of one number a seed ``[seeds]``."""
-    return Interval(*(float(item) for item in intervals(values, statistic, rng)))

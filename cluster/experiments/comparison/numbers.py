@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cluster.experiments.comparison.measures import Interval
+from mpnas_ray.stats import Interval
 
 __all__ = ["between", "count", "percent", "short", "value"]
 

@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 
 from cluster.experiments.comparison.aggregates import (
     capped,
-    column_means,
     geometric_mean,
-    interval_over_columns,
-    intervals_over_columns,
     mean,
     profile,
     ratios_to_best_rival,
@@ -21,8 +18,8 @@ from cluster.experiments.comparison.aggregates import (
 )
 from cluster.experiments.comparison.contestants import CONTESTANTS
 from cluster.experiments.comparison.figures import Figures, Ground, Results
-from cluster.experiments.comparison.measures import Interval
 from cluster.experiments.comparison.pairwise import OURS
+from mpnas_ray.stats import Interval, column_means, two_stage_interval, two_stage_intervals
 
 __all__ = ["AGGREGATED_GOALS", "FACTORS", "Overall", "PairOfSearchers", "Standing", "WorstRatio", "overall_of"]
 
@@ -195,7 +192,7 @@ class _Group:
         found: dict[str, list[dict[float, Interval]]] = {}
         for goal in AGGREGATED_GOALS if names else ():
             values = self._logarithms(names, goal)
-            shares = intervals_over_columns(
+            shares = two_stage_intervals(
                 values,
                 lambda logarithms: 100 * profile(np.exp(logarithms), np.array(FACTORS), 2.0 * self._budget),
                 np.random.default_rng(0),
@@ -233,7 +230,7 @@ class _Group:
 
 def _one(values: Array, statistic: Callable[[Array], Array]) -> Interval:
     """The same runs always give the same interval."""
-    return interval_over_columns(values, statistic, np.random.default_rng(0))
+    return two_stage_interval(values, statistic, np.random.default_rng(0))
 
 
 def _own(values: Array, statistic: Callable[[Array], Array]) -> Interval:
@@ -242,5 +239,5 @@ def _own(values: Array, statistic: Callable[[Array], Array]) -> Interval:
 
 
 def _each(values: Array, statistic: Callable[[Array], Array]) -> list[Interval]:
-    of_all = intervals_over_columns(values, statistic, np.random.default_rng(0))
+    of_all = two_stage_intervals(values, statistic, np.random.default_rng(0))
     return [Interval(*map(float, one)) for one in zip(*of_all, strict=True)]

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from cluster.experiments.protocol.free_rankings import Ranker
 from cluster.experiments.protocol.splits import Split, draw
-from mpnas_ray.tables import TableTask, normalize
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.stats import spearman
+from mpnas_ray.tables import TableTask
 
-__all__ = ["CURVES", "DRAWS", "Measurement", "draws_of", "measure", "spearman"]
+__all__ = ["CURVES", "DRAWS", "Measurement", "draws_of", "measure"]
 
 DRAWS = {0: 1, 5: 10, 10: 10, 25: 10, 50: 10}
 """Number of fine-tuning models -> number of draws. Without any there is nothing to draw."""
@@ -81,6 +83,9 @@ def measure(
         draws: Number of fine-tuning models -> number of draws.
         row: What to call the ranker.
         ranker: As it is before fine-tuning; never modified.
+
+    Raises:
+        PredictorError: If a predicted score is not finite.
     """
     measurements = []
     for points, num_draws in draws.items():
@@ -95,17 +100,10 @@ def measure(
             predicted = adapted.predict(target.archs[drawn.query])
             adapting += between - start
             predicting += time.perf_counter() - between
+            if not np.isfinite(predicted).all():
+                raise PredictorError(f"{row} predicts scores of {target.name} that are not finite.")
             values.append(spearman(predicted, target.scores[drawn.query]))
         measurements.append(
             Measurement(target.name, row, points, tuple(values), adapting / num_draws, predicting / num_draws)
         )
     return measurements
-
-
-def spearman(predicted: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
-    """Rank correlation, ties sharing their mean rank; 0 where either has no order at all.
-
-    Raises:
-        TableError: If a number is not finite.
-    """
-    return float(np.mean(normalize(predicted, "rank") * normalize(scores, "rank")))

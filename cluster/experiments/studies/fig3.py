@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.experiments.protocol.folds import NASBENCH201, TRANSNASBENCH101
-from cluster.experiments.protocol.measuring import spearman
 from cluster.experiments.studies.pages import markdown_table, number
 from cluster.experiments.studies.plots import save_heat_maps
 from cluster.experiments.studies.results import Row, Rows
 from cluster.experiments.studies.study import Study
+from mpnas_ray.stats import spearman
 from mpnas_ray.tables import TableTask
 
 __all__ = ["FIG3"]
@@ -36,7 +36,7 @@ def _relation(source: TableTask, target: TableTask) -> float:
     keys = [row.tobytes() for row in target.archs.codes]
     common = np.array([key in known for key in keys], dtype=np.bool_)
     ranking = np.array([known[key] for key in keys if key in known], dtype=np.float64)
-    return spearman(ranking, target.scores[common])
+    return float(spearman(ranking, target.scores[common]))
 
 
 def _page(rows: Rows) -> str:

@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kendalltau
 
-from cluster.experiments.protocol.measuring import spearman
 from cluster.experiments.studies.predictors.targets import Draw
 from cluster.work.result_files import versions
 from mpnas_ray.errors import RunError
 from mpnas_ray.files.atomic import write_atomic
+from mpnas_ray.stats import kendall, spearman
 from mpnas_ray.tables import TableTask, load_tasks
 
 __all__ = [
@@ -149,8 +148,7 @@ def agreement(predicted: NDArray[np.float64], scores: NDArray[np.float64]) -> Ag
     finite = np.isfinite(predicted)
     lowest = predicted[finite].min() - 1.0 if finite.any() else 0.0
     ranked = np.where(finite, predicted, lowest)
-    tau = float(kendalltau(ranked, scores).statistic)
-    return Agreement(tau if np.isfinite(tau) else 0.0, spearman(ranked, scores), len(scores))
+    return Agreement(kendall(ranked, scores), float(spearman(ranked, scores)), len(scores))
 
 
 def write(work: Path, unit: Unit, target: TableTask, measurements: list[Measurement]) -> None:

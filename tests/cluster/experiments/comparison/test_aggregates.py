@@ -10,23 +10,20 @@ from numpy.typing import NDArray
 
 from cluster.experiments.comparison.aggregates import (
     capped,
-    column_means,
     column_ratios,
     geometric_mean,
-    interval_over_columns,
-    intervals_over_columns,
     mean,
     profile,
     ratios_to_best_rival,
-    resample,
     worst_ratio,
 )
 from cluster.experiments.comparison.figures import Curve, Figures, Ground, Results
-from cluster.experiments.comparison.measures import Interval, Scale
+from cluster.experiments.comparison.measures import Scale
 from cluster.experiments.comparison.numbers import between
 from cluster.experiments.comparison.overall import Overall, overall_of
 from cluster.experiments.comparison.overall_page import overall_tables
 from cluster.experiments.comparison.presets import Column
+from mpnas_ray.stats import Interval, column_means, two_stage_intervals
 
 NAN, INF = np.nan, np.inf
 Array = NDArray[np.float64]
@@ -60,10 +57,6 @@ def test_who_never_gets_there_is_within_no_factor() -> None:
         assert standing.worst["top 1 %"].ratio.value == 1
 
 
-def test_a_seed_that_was_not_run_does_not_count() -> None:
-    np.testing.assert_array_equal(column_means(np.array([[2.0, 4.0, NAN], [1.0, NAN, NAN], [NAN] * 3])), [3, 1, NAN])
-
-
 def test_ratios_with_nothing_left_to_find() -> None:
     np.testing.assert_array_equal(
         column_ratios(np.array([0.0, 2.0, 0.0, 3.0]), np.array([0.0, 0.0, 2.0, 2.0])), [1, INF, 0, 1.5]
@@ -75,46 +68,8 @@ def test_ratios_with_nothing_left_to_find() -> None:
 
 def test_an_infinite_ratio_has_an_interval() -> None:
     regrets = np.array([[[1.0], [2.0]], [[0.0], [1.0]]])
-    value, low, high = intervals_over_columns(regrets, worst_ratio, rng())
+    value, low, high = two_stage_intervals(regrets, worst_ratio, rng())
     np.testing.assert_array_equal([value, low, high], [[INF, 0.5], [2, 0], [INF, 0.5]])
-
-
-def test_seeds_that_both_ran_are_drawn_together() -> None:
-    ran = np.zeros((2, 3, 6), dtype=bool)
-    ran[0, :, :2] = True
-    ran[1, :, :5] = True
-    drawn = resample(ran, rng(), size=500)
-    of_both = drawn.seeds < 2
-    assert (of_both.sum(axis=-1) == 2).all(), "as many of them as there are"
-    assert ((drawn.seeds >= 2) & (drawn.seeds < 5)).sum() == 500 * 3 * 3
-    assert set(np.unique(drawn.columns)) == {0, 1, 2}
-    assert len(np.unique(np.sort(drawn.seeds, axis=-1).reshape(-1, 6), axis=0)) == 3 * 10, "all there are, by chance"
-
-    noisy = rng().normal(3, 1, size=(4, 8))
-    twice = np.stack([noisy, noisy + np.log(2)])
-    ratio = interval_over_columns(
-        twice, lambda by_column: geometric_mean(by_column[..., 0, :] - by_column[..., 1, :]), rng()
-    )
-    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((0.5, 0.5, 0.5)), "no luck of seeds is left in it"
-
-
-@pytest.mark.parametrize(
-    ("columns", "seeds", "of_column", "of_seed"), [(60, 3, 2.0, 0.0), (1, 300, 0.0, 2.0), (60, 5, 1.0, 2.0)]
-)
-def test_intervals_are_those_of_the_normal_theory(columns: int, seeds: int, of_column: float, of_seed: float) -> None:
-    """Where seeds are drawn too, the variance over columns has theirs in it already, and theirs is added once more."""
-    draws = np.random.default_rng(3)
-    values = draws.normal(0, of_column, (1, columns, 1)) + draws.normal(0, of_seed, (1, columns, seeds))
-    found = interval_over_columns(values, lambda by_column: mean(by_column)[..., 0], rng())
-    between_columns = values.mean(axis=-1).var() / columns
-    within = values.var(axis=-1).mean() / seeds / columns
-    assert (found.high - found.low) / 2 == pytest.approx(1.96 * (between_columns + within) ** 0.5, rel=0.15)
-    assert found.low < found.value < found.high
-
-
-def test_one_column_and_one_seed_have_no_interval() -> None:
-    one = interval_over_columns(np.array([[[3.0]]]), lambda by_column: mean(by_column)[..., 0], rng())
-    assert one == Interval(3.0, 3.0, 3.0)
 
 
 # From the figures of a comparison.

@@ -19,12 +19,9 @@ from cluster.experiments.comparison.contestants import CONTESTANTS, make_searche
 from cluster.experiments.comparison.figures import Curve, Figures, Ground, Results, figures_of, ground_of
 from cluster.experiments.comparison.interactive import interactive_page
 from cluster.experiments.comparison.measures import (
-    Interval,
     Scale,
     best_so_far,
     incumbents,
-    interval,
-    intervals,
     queries_to,
 )
 from cluster.experiments.comparison.numbers import count, percent, value
@@ -41,6 +38,7 @@ from mpnas_ray.meta_learning.mixture import MixtureConfig
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.pretrained import load_checkpoint
 from mpnas_ray.spaces import get_space
+from mpnas_ray.stats import Interval
 from mpnas_ray.tables import TableTask, load_tasks, write_task
 from searchers import PredictorSearch
 
@@ -124,19 +122,6 @@ def test_incumbents_have_the_best_score_so_far(scores: list[float]) -> None:
     assert (at <= np.arange(len(found))).all()
     for goal in found[~np.isnan(found)]:
         assert queries_to(found, goal) == 1 + int(np.flatnonzero(best >= goal)[0])
-
-
-def test_bootstrap_intervals() -> None:
-    rng = np.random.default_rng(0)
-    values = rng.normal(3, 2, size=(400, 2))
-    mean, low, high = intervals(values, np.mean, rng)
-    np.testing.assert_array_equal(mean, values.mean(axis=0))
-    np.testing.assert_allclose((high - low) / 2, 1.96 * values.std(axis=0) / 20, rtol=0.15)  # the normal theory
-    assert interval(np.array([4.0]), np.median, rng) == Interval(4, 4, 4)
-    same = interval(np.full(20, 4.0), np.median, rng)
-    assert (same.low, same.high) == (4, 4)
-    of_two = interval(np.array([0.0, 1.0]), np.mean, rng)
-    assert (of_two.value, of_two.low, of_two.high) == (0.5, 0, 1)
 
 
 def finding(scores: list[float], reported: list[float], seconds: float = 1.0) -> Finding:

@@ -28,7 +28,7 @@ from cluster.experiments.protocol.folds import (
     Fold,
 )
 from cluster.experiments.protocol.free_rankings import MeanRank, ParameterCount
-from cluster.experiments.protocol.measuring import Measurement, spearman
+from cluster.experiments.protocol.measuring import Measurement
 from cluster.experiments.protocol.published import PUBLISHED, published, published_mean
 from cluster.experiments.protocol.splits import Split, draw, judgeable, split_space
 from cluster.experiments.studies.fine_tuning import FineTuning, Tuned, as_measured
@@ -50,6 +50,7 @@ from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.pretrained import PredictorCard, load_checkpoint
 from mpnas_ray.spaces import Architectures, get_space
+from mpnas_ray.stats import spearman
 from mpnas_ray.tables import TableTask, load_tasks, write_task
 
 TINY = MetaConfig(
@@ -182,13 +183,6 @@ def test_parameters_by_hand() -> None:
     np.testing.assert_array_equal(ParameterCount().predict(Architectures.of(counts)), list(counts.values()))
     chain = Architectures.of(["nasbenchasr:|conv5~0|linear|zero~0~2|"])
     np.testing.assert_array_equal(ParameterCount().predict(chain), [26])
-
-
-def test_spearman() -> None:
-    scores = np.array([1.0, 2.0, 3.0, 4.0])
-    assert spearman(scores**3, scores) == pytest.approx(1)
-    assert spearman(np.array([1.0, 3.0, 2.0, 4.0]), scores) == pytest.approx(0.8)
-    assert spearman(np.zeros(4), scores) == 0
 
 
 def test_a_unit_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask], tmp_path: Path) -> None:
