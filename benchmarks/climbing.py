@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from timing import RESULTS, facts, write_results
 
-from cluster.artifacts.meta_training import kept_predictor
+from cluster.artifacts.learned_predictors import PredictorToLearn, learn_once
 from cluster.experiments.comparison.measures import Scale, best_so_far
 from cluster.experiments.comparison.numbers import value
 from cluster.experiments.replay.table import replay
@@ -95,8 +95,8 @@ def main() -> None:
     tasks = load_tasks(options.tables)
     command = "python benchmarks/climbing.py"
     path = options.checkpoints / "without-nasbench101-cifar10"
-    kept = kept_predictor(leaves_out(tasks, [TASK]), MixtureConfig(), path, command=command, report=print)
-    predictor = load_checkpoint(kept)[0]
+    wanted = PredictorToLearn.of(path, leaves_out(tasks, [TASK]), MixtureConfig(), command)
+    predictor = load_checkpoint(learn_once(wanted, print))[0]
     assert isinstance(predictor, MixturePredictor)
     scale, runs = Scale.of(tasks[TASK]), []
     for seed in range(options.seeds):

@@ -22,7 +22,7 @@ from scipy.stats import rankdata
 from sklearn.linear_model import RidgeCV
 from timing import RESULTS, facts, write_results
 
-from cluster.artifacts.meta_training import kept_predictor
+from cluster.artifacts.learned_predictors import PredictorToLearn, learn_once
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.predictors import CostPredictor
 from mpnas_ray.predictors.encodings.operation_counts import operation_counts
@@ -127,7 +127,8 @@ def learned_mixture(task: TableTask, tables: Path, work: Path) -> MixturePredict
         column = full_name("cpu" if "i7-7820x" in task.devices else "gpu")
         left = leaves_out(load_tasks(tables), column)
         path = work / f"cost-without-{column.partition('/')[2]}"
-        kept_predictor(left, MixtureConfig(), path, command="python benchmarks/cost_predictor.py", report=print)
+        command = "python benchmarks/cost_predictor.py"
+        learn_once(PredictorToLearn.of(path, left, MixtureConfig(), command), print)
     predictor, card = load_checkpoint(path)
     refuse_if_seen(card, task)
     assert isinstance(predictor, MixturePredictor)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from timing import RESULTS, facts, write_results
 
-from cluster.artifacts.meta_training import kept_predictor
+from cluster.artifacts.learned_predictors import PredictorToLearn, learn_once
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.predictors import GCNPredictor
 from mpnas_ray.pretrained import load_checkpoint
@@ -31,7 +31,8 @@ DRAWS = 10
 
 def predictor_of(path: Path, sources: dict[str, TableTask]) -> MixturePredictor:
     command = "python benchmarks/mini_gain.py"
-    predictor, _ = load_checkpoint(kept_predictor(sources, MixtureConfig(), path, command=command, report=print))
+    wanted = PredictorToLearn.of(path, sources, MixtureConfig(), command)
+    predictor, _ = load_checkpoint(learn_once(wanted, print))
     assert isinstance(predictor, MixturePredictor)
     return predictor
 

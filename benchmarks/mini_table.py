@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from timing import RESULTS, facts, write_results
 
-from cluster.experiments.studies.plots import save_heat_maps
+from cluster.experiments.studies.ranking.plots import save_heat_maps
 from mpnas_ray.spaces import KINDS, get_space
 from mpnas_ray.stats import spearman
 from mpnas_ray.tables import BUNDLED_TABLE, LearningCurves, read_curves

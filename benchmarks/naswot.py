@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from timing import RESULTS, facts, write_results
 
+from cluster.artifacts.learned_predictors import learn_once
 from cluster.experiments.comparison.contestants import CONTESTANTS, Contestant, sources_of, takes_part
-from cluster.experiments.comparison.predictors import check_predictor, learn_predictor, predictor_name
+from cluster.experiments.comparison.predictors import predictor_to_learn
 from cluster.experiments.comparison.presets import sources_of_space
 from cluster.experiments.replay.table import replay
 from cluster.pages.markdown import markdown_table, wrapped
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
-from mpnas_ray.pretrained import load_checkpoint
+from mpnas_ray.pretrained import load_checkpoint, refuse_if_seen
 from mpnas_ray.spaces import get_space
 from mpnas_ray.stats import spearman
 from mpnas_ray.tables import TableTask, load_tasks
@@ -114,12 +115,9 @@ def found_by(searcher: ArchitectureSearcher, valid: TableTask, test: TableTask) 
 
 def predictor_of(contestant: Contestant, target: TableTask, tasks: Mapping[str, TableTask], given: Any) -> Any:
     sources = sources_of(contestant, target, tasks)
-    path = given.checkpoints / predictor_name(sources, 0)
-    if not check_predictor(path, sources, MixtureConfig(), target):
-        print("meta-learning", path.name, flush=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        learn_predictor(tuple(sources), MixtureConfig(), path, given.tables)
-    predictor, _ = load_checkpoint(path)
+    wanted = predictor_to_learn(given.checkpoints, sources, MixtureConfig(), given.tables)
+    predictor, card = load_checkpoint(learn_once(wanted, print))
+    refuse_if_seen(card, target)
     assert isinstance(predictor, MixturePredictor)
     return predictor.measuring(target.kind)
 

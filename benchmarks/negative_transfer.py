@@ -29,18 +29,18 @@ import numpy as np
 import torch
 from timing import RESULTS, facts, write_results
 
-from cluster.artifacts.meta_training import meta_learn
+from cluster.artifacts.learned_predictors import PredictorToLearn, learn_once
 from cluster.experiments.comparison.contestants import CONTESTANTS as COMPARED
 from cluster.experiments.comparison.contestants import sources_of
 from cluster.experiments.comparison.measures import Scale
 from cluster.experiments.comparison.numbers import value
 from cluster.experiments.comparison.predictors import COMPARED as SETTINGS
-from cluster.experiments.comparison.predictors import check_predictor, learn_predictor, predictor_name
+from cluster.experiments.comparison.predictors import predictor_name, predictor_to_learn
 from cluster.experiments.comparison.presets import sources_of_space
 from cluster.experiments.replay.table import replay
 from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.predictors import Predictor
-from mpnas_ray.pretrained import load_checkpoint
+from mpnas_ray.pretrained import load_checkpoint, refuse_if_seen
 from mpnas_ray.stats import Interval, bootstrap_interval
 from mpnas_ray.tables import TableTask, load_tasks
 from searchers import MPNASSearch
@@ -60,11 +60,8 @@ def known_tasks(tables: Path) -> dict[str, TableTask]:
 def leave_one_out(target: TableTask, tasks: dict[str, TableTask], tables: Path, folder: Path) -> MixturePredictor:
     """The predictor of a comparison for a target: made if it is missing."""
     sources = sources_of(COMPARED["mpnas"], target, tasks)
-    path = folder / predictor_name(sources, 0)
-    if not check_predictor(path, sources, SETTINGS, target):
-        folder.mkdir(parents=True, exist_ok=True)
-        learn_predictor(tuple(sources), SETTINGS, path, tables)
-    predictor = load_checkpoint(path)[0]
+    predictor, card = load_checkpoint(learn_once(predictor_to_learn(folder, sources, SETTINGS, tables)))
+    refuse_if_seen(card, target)
     assert isinstance(predictor, MixturePredictor)
     return predictor
 
@@ -92,14 +89,10 @@ def half_shuffled(sources: dict[str, TableTask]) -> dict[str, TableTask]:
 def learned_from_half_shuffled(target: TableTask, tasks: dict[str, TableTask], folder: Path) -> MixturePredictor:
     """Made if it is missing."""
     sources = sources_of(COMPARED["mpnas"], target, tasks)
-    path, config = folder / f"{predictor_name(sources, 0)}.half-shuffled", SETTINGS
-    if not check_predictor(path, sources, config, target):
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.training")
-        command = "benchmarks/negative_transfer.py"
-        meta_learn(half_shuffled(sources), config, path, name=path.name, unfinished=unfinished, command=command)
-        unfinished.unlink(missing_ok=True)
-    predictor = load_checkpoint(path)[0]
+    path, command = folder / f"{predictor_name(sources, 0)}.half-shuffled", "benchmarks/negative_transfer.py"
+    wanted = PredictorToLearn.of(path, half_shuffled(sources), SETTINGS, command)
+    predictor, card = load_checkpoint(learn_once(wanted))
+    refuse_if_seen(card, target)
     assert isinstance(predictor, MixturePredictor)
     return predictor
 

@@ -10,7 +10,7 @@ from cluster.experiments.comparison.contestants import CONTESTANTS, takes_part
 from cluster.experiments.comparison.figures import Results, figures_of, ground_of
 from cluster.experiments.comparison.predictors import COMPARED
 from cluster.experiments.comparison.presets import Column, Preset
-from cluster.work.result_files import make_folders
+from cluster.work.folders import make_folders
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
 from mpnas_ray.meta_learning.mixture import MixtureConfig

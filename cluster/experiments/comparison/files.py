@@ -18,7 +18,7 @@ from cluster.experiments.comparison.overall import Overall, overall_of
 from cluster.experiments.comparison.pages import page_of
 from cluster.experiments.comparison.plots import save_curves
 from cluster.pages.markdown import wrapped
-from cluster.work.result_files import machine, versions
+from cluster.work.provenance import machine, versions
 from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.stats import Interval
 

@@ -1,17 +1,11 @@
-"""One run: a contestant searches a column with one seed, and leaves one file.
-
-``<work>/<searched task>.<budget>/<contestant>.<seed>.json`` holds all that was asked and found, and everything that it
-depends on but the program (`Run.identity`); it is written whole, last.
-"""
+"""One run: a contestant searches a column with one seed."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +14,13 @@ from numpy.typing import NDArray
 
 from cluster.experiments.comparison.contestants import CONTESTANTS, make_searcher, sources_of
 from cluster.experiments.comparison.presets import Column
+from cluster.experiments.protocol.fingerprints import digest_of_checkpoint, fingerprint
 from cluster.experiments.replay.table import replay
-from cluster.work.result_files import versions
+from cluster.work.items import WorkItem
 from mpnas_ray.errors import TableError
-from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.tables import TableTask, load_tasks
 
-__all__ = ["Finding", "Run", "compute", "identity", "read"]
-
-_KIND = "mpnas-ray run of a comparison"
-_FORMAT = 1
+__all__ = ["Finding", "Run", "compute", "identity", "run_item"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +58,6 @@ class Finding:
         reported: Raw values of the reported task, float64 ``[N]``; NaN where it has measured nothing.
         seconds: CPU time of the run, without the reading of tables: other work on the machine changes it little.
         failures: Times that something went wrong inside the searcher, and it proposed at random.
-        versions: Of what computed it.
     """
 
     archs: tuple[str, ...]
@@ -75,11 +65,42 @@ class Finding:
     reported: NDArray[np.float64]
     seconds: float
     failures: int
-    versions: dict[str, str]
+
+    @classmethod
+    def from_plain(cls, result: Mapping[str, Any]) -> Finding:
+        """Return the finding that `compute` gave in plain values, None for NaN."""
+        return cls(
+            archs=tuple(result["archs"]),
+            scores=np.array(result["scores"], dtype=np.float64),
+            reported=np.array(result["reported"], dtype=np.float64),
+            seconds=result["seconds"],
+            failures=result["failures"],
+        )
+
+
+def run_item(
+    run: Run, tasks: Mapping[str, TableTask], tables: Path, checkpoint: Path | None, expected: float = 1.0
+) -> WorkItem:
+    """Describe a run as work, which is done in a process without Ray: there refits are made on the spot.
+
+    Args:
+        run: Which.
+        tasks: Those of the column, and all that contestants may know.
+        tables: Folder of NAS tables, which all nodes must reach.
+        checkpoint: The predictor that the contestant uses, if it uses one; it must be there.
+        expected: CPU seconds that it is thought to take.
+    """
+    return WorkItem(
+        run.name,
+        identity(run, tasks, checkpoint),
+        partial(compute, run, tables, checkpoint),
+        expected=expected,
+        without_ray=True,
+    )
 
 
 def identity(run: Run, tasks: Mapping[str, TableTask], checkpoint: Path | None) -> dict[str, Any]:
-    """All that a run depends on but the program: a file with another identity is not this run's.
+    """Return all that a run depends on but the program.
 
     Args:
         run: Which.
@@ -92,26 +113,25 @@ def identity(run: Run, tasks: Mapping[str, TableTask], checkpoint: Path | None) 
         "contestant": run.contestant,
         "searcher": contestant.searcher.__name__,
         "arguments": dict(contestant.arguments),
-        "searched": {run.column.searched: _fingerprint(tasks[run.column.searched])},
-        "reported": {run.column.reported: _fingerprint(tasks[run.column.reported])},
-        "sources": {name: _fingerprint(task) for name, task in sources.items()},
-        "predictor": None if checkpoint is None else _digest(checkpoint.with_name(f"{checkpoint.name}.safetensors")),
+        "searched": {run.column.searched: fingerprint(tasks[run.column.searched])},
+        "reported": {run.column.reported: fingerprint(tasks[run.column.reported])},
+        "sources": {name: fingerprint(task) for name, task in sources.items()},
+        "predictor": None if checkpoint is None else digest_of_checkpoint(checkpoint),
         "budget": run.budget,
         "seed": run.seed,
     }
 
 
-def compute(run: Run, tables: Path, checkpoint: Path | None, work: Path) -> float:
-    """Do a run and write its file.
+def compute(run: Run, tables: Path, checkpoint: Path | None) -> dict[str, Any]:
+    """Do a run.
 
     Args:
         run: Which.
         tables: Folder of NAS tables.
         checkpoint: The predictor that the contestant uses, if it uses one.
-        work: Folder of the runs.
 
     Returns:
-        The seconds it took, see `Finding`.
+        The fields of a `Finding`, in plain values.
 
     Raises:
         MPNASError: If tables or checkpoint cannot be read, or the checkpoint has seen the target.
@@ -122,60 +142,24 @@ def compute(run: Run, tables: Path, checkpoint: Path | None, work: Path) -> floa
         names |= set(run.column.sources)
     tasks = _tasks(tables, frozenset(names))
     target, reported = tasks[run.column.searched], tasks[run.column.reported]
-    settings = identity(run, tasks, checkpoint)
     start = time.process_time()
     sources = sources_of(contestant, target, tasks, run.column.sources)
     searcher = make_searcher(contestant, target, sources, checkpoint, run.seed)
     asked = replay(searcher, target, run.budget)
     seconds = time.process_time() - start
-    content = {
-        "kind": _KIND,
-        "format": _FORMAT,
-        "identity": settings,
-        "versions": versions(),
+    return {
         "seconds": seconds,
-        "archs": asked.archs,
+        "archs": list(asked.archs),
         "scores": _plain(asked.scores),
         "reported": _plain(np.array([_value(reported, arch) for arch in asked.archs])),
         "failures": searcher.num_failures,
     }
-    write_atomic(_file(work, run), json.dumps(content, allow_nan=False) + "\n")
-    return seconds
-
-
-def read(run: Run, work: Path, expected: Mapping[str, Any]) -> Finding | None:
-    """What a run found, or None if it must be done: no file, a damaged one, or one of another identity."""
-    try:
-        content = json.loads(_file(work, run).read_text(encoding="utf-8"))
-        if (content["kind"], content["format"], content["identity"]) != (_KIND, _FORMAT, expected):
-            return None
-        finding = Finding(
-            archs=tuple(map(str, content["archs"])),
-            scores=np.array(content["scores"], dtype=np.float64),  # None becomes NaN
-            reported=np.array(content["reported"], dtype=np.float64),
-            seconds=float(content["seconds"]),
-            failures=int(content["failures"]),
-            versions=dict(content["versions"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    lengths = {len(finding.archs), len(finding.scores), len(finding.reported)}
-    return finding if len(lengths) == 1 and finding.archs else None
 
 
 @lru_cache(maxsize=4)
 def _tasks(tables: Path, names: frozenset[str]) -> dict[str, TableTask]:
     """Read once a process: runs of one column follow each other."""
     return load_tasks(tables, names)
-
-
-@lru_cache(maxsize=256)
-def _fingerprint(task: TableTask) -> str:
-    return hashlib.sha256(task.archs.codes.tobytes() + task.scores.tobytes()).hexdigest()[:16]
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _value(task: TableTask, arch: str) -> float:
@@ -187,7 +171,3 @@ def _value(task: TableTask, arch: str) -> float:
 
 def _plain(values: NDArray[np.float64]) -> list[float | None]:
     return [None if np.isnan(value) else value for value in values.tolist()]
-
-
-def _file(work: Path, run: Run) -> Path:
-    return work / f"{run.name}.json"

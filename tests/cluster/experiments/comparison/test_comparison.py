@@ -28,11 +28,12 @@ from cluster.experiments.comparison.numbers import count, percent, value
 from cluster.experiments.comparison.pages import page_of
 from cluster.experiments.comparison.pairwise import wins_and_losses
 from cluster.experiments.comparison.plots import looks
-from cluster.experiments.comparison.predictors import check_predictor, learn_predictor, predictor_name
+from cluster.experiments.comparison.predictors import predictor_name, predictor_to_learn
 from cluster.experiments.comparison.presets import CIFAR_FAMILY, PRESETS, Column, Preset
-from cluster.experiments.comparison.runs import Finding, Run, compute, identity, read
+from cluster.experiments.comparison.runs import Finding, Run, compute, identity, run_item
 from cluster.experiments.comparison.split import BLIND, CONFIRMATION, DESIGN, DEVICES, GROUPS, ROLES, SEED, draw
 from cluster.experiments.replay.table import replay
+from cluster.work.items import Store
 from mpnas_ray.errors import PredictorError, RunError, TableError
 from mpnas_ray.meta_learning.mixture import MixtureConfig
 from mpnas_ray.predictors import GCNConfig
@@ -125,7 +126,7 @@ def test_incumbents_have_the_best_score_so_far(scores: list[float]) -> None:
 
 
 def finding(scores: list[float], reported: list[float], seconds: float = 1.0) -> Finding:
-    return Finding(("a",) * len(scores), np.array(scores), np.array(reported), seconds, 0, {})
+    return Finding(("a",) * len(scores), np.array(scores), np.array(reported), seconds, 0)
 
 
 def test_figures_by_hand() -> None:
@@ -236,21 +237,23 @@ def test_runs_that_know_other_tasks_have_other_files() -> None:
 def test_a_predictor_is_reused_only_if_it_fits(tables: Path, tasks: dict[str, TableTask], tmp_path: Path) -> None:
     mpnas, target = CONTESTANTS["mpnas"], tasks[SCENE.searched]
     sources = sources_of(mpnas, target, tasks)
-    path = tmp_path / predictor_name(sources, 0)
-    assert not check_predictor(path, sources, TINY, target)
-    assert learn_predictor(tuple(sources), TINY, path, tables) > 0
+    wanted = predictor_to_learn(tmp_path, sources, TINY, tables)
+    path = wanted.path
+    assert path == tmp_path / predictor_name(sources, 0)
+    assert not wanted.is_there(target)
+    wanted.learn()
     assert sorted(file.name for file in tmp_path.iterdir()) == [f"{path.name}.json", f"{path.name}.safetensors"]
-    assert check_predictor(path, sources, TINY, target)
+    assert wanted.is_there(target)
     assert set(load_checkpoint(path)[1].tasks) == set(sources)
 
     with pytest.raises(PredictorError, match="has learned from taskonomy-normal, so it cannot be judged on"):
-        check_predictor(path, sources, TINY, tasks[NORMAL.searched])
+        wanted.is_there(tasks[NORMAL.searched])
     with pytest.raises(PredictorError, match="cannot be judged on"):
         make_searcher(mpnas, tasks[NORMAL.searched], {}, path, seed=0)
     with pytest.raises(PredictorError, match="take its files away, and it is made anew"):
-        check_predictor(path, dict(list(sources.items())[1:]), TINY, target)
+        replace(wanted, tasks=wanted.tasks[1:]).is_there()
     with pytest.raises(PredictorError, match="in another way"):
-        check_predictor(path, sources, replace(TINY, seed=1), target)
+        replace(wanted, config=replace(TINY, seed=1)).is_there()
 
     asked = replay(make_searcher(mpnas, target, sources, path, seed=0), target, 3)
     assert len(set(asked.archs)) == 3
@@ -279,21 +282,16 @@ def test_no_two_rivals_look_alike() -> None:
 # What is kept.
 
 
-def test_a_run_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask], tmp_path: Path) -> None:
+def test_a_run_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask]) -> None:
     run = Run("nearest-task", MIOU, 8, 1)
     assert run.name == "transnasbench101.segmentsemantic@miou.8/nearest-task.1"
     assert Run("nearest-task, far", MIOU, 8, 1).name.endswith("/nearest-task-far.1")
-    expected = identity(run, tasks, None)
-    assert read(run, tmp_path, expected) is None
-    seconds = compute(run, tables, None, tmp_path)
-    found = read(run, tmp_path, expected)
-    assert found is not None
-    assert found.seconds == seconds
+    found = Finding.from_plain(compute(run, tables, None))
     searched, reported = tasks[MIOU.searched], tasks[MIOU.reported]
     assert [searched.value_of(arch) for arch in found.archs] == found.scores.tolist()
     assert [reported.value_of(arch) for arch in found.archs] == found.reported.tolist()
     assert len(set(found.archs)) == 8
-    assert found.versions["ray"]
+    assert compute(run, tables, None)["archs"] == list(found.archs)
 
     for other in (
         identity(replace(run, seed=2), tasks, None),
@@ -301,24 +299,13 @@ def test_a_run_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask]
         identity(run, tasks | {SCENE.searched: tasks[SCENE.searched][:4_000]}, None),
         identity(run, tasks | {MIOU.searched: tasks[MIOU.searched][:4_000]}, None),
     ):
-        assert read(run, tmp_path, other) is None
-    file = tmp_path / f"{run.name}.json"
-    whole = file.read_text()
-    for damaged in (whole[:-200], "[]", "{}", "", re.sub(r'"archs": \["[^"]*", ', '"archs": [', whole)):
-        file.write_text(damaged)
-        assert read(run, tmp_path, expected) is None
-    compute(run, tables, None, tmp_path)
-    again = read(run, tmp_path, expected)
-    assert again is not None
-    assert again.archs == found.archs
+        assert other != identity(run, tasks, None)
 
 
 def test_what_a_table_has_not_measured_is_a_query(tmp_path: Path) -> None:
     write_task(task_of("scene", 0, size=500), tmp_path / "scene.parquet")
     run = Run("random", SCENE, 30, 0)
-    compute(run, tmp_path, None, tmp_path / "work")
-    found = read(run, tmp_path / "work", identity(run, load_tasks(tmp_path), None))
-    assert found is not None
+    found = Finding.from_plain(compute(run, tmp_path, None))
     assert len(found.scores) == 30
     assert 0 < np.isnan(found.scores).sum() < 30
 
@@ -377,8 +364,9 @@ def test_a_comparison_from_command_to_page(
     known = load_tasks(tables, [f"transnasbench101/{name}" for name in NAMES]) | load_tasks(tables, [MIOU.searched])
     mpnas, target = CONTESTANTS["mpnas"], known[MIOU.searched]
     path = checkpoints / "transnasbench101.without.segmentsemantic.seed0"
-    kept = read(Run("mpnas", MIOU, 6, 0), work.resolve(), identity(Run("mpnas", MIOU, 6, 0), known, path))
-    assert kept is not None
+    result = Store(work.resolve()).read(run_item(Run("mpnas", MIOU, 6, 0), known, tables, path))
+    assert result is not None
+    kept = Finding.from_plain(result)
     page = files[1].read_text()
     figures = json.loads(files[0].read_text())["figures"]
     assert [one["seeds"] for one in figures] == [1, 1]
@@ -394,7 +382,7 @@ def test_a_comparison_from_command_to_page(
 def test_a_run_that_fails_does_not_stop_the_others(tables: Path, tmp_path: Path) -> None:
     preset = Preset("mine", "Mine", (SCENE, MIOU), budget=2)
     too_wide = replace(TINY, batch_size=10**12)
-    with pytest.raises(RunError, match="2 units failed; the others are kept") as failed:
+    with pytest.raises(RunError, match="2 units of work failed; the others are kept") as failed:
         compare(
             preset,
             tables,

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from cluster.artifacts.meta_training import meta_learn
 from cluster.experiments.protocol.free_rankings import MeanRank, ParameterCount, Ranker, same_kind, same_space
-from cluster.experiments.studies.fine_tuning import FineTuning, FromScratch, Tuned, as_measured
+from cluster.experiments.studies.ranking.fine_tuning import FineTuning, FromScratch, Tuned, as_measured
 from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.predictors import GCNConfig
@@ -119,8 +119,8 @@ class GradientLearning:
         label: Its row.
         config: How it is learned.
         fine_tuning: Costs are learned as they were measured, a target's kind is told, and fine-tuning is this: see
-            `cluster.experiments.studies.fine_tuning`. With None it is used as in a live search: costs are learned as
-            their negatives, no kind is told, and the number of steps is cross-validated.
+            `cluster.experiments.studies.ranking.fine_tuning`. With None it is used as in a live search: costs are
+            learned as their negatives, no kind is told, and the number of steps is cross-validated.
         space: See `Method`.
         zero_shot: See `Method`.
     """

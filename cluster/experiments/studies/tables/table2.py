@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cluster.experiments.protocol.folds import FROM_TRANSNASBENCH101, LEAVE_ONE_OUT, NASBENCH201, TRANSNASBENCH101
-from cluster.experiments.studies.pages import (
+from cluster.experiments.studies.ranking.pages import (
     AS_LIVE,
     FROM_SCRATCH,
     OTHER_FINE_TUNING,
@@ -17,9 +17,9 @@ from cluster.experiments.studies.pages import (
     other_points,
     seconds_table,
 )
-from cluster.experiments.studies.results import Rows, with_transfer
-from cluster.experiments.studies.study import Study
-from cluster.experiments.studies.units import Unit
+from cluster.experiments.studies.ranking.rows import Rows, with_transfer
+from cluster.experiments.studies.ranking.study import RankingStudy
+from cluster.experiments.studies.ranking.units import Unit
 
 __all__ = ["TABLE2"]
 
@@ -96,7 +96,7 @@ and the learning of `transfer` holds pauses.
 """
 
 
-TABLE2 = Study(
+TABLE2 = RankingStudy(
     "table2",
     "Table 2: TransNAS-Bench-101 with five fine-tuning models; meta-learning algorithms on NAS-Bench-201",
     (

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.experiments.protocol.folds import NASBENCH201, TRANSNASBENCH101
-from cluster.experiments.studies.pages import markdown_table, number
-from cluster.experiments.studies.plots import save_heat_maps
-from cluster.experiments.studies.results import Row, Rows
-from cluster.experiments.studies.study import Study
+from cluster.experiments.studies.ranking.pages import markdown_table, number
+from cluster.experiments.studies.ranking.plots import save_heat_maps
+from cluster.experiments.studies.ranking.rows import Row, Rows
+from cluster.experiments.studies.ranking.study import RankingStudy
 from mpnas_ray.stats import spearman
 from mpnas_ray.tables import TableTask
 
@@ -91,4 +91,4 @@ def _plot(rows: Rows, path: Path) -> None:
     )
 
 
-FIG3 = Study("fig3", "How related the tasks are", (), _page, _relations, _plot)
+FIG3 = RankingStudy("fig3", "How related the tasks are", (), _page, _relations, _plot)

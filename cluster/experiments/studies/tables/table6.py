@@ -8,7 +8,7 @@ from dataclasses import replace
 from cluster.experiments.protocol.folds import ACROSS_SPACES, NASBENCH101, STRICT_ACROSS_SPACES, TRANSNASBENCH101
 from cluster.experiments.protocol.published import MEAN, MP_NAS, published
 from cluster.experiments.protocol.splits import Split
-from cluster.experiments.studies.pages import (
+from cluster.experiments.studies.ranking.pages import (
     POINTS,
     READING,
     TUNED,
@@ -17,9 +17,9 @@ from cluster.experiments.studies.pages import (
     seconds_table,
     shown_paper,
 )
-from cluster.experiments.studies.results import Row, Rows
-from cluster.experiments.studies.study import Study
-from cluster.experiments.studies.units import Unit
+from cluster.experiments.studies.ranking.rows import Row, Rows
+from cluster.experiments.studies.ranking.study import RankingStudy
+from cluster.experiments.studies.ranking.units import Unit
 from mpnas_ray.tables import TableTask
 
 __all__ = ["TABLE6"]
@@ -118,7 +118,7 @@ def _both(rows: Rows, points: int) -> str:
     return f"{near}\n\n{far}"
 
 
-TABLE6 = Study(
+TABLE6 = RankingStudy(
     "table6",
     "Table 6: from NAS-Bench-201 to other search spaces",
     (

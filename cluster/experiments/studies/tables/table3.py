@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cluster.experiments.protocol.folds import LEAVE_ONE_OUT, TRANSNASBENCH101
 from cluster.experiments.protocol.splits import Split
-from cluster.experiments.studies.pages import (
+from cluster.experiments.studies.ranking.pages import (
     AS_LIVE,
     FROM_SCRATCH,
     OTHER_FINE_TUNING,
@@ -17,9 +17,9 @@ from cluster.experiments.studies.pages import (
     other_points,
     seconds_table,
 )
-from cluster.experiments.studies.results import Rows
-from cluster.experiments.studies.study import Study
-from cluster.experiments.studies.units import Unit
+from cluster.experiments.studies.ranking.rows import Rows
+from cluster.experiments.studies.ranking.study import RankingStudy
+from cluster.experiments.studies.ranking.units import Unit
 
 __all__ = ["TABLE3"]
 
@@ -87,7 +87,7 @@ Units are shared with NAS-Bench-201, whose tasks are in these means.
 """
 
 
-TABLE3 = Study(
+TABLE3 = RankingStudy(
     "table3",
     "Table 3: TransNAS-Bench-101, one task left out",
     (

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from cluster.experiments.protocol.folds import LEAVE_ONE_OUT, NASBENCH201
-from cluster.experiments.studies.pages import OTHER_SOURCES, PROTOCOL, READING, TUNED, TargetTable, seconds_table
-from cluster.experiments.studies.results import Rows
-from cluster.experiments.studies.study import Study
-from cluster.experiments.studies.units import Unit
+from cluster.experiments.studies.ranking.pages import (
+    OTHER_SOURCES,
+    PROTOCOL,
+    READING,
+    TUNED,
+    TargetTable,
+    seconds_table,
+)
+from cluster.experiments.studies.ranking.rows import Rows
+from cluster.experiments.studies.ranking.study import RankingStudy
+from cluster.experiments.studies.ranking.units import Unit
 
 __all__ = ["TABLE5"]
 
@@ -54,7 +61,7 @@ ones the paper judges here it does not say.
 """
 
 
-TABLE5 = Study(
+TABLE5 = RankingStudy(
     "table5",
     "Table 5: zero-shot ranking of NAS-Bench-201",
     tuple(Unit(fold, method) for method in ("mixture", "boil", "free") for fold in LEAVE_ONE_OUT[: len(_TARGETS)]),

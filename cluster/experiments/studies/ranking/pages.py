@@ -14,7 +14,7 @@ from cluster.experiments.protocol.published import (
     published,
     published_mean,
 )
-from cluster.experiments.studies.results import Estimate, Row, Rows, mean_of
+from cluster.experiments.studies.ranking.rows import Estimate, Row, Rows, mean_of
 from cluster.pages.markdown import markdown_table, wrapped
 
 __all__ = [

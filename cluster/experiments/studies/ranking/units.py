@@ -1,10 +1,9 @@
-"""One unit of work: learn from the sources of a fold, judge on its targets, leave one file.
+"""One unit of work: learn from the sources of a fold, and judge on its targets.
 
-A unit has a folder of its own in the work folder:
+In the work folder, a unit that is done has the file ``<unit>.json``, and what it learns has a folder:
 
-    result.json            all that was measured, with all settings: written whole, last
-    predictor.*            the meta-learned predictor, where there is one (`mpnas_ray.pretrained.load_checkpoint`)
-    <digest>.training      an interrupted meta-training of these settings; gone once there is a result
+    <unit>/predictor.*            the meta-learned predictor, where there is one (`mpnas_ray.pretrained`)
+    <unit>/<digest>.training      an interrupted meta-training of these settings; gone once the unit is done
 """
 
 from __future__ import annotations
@@ -13,32 +12,30 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from cluster.experiments.protocol.fingerprints import fingerprint
 from cluster.experiments.protocol.folds import ACROSS_SPACES, STRICT_ACROSS_SPACES, TASKS, Fold
 from cluster.experiments.protocol.measuring import Measurement, draws_of, measure
 from cluster.experiments.protocol.splits import SPLIT_SEED, SpaceSplit, Split, judgeable, split_space
-from cluster.experiments.studies.methods import Method, Sources
-from cluster.work.result_files import versions
-from mpnas_ray.files.atomic import write_atomic
+from cluster.experiments.studies.ranking.methods import Method, Sources
+from cluster.work.items import WorkItem
+from cluster.work.provenance import versions
 from mpnas_ray.meta_learning.gradient import MetaConfig
 from mpnas_ray.pretrained import PredictorCard, refuse_if_seen
 from mpnas_ray.tables import TableTask, load_tasks
 
-__all__ = ["Unit", "UnitResult", "compute", "identity", "read", "study_tasks"]
+__all__ = ["Unit", "UnitResult", "compute", "identity", "study_tasks", "unit_item"]
 
-_KIND = "mpnas-ray unit of a study"
-_FORMAT = 1
 _UNSPLIT = "nasbench101"
 """Learned from whole: it is never judged on in a fold that learns from it."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Which fold, which method (a name in `methods.METHODS`), which split, and the seed of the method."""
+    """A fold, a method (a name in `methods.METHODS`), a split, and the seed of the method."""
 
     fold: Fold
     method: str
@@ -47,15 +44,15 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """Name of its folder."""
+        """Name of the unit's folder."""
         return f"{self.fold.name}.{self.method}.{self.split}.{self.seed}"
 
     def targets(self, method: Method) -> tuple[str, ...]:
-        """The tasks of the fold that the method is judged on."""
+        """Return the tasks of the fold that the method is judged on."""
         return tuple(name for name in self.fold.targets if method.space in (None, name.partition("/")[0]))
 
     def draws(self, target: str, method: Method) -> dict[int, int]:
-        """Number of fine-tuning models -> number of draws."""
+        """Return number of fine-tuning models -> number of draws."""
         draws = draws_of(
             target, self.split, self.method, across_spaces=self.fold in (ACROSS_SPACES, STRICT_ACROSS_SPACES)
         )
@@ -64,23 +61,27 @@ class Unit:
 
 @dataclass(frozen=True)
 class UnitResult:
-    """What a unit measured.
+    """The measurements of a unit.
 
     Attributes:
-        identity: All settings, see `identity`.
-        measurements: Of all targets, rows and numbers of fine-tuning models.
-        learn_seconds: Meta-training, see `methods.Learned`.
-        versions: Of what computed it.
+        measurements: All targets, rows and numbers of fine-tuning models.
+        learn_seconds: Seconds of meta-training, see `methods.Learned`.
+        versions: Versions of what computed it.
     """
 
-    identity: dict[str, Any]
     measurements: tuple[Measurement, ...]
     learn_seconds: float
     versions: dict[str, str]
 
+    @classmethod
+    def from_plain(cls, result: Mapping[str, Any]) -> UnitResult:
+        """Return the result that `compute` gave in plain values."""
+        measurements = tuple(Measurement.from_dict(values) for values in result["measurements"])
+        return cls(measurements, result["learn_seconds"], result["versions"])
+
 
 def study_tasks(folder: str | Path) -> dict[str, TableTask]:
-    """The tasks of all studies, read from a folder of tables.
+    """Load the tasks of all studies from a folder of tables.
 
     Raises:
         TableError: If one is missing, naming the file it comes from.
@@ -89,7 +90,7 @@ def study_tasks(folder: str | Path) -> dict[str, TableTask]:
 
 
 def identity(unit: Unit, method: Method, tasks: Mapping[str, TableTask]) -> dict[str, Any]:
-    """All that a result depends on but the program: a file with another identity is not this unit's."""
+    """Return all that a unit's result depends on but the program."""
     targets = unit.targets(method)
     found = {
         "fold": unit.fold.name,
@@ -98,31 +99,47 @@ def identity(unit: Unit, method: Method, tasks: Mapping[str, TableTask]) -> dict
         "seed": unit.seed,
         "settings": method.settings(unit.seed),
         "split_seed": SPLIT_SEED,
-        "sources": {name: _fingerprint(task) for name, task in unit.fold.sources(tasks).items()},
-        "targets": {name: _fingerprint(tasks[name]) for name in targets},
+        "sources": {name: fingerprint(task) for name, task in unit.fold.sources(tasks).items()},
+        "targets": {name: fingerprint(tasks[name]) for name in targets},
         "draws": {name: unit.draws(name, method) for name in targets},
     }
     plain: dict[str, Any] = json.loads(json.dumps(found))
     return plain
 
 
-def compute(unit: Unit, method: Method, tables: str | Path, work: str | Path) -> None:
-    """Do a unit's work and write its file. Interrupted and called again, meta-training goes on where it was.
+def unit_item(unit: Unit, method: Method, tasks: Mapping[str, TableTask], tables: Path, work: Path) -> WorkItem:
+    """Describe a unit as work.
 
     Args:
         unit: What to do.
-        method: What ``unit.method`` stands for.
+        method: The method that ``unit.method`` names.
+        tasks: From `study_tasks` of the same folder.
+        tables: Folder of NAS tables, which all nodes must reach.
+        work: Folder of the units, which all nodes must reach.
+    """
+    compute_it = partial(compute, unit, method, tables, work / unit.name)
+    return WorkItem(unit.name, identity(unit, method, tasks), compute_it)
+
+
+def compute(unit: Unit, method: Method, tables: Path, folder: Path) -> dict[str, Any]:
+    """Do a unit's work. Interrupted and called again, meta-training goes on where it was.
+
+    Args:
+        unit: What to do.
+        method: The method that ``unit.method`` names.
         tables: Folder of NAS tables.
-        work: Folder of the units.
+        folder: Folder of this unit.
+
+    Returns:
+        The fields of a `UnitResult`, in plain values.
 
     Raises:
         MPNASError: If tables cannot be read, a target is among the sources, or learning fails.
     """
     tasks = study_tasks(tables)
-    settings = identity(unit, method, tasks)
-    folder = _folder(work, unit)
+    settings = json.dumps(identity(unit, method, tasks))
     folder.mkdir(parents=True, exist_ok=True)
-    training = f"{hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]}.training"
+    training = f"{hashlib.sha256(settings.encode()).hexdigest()[:12]}.training"
 
     whole = unit.fold.sources(tasks)
     spaces = {task.archs.space.name for task in whole.values()} - {_UNSPLIT}
@@ -138,38 +155,11 @@ def compute(unit: Unit, method: Method, tables: str | Path, work: str | Path) ->
         rows = judgeable(tasks[name], splits.get(tasks[name].archs.space.name))
         for row, ranker in learned.rankers(tasks[name]).items():
             measurements += measure(tasks[name], rows, unit.split, unit.draws(name, method), row, ranker)
-    result = UnitResult(settings, tuple(measurements), learned.seconds, versions())
-    content = {"kind": _KIND, "format": _FORMAT, **asdict(result)}
-    write_atomic(folder / "result.json", json.dumps(content, indent=1) + "\n")
     for unfinished in folder.glob("*.training"):  # also those of settings that were given up
         unfinished.unlink()
-
-
-def read(unit: Unit, work: str | Path, expected: Mapping[str, Any]) -> UnitResult | None:
-    """What a unit measured, or None if it must be computed: no file, a damaged one, or one of other settings."""
-    try:
-        content = json.loads((_folder(work, unit) / "result.json").read_text(encoding="utf-8"))
-        if (content["kind"], content["format"], content["identity"]) != (_KIND, _FORMAT, expected):
-            return None
-        return UnitResult(
-            content["identity"],
-            tuple(Measurement.from_dict(values) for values in content["measurements"]),
-            float(content["learn_seconds"]),
-            dict(content["versions"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return asdict(UnitResult(tuple(measurements), learned.seconds, versions()))
 
 
 def _training_part(task: TableTask, splits: Mapping[str, SpaceSplit]) -> TableTask:
     split = splits.get(task.archs.space.name)
     return task if split is None else task[split.is_training(task.archs)]
-
-
-def _folder(work: str | Path, unit: Unit) -> Path:
-    return Path(work) / unit.name
-
-
-def _fingerprint(task: TableTask) -> list[float]:
-    """Number of architectures, sum of scores, and a sum that knows their order."""
-    return [len(task), float(np.sum(task.scores)), float(task.scores @ np.linspace(0, 1, len(task)))]

@@ -1,4 +1,4 @@
-"""The rows of a study: what its JSON file holds, and what its page is written from."""
+"""The rows of a study, which its JSON file holds, and which its page is written from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cluster.experiments.protocol.folds import SINGLE_SOURCE
-from cluster.experiments.studies.units import Unit, UnitResult
+from cluster.experiments.studies.ranking.units import Unit, UnitResult
 from mpnas_ray.tables import TableTask
 
 __all__ = ["Estimate", "Row", "Rows", "averaged", "mean_of", "rows_of", "with_transfer"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cluster.experiments.protocol.folds import FROM_NASBENCH201, LEAVE_ONE_OUT, NASBENCH201
 from cluster.experiments.protocol.splits import Split
-from cluster.experiments.studies.pages import (
+from cluster.experiments.studies.ranking.pages import (
     AS_LIVE,
     FROM_SCRATCH,
     OTHER_FINE_TUNING,
@@ -21,9 +21,9 @@ from cluster.experiments.studies.pages import (
     seconds_table,
     shown,
 )
-from cluster.experiments.studies.results import Rows, with_transfer
-from cluster.experiments.studies.study import Study
-from cluster.experiments.studies.units import Unit
+from cluster.experiments.studies.ranking.rows import Rows, with_transfer
+from cluster.experiments.studies.ranking.study import RankingStudy
+from cluster.experiments.studies.ranking.units import Unit
 
 __all__ = ["TABLE4"]
 
@@ -126,7 +126,7 @@ def _seeds(rows: Rows) -> str:
     return markdown_table(["target", "seed", *(f"{points} models" for points in POINTS)], lines)
 
 
-TABLE4 = Study(
+TABLE4 = RankingStudy(
     "table4",
     "Table 4: NAS-Bench-201, one task left out, against baselines",
     (

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cluster.experiments.studies.pages import number
-from cluster.experiments.studies.results import Rows
+from cluster.experiments.studies.ranking.pages import number
+from cluster.experiments.studies.ranking.rows import Rows
 from mpnas_ray.files.atomic import atomic_path
 
 __all__ = ["save_curves", "save_heat_maps"]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from cluster.experiments.protocol.folds import LEAVE_ONE_OUT, NASBENCH201
 from cluster.experiments.protocol.measuring import CURVES
-from cluster.experiments.studies.pages import AS_LIVE, FROM_SCRATCH, PROTOCOL, TUNED, TargetTable
-from cluster.experiments.studies.plots import save_curves
-from cluster.experiments.studies.results import Row, Rows
-from cluster.experiments.studies.study import Study
-from cluster.experiments.studies.units import Unit
+from cluster.experiments.studies.ranking.pages import AS_LIVE, FROM_SCRATCH, PROTOCOL, TUNED, TargetTable
+from cluster.experiments.studies.ranking.plots import save_curves
+from cluster.experiments.studies.ranking.rows import Row, Rows
+from cluster.experiments.studies.ranking.study import RankingStudy
+from cluster.experiments.studies.ranking.units import Unit
 from mpnas_ray.tables import TableTask
 
 __all__ = ["FIG2"]
@@ -64,7 +64,7 @@ def _plot(rows: Rows, path: Path) -> None:
     save_curves(rows, NASBENCH201, CURVES, _POINTS, path)
 
 
-FIG2 = Study(
+FIG2 = RankingStudy(
     "fig2",
     "How many fine-tuning models it takes, NAS-Bench-201",
     tuple(Unit(fold, method) for method in CURVES for fold in LEAVE_ONE_OUT),
