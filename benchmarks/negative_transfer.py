@@ -1,6 +1,6 @@
 """What transfer costs where it misleads: benchmarks/results/negative_transfer.{json,md}.
 
-    python benchmarks/negative_transfer.py --tables DIR --checkpoints DIR --runs FILE
+    python benchmarks/negative_transfer.py --tables DIR --checkpoints DIR
 
 `MPNASSearch` with a predictor that was meta-learned from the other data sets of NAS-Bench-201 searches CIFAR-100 as it
 is, with all scores' signs flipped, and with scores shuffled (another permutation each seed), against the same searcher
@@ -10,17 +10,17 @@ candidates are on its shortlist; so it also runs from a random first architectur
 In `mixed` it is the sources that are spoilt: CIFAR-100 is as it is, and the predictor was meta-learned from sources of
 which every second one has its scores shuffled (one permutation each, the same for all seeds).
 
-Runs are appended to a file, one a line; those that are there are not done again.
+Runs are kept in a folder; those that are there are not done again.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import zlib
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,10 @@ from cluster.experiments.comparison.numbers import value
 from cluster.experiments.comparison.predictors import COMPARED as SETTINGS
 from cluster.experiments.comparison.predictors import predictor_name, predictor_to_learn
 from cluster.experiments.comparison.presets import sources_of_space
+from cluster.experiments.protocol.fingerprints import fingerprint
 from cluster.experiments.replay.table import replay
+from cluster.work.items import Store, WorkItem
+from cluster.work.running import compute_once
 from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.predictors import Predictor
 from mpnas_ray.pretrained import load_checkpoint, refuse_if_seen
@@ -64,10 +67,6 @@ def leave_one_out(target: TableTask, tasks: dict[str, TableTask], tables: Path, 
     refuse_if_seen(card, target)
     assert isinstance(predictor, MixturePredictor)
     return predictor
-
-
-def read_runs(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
 
 
 def target_of(name: str, task: TableTask, seed: int) -> TableTask:
@@ -215,7 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, required=True, help="folder of NAS tables")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder of predictors, made if missing")
-    parser.add_argument("--runs", type=Path, required=True, help="file of the runs done so far")
+    parser.add_argument("--work", type=Path, default=Path("runs/negative_transfer"), help="folder of finished runs")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--target", nargs="+", choices=TARGETS, default=TARGETS)
     parser.add_argument("--contestant", nargs="+", choices=CONTESTANTS, default=CONTESTANTS)
@@ -226,16 +225,17 @@ def main() -> None:
     predictors: dict[str, Predictor] = dict.fromkeys(TARGETS, predictor)
     if "mixed" in options.target:
         predictors["mixed"] = learned_from_half_shuffled(tasks[TASK], tasks, options.checkpoints)
-    done = {(one["target"], one["contestant"], one["seed"]) for one in read_runs(options.runs)}
+    store, runs = Store(options.work), []
     for seed, name, contestant in product(range(options.seeds), options.target, options.contestant):
-        if (name, contestant, seed) in done:
-            continue
-        found = run(contestant, target_of(name, tasks[TASK], seed), seed, predictors[name])
-        one = {"target": name, "contestant": contestant, "seed": seed, **found}
-        with options.runs.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(one) + "\n")
-        print(one, flush=True)
-    runs = read_runs(options.runs)
+        about = {"target": name, "contestant": contestant, "seed": seed}
+        target = target_of(name, tasks[TASK], seed)
+        item = WorkItem(
+            f"{name}/{contestant.replace(', ', '-')}.{seed}".replace(" ", "-"),
+            {**about, "budget": BUDGET, "table": fingerprint(target)},
+            partial(run, contestant, target, seed, predictors[name]),
+        )
+        runs.append({**about, **compute_once(item, store)})
+        print(runs[-1], flush=True)
     about, rows = facts("torch", "numpy", "scipy"), summary(runs)
     write_results(RESULTS, "negative_transfer", {**about, "summary": rows, "runs": runs}, page(about, rows))
 

@@ -10,12 +10,11 @@ folder; those that are there are not computed again. The scores themselves are i
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,9 @@ from numpy.typing import NDArray
 from timing import RESULTS, facts, write_results
 
 from cluster.pages.markdown import markdown_table, wrapped
-from mpnas_ray.files.atomic import atomic_path, write_atomic
+from cluster.work.items import Store, WorkItem
+from cluster.work.running import compute_once
+from mpnas_ray.files.atomic import atomic_path
 from mpnas_ray.spaces import Architectures, get_space
 from mpnas_ray.stats import bootstrap_interval, kendall, spearman
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, load_tasks
@@ -69,8 +70,8 @@ class Chunk:
         settings = {proxy: asdict(self.settings(proxy)) for proxy in self.proxies}
         return {"archs": list(self.archs), "settings": settings, "input_shape": list(INPUT_SHAPE)}
 
-    def path(self, work: Path) -> Path:
-        return work / f"{self.task}-{self.number:05}.json"
+    def item(self) -> WorkItem:
+        return WorkItem(f"{self.task}-{self.number:05}", self.told(), partial(compute, self))
 
 
 @lru_cache
@@ -81,7 +82,7 @@ def probe_of(task_name: str, settings: ProxySettings) -> Probe:
     return task_probe(task, PreparedData(task, None, torch.device("cpu")), settings)
 
 
-def compute(chunk: Chunk, work: Path) -> float:
+def compute(chunk: Chunk) -> dict[str, Any]:
     torch.set_num_threads(1)
     archs, scores, seconds = Architectures.of(chunk.archs), {}, {}
     for name in chunk.proxies:
@@ -92,16 +93,7 @@ def compute(chunk: Chunk, work: Path) -> float:
             score if np.isfinite(score) else None for score in score_archs(get_proxy(name), archs, probe, settings)
         ]
         seconds[name] = time.process_time() - start
-    write_atomic(chunk.path(work), json.dumps({**chunk.told(), "scores": scores, "seconds": seconds}))
-    return sum(seconds.values())
-
-
-def done(chunk: Chunk, work: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(chunk.path(work).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if all(content.get(key) == value for key, value in chunk.told().items()) else None
+    return {"archs": list(chunk.archs), "scores": scores, "seconds": seconds}
 
 
 def chunks_of(task: str, archs: Architectures, proxies: Sequence[str]) -> list[Chunk]:
@@ -121,10 +113,9 @@ class Scores:
     seconds: dict[str, float]
 
 
-def collected(chunks: Sequence[Chunk], work: Path) -> Scores:
-    contents = [content for chunk in chunks if (content := done(chunk, work))]
+def collected(contents: Sequence[Mapping[str, Any]]) -> Scores:
     archs = [arch for content in contents for arch in content["archs"]]
-    names = chunks[0].proxies
+    names = list(contents[0]["scores"])
     values = {
         name: np.array([value for content in contents for value in content["scores"][name]], dtype=np.float64)
         for name in names
@@ -292,7 +283,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
-    given.work.mkdir(parents=True, exist_ok=True)
     names = [f"{NB201}/{name}" for name in ("cifar10", "cifar100", "imagenet16-120", "ninapro", "darcy")]
     tables = load_tasks(given.tables, names)
     every = tables[names[0]].archs
@@ -301,13 +291,15 @@ def main() -> None:
     drawn = draw_stratified(get_space("mixed"), NUM_MINI)
     chunks = {NB201: chunks_of(NB201, cells, ordered(proxy_names()))}
     chunks |= {task: chunks_of(task, drawn, MINI_PROXIES) for task in own}
-    missing = [chunk for of_task in chunks.values() for chunk in of_task if done(chunk, given.work) is None]
+    items, store = [chunk.item() for of_task in chunks.values() for chunk in of_task], Store(given.work)
     with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(compute, chunk, given.work): chunk for chunk in missing}
+        futures = {pool.submit(compute_once, item, store): item.name for item in items}
         for number, future in enumerate(as_completed(futures), start=1):
-            chunk = futures[future]
-            print(f"[{number}/{len(missing)}] {chunk.task} {chunk.number}: {future.result():.1f} s", flush=True)
-    scores = {task: collected(of_task, given.work) for task, of_task in chunks.items()}
+            future.result()
+            print(f"[{number}/{len(items)}] {futures[future]}", flush=True)
+    scores = {
+        task: collected([compute_once(chunk.item(), store) for chunk in of_task]) for task, of_task in chunks.items()
+    }
     nb201 = correlations(scores[NB201], {name.partition("/")[2]: tables[name] for name in names})
     found = {task: correlations(scores[task], {task: own[task]}) for task in own}
     content = {

@@ -37,7 +37,8 @@ from scale_driver import PACE, SEARCHERS, Case
 from scale_page import page, plot
 from timing import RESULTS, facts, write_results
 
-from mpnas_ray.files.atomic import write_atomic
+from cluster.work.items import Store, WorkItem
+from cluster.work.running import compute_once
 
 NODES = 8
 OBJECT_STORE_BYTES = 100 * 2**20
@@ -196,16 +197,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     os.environ.update(ENVIRONMENT)
-    given.work.mkdir(parents=True, exist_ok=True)
-    rows = []
+    store, rows = Store(given.work.resolve()), []
     for case in cases(given):
-        kept = given.work / f"{case.name}.json"
-        if kept.exists() and (row := json.loads(kept.read_text(encoding="utf-8")))["case"] == asdict(case):
-            rows.append(row)
-            continue
         start = time.perf_counter()
-        rows.append(run(case, given.work.resolve()))
-        write_atomic(kept, json.dumps(rows[-1]))
+        item = WorkItem(case.name, asdict(case), lambda case=case: run(case, store.folder))  # type: ignore[misc]
+        rows.append(compute_once(item, store))
         print(f"{case.name}: {time.perf_counter() - start:.0f} s", flush=True)
     for row in rows:
         if not row["case"]["name"].startswith(

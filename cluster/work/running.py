@@ -11,7 +11,7 @@ from cluster.work.items import Results, WorkItem
 from cluster.work.pool import compute_on_ray
 from mpnas_ray.errors import RunError
 
-__all__ = ["compute_missing", "read_all", "refuse_failures", "run_missing"]
+__all__ = ["compute_missing", "compute_once", "read_all", "refuse_failures", "run_missing"]
 
 
 def run_missing(items: Sequence[WorkItem], store: Results, *, gpus: float = 0.0) -> dict[str, Any]:
@@ -53,6 +53,15 @@ def compute_missing(
     if session is not None:
         session.enter_context(connected())
     return compute_on_ray(missing, store, gpus=gpus)
+
+
+def compute_once(item: WorkItem, store: Results) -> Any:
+    """Return an item's result, computed in this process and kept if the store lacks it."""
+    result = store.read(item)
+    if result is None:
+        store.write(item, item.compute())
+        result = store.read(item)
+    return result
 
 
 def refuse_failures(failures: Mapping[str, str]) -> None:

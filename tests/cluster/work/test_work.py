@@ -14,7 +14,7 @@ import pytest
 
 from cluster.work import running
 from cluster.work.items import Results, Store, WorkItem
-from cluster.work.running import compute_missing, read_all, run_missing
+from cluster.work.running import compute_missing, compute_once, read_all, run_missing
 from mpnas_ray.errors import RunError
 
 
@@ -113,3 +113,9 @@ def test_one_that_fails_on_ray_stops_no_other(ray_cluster: None, tmp_path: Path)
         assert "-1 is below 0" in found["b"]
     assert calls_of(tmp_path, "a") == 1, "what is there is not computed again"
     assert read_all([items[0], elsewhere], store) == {"a": {"value": 1.0, "more": [None, "ä"]}, "c": {"value": 2}}
+
+
+def test_one_item_is_computed_once_in_this_process(tmp_path: Path) -> None:
+    store, item = Store(tmp_path / "work"), item_of(tmp_path, "a", 3.0)
+    assert compute_once(item, store) == compute_once(item, store) == {"value": 3.0, "more": [None, "ä"]}
+    assert calls_of(tmp_path, "a") == 1
