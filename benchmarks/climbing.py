@@ -20,8 +20,8 @@ import torch
 from timing import RESULTS, facts, write_results
 
 from cluster.artifacts.learned_predictors import PredictorToLearn, learn_once
-from cluster.experiments.comparison.measures import Scale, best_so_far
-from cluster.experiments.comparison.numbers import value
+from cluster.experiments.comparison.report.formatting import value
+from cluster.experiments.comparison.summary.measures import Scale, best_so_far
 from cluster.experiments.replay.table import replay
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.pretrained import load_checkpoint

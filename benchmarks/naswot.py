@@ -24,7 +24,7 @@ from scipy.stats import rankdata
 from timing import RESULTS, facts, write_results
 
 from cluster.artifacts.learned_predictors import learn_once
-from cluster.experiments.comparison.contestants import CONTESTANTS, Contestant, sources_of, takes_part
+from cluster.experiments.comparison.methods import METHODS, Method, sources_of, takes_part
 from cluster.experiments.comparison.predictors import predictor_to_learn
 from cluster.experiments.comparison.presets import sources_of_space
 from cluster.experiments.replay.table import replay
@@ -113,8 +113,8 @@ def found_by(searcher: ArchitectureSearcher, valid: TableTask, test: TableTask) 
     return test.value_of(run.archs[int(np.nanargmax(run.scores))])
 
 
-def predictor_of(contestant: Contestant, target: TableTask, tasks: Mapping[str, TableTask], given: Any) -> Any:
-    sources = sources_of(contestant, target, tasks)
+def predictor_of(method: Method, target: TableTask, tasks: Mapping[str, TableTask], given: Any) -> Any:
+    sources = sources_of(method, target, tasks)
     wanted = predictor_to_learn(given.checkpoints, sources, MixtureConfig(), given.tables)
     predictor, card = load_checkpoint(learn_once(wanted, print))
     refuse_if_seen(card, target)
@@ -319,10 +319,10 @@ def main() -> None:
         there = np.array([str(arch) in scored.values for arch in target.archs])
         known = target[there]
         score = scores_of(scored, known.archs)
-        for contestant in (CONTESTANTS[name] for name in KNOWS):
-            if takes_part(contestant, target, tasks):
-                predictor = predictor_of(contestant, target, tasks, given)
-                label = {"task": target.name.partition("/")[2], "knows": KNOWS[contestant.name]}
+        for method in (METHODS[name] for name in KNOWS):
+            if takes_part(method, target, tasks):
+                predictor = predictor_of(method, target, tasks, given)
+                label = {"task": target.name.partition("/")[2], "knows": KNOWS[method.name]}
                 rows += [{**label, **found} for found in fusions(known, predictor, score)]
                 print(*label.values(), "done", flush=True)
     content = {

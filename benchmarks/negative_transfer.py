@@ -30,13 +30,13 @@ import torch
 from timing import RESULTS, facts, write_results
 
 from cluster.artifacts.learned_predictors import PredictorToLearn, learn_once
-from cluster.experiments.comparison.contestants import CONTESTANTS as COMPARED
-from cluster.experiments.comparison.contestants import sources_of
-from cluster.experiments.comparison.measures import Scale
-from cluster.experiments.comparison.numbers import value
+from cluster.experiments.comparison.methods import METHODS as COMPARED
+from cluster.experiments.comparison.methods import sources_of
 from cluster.experiments.comparison.predictors import COMPARED as SETTINGS
 from cluster.experiments.comparison.predictors import predictor_name, predictor_to_learn
 from cluster.experiments.comparison.presets import sources_of_space
+from cluster.experiments.comparison.report.formatting import value
+from cluster.experiments.comparison.summary.measures import Scale
 from cluster.experiments.protocol.fingerprints import fingerprint
 from cluster.experiments.replay.table import replay
 from cluster.work.items import Store, WorkItem

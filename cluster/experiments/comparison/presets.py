@@ -25,7 +25,7 @@ class Column:
         reported: Task whose value of the incumbent is reported; the same, or the test column of a validation column.
         paper: The value that MP-NAS reports for itself (Table 5), in the table's unit.
         meta_d2a: The value that it reports for MetaD2A there.
-        all_devices: Whether a contestant may also know the latencies of all devices, but for those of its family.
+        all_devices: Whether a method may also know the latencies of all devices, but for those of its family.
     """
 
     searched: str
@@ -41,7 +41,7 @@ class Column:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The tasks that a contestant may know, less those that share data or a device with the searched one."""
+        """The tasks that a method may know, less those that share data or a device with the searched one."""
         return sources_of_space(self.searched.partition("/")[0], all_devices=self.all_devices)
 
     @property
@@ -141,7 +141,7 @@ def get_preset(name: str) -> Preset:
 
 
 def sources_of_space(space: str, *, all_devices: bool = False) -> tuple[str, ...]:
-    """The tasks of a space that a contestant may know, whatever else lies in a folder of tables.
+    """The tasks of a space that a method may know, whatever else lies in a folder of tables.
 
     Args:
         space: Its name.

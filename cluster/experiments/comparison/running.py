@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster.artifacts.learned_predictors import PredictorToLearn, learn_missing_predictors
-from cluster.experiments.comparison.contestants import CONTESTANTS, sources_of, takes_part
+from cluster.experiments.comparison.methods import METHODS, sources_of, takes_part
 from cluster.experiments.comparison.predictors import predictor_to_learn
 from cluster.experiments.comparison.presets import Column
-from cluster.experiments.comparison.runs import Finding, Run, run_item
+from cluster.experiments.comparison.replications import Replication, Result, replication_item
 from cluster.work.items import Store, WorkItem
 from cluster.work.running import compute_missing, refuse_failures
 from mpnas_ray.errors import RunError
@@ -21,17 +21,17 @@ from mpnas_ray.tables import TableTask
 __all__ = ["META_TRAININGS", "SLOW_SECONDS", "Pair", "run_all"]
 
 SLOW_SECONDS = 10.0
-"""CPU time of a run from which a contestant is slow, and has fewer seeds."""
+"""CPU time of a run from which a method is slow, and has fewer seeds."""
 
 META_TRAININGS = 3
-"""Predictors that are meta-learned for each set of sources; the runs of a contestant take them in turn."""
+"""Predictors that are meta-learned for each set of sources; the runs of a method take them in turn."""
 
 Pair = tuple[str, Column]
-"""Name of a contestant, and what it searches."""
+"""Name of a method, and what it searches."""
 
 
 def run_all(
-    contestants: Sequence[str],
+    methods: Sequence[str],
     columns: Sequence[Column],
     budget: int,
     seeds: int,
@@ -41,20 +41,20 @@ def run_all(
     checkpoints: Path,
     work: Path,
     config: MixtureConfig,
-) -> dict[Pair, list[Finding]]:
-    """Findings of each contestant on each column that it takes part in, in the order of their seeds.
+) -> dict[Pair, list[Result]]:
+    """Findings of each method on each column that it takes part in, in the order of their seeds.
 
     First predictors are meta-learned where they are missing, then each pair is run once, and how long that took says
     how many seeds it gets. A run that fails does not stop the others; interrupted, the same call goes on with what is
     missing.
 
     Args:
-        contestants: Names in `contestants.CONTESTANTS`.
+        methods: Names in `methods.METHODS`.
         columns: What to search.
         budget: Queries of a run.
-        seeds: Of a contestant that is fast and has a seed.
+        seeds: Of a method that is fast and has a seed.
         slow_seeds: Most seeds of a slow one.
-        tasks: Those of the columns, and all that contestants may know.
+        tasks: Those of the columns, and all that methods may know.
         tables: Folder of NAS tables, which all nodes must reach.
         checkpoints: Folder of meta-learned predictors, which all nodes must reach.
         work: Folder of the runs, which all nodes must reach.
@@ -68,34 +68,34 @@ def run_all(
     pairs = [
         (name, column)
         for column in columns
-        for name in contestants
-        if takes_part(CONTESTANTS[name], tasks[column.searched], tasks, column.sources)
+        for name in methods
+        if takes_part(METHODS[name], tasks[column.searched], tasks, column.sources)
     ]
     predictors = {
         (pair, seed): predictor_to_learn(
             checkpoints,
-            sources_of(CONTESTANTS[pair[0]], tasks[pair[1].searched], tasks, pair[1].sources),
+            sources_of(METHODS[pair[0]], tasks[pair[1].searched], tasks, pair[1].sources),
             replace(config, seed=seed),
             tables,
         )
         for pair in pairs
-        if CONTESTANTS[pair[0]].knows == "predictor"
+        if METHODS[pair[0]].knows == "predictor"
         for seed in range(min(seeds, META_TRAININGS))
     }
     for ((_, column), _), predictor in predictors.items():
         predictor.is_there(tasks[column.searched])  # refuses one that has seen the target
-    state = _Runs(tasks, tables, predictors, Store(work))
+    state = _Replications(tasks, tables, predictors, Store(work))
     with ExitStack() as session:  # Ray starts with the first that has something to do
         failures = learn_missing_predictors(tuple(predictors.values()), session=session)
         first = {
-            pair: Run(*pair, budget, 0)
+            pair: Replication(*pair, budget, 0)
             for pair in pairs
             if (pair, 0) not in predictors or predictors[pair, 0].path.name not in failures
         }
         failures |= state.compute_missing(dict.fromkeys(first.values(), 1.0), session)
-        found = {pair: finding for pair, run in first.items() if (finding := state.find(run)) is not None}
+        found = {pair: result for pair, run in first.items() if (result := state.find(run)) is not None}
         runs = {
-            pair: [Run(*pair, budget, seed) for seed in range(_seeds(pair, one, seeds, slow_seeds))]
+            pair: [Replication(*pair, budget, seed) for seed in range(_seeds(pair, one, seeds, slow_seeds))]
             for pair, one in found.items()
         }
         expected = {
@@ -115,14 +115,14 @@ def run_all(
     return complete
 
 
-def _seeds(pair: Pair, first: Finding, seeds: int, slow_seeds: int) -> int:
-    if not CONTESTANTS[pair[0]].seeded:
+def _seeds(pair: Pair, first: Result, seeds: int, slow_seeds: int) -> int:
+    if not METHODS[pair[0]].seeded:
         return 1
     return min(seeds, slow_seeds) if first.seconds > SLOW_SECONDS else seeds
 
 
 @dataclass(frozen=True)
-class _Runs:
+class _Replications:
     """The runs of a comparison, with what they have in common."""
 
     tasks: Mapping[str, TableTask]
@@ -130,21 +130,21 @@ class _Runs:
     predictors: Mapping[tuple[Pair, int], PredictorToLearn]
     store: Store
 
-    def predictor(self, run: Run) -> PredictorToLearn | None:
+    def predictor(self, run: Replication) -> PredictorToLearn | None:
         """Return the predictor that a run uses, if it uses one."""
-        return self.predictors.get(((run.contestant, run.column), run.seed % META_TRAININGS))
+        return self.predictors.get(((run.method, run.column), run.seed % META_TRAININGS))
 
-    def item(self, run: Run, expected: float = 1.0) -> WorkItem:
+    def item(self, run: Replication, expected: float = 1.0) -> WorkItem:
         """Describe a run, whose predictor must be there, as work."""
         predictor = self.predictor(run)
-        return run_item(run, self.tasks, self.tables, None if predictor is None else predictor.path, expected)
+        return replication_item(run, self.tasks, self.tables, None if predictor is None else predictor.path, expected)
 
-    def find(self, run: Run) -> Finding | None:
+    def find(self, run: Replication) -> Result | None:
         """Return what a run found, if it was done."""
         result = self.store.read(self.item(run))
-        return None if result is None else Finding.from_plain(result)
+        return None if result is None else Result.from_plain(result)
 
-    def compute_missing(self, expected: Mapping[Run, float], session: ExitStack) -> dict[str, str]:
+    def compute_missing(self, expected: Mapping[Replication, float], session: ExitStack) -> dict[str, str]:
         """Do those of the runs, with their expected seconds, that are missing; name -> error of those that failed."""
         items = [self.item(run, seconds) for run, seconds in expected.items()]
         return compute_missing(items, self.store, session=session)

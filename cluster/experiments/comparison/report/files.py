@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.experiments.comparison.figures import Curve, Figures, Ground, Results
-from cluster.experiments.comparison.interactive import interactive_page
-from cluster.experiments.comparison.overall import Overall, overall_of
-from cluster.experiments.comparison.pages import page_of
-from cluster.experiments.comparison.plots import save_curves
+from cluster.experiments.comparison.report.interactive import interactive_page
+from cluster.experiments.comparison.report.page import page_of
+from cluster.experiments.comparison.report.plots import save_curves
+from cluster.experiments.comparison.summary.overall import Overall, overall_of
+from cluster.experiments.comparison.summary.summaries import Comparison, Curve, Ground, Summary
 from cluster.pages.markdown import wrapped
 from cluster.work.provenance import machine, versions
 from mpnas_ray.files.atomic import write_atomic
@@ -28,14 +28,14 @@ _DIGITS = 5
 """Significant digits of a figure: no more are known of any."""
 
 
-def write_files(name: str, title: str, command: str, seeds: int, results: Results, folder: Path) -> list[Path]:
+def write_files(name: str, title: str, command: str, seeds: int, results: Comparison, folder: Path) -> list[Path]:
     """Write ``<folder>/<name>`` as ``.json``, ``.md``, ``.png`` and ``.html``, each whole.
 
     Args:
         name: Of the files.
         title: Of the page.
         command: That makes them again.
-        seeds: Most runs of a contestant on a column.
+        seeds: Most runs of a method on a column.
         results: What they show.
         folder: Where.
     """
@@ -50,7 +50,7 @@ def write_files(name: str, title: str, command: str, seeds: int, results: Result
         "regret": "percent of the distance between best and median score; low and high: 95 % bootstrap interval",
         "columns": [_of_ground(ground) for ground in results.grounds],
         "aggregates": [_of_overall(overall) for overall in overall_of(results)],
-        "figures": [_of_figures(figures) for figures in results.every],
+        "figures": [_of_summary(summary) for summary in results.every],
     }
     made = ", ".join(f"{package} {number}" for package, number in versions().items())
     page = (
@@ -79,7 +79,7 @@ def _of_overall(overall: Overall) -> dict[str, Any]:
         "columns": list(overall.columns),
         "searchers": [
             {
-                "contestant": one.contestant,
+                "contestant": one.method,
                 "geometric_mean_of_queries": intervals(one.queries),
                 "mean_regret": intervals(one.regret),
                 "worst_ratio_to_the_best_rival": {
@@ -93,7 +93,7 @@ def _of_overall(overall: Overall) -> dict[str, Any]:
         ],
         "pairs": [
             {
-                "contestant": pair.contestant,
+                "contestant": pair.method,
                 "rival": pair.rival,
                 "columns": pair.num_columns,
                 "ratio_of_queries": intervals(pair.ratios),
@@ -104,22 +104,22 @@ def _of_overall(overall: Overall) -> dict[str, Any]:
     }
 
 
-def _of_figures(figures: Figures) -> dict[str, Any]:
+def _of_summary(summary: Summary) -> dict[str, Any]:
     return {
-        "contestant": figures.contestant,
-        "searched": figures.searched,
-        "seeds": figures.seeds,
-        "queries": {goal: [_plain(value) for value in values] for goal, values in figures.queries.items()},
-        "median_queries": {goal: _plain(figures.median_queries(goal)) for goal in figures.queries},
-        "regrets": {moment: _rounded(regrets) for moment, regrets in figures.regrets.items()},
-        "mean_regret": {moment: _of_interval(regret) for moment, regret in figures.regret.items()},
+        "contestant": summary.method,
+        "searched": summary.searched,
+        "seeds": summary.seeds,
+        "queries": {goal: [_plain(value) for value in values] for goal, values in summary.queries.items()},
+        "median_queries": {goal: _plain(summary.median_queries(goal)) for goal in summary.queries},
+        "regrets": {moment: _rounded(regrets) for moment, regrets in summary.regrets.items()},
+        "mean_regret": {moment: _of_interval(regret) for moment, regret in summary.regret.items()},
         "mean_regret_in_units_of_score": {
-            moment: _of_interval(regret) for moment, regret in figures.units_of_regret.items()
+            moment: _of_interval(regret) for moment, regret in summary.units_of_regret.items()
         },
-        "mean_found": _of_interval(figures.found),
-        "curve": _of_curve(figures.curve),
-        "seconds": _plain(figures.seconds),
-        "failures": figures.failures,
+        "mean_found": _of_interval(summary.found),
+        "curve": _of_curve(summary.curve),
+        "seconds": _plain(summary.seconds),
+        "failures": summary.failures,
     }
 
 

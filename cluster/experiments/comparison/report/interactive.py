@@ -15,8 +15,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
-from cluster.experiments.comparison.figures import Results
-from cluster.experiments.comparison.plots import FLOOR, looks
+from cluster.experiments.comparison.report.plots import FLOOR, looks
+from cluster.experiments.comparison.summary.summaries import Comparison
 
 __all__ = ["interactive_page"]
 
@@ -45,18 +45,18 @@ _PAGE = """\
 """
 
 
-def interactive_page(title: str, results: Results) -> str:
-    """HTML: a menu of the columns, hover for figures, a click in the legend hides a contestant."""
+def interactive_page(title: str, results: Comparison) -> str:
+    """HTML: a menu of the columns, hover for figures, a click in the legend hides a method."""
     figure = _figure(title, results)
     program = base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
     # "</" would end the script, wherever it stands
     return _PAGE.format(title=html.escape(title), program=program, figure=figure.to_json().replace("</", "<\\/"))
 
 
-def _figure(title: str, results: Results) -> go.Figure:
+def _figure(title: str, results: Comparison) -> go.Figure:
     traces, owners = [], []
     for number, ground in enumerate(results.grounds):
-        for name in results.contestants:
+        for name in results.methods:
             found = results.find(name, ground.column)
             if found is not None:
                 made = _traces(name, found.seeds, *(getattr(found.curve, one) for one in ("median", "low", "high")))

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.experiments.comparison.contestants import CONTESTANTS
-from cluster.experiments.comparison.measures import (
+from cluster.experiments.comparison.methods import METHODS
+from cluster.experiments.comparison.presets import Column
+from cluster.experiments.comparison.replications import Result
+from cluster.experiments.comparison.summary.measures import (
     GOALS,
     Scale,
     best_so_far,
     incumbents,
     queries_to,
 )
-from cluster.experiments.comparison.presets import Column
-from cluster.experiments.comparison.runs import Finding
 from mpnas_ray.stats import Interval, bootstrap_interval, bootstrap_intervals
 from mpnas_ray.tables import TableTask
 
-__all__ = ["Curve", "Figures", "Ground", "Results", "figures_of", "ground_of"]
+__all__ = ["Comparison", "Curve", "Ground", "Summary", "ground_of", "summary_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +59,11 @@ class Ground:
 
 
 @dataclass(frozen=True, eq=False)
-class Figures:
-    """A contestant on a column.
+class Summary:
+    """A method on a column.
 
     Attributes:
-        contestant: Its name.
+        method: Its name.
         searched: The column's searched task.
         seeds: Number of runs.
         queries: Goal -> queries to it of each run, infinite where it was not reached.
@@ -73,10 +73,10 @@ class Figures:
         found: Reported value of the incumbent at the end, mean.
         curve: Regret after each query.
         seconds: Of a run, mean.
-        failures: Inside the searcher, all runs together (`runs.Finding`).
+        failures: Inside the searcher, all runs together (`runs.Result`).
     """
 
-    contestant: str
+    method: str
     searched: str
     seeds: int
     queries: dict[str, tuple[float, ...]]
@@ -96,35 +96,33 @@ class Figures:
 
 
 @dataclass(frozen=True, eq=False)
-class Results:
+class Comparison:
     """All figures of a comparison.
 
     Attributes:
         grounds: Of its columns, in their order.
-        every: Figures of contestants on columns.
+        every: Figures of methods on columns.
         budget: Queries of a run.
     """
 
     grounds: tuple[Ground, ...]
-    every: tuple[Figures, ...]
+    every: tuple[Summary, ...]
     budget: int
 
     @property
-    def contestants(self) -> tuple[str, ...]:
+    def methods(self) -> tuple[str, ...]:
         """Those that took part anywhere, in the order of tables."""
-        there = {figures.contestant for figures in self.every}
-        return tuple(name for name in CONTESTANTS if name in there)
+        there = {summary.method for summary in self.every}
+        return tuple(name for name in METHODS if name in there)
 
     @property
     def moments(self) -> tuple[int, ...]:
         """Queries at which regrets are shown."""
         return moments(self.budget)
 
-    def find(self, contestant: str, column: Column) -> Figures | None:
-        """Of one contestant on one column; None if it did not take part."""
-        return next(
-            (one for one in self.every if (one.contestant, one.searched) == (contestant, column.searched)), None
-        )
+    def find(self, method: str, column: Column) -> Summary | None:
+        """Of one method on one column; None if it did not take part."""
+        return next((one for one in self.every if (one.method, one.searched) == (method, column.searched)), None)
 
 
 def moments(budget: int) -> tuple[int, ...]:
@@ -143,8 +141,8 @@ def ground_of(column: Column, tasks: Mapping[str, TableTask]) -> Ground:
     return Ground(column, Scale.of(searched), reported.unit, reported.value_of(best))
 
 
-def figures_of(contestant: str, ground: Ground, runs: Sequence[Finding], budget: int) -> Figures:
-    """All figures of runs of one contestant on one column; the same runs always give the same intervals."""
+def summary_of(method: str, ground: Ground, runs: Sequence[Result], budget: int) -> Summary:
+    """All figures of runs of one method on one column; the same runs always give the same intervals."""
     rng = np.random.default_rng(0)
     scale = ground.scale
     best = best_so_far([run.scores for run in runs], budget, scale.worst)
@@ -152,8 +150,8 @@ def figures_of(contestant: str, ground: Ground, runs: Sequence[Finding], budget:
     at = [(queries, regret[:, queries - 1], scale.best - best[:, queries - 1]) for queries in moments(budget)]
     found = np.array([_found(run) for run in runs])
     known = found[~np.isnan(found)]
-    return Figures(
-        contestant=contestant,
+    return Summary(
+        method=method,
         searched=ground.column.searched,
         seeds=len(runs),
         queries={name: tuple(queries_to(run.scores, scale.goals[name]) for run in runs) for name in GOALS},
@@ -170,7 +168,7 @@ def figures_of(contestant: str, ground: Ground, runs: Sequence[Finding], budget:
 _NOTHING = Interval(np.nan, np.nan, np.nan)
 
 
-def _found(run: Finding) -> float:
+def _found(run: Result) -> float:
     """Reported value of the last incumbent; NaN if there is none."""
     incumbent = int(incumbents(run.scores)[-1])
     return float(run.reported[incumbent]) if incumbent >= 0 else np.nan

@@ -32,11 +32,11 @@ from searchers import (
     TPESearch,
 )
 
-__all__ = ["CONTESTANTS", "Contestant", "make_searcher", "sources_of", "takes_part"]
+__all__ = ["METHODS", "OURS", "Method", "make_searcher", "sources_of", "takes_part"]
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Method:
     """A searcher as it takes part.
 
     Attributes:
@@ -67,84 +67,87 @@ _MPNAS: dict[str, Any] = {"refit_every": 1}
 _PROCESS: dict[str, Any] = {"acquisition": "ei", "refit_every": 1, "num_random": 5}
 """As `GaussianProcessSearch`, so that only the kernels differ."""
 
-CONTESTANTS: dict[str, Contestant] = {
-    contestant.name: contestant
-    for contestant in (
-        Contestant("mpnas", MPNASSearch, _MPNAS, knows="predictor"),
-        Contestant("mpnas, far", MPNASSearch, _MPNAS, knows="predictor", far=True),
-        Contestant("scratch", MPNASSearch, {"predictor": None}),
-        Contestant("gp", GaussianProcessSearch),
-        Contestant("gp-wl", PredictorSearch, _PROCESS, "gp-wl"),
-        Contestant("gp-graf", PredictorSearch, _PROCESS, "gp-graf"),
-        Contestant("bananas", BANANASSearch),
-        Contestant("gbt-thompson", BoostedTreesSearch),
-        Contestant("tpe", TPESearch),
-        Contestant("optuna-gp", OptunaGPSearch),
-        Contestant("evolution", RegularizedEvolution),
-        Contestant("local-search", LocalSearch),
-        Contestant("reinforce", REINFORCESearch),
-        Contestant("random", RandomSearch),
-        Contestant("mean-rank", MeanRankSearch, knows="tables", seeded=False),
-        Contestant("mean-rank, far", MeanRankSearch, knows="tables", far=True, seeded=False),
-        Contestant("nearest-task", NearestTaskSearch, knows="tables"),
-        Contestant("nearest-task, far", NearestTaskSearch, knows="tables", far=True),
-        Contestant("quantile-transfer", QuantileTransferSearch, knows="tables"),
-        Contestant("quantile-transfer, far", QuantileTransferSearch, knows="tables", far=True),
-        Contestant("rush", RUSHSearch, knows="tables"),
-        Contestant("rush, far", RUSHSearch, knows="tables", far=True),
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method("mpnas", MPNASSearch, _MPNAS, knows="predictor"),
+        Method("mpnas, far", MPNASSearch, _MPNAS, knows="predictor", far=True),
+        Method("scratch", MPNASSearch, {"predictor": None}),
+        Method("gp", GaussianProcessSearch),
+        Method("gp-wl", PredictorSearch, _PROCESS, "gp-wl"),
+        Method("gp-graf", PredictorSearch, _PROCESS, "gp-graf"),
+        Method("bananas", BANANASSearch),
+        Method("gbt-thompson", BoostedTreesSearch),
+        Method("tpe", TPESearch),
+        Method("optuna-gp", OptunaGPSearch),
+        Method("evolution", RegularizedEvolution),
+        Method("local-search", LocalSearch),
+        Method("reinforce", REINFORCESearch),
+        Method("random", RandomSearch),
+        Method("mean-rank", MeanRankSearch, knows="tables", seeded=False),
+        Method("mean-rank, far", MeanRankSearch, knows="tables", far=True, seeded=False),
+        Method("nearest-task", NearestTaskSearch, knows="tables"),
+        Method("nearest-task, far", NearestTaskSearch, knows="tables", far=True),
+        Method("quantile-transfer", QuantileTransferSearch, knows="tables"),
+        Method("quantile-transfer, far", QuantileTransferSearch, knows="tables", far=True),
+        Method("rush", RUSHSearch, knows="tables"),
+        Method("rush, far", RUSHSearch, knows="tables", far=True),
     )
 }
-"""All, in the order of tables."""
+"""All methods, in the order of tables."""
+
+OURS = ("mpnas", "mpnas, far")
+"""The methods that are set against all others."""
 
 
 def sources_of(
-    contestant: Contestant,
+    method: Method,
     target: TableTask,
     tasks: Mapping[str, TableTask],
     known: Collection[str] | None = None,
 ) -> dict[str, TableTask]:
-    """The tasks that a contestant may know when it searches a target.
+    """The tasks that a method may know when it searches a target.
 
     They are tasks of the target's space that share neither a data set nor a device, nor a family of devices, with it,
     nor, for one from far away, with the CIFAR family. Who knows whole tables takes those of the target's kind, if there
     are any: a ranking by latency says little of accuracy.
 
     Args:
-        contestant: Who.
+        method: Who.
         target: The searched task.
         tasks: Name -> task, at least all that may be known.
         known: Names of the tasks that may be known, such as `presets.Column.sources`; `presets.sources_of_space` of the
             target's space if None.
 
     Returns:
-        Name -> task; empty if the contestant uses none, or there is none.
+        Name -> task; empty if the method uses none, or there is none.
     """
-    if not contestant.transfers:
+    if not method.transfers:
         return {}
     names = sources_of_space(target.archs.space.name) if known is None else known
     others = {name: tasks[name] for name in names}
     family = [name for name, task in others.items() if not set(CIFAR_FAMILY).isdisjoint(task.datasets)]
-    held_out = family if contestant.far else []
+    held_out = family if method.far else []
     found = leaves_out({**others, target.name: target}, [target.name, *held_out])
-    if contestant.knows == "tables":
+    if method.knows == "tables":
         found = {name: task for name, task in found.items() if task.kind == target.kind} or found
     return found
 
 
 def takes_part(
-    contestant: Contestant,
+    method: Method,
     target: TableTask,
     tasks: Mapping[str, TableTask],
     known: Collection[str] | None = None,
 ) -> bool:
-    """Whether a contestant has what it takes for a target, and is meant for it."""
-    if contestant.far and set(CIFAR_FAMILY).isdisjoint(target.datasets):
+    """Whether a method has what it takes for a target, and is meant for it."""
+    if method.far and set(CIFAR_FAMILY).isdisjoint(target.datasets):
         return False
-    return not contestant.transfers or bool(sources_of(contestant, target, tasks, known))
+    return not method.transfers or bool(sources_of(method, target, tasks, known))
 
 
 def make_searcher(
-    contestant: Contestant,
+    method: Method,
     target: TableTask,
     sources: Mapping[str, TableTask],
     checkpoint: Path | None,
@@ -153,7 +156,7 @@ def make_searcher(
     """The searcher of one run.
 
     Args:
-        contestant: Who.
+        method: Who.
         target: The searched task.
         sources: From `sources_of`.
         checkpoint: The predictor that was meta-learned from these sources, for who uses one.
@@ -162,10 +165,10 @@ def make_searcher(
     Raises:
         PredictorError: If the checkpoint is missing, damaged, no mixture, or has seen the target.
     """
-    arguments: dict[str, Any] = {**contestant.arguments, "seed": seed, "twins": True}
-    if contestant.family is not None:
-        arguments["predictor"] = make_predictor(contestant.family, seed)
-    elif contestant.knows == "tables":
+    arguments: dict[str, Any] = {**method.arguments, "seed": seed, "twins": True}
+    if method.family is not None:
+        arguments["predictor"] = make_predictor(method.family, seed)
+    elif method.knows == "tables":
         arguments["sources"] = sources
     elif checkpoint is not None:
         predictor, card = load_checkpoint(checkpoint)
@@ -173,4 +176,4 @@ def make_searcher(
         if not isinstance(predictor, MixturePredictor):
             raise PredictorError(f"{checkpoint} is of the algorithm {card.config.algorithm}, not a mixture.")
         arguments["predictor"] = predictor
-    return contestant.searcher(target.archs.space, **arguments)
+    return method.searcher(target.archs.space, **arguments)

@@ -6,14 +6,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from cluster.experiments.comparison.contestants import CONTESTANTS
-from cluster.experiments.comparison.figures import Figures, Ground, Results
-from cluster.experiments.comparison.numbers import count, percent, short
+from cluster.experiments.comparison.methods import METHODS, OURS
+from cluster.experiments.comparison.report.formatting import count, percent, short
+from cluster.experiments.comparison.summary.summaries import Comparison, Ground, Summary
 from cluster.pages.markdown import markdown_table
 
-__all__ = ["OURS", "wins_and_losses"]
+__all__ = ["wins_and_losses"]
 
-OURS = ("mpnas", "mpnas, far")
 _GOAL = "top 0.1 %"
 _WORDS = {"win": "won", "even": "even", "loss": "lost", "neither": "reached by neither"}
 
@@ -23,12 +22,12 @@ class _Measure:
     """What is set against each other: lower is better."""
 
     title: str
-    of: Callable[[Figures], float]
+    of: Callable[[Summary], float]
     shown: Callable[[float], str]
 
 
 @dataclass(frozen=True)
-class _Duel:
+class _Pair:
     """Our figure on a column, and the best figure that rivals have there."""
 
     column: str
@@ -43,13 +42,13 @@ class _Duel:
         return "win" if self.ours < self.theirs else "loss"
 
 
-def wins_and_losses(results: Results) -> str:
+def wins_and_losses(results: Comparison) -> str:
     """For each measure a sentence and a table of all columns, in Markdown."""
     blocks = []
     for ours in OURS:
         for measure in _measures(results):
-            duels = [_duel(results, ground, ours, measure) for ground in results.grounds]
-            fought = [duel for duel in duels if duel is not None]
+            pairs = [_pair(results, ground, ours, measure) for ground in results.grounds]
+            fought = [pair for pair in pairs if pair is not None]
             if fought:
                 blocks.append(_shown(ours, measure, fought))
     return (
@@ -57,51 +56,51 @@ def wins_and_losses(results: Results) -> str:
     )
 
 
-def _measures(results: Results) -> Iterator[_Measure]:
-    yield _Measure(f"queries to the {_GOAL}", lambda figures: figures.median_queries(_GOAL), count)
+def _measures(results: Comparison) -> Iterator[_Measure]:
+    yield _Measure(f"queries to the {_GOAL}", lambda summary: summary.median_queries(_GOAL), count)
     for moment in results.moments:
         title = f"mean regret in percent after {moment} queries"
-        yield _Measure(title, lambda figures, moment=moment: figures.regret[moment].value, percent)  # type: ignore[misc]
+        yield _Measure(title, lambda summary, moment=moment: summary.regret[moment].value, percent)  # type: ignore[misc]
 
 
-def _duel(results: Results, ground: Ground, ours: str, measure: _Measure) -> _Duel | None:
+def _pair(results: Comparison, ground: Ground, ours: str, measure: _Measure) -> _Pair | None:
     """None if ours or all rivals did not run there. Who is far meets nobody who knows the tables nearby."""
-    far = CONTESTANTS[ours].far
+    far = METHODS[ours].far
     mine = results.find(ours, ground.column)
     rivals = [
-        CONTESTANTS[name]
-        for name in results.contestants
-        if name not in OURS and not (far and CONTESTANTS[name].transfers and not CONTESTANTS[name].far)
+        METHODS[name]
+        for name in results.methods
+        if name not in OURS and not (far and METHODS[name].transfers and not METHODS[name].far)
     ]
     found = {
-        rival.name: measure.of(figures)
+        rival.name: measure.of(summary)
         for rival in rivals
-        if (figures := results.find(rival.name, ground.column)) is not None
+        if (summary := results.find(rival.name, ground.column)) is not None
     }
     if mine is None or not found:
         return None
     best = min(found.values())
     winners = tuple(name for name, value in found.items() if value == best)
-    return _Duel(short(ground.column.searched), measure.of(mine), winners, best)
+    return _Pair(short(ground.column.searched), measure.of(mine), winners, best)
 
 
-def _shown(ours: str, measure: _Measure, duels: Sequence[_Duel]) -> str:
-    verdicts = [duel.verdict for duel in duels]
+def _shown(ours: str, measure: _Measure, pairs: Sequence[_Pair]) -> str:
+    verdicts = [pair.verdict for pair in pairs]
     counts = ", ".join(f"{verdicts.count(verdict)} {word}" for verdict, word in _WORDS.items() if verdict in verdicts)
     lost = "; ".join(
-        f"{duel.column} ({measure.shown(duel.ours)} to {measure.shown(duel.theirs)} of {' and '.join(duel.rivals)})"
-        for duel in duels
-        if duel.verdict == "loss"
+        f"{pair.column} ({measure.shown(pair.ours)} to {measure.shown(pair.theirs)} of {' and '.join(pair.rivals)})"
+        for pair in pairs
+        if pair.verdict == "loss"
     )
     lines = [
         [
-            duel.column,
-            measure.shown(duel.ours),
-            measure.shown(duel.theirs),
-            "—" if math.isinf(duel.theirs) else "; ".join(duel.rivals),
-            duel.verdict,
+            pair.column,
+            measure.shown(pair.ours),
+            measure.shown(pair.theirs),
+            "—" if math.isinf(pair.theirs) else "; ".join(pair.rivals),
+            pair.verdict,
         ]
-        for duel in duels
+        for pair in pairs
     ]
     table = markdown_table(["column", ours, "best rival", "who", "verdict"], lines)
     return f"**{ours}, {measure.title}**: {counts}.{f' Lost: {lost}.' if lost else ''}\n\n{table}"

@@ -6,26 +6,26 @@ import math
 from collections.abc import Callable
 from textwrap import dedent
 
-from cluster.experiments.comparison.contestants import CONTESTANTS
-from cluster.experiments.comparison.figures import Figures, Results
-from cluster.experiments.comparison.measures import GOALS
-from cluster.experiments.comparison.numbers import count, percent, short, value
-from cluster.experiments.comparison.overall import overall_of
-from cluster.experiments.comparison.overall_page import overall_tables
-from cluster.experiments.comparison.pairwise import wins_and_losses
+from cluster.experiments.comparison.methods import METHODS
+from cluster.experiments.comparison.report.formatting import count, percent, short, value
+from cluster.experiments.comparison.report.overall_page import overall_tables
+from cluster.experiments.comparison.report.pairwise import wins_and_losses
 from cluster.experiments.comparison.running import META_TRAININGS, SLOW_SECONDS
+from cluster.experiments.comparison.summary.measures import GOALS
+from cluster.experiments.comparison.summary.overall import overall_of
+from cluster.experiments.comparison.summary.summaries import Comparison, Summary
 from cluster.pages.markdown import markdown_table
 
 __all__ = ["page_of"]
 
-Cell = Callable[[Figures], str]
-Key = Callable[[Figures], float]
+Cell = Callable[[Summary], str]
+Key = Callable[[Summary], float]
 """By which the best of a column is found: lower is better."""
 
 _NONE = "—"
 
 
-def page_of(results: Results) -> str:
+def page_of(results: Comparison) -> str:
     """Everything below the picture, in Markdown."""
     sections = [_how(results), _overall(results), _roles(results)]
     if any(ground.column.reported != ground.column.searched for ground in results.grounds):
@@ -35,18 +35,18 @@ def page_of(results: Results) -> str:
         sections += [f"## Queries to the {goal}", _tables(results, _queries(goal), _median_queries(goal))]
     for moment in results.moments:
         sections += [f"## Regret after {moment} queries, in percent", _tables(results, _regret(moment), _mean(moment))]
-    sections += ["## CPU seconds of a run", _tables(results, lambda figures: f"{figures.seconds:.1f}")]
+    sections += ["## CPU seconds of a run", _tables(results, lambda summary: f"{summary.seconds:.1f}")]
     return "\n\n".join(sections)
 
 
-def _how(results: Results) -> str:
+def _how(results: Comparison) -> str:
     if all(ground.column.reported == ground.column.searched for ground in results.grounds):
         reported = "The column that is searched is the one that is reported, so that figures are of search alone."
     else:
         reported = "The incumbent is chosen on the searched column; what is found is its value in the reported one."
     all_devices = any(ground.column.all_devices for ground in results.grounds)
     devices = ", for a latency those of all devices among them" if all_devices else ""
-    failures = sum(figures.failures for figures in results.every)
+    failures = sum(summary.failures for summary in results.every)
     return dedent(
         f"""\
         Each run is {results.budget} queries of a table, one after the other: the searcher proposes an architecture and
@@ -74,7 +74,7 @@ def _how(results: Results) -> str:
     )
 
 
-def _roles(results: Results) -> str:
+def _roles(results: Comparison) -> str:
     """Which columns are for what."""
     words = {
         "design": "Design columns, on which things are chosen",
@@ -90,7 +90,7 @@ def _roles(results: Results) -> str:
     return f"## Which columns are for what\n\n{listed}"
 
 
-def _overall(results: Results) -> str:
+def _overall(results: Comparison) -> str:
     """Figures of searchers over all columns."""
     how = dedent(
         f"""\
@@ -108,12 +108,12 @@ def _overall(results: Results) -> str:
     return "\n\n".join(["## Over all columns", how, *map(overall_tables, overall_of(results))])
 
 
-def _found(results: Results) -> str:
+def _found(results: Comparison) -> str:
     """What incumbents are worth in the reported column."""
     header = [results.grounds[0].column.searched.partition("/")[0]]
     header += [f"{short(ground.column.reported)}, {ground.unit}" for ground in results.grounds]
     lines = []
-    for name in results.contestants:
+    for name in results.methods:
         cells = [results.find(name, ground.column) for ground in results.grounds]
         lines.append([name, *(_NONE if one is None else f"{value(one.found)} ({one.seeds})" for one in cells)])
     lines.append(["perfect search", *(f"{ground.perfect:.2f}" for ground in results.grounds)])
@@ -140,49 +140,49 @@ def _published(value: float | None) -> str:
     return "not given" if value is None else f"{value:g}"
 
 
-def _tables(results: Results, cell: Cell, key: Key | None = None) -> str:
-    """A table for each space: a line a contestant, a column a task."""
+def _tables(results: Comparison, cell: Cell, key: Key | None = None) -> str:
+    """A table for each space: a line a method, a column a task."""
     spaces = dict.fromkeys(ground.column.searched.partition("/")[0] for ground in results.grounds)
     return "\n\n".join(_table(results, space, cell, key) for space in spaces)
 
 
-def _table(results: Results, space: str, cell: Cell, key: Key | None) -> str:
+def _table(results: Comparison, space: str, cell: Cell, key: Key | None) -> str:
     columns = [ground.column for ground in results.grounds if ground.column.searched.partition("/")[0] == space]
     lines = []
-    for name in results.contestants:
+    for name in results.methods:
         found = [results.find(name, column) for column in columns]
         if any(found):
             lines.append([name, *(_NONE if one is None else _marked(results, one, cell, key) for one in found)])
     return markdown_table([space, *(short(column.searched) for column in columns)], lines)
 
 
-def _marked(results: Results, figures: Figures, cell: Cell, key: Key | None) -> str:
+def _marked(results: Comparison, summary: Summary, cell: Cell, key: Key | None) -> str:
     """Bold if none of its column is better, of those called far or of the others."""
-    text = cell(figures)
-    if key is None or math.isinf(key(figures)):
+    text = cell(summary)
+    if key is None or math.isinf(key(summary)):
         return text
-    far = CONTESTANTS[figures.contestant].far
-    peers = [one for one in results.every if one.searched == figures.searched]
-    best = min(key(one) for one in peers if CONTESTANTS[one.contestant].far == far)
-    return f"**{text}**" if key(figures) == best else text
+    far = METHODS[summary.method].far
+    peers = [one for one in results.every if one.searched == summary.searched]
+    best = min(key(one) for one in peers if METHODS[one.method].far == far)
+    return f"**{text}**" if key(summary) == best else text
 
 
 def _median_queries(goal: str) -> Key:
-    return lambda figures: figures.median_queries(goal)
+    return lambda summary: summary.median_queries(goal)
 
 
 def _queries(goal: str) -> Cell:
-    return lambda figures: f"{count(figures.median_queries(goal))} ({figures.seeds})"
+    return lambda summary: f"{count(summary.median_queries(goal))} ({summary.seeds})"
 
 
 def _mean(moment: int) -> Key:
-    return lambda figures: figures.regret[moment].value
+    return lambda summary: summary.regret[moment].value
 
 
 def _regret(moment: int) -> Cell:
-    def cell(figures: Figures) -> str:
-        regret = figures.regret[moment]
-        between = "" if figures.seeds == 1 else f" [{percent(regret.low)}, {percent(regret.high)}]"
-        return f"{percent(regret.value)}{between} ({figures.seeds})"
+    def cell(summary: Summary) -> str:
+        regret = summary.regret[moment]
+        between = "" if summary.seeds == 1 else f" [{percent(regret.low)}, {percent(regret.high)}]"
+        return f"{percent(regret.value)}{between} ({summary.seeds})"
 
     return cell

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.experiments.comparison.aggregates import (
+from cluster.experiments.comparison.methods import METHODS, OURS
+from cluster.experiments.comparison.summary.aggregates import (
     capped,
     geometric_mean,
     mean,
@@ -16,9 +17,7 @@ from cluster.experiments.comparison.aggregates import (
     ratios_to_best_rival,
     worst_ratio,
 )
-from cluster.experiments.comparison.contestants import CONTESTANTS
-from cluster.experiments.comparison.figures import Figures, Ground, Results
-from cluster.experiments.comparison.pairwise import OURS
+from cluster.experiments.comparison.summary.summaries import Comparison, Ground, Summary
 from mpnas_ray.stats import Interval, column_means, two_stage_interval, two_stage_intervals
 
 __all__ = ["AGGREGATED_GOALS", "FACTORS", "Overall", "PairOfSearchers", "Standing", "WorstRatio", "overall_of"]
@@ -50,7 +49,7 @@ class Standing:
     """A searcher over columns.
 
     Attributes:
-        contestant: Its name.
+        method: Its name.
         queries: Goal -> geometric mean of queries to it; a run that did not get there counts as twice the budget.
         regret: Queries -> mean regret in percent.
         worst: Goal, or ``regret at 50`` -> worst ratio to the best rival; empty if there is no rival.
@@ -58,7 +57,7 @@ class Standing:
             those where none of its runs got there.
     """
 
-    contestant: str
+    method: str
     queries: dict[str, Interval]
     regret: dict[int, Interval]
     worst: dict[str, WorstRatio]
@@ -70,14 +69,14 @@ class PairOfSearchers:
     """Two searchers on the columns that both searched, on the same seeds where both ran them.
 
     Attributes:
-        contestant: The one.
+        method: The one.
         rival: The other.
         num_columns: That both searched.
         ratios: Goal -> ratio of their geometric means of queries; below 1 where the rival needs more.
         differences: Queries -> difference of their mean regrets in percent; below 0 where the rival's is larger.
     """
 
-    contestant: str
+    method: str
     rival: str
     num_columns: int
     ratios: dict[str, Interval]
@@ -101,13 +100,13 @@ class Overall:
     pairs: tuple[PairOfSearchers, ...]
 
 
-def overall_of(results: Results) -> tuple[Overall, ...]:
+def overall_of(results: Comparison) -> tuple[Overall, ...]:
     """All groups in which somebody took part: columns to decide by, blind ones, and those of searchers from far away.
 
-    Who is far meets nobody who knows the tables nearby, as in `duels`.
+    Who is far meets nobody who knows the tables nearby, as in `cluster.experiments.comparison.report.pairwise`.
     """
-    near = [name for name in results.contestants if not CONTESTANTS[name].far]
-    far = [name for name in results.contestants if CONTESTANTS[name].far or not CONTESTANTS[name].transfers]
+    near = [name for name in results.methods if not METHODS[name].far]
+    far = [name for name in results.methods if METHODS[name].far or not METHODS[name].transfers]
     decide = [ground for ground in results.grounds if ground.column.role != "blind"]
     blind = [ground for ground in results.grounds if ground.column.role == "blind"]
     family = [ground for ground in decide if any(results.find(name, ground.column) for name in far if _is_far(name))]
@@ -120,21 +119,21 @@ def overall_of(results: Results) -> tuple[Overall, ...]:
 
 
 def _is_far(name: str) -> bool:
-    return CONTESTANTS[name].far
+    return METHODS[name].far
 
 
 class _Group:
     """The runs of some searchers on some columns, as arrays ``[searchers, columns, seeds]``."""
 
-    def __init__(self, results: Results, names: Sequence[str], grounds: Sequence[Ground]) -> None:
+    def __init__(self, results: Comparison, names: Sequence[str], grounds: Sequence[Ground]) -> None:
         found = {name: [results.find(name, ground.column) for ground in grounds] for name in names}
-        self._found = {name: figures for name, figures in found.items() if any(figures)}
+        self._found = {name: summary for name, summary in found.items() if any(summary)}
         self._columns = tuple(ground.column.searched for ground in grounds)
         self._budget, self._moments = results.budget, results.moments
-        self._seeds = max((one.seeds for figures in self._found.values() for one in figures if one), default=1)
+        self._seeds = max((one.seeds for summary in self._found.values() for one in summary if one), default=1)
 
     def overall(self, title: str) -> Overall:
-        complete = [name for name, figures in self._found.items() if all(figures)]
+        complete = [name for name, summary in self._found.items() if all(summary)]
         ours = next((name for name in OURS if name in self._found), next(iter(self._found), None))
         rivals = [name for name in self._found if name != ours]
         pairs = [self._pair(ours, rival) for rival in rivals] if ours is not None else []
@@ -142,29 +141,29 @@ class _Group:
             title, self._columns, self._standings(complete), tuple(pair for pair in pairs if pair is not None)
         )
 
-    def _array(self, names: Sequence[str], of_run: Callable[[Figures], Sequence[float]]) -> Array:
+    def _array(self, names: Sequence[str], of_run: Callable[[Summary], Sequence[float]]) -> Array:
         """One number a run; NaN where a seed was not run. Who has no seed did the same with every seed."""
         values = np.full((len(names), len(self._columns), self._seeds), np.nan)
         for row, name in zip(values, names, strict=True):
-            for cells, figures in zip(row, self._found[name], strict=True):
-                if figures is not None:
-                    runs = of_run(figures)
+            for cells, summary in zip(row, self._found[name], strict=True):
+                if summary is not None:
+                    runs = of_run(summary)
                     cells[: len(runs)] = runs
-                    if not CONTESTANTS[name].seeded:
+                    if not METHODS[name].seeded:
                         cells[:] = runs[0]
         return values
 
     def _logarithms(self, names: Sequence[str], goal: str) -> Array:
-        return np.log(capped(self._array(names, lambda figures: figures.queries[goal]), self._budget))
+        return np.log(capped(self._array(names, lambda summary: summary.queries[goal]), self._budget))
 
     def _regrets(self, names: Sequence[str], moment: int) -> Array:
-        return self._array(names, lambda figures: figures.regrets[moment])
+        return self._array(names, lambda summary: summary.regrets[moment])
 
     def _standings(self, names: Sequence[str]) -> tuple[Standing, ...]:
         worst, profiles = self._worst(names), self._profiles(names)
         return tuple(
             Standing(
-                contestant=name,
+                method=name,
                 queries={goal: _own(self._logarithms([name], goal), geometric_mean) for goal in AGGREGATED_GOALS},
                 regret={moment: _own(self._regrets([name], moment), mean) for moment in self._moments},
                 worst={measure: ratios[position] for measure, ratios in worst.items()},

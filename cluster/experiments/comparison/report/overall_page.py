@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from cluster.experiments.comparison.numbers import between, short
-from cluster.experiments.comparison.overall import AGGREGATED_GOALS, FACTORS, Overall, PairOfSearchers
+from cluster.experiments.comparison.report.formatting import between, short
+from cluster.experiments.comparison.summary.overall import AGGREGATED_GOALS, FACTORS, Overall, PairOfSearchers
 from cluster.pages.markdown import markdown_table
 
 __all__ = ["overall_tables"]
@@ -35,7 +35,7 @@ def _parts(overall: Overall) -> list[tuple[str, list[str], _Rows]]:
             [*first.queries, *(f"regret at {moment}" for moment in first.regret)],
             [
                 (
-                    one.contestant,
+                    one.method,
                     [(found.value, between(found)) for found in (*one.queries.values(), *one.regret.values())],
                 )
                 for one in standings
@@ -49,7 +49,7 @@ def _parts(overall: Overall) -> list[tuple[str, list[str], _Rows]]:
                 list(first.worst),
                 [
                     (
-                        one.contestant,
+                        one.method,
                         [
                             (worst.ratio.value, f"{between(worst.ratio)} {short(worst.column)}")
                             for worst in one.worst.values()
@@ -64,7 +64,7 @@ def _parts(overall: Overall) -> list[tuple[str, list[str], _Rows]]:
             f"**Share of columns, in percent, within a factor of the fewest queries to the {goal}**",
             [f"{factor:g}" for factor in FACTORS],
             [
-                (one.contestant, [(-share.value, between(share)) for share in one.profiles[goal].values()])
+                (one.method, [(-share.value, between(share)) for share in one.profiles[goal].values()])
                 for one in standings
             ],
         )
@@ -96,7 +96,7 @@ def _pairs(pairs: Sequence[PairOfSearchers]) -> str:
         for pair in pairs
     ]
     return (
-        f"**{pairs[0].contestant} against each rival**: ratio of their geometric means of queries (below 1, the rival "
+        f"**{pairs[0].method} against each rival**: ratio of their geometric means of queries (below 1, the rival "
         f"needs more), difference of their mean regrets (below 0, the rival's is larger)\n\n"
         f"{markdown_table(header, lines)}"
     )

@@ -1,4 +1,4 @@
-"""One run: a contestant searches a column with one seed."""
+"""One run: a method searches a column with one seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.experiments.comparison.contestants import CONTESTANTS, make_searcher, sources_of
+from cluster.experiments.comparison.methods import METHODS, make_searcher, sources_of
 from cluster.experiments.comparison.presets import Column
 from cluster.experiments.protocol.fingerprints import digest_of_checkpoint, fingerprint
 from cluster.experiments.replay.table import replay
@@ -20,21 +20,21 @@ from cluster.work.items import WorkItem
 from mpnas_ray.errors import TableError
 from mpnas_ray.tables import TableTask, load_tasks
 
-__all__ = ["Finding", "Run", "compute", "identity", "run_item"]
+__all__ = ["Replication", "Result", "compute", "identity", "replication_item"]
 
 
 @dataclass(frozen=True)
-class Run:
+class Replication:
     """Who searches what, with which seed.
 
     Attributes:
-        contestant: A name in `contestants.CONTESTANTS`.
+        method: A name in `methods.METHODS`.
         column: What is searched and reported.
         budget: Most queries.
         seed: Of the searcher.
     """
 
-    contestant: str
+    method: str
     column: Column
     budget: int
     seed: int
@@ -43,13 +43,13 @@ class Run:
     def name(self) -> str:
         """Its file, from the work folder, without ending."""
         task = self.column.searched.replace("/", ".")
-        if self.column.all_devices and CONTESTANTS[self.contestant].transfers:
+        if self.column.all_devices and METHODS[self.method].transfers:
             task += ".all-devices"  # it knows other tasks than on the same column of another preset
-        return f"{task}.{self.budget}/{self.contestant.replace(', ', '-')}.{self.seed}"
+        return f"{task}.{self.budget}/{self.method.replace(', ', '-')}.{self.seed}"
 
 
 @dataclass(frozen=True, eq=False)
-class Finding:
+class Result:
     """What a run found.
 
     Attributes:
@@ -67,7 +67,7 @@ class Finding:
     failures: int
 
     @classmethod
-    def from_plain(cls, result: Mapping[str, Any]) -> Finding:
+    def from_plain(cls, result: Mapping[str, Any]) -> Result:
         """Return the finding that `compute` gave in plain values, None for NaN."""
         return cls(
             archs=tuple(result["archs"]),
@@ -78,16 +78,16 @@ class Finding:
         )
 
 
-def run_item(
-    run: Run, tasks: Mapping[str, TableTask], tables: Path, checkpoint: Path | None, expected: float = 1.0
+def replication_item(
+    run: Replication, tasks: Mapping[str, TableTask], tables: Path, checkpoint: Path | None, expected: float = 1.0
 ) -> WorkItem:
     """Describe a run as work, which is done in a process without Ray: there refits are made on the spot.
 
     Args:
         run: Which.
-        tasks: Those of the column, and all that contestants may know.
+        tasks: Those of the column, and all that methods may know.
         tables: Folder of NAS tables, which all nodes must reach.
-        checkpoint: The predictor that the contestant uses, if it uses one; it must be there.
+        checkpoint: The predictor that the method uses, if it uses one; it must be there.
         expected: CPU seconds that it is thought to take.
     """
     return WorkItem(
@@ -99,20 +99,20 @@ def run_item(
     )
 
 
-def identity(run: Run, tasks: Mapping[str, TableTask], checkpoint: Path | None) -> dict[str, Any]:
+def identity(run: Replication, tasks: Mapping[str, TableTask], checkpoint: Path | None) -> dict[str, Any]:
     """Return all that a run depends on but the program.
 
     Args:
         run: Which.
-        tasks: Those of the column, and all that contestants may know.
-        checkpoint: The predictor that the contestant uses, if it uses one; it must be there.
+        tasks: Those of the column, and all that methods may know.
+        checkpoint: The predictor that the method uses, if it uses one; it must be there.
     """
-    contestant = CONTESTANTS[run.contestant]
-    sources = sources_of(contestant, tasks[run.column.searched], tasks, run.column.sources)
+    method = METHODS[run.method]
+    sources = sources_of(method, tasks[run.column.searched], tasks, run.column.sources)
     return {
-        "contestant": run.contestant,
-        "searcher": contestant.searcher.__name__,
-        "arguments": dict(contestant.arguments),
+        "contestant": run.method,
+        "searcher": method.searcher.__name__,
+        "arguments": dict(method.arguments),
         "searched": {run.column.searched: fingerprint(tasks[run.column.searched])},
         "reported": {run.column.reported: fingerprint(tasks[run.column.reported])},
         "sources": {name: fingerprint(task) for name, task in sources.items()},
@@ -122,29 +122,29 @@ def identity(run: Run, tasks: Mapping[str, TableTask], checkpoint: Path | None) 
     }
 
 
-def compute(run: Run, tables: Path, checkpoint: Path | None) -> dict[str, Any]:
+def compute(run: Replication, tables: Path, checkpoint: Path | None) -> dict[str, Any]:
     """Do a run.
 
     Args:
         run: Which.
         tables: Folder of NAS tables.
-        checkpoint: The predictor that the contestant uses, if it uses one.
+        checkpoint: The predictor that the method uses, if it uses one.
 
     Returns:
-        The fields of a `Finding`, in plain values.
+        The fields of a `Result`, in plain values.
 
     Raises:
         MPNASError: If tables or checkpoint cannot be read, or the checkpoint has seen the target.
     """
-    contestant = CONTESTANTS[run.contestant]
+    method = METHODS[run.method]
     names = {run.column.searched, run.column.reported}
-    if contestant.transfers:
+    if method.transfers:
         names |= set(run.column.sources)
     tasks = _tasks(tables, frozenset(names))
     target, reported = tasks[run.column.searched], tasks[run.column.reported]
     start = time.process_time()
-    sources = sources_of(contestant, target, tasks, run.column.sources)
-    searcher = make_searcher(contestant, target, sources, checkpoint, run.seed)
+    sources = sources_of(method, target, tasks, run.column.sources)
+    searcher = make_searcher(method, target, sources, checkpoint, run.seed)
     asked = replay(searcher, target, run.budget)
     seconds = time.process_time() - start
     return {

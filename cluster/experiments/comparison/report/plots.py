@@ -1,4 +1,4 @@
-"""The picture of a comparison, and the colours of contestants."""
+"""The picture of a comparison, and the colours of methods."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from cluster.experiments.comparison.contestants import CONTESTANTS
-from cluster.experiments.comparison.figures import Results
+from cluster.experiments.comparison.methods import METHODS
+from cluster.experiments.comparison.summary.summaries import Comparison
 from mpnas_ray.files.atomic import atomic_path
 
 __all__ = ["FLOOR", "Look", "looks", "save_curves"]
@@ -27,7 +27,7 @@ _OURS = "#d62728"
 
 @dataclass(frozen=True)
 class Look:
-    """How a contestant is drawn.
+    """How a method is drawn.
 
     Attributes:
         colour: As ``#rrggbb``.
@@ -44,7 +44,7 @@ class Look:
 
 def looks() -> dict[str, Look]:
     """Ours strong and red, each rival in a colour of its own, far ones like the near ones but dashed."""
-    names = list(dict.fromkeys(name.removesuffix(", far") for name in CONTESTANTS))
+    names = list(dict.fromkeys(name.removesuffix(", far") for name in METHODS))
     rivals = [name for name in names if name != "mpnas"]
     colours = [
         *(to_hex(colormaps["tab10"](index)) for index in (1, 0, 2, 4, 5, 6, 8, 7, 9)),
@@ -64,11 +64,11 @@ def looks() -> dict[str, Look]:
             "dash" if name.endswith(", far") else "solid",
             0.22 if name.startswith("mpnas") else 0.08,
         )
-        for name in CONTESTANTS
+        for name in METHODS
     }
 
 
-def save_curves(results: Results, path: Path) -> None:
+def save_curves(results: Comparison, path: Path) -> None:
     """One panel a column: median regret and its interval against queries."""
     rows = -(-(len(results.grounds) + 1) // _COLUMNS)
     figure = Figure(figsize=(3.6 * _COLUMNS, 3.0 * rows), layout="constrained")
@@ -76,7 +76,7 @@ def save_curves(results: Results, path: Path) -> None:
     queries, of_name = np.arange(1, results.budget + 1), looks()
     handles = {}
     for panel, ground in zip(panels, results.grounds, strict=False):
-        for name in reversed(results.contestants):  # the first, ours, on top
+        for name in reversed(results.methods):  # the first, ours, on top
             found = results.find(name, ground.column)
             if found is None:
                 continue
@@ -96,7 +96,7 @@ def save_curves(results: Results, path: Path) -> None:
         panel.grid(alpha=0.3)
     for panel in panels[len(results.grounds) :]:
         panel.axis("off")
-    ordered = [name for name in results.contestants if name in handles]
+    ordered = [name for name in results.methods if name in handles]
     panels[len(results.grounds)].legend(
         [handles[name] for name in ordered], ordered, loc="center", frameon=False, ncols=-(-len(ordered) // 9)
     )
