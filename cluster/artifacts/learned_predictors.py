@@ -29,8 +29,8 @@ class PredictorToLearn:
         path: The checkpoint's files, without ending.
         tasks: Names of the tasks to learn from.
         load: Loads these tasks, in the process that learns from them.
-        config: How it is learned.
-        command: What is run, for its card.
+        config: Settings of the learning.
+        command: Command that is run, for its card.
     """
 
     path: Path
@@ -86,7 +86,7 @@ def learn_once(predictor: PredictorToLearn, report: Callable[[str], None] | None
     """Return the checkpoint of a predictor, which is learned in this process if it is not there.
 
     Args:
-        predictor: What to learn.
+        predictor: The predictor.
         report: Receives a line if there is something to do.
 
     Raises:
@@ -108,7 +108,7 @@ def learn_missing_predictors(
     """Learn the predictors that are not there, side by side on Ray.
 
     Args:
-        predictors: What to learn, all in one folder that all nodes reach.
+        predictors: Predictors to learn, all in one folder that all nodes reach.
         report: Receives a line if there is something to do.
         session: As of `cluster.work.running.compute_missing`.
 

@@ -51,9 +51,9 @@ def run_meta_training(
         config: `MixtureConfig()` if None. With `CostConfig`, costs alone are learned from, of all devices.
         hold_out: Tasks whose data sets and devices must not be learned from, in any table.
         licensed_only: Leave out tasks whose source states no licence.
-        remember: Which measurements a mixture carries with it, cell by cell: those of ``all`` tasks, of those whose
+        remember: Measurements that a mixture carries with it, cell by cell: those of ``all`` tasks, of those whose
             source states a licence (``licensed``), or ``none``.
-        device: Where to compute.
+        device: Device to compute on.
         report: Receives a line every so often.
 
     Returns:
@@ -146,13 +146,13 @@ def meta_learn(
 
     Args:
         sources: Name -> task.
-        config: Of any kind of predictor.
+        config: Settings of any kind of predictor.
         out: The checkpoint's files, without ending.
-        name: Of the predictor, for its card.
+        name: Name of the predictor, for its card.
         unfinished: File to go on from after an interruption; it stays, for the caller to delete.
-        command: What is run, for the card.
+        command: Command that is run, for the card.
         remember: Names of the tasks whose measurements a mixture carries with it; all if None.
-        device: Where to compute.
+        device: Device to compute on.
         on_progress: Called after each step.
     """
     predictor: MetaPredictor | MixturePredictor | CostPredictor

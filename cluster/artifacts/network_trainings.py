@@ -22,14 +22,14 @@ __all__ = ["Course", "train", "training_item"]
 
 @dataclass(frozen=True)
 class Course:
-    """How networks are trained on one task.
+    """The training of networks on one task.
 
     Attributes:
         reference: Name of the task (`trainables.get_task`), which all nodes must know.
         epochs: Epochs of each training.
         num_train: Most training samples; all if None.
         preset: Sizes of the networks of architectures.
-        data_dir: Where the user's data files are; the task's own place if None.
+        data_dir: Folder of the user's data files; the task's own place if None.
     """
 
     reference: str
@@ -66,7 +66,7 @@ def training_item(name: str, network: str, seed: int, course: Course, *, use_gpu
         name: Name of the network among those of the task.
         network: Architecture string, or name of a baseline.
         seed: Seed of weights and batches.
-        course: How it is trained.
+        course: Settings of the training.
         use_gpu: Whether the worker is given a GPU.
     """
     return WorkItem(
@@ -83,7 +83,7 @@ def train(network: str, seed: int, course: Course, use_gpu: bool = False) -> dic
     Args:
         network: Architecture string, or name of a baseline.
         seed: Seed of weights and batches.
-        course: How it is trained.
+        course: Settings of the training.
         use_gpu: Whether to use a GPU.
 
     Returns:

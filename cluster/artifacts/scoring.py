@@ -93,12 +93,12 @@ def score_proxies(
         space: Name of the search space.
         task: Name of a task (`trainables.get_task`), which all nodes must know.
         proxies: Names of proxies.
-        num_archs: How many architectures.
+        num_archs: Number of architectures.
         settings: Settings of the proxies; they stand in each table's source.
         out: Folder of the tables.
         work: Folder of the single items of work, which all nodes must reach; ``<out>/work`` if None.
         gpus: GPUs of each worker; a fraction lets several share one.
-        data_dir: Where the user's data files are; the task's own place if None.
+        data_dir: Folder of the user's data files; the task's own place if None.
 
     Raises:
         RunError: If a table is there with other settings, or when all is done, if some of it failed.

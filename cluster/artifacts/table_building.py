@@ -77,14 +77,14 @@ def build_table(
         tasks: Names of tasks (`trainables.get_task`), which all nodes must know.
         space: Name of the search space.
         num_archs: Number of architectures; the first n of a larger draw are those of n.
-        num_repeated: How many of them, the first, are trained with a second seed, to know the noise.
+        num_repeated: Number of them, the first, that are trained with a second seed, to know the noise.
         epochs: Epochs of each training; each task's own number if None.
         num_train: Most training samples of a task.
         preset: Sizes of the networks.
         seed: Seed of the draw; trainings have seeds 0 and 1.
         gpus_per_training: A fraction lets trainings share one; each has one CPU core.
         work: Folder of the single trainings, which all nodes must reach; ``<out>.work`` if None.
-        data_dir: Where the user's data files are; each task's own place if None.
+        data_dir: Folder of the user's data files; each task's own place if None.
 
     Raises:
         TableError: If the file there is damaged.

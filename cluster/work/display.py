@@ -1,4 +1,4 @@
-"""How far items of work are: a bar on a terminal, whole lines in a file or pipe."""
+"""Show how far items of work are: a bar on a terminal, whole lines in a file or pipe."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class WorkItem:
             another identity is not this item's.
         compute: Computes the result, in values that JSON can hold. It is pickled and called on any node, so it is a
             function that can be imported, or a `functools.partial` of one.
-        expected: How long it is thought to take, in any unit that is the same for all items: for the time left.
+        expected: Expected duration, in any unit that is the same for all items: for the time left.
         without_ray: Whether it is called in a process that knows nothing of Ray, see `cluster.work.without_ray`.
     """
 

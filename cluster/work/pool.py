@@ -25,8 +25,8 @@ def compute_on_ray(items: Sequence[WorkItem], store: Results, *, gpus: float = 0
     """Compute items, each in a worker with one core and one torch thread, and keep each result as soon as it is there.
 
     Args:
-        items: What to compute.
-        store: Where results are kept; all nodes must reach it.
+        items: Items to compute.
+        store: Place of the results, which all nodes must reach.
         gpus: GPUs of each item; a fraction lets items share one.
 
     Returns:

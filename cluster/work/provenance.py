@@ -1,4 +1,4 @@
-"""What computed a result: versions of packages, and the machine."""
+"""Describe what computed a result: versions of packages, and the machine."""
 
 from __future__ import annotations
 

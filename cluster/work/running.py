@@ -18,8 +18,8 @@ def run_missing(items: Sequence[WorkItem], store: Results, *, gpus: float = 0.0)
     """Return the results of items, those that the store lacks computed on Ray, one core each.
 
     Args:
-        items: What to compute.
-        store: Where results are kept; all nodes must reach it.
+        items: Items to compute.
+        store: Place of the results, which all nodes must reach.
         gpus: GPUs of each item; a fraction lets items share one.
 
     Returns:
@@ -39,8 +39,8 @@ def compute_missing(
     """Compute the items that the store lacks; arguments as of `run_missing`.
 
     Args:
-        items: What to compute.
-        store: Where results are kept.
+        items: Items to compute.
+        store: Place of the results.
         gpus: GPUs of each item.
         session: Keeps Ray running for later calls until it is closed; None to stop a Ray that was started for this.
 

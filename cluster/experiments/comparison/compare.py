@@ -45,9 +45,9 @@ def compare(
         tasks: Searched tasks to restrict the preset to; one that it does not have is searched and reported on itself.
         searchers: Names in `methods.METHODS` to restrict it to.
         budget: Queries of a run, if not those of the preset.
-        seeds: Of a method whose run takes less than `running.SLOW_SECONDS`.
-        slow_seeds: Most of others.
-        config: How predictors are meta-learned; `predictors.COMPARED` if None.
+        seeds: Replications of a method of which one takes less than `running.SLOW_SECONDS`.
+        slow_seeds: Most replications of others.
+        config: Settings of the meta-learning; `predictors.COMPARED` if None.
 
     Returns:
         The files.
@@ -105,7 +105,7 @@ def _chosen(searchers: Sequence[str]) -> list[str]:
 
 
 def _load(tables: str | Path, columns: Sequence[Column], searchers: Sequence[str]) -> dict[str, TableTask]:
-    """The columns' tasks, and where a method uses others all that it may know."""
+    """Load the columns' tasks, and where a method uses others all that it may know."""
     names = {name for column in columns for name in (column.searched, column.reported)}
     if any(METHODS[name].transfers for name in searchers):
         names |= {source for column in columns for source in column.sources}
@@ -127,5 +127,5 @@ def _check_anyone(searchers: Sequence[str], columns: Sequence[Column], tasks: Ma
 
 
 def _resolved(folder: str | Path) -> Path:
-    """For workers, which are elsewhere."""
+    """Return the absolute path, for workers, which are elsewhere."""
     return Path(folder).expanduser().resolve()

@@ -1,4 +1,4 @@
-"""Who takes part in a comparison, and what each may know beforehand."""
+"""Methods that can be compared, with what each may know beforehand."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Method:
     """A searcher as it takes part.
 
     Attributes:
-        name: In tables and of ``--searcher``.
+        name: Its name, in tables and for ``--searcher``.
         searcher: Its class.
-        arguments: What it is made with beside space, seed and ``twins=True``.
+        arguments: Arguments of the class beside space, seed and ``twins=True``.
         family: Name of the predictor that it is given, of `mpnas_ray.predictors.PREDICTORS`; None if it has its own.
-        knows: Of other tasks of the space nothing, a predictor meta-learned from them, or their tables.
+        knows: Knowledge of other tasks of the space: nothing, a predictor meta-learned from them, or their tables.
         far: Whether the sources leave out the whole CIFAR family; it then takes part on this family alone.
         seeded: Whether its seed changes anything; else one run is enough.
     """
@@ -59,7 +59,7 @@ class Method:
 
     @property
     def transfers(self) -> bool:
-        """Whether it uses other tasks."""
+        """Say whether it uses other tasks."""
         return self.knows != "nothing"
 
 
@@ -106,14 +106,14 @@ def sources_of(
     tasks: Mapping[str, TableTask],
     known: Collection[str] | None = None,
 ) -> dict[str, TableTask]:
-    """The tasks that a method may know when it searches a target.
+    """Select the tasks that a method may know when it searches a target.
 
     They are tasks of the target's space that share neither a data set nor a device, nor a family of devices, with it,
     nor, for one from far away, with the CIFAR family. Who knows whole tables takes those of the target's kind, if there
     are any: a ranking by latency says little of accuracy.
 
     Args:
-        method: Who.
+        method: The method.
         target: The searched task.
         tasks: Name -> task, at least all that may be known.
         known: Names of the tasks that may be known, such as `presets.Column.sources`; `presets.sources_of_space` of the
@@ -140,7 +140,7 @@ def takes_part(
     tasks: Mapping[str, TableTask],
     known: Collection[str] | None = None,
 ) -> bool:
-    """Whether a method has what it takes for a target, and is meant for it."""
+    """Say whether a method has what it takes for a target, and is meant for it."""
     if method.far and set(CIFAR_FAMILY).isdisjoint(target.datasets):
         return False
     return not method.transfers or bool(sources_of(method, target, tasks, known))
@@ -153,14 +153,14 @@ def make_searcher(
     checkpoint: Path | None,
     seed: int,
 ) -> ArchitectureSearcher:
-    """The searcher of one run.
+    """Make the searcher of one replication.
 
     Args:
-        method: Who.
+        method: The method.
         target: The searched task.
         sources: From `sources_of`.
         checkpoint: The predictor that was meta-learned from these sources, for who uses one.
-        seed: Of the run.
+        seed: Seed of the replication.
 
     Raises:
         PredictorError: If the checkpoint is missing, damaged, no mixture, or has seen the target.

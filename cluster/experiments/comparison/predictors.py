@@ -20,7 +20,7 @@ steps would take most of an hour and change next to nothing."""
 
 
 def predictor_name(sources: Mapping[str, TableTask], seed: int) -> str:
-    """Name of the checkpoint of these sources of one space, e.g. ``nasbench201.without.cifar10.seed0``.
+    """Name the checkpoint of these sources of one space, e.g. ``nasbench201.without.cifar10.seed0``.
 
     With latencies of all devices among them it begins with ``nasbench201-all-devices``.
     """
@@ -40,7 +40,7 @@ def predictor_to_learn(
     Args:
         folder: Folder of the checkpoints.
         sources: Tasks of one space that it is to be learned from.
-        config: How it is learned.
+        config: Settings of the learning.
         tables: Folder of NAS tables, from which the sources are read again where it is learned.
     """
     names = tuple(sources)

@@ -1,4 +1,4 @@
-"""What is compared on: columns of tables, and how long a search may be."""
+"""Presets of comparisons: columns of tables, and how long a search may be."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CIFAR_FAMILY = ("cifar10", "cifar100", "imagenet16-120")
 
 @dataclass(frozen=True)
 class Column:
-    """What a search sees, and what is reported of what it found.
+    """A column of a table to search, and the one to report.
 
     Attributes:
         searched: Task whose scores the searcher is told, and by which its incumbent is chosen.
@@ -55,9 +55,9 @@ class Preset:
     """A comparison as it is published.
 
     Attributes:
-        name: Of the command and of its files.
-        title: Of its page.
-        columns: What is compared on.
+        name: Name for the command, and of its files.
+        title: Title of its page.
+        columns: Columns to search.
         budget: Queries of a run.
     """
 
@@ -130,7 +130,7 @@ PRESETS: dict[str, Preset] = {
 
 
 def get_preset(name: str) -> Preset:
-    """The preset of that name.
+    """Return the preset of that name.
 
     Raises:
         RunError: If there is none; the message lists those there are.
@@ -141,7 +141,7 @@ def get_preset(name: str) -> Preset:
 
 
 def sources_of_space(space: str, *, all_devices: bool = False) -> tuple[str, ...]:
-    """The tasks of a space that a method may know, whatever else lies in a folder of tables.
+    """List the tasks of a space that a method may know, whatever else lies in a folder of tables.
 
     Args:
         space: Its name.

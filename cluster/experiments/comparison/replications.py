@@ -1,4 +1,4 @@
-"""One run: a method searches a column with one seed."""
+"""Replications: a method searches a column with one seed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["Replication", "Result", "compute", "identity", "replication_item"]
 
 @dataclass(frozen=True)
 class Replication:
-    """Who searches what, with which seed.
+    """A method that searches a column with a seed.
 
     Attributes:
         method: A name in `methods.METHODS`.
-        column: What is searched and reported.
+        column: The column.
         budget: Most queries.
-        seed: Of the searcher.
+        seed: Seed of the searcher.
     """
 
     method: str
@@ -41,7 +41,7 @@ class Replication:
 
     @property
     def name(self) -> str:
-        """Its file, from the work folder, without ending."""
+        """Name of its file, from the work folder, without ending."""
         task = self.column.searched.replace("/", ".")
         if self.column.all_devices and METHODS[self.method].transfers:
             task += ".all-devices"  # it knows other tasks than on the same column of another preset
@@ -50,11 +50,11 @@ class Replication:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a run found.
+    """The record of a replication.
 
     Attributes:
-        archs: As they were asked for.
-        scores: Of the searched task, higher is better, float64 ``[N]``; NaN where the table has measured nothing.
+        archs: Architectures in the order in which they were asked for.
+        scores: Scores of the searched task, higher is better, float64 ``[N]``; NaN where it has measured nothing.
         reported: Raw values of the reported task, float64 ``[N]``; NaN where it has measured nothing.
         seconds: CPU time of the run, without the reading of tables: other work on the machine changes it little.
         failures: Times that something went wrong inside the searcher, and it proposed at random.
@@ -84,8 +84,8 @@ def replication_item(
     """Describe a run as work, which is done in a process without Ray: there refits are made on the spot.
 
     Args:
-        run: Which.
-        tasks: Those of the column, and all that methods may know.
+        run: The replication.
+        tasks: Tasks of the column, and all that methods may know.
         tables: Folder of NAS tables, which all nodes must reach.
         checkpoint: The predictor that the method uses, if it uses one; it must be there.
         expected: CPU seconds that it is thought to take.
@@ -103,8 +103,8 @@ def identity(run: Replication, tasks: Mapping[str, TableTask], checkpoint: Path 
     """Return all that a run depends on but the program.
 
     Args:
-        run: Which.
-        tasks: Those of the column, and all that methods may know.
+        run: The replication.
+        tasks: Tasks of the column, and all that methods may know.
         checkpoint: The predictor that the method uses, if it uses one; it must be there.
     """
     method = METHODS[run.method]
@@ -126,7 +126,7 @@ def compute(run: Replication, tables: Path, checkpoint: Path | None) -> dict[str
     """Do a run.
 
     Args:
-        run: Which.
+        run: The replication.
         tables: Folder of NAS tables.
         checkpoint: The predictor that the method uses, if it uses one.
 

@@ -1,4 +1,4 @@
-"""The runs of a comparison, side by side on Ray: only those that are missing, each kept as soon as it is done."""
+"""Do the missing replications of a comparison on Ray."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run_all(
     work: Path,
     config: MixtureConfig,
 ) -> dict[Pair, list[Result]]:
-    """Findings of each method on each column that it takes part in, in the order of their seeds.
+    """Return the results of each method on each column that it takes part in, in the order of their seeds.
 
     First predictors are meta-learned where they are missing, then each pair is run once, and how long that took says
     how many seeds it gets. A run that fails does not stop the others; interrupted, the same call goes on with what is
@@ -50,15 +50,15 @@ def run_all(
 
     Args:
         methods: Names in `methods.METHODS`.
-        columns: What to search.
+        columns: Columns to search.
         budget: Queries of a run.
-        seeds: Of a method that is fast and has a seed.
+        seeds: Replications of a method that is fast and has a seed.
         slow_seeds: Most seeds of a slow one.
-        tasks: Those of the columns, and all that methods may know.
+        tasks: Tasks of the columns, and all that methods may know.
         tables: Folder of NAS tables, which all nodes must reach.
         checkpoints: Folder of meta-learned predictors, which all nodes must reach.
         work: Folder of the runs, which all nodes must reach.
-        config: How predictors are meta-learned, but for the seed, which is that of the run.
+        config: Settings of the meta-learning, but for the seed, which is that of the run.
 
     Raises:
         PredictorError: If a checkpoint that is there has seen its target, or does not fit.
@@ -123,7 +123,7 @@ def _seeds(pair: Pair, first: Result, seeds: int, slow_seeds: int) -> int:
 
 @dataclass(frozen=True)
 class _Replications:
-    """The runs of a comparison, with what they have in common."""
+    """The replications of a comparison, with what they have in common."""
 
     tasks: Mapping[str, TableTask]
     tables: Path

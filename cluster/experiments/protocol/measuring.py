@@ -1,4 +1,4 @@
-"""How well a ranking agrees with what was measured: Spearman correlations over draws of fine-tuning models."""
+"""Measure how well a ranking agrees with the table: Spearman correlations over draws of fine-tuning models."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Measurement:
 
     Attributes:
         target: Task that was judged on.
-        row: What ranked, e.g. ``boil``.
+        row: Label of the ranking, e.g. ``boil``.
         points: Number of fine-tuning models.
         values: Spearman correlation of each draw, over its query architectures.
-        adapt_seconds: Of one draw, mean.
-        predict_seconds: Of one draw, mean.
+        adapt_seconds: Seconds of fine-tuning in one draw, mean.
+        predict_seconds: Seconds of ranking in one draw, mean.
     """
 
     target: str
@@ -58,7 +58,7 @@ class Measurement:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Measurement:
-        """Of what `dataclasses.asdict` gave, through JSON."""
+        """Invert `dataclasses.asdict`, through JSON."""
         return cls(**{**values, "values": tuple(values["values"])})
 
 
@@ -81,7 +81,7 @@ def measure(
         rows: Architectures of it that may be tested on.
         split: Whether twins of fine-tuning models are judged.
         draws: Number of fine-tuning models -> number of draws.
-        row: What to call the ranker.
+        row: Label of the ranker.
         ranker: As it is before fine-tuning; never modified.
 
     Raises:

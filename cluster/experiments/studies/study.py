@@ -45,7 +45,7 @@ class Study(Protocol):
 
     @property
     def has_picture(self) -> bool:
-        """Whether `save_picture` draws one."""
+        """Say whether there is a picture."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""What a comparison leaves: a JSON file with all figures, a page and pictures."""
+"""Write the files of a comparison: JSON with all figures, a page and pictures."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def write_files(name: str, title: str, command: str, seeds: int, results: Compar
     """Write ``<folder>/<name>`` as ``.json``, ``.md``, ``.png`` and ``.html``, each whole.
 
     Args:
-        name: Of the files.
-        title: Of the page.
-        command: That makes them again.
+        name: Name of the files.
+        title: Title of the page.
+        command: Command that makes them again.
         seeds: Most runs of a method on a column.
-        results: What they show.
-        folder: Where.
+        results: All summaries.
+        folder: Folder of the files.
     """
     content = {
         "comparison": name,

@@ -1,4 +1,4 @@
-"""How figures of a comparison are written."""
+"""Write the figures of a comparison as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The curves of a comparison as one page to look around in, offline: plotly's program is in it.
+"""Write the curves of a comparison as one page to look around in, offline: plotly's program is in it.
 
 As it stands that program takes 4.8 MB. It is kept gzipped here (2 MB with the curves), and unpacked by what all
 browsers since 2023 have (``DecompressionStream``).
@@ -88,7 +88,7 @@ def _figure(title: str, results: Comparison) -> go.Figure:
 
 
 def _traces(name: str, seeds: int, median: Array, low: Array, high: Array) -> list[go.Scatter]:
-    """The median with its band; one click in the legend hides both."""
+    """Draw the median with its band; one click in the legend hides both."""
     look = looks()[name]
     queries = np.arange(1, len(median) + 1, dtype=np.int16)
     shared = {"legendgroup": name, "line_shape": "hv", "mode": "lines"}
@@ -115,7 +115,7 @@ def _traces(name: str, seeds: int, median: Array, low: Array, high: Array) -> li
 
 
 def _drawn(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """As the page holds them: what lies below the logarithmic scale at its end."""
+    """Put what lies below the logarithmic scale at its end."""
     return np.maximum(values, FLOOR).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""How a page shows searchers over all columns."""
+"""Show searchers over all columns."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _parts(overall: Overall) -> list[tuple[str, list[str], _Rows]]:
 
 
 def _table(title: str, header: Sequence[str], rows: _Rows) -> str:
-    """The best of each column is bold."""
+    """Write a table, the best of each column in bold."""
     best = [min(row[1][position][0] for row in rows) for position in range(len(header))]
 
     def marked(cell: tuple[float, str], first: float) -> str:

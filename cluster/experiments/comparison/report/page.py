@@ -1,4 +1,4 @@
-"""The page of a comparison: all of it from the figures."""
+"""Write the page of a comparison, all of it from the summaries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NONE = "—"
 
 
 def page_of(results: Comparison) -> str:
-    """Everything below the picture, in Markdown."""
+    """Write everything below the picture, in Markdown."""
     sections = [_how(results), _overall(results), _roles(results)]
     if any(ground.column.reported != ground.column.searched for ground in results.grounds):
         sections.append(_found(results))
@@ -75,7 +75,7 @@ def _how(results: Comparison) -> str:
 
 
 def _roles(results: Comparison) -> str:
-    """Which columns are for what."""
+    """Say which columns are for what."""
     words = {
         "design": "Design columns, on which things are chosen",
         "confirmation": "Confirmation columns, looked at once a choice is made",
@@ -91,7 +91,7 @@ def _roles(results: Comparison) -> str:
 
 
 def _overall(results: Comparison) -> str:
-    """Figures of searchers over all columns."""
+    """Show searchers over all columns."""
     how = dedent(
         f"""\
         Single columns are noise: these figures are over all columns. A run that did not get to a goal counts as twice
@@ -109,7 +109,7 @@ def _overall(results: Comparison) -> str:
 
 
 def _found(results: Comparison) -> str:
-    """What incumbents are worth in the reported column."""
+    """Show what incumbents are worth in the reported column."""
     header = [results.grounds[0].column.searched.partition("/")[0]]
     header += [f"{short(ground.column.reported)}, {ground.unit}" for ground in results.grounds]
     lines = []

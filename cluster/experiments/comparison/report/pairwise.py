@@ -19,7 +19,7 @@ _WORDS = {"win": "won", "even": "even", "loss": "lost", "neither": "reached by n
 
 @dataclass(frozen=True)
 class _Measure:
-    """What is set against each other: lower is better."""
+    """A measure by which methods are set against each other: lower is better."""
 
     title: str
     of: Callable[[Summary], float]
@@ -43,7 +43,7 @@ class _Pair:
 
 
 def wins_and_losses(results: Comparison) -> str:
-    """For each measure a sentence and a table of all columns, in Markdown."""
+    """Write a sentence and a table of all columns for each measure, in Markdown."""
     blocks = []
     for ours in OURS:
         for measure in _measures(results):
@@ -64,7 +64,7 @@ def _measures(results: Comparison) -> Iterator[_Measure]:
 
 
 def _pair(results: Comparison, ground: Ground, ours: str, measure: _Measure) -> _Pair | None:
-    """None if ours or all rivals did not run there. Who is far meets nobody who knows the tables nearby."""
+    """Set ours against its best rival; None if either did not run there. A far one meets none that knows more."""
     far = METHODS[ours].far
     mine = results.find(ours, ground.column)
     rivals = [

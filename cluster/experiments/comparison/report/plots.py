@@ -1,4 +1,4 @@
-"""The picture of a comparison, and the colours of methods."""
+"""Draw the picture of a comparison; the colours of methods."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _OURS = "#d62728"
 
 @dataclass(frozen=True)
 class Look:
-    """How a method is drawn.
+    """The look of a method in pictures.
 
     Attributes:
         colour: As ``#rrggbb``.
-        width: Of the line, points.
+        width: Width of the line in points.
         dash: ``solid`` or ``dash``.
         alpha: Opacity of the band.
     """
@@ -69,7 +69,7 @@ def looks() -> dict[str, Look]:
 
 
 def save_curves(results: Comparison, path: Path) -> None:
-    """One panel a column: median regret and its interval against queries."""
+    """Draw one panel a column: median regret and its interval against queries."""
     rows = -(-(len(results.grounds) + 1) // _COLUMNS)
     figure = Figure(figsize=(3.6 * _COLUMNS, 3.0 * rows), layout="constrained")
     panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()

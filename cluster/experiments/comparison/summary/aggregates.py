@@ -1,4 +1,4 @@
-"""Figures over many columns at once, with bootstrap intervals over columns and seeds.
+"""Compute figures over many columns at once.
 
 A single column is noise: which cells are its best is decided by the seeds of their trainings. So searchers are judged
 by all columns together. Runs are an array ``[searchers, columns, seeds]`` of numbers, lower is better: regrets, or
@@ -45,13 +45,13 @@ def geometric_mean(logarithms: Array) -> Array:
 
 
 def column_ratios(by_column: Array, against: Array) -> Array:
-    """How many times the other's figure each is; 1 where both are 0, infinite where only the other's is."""
+    """Divide figures by the other's: 1 where both are 0, infinite where only the other's is."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(by_column == against, 1.0, by_column / against)
 
 
 def worst_ratio(by_column: Array) -> Array:
-    """The largest ratio over columns to the best of the other searchers there ``[..., searchers]``.
+    """Return the largest ratio over columns to the best of the other searchers there ``[..., searchers]``.
 
     Args:
         by_column: ``[..., searchers, columns]``, of at least two searchers.
@@ -60,10 +60,10 @@ def worst_ratio(by_column: Array) -> Array:
 
 
 def ratios_to_best_rival(by_column: Array) -> Array:
-    """Ratio of each searcher to the best of the others on each column ``[..., searchers, columns]``.
+    """Divide each searcher's figure by the best of the others on each column ``[..., searchers, columns]``.
 
     Args:
-        by_column: Of the same shape, of at least two searchers.
+        by_column: Figures of the same shape, of at least two searchers.
     """
     two = np.partition(by_column, 1, axis=-2)[..., :2, :]
     best, second = two[..., :1, :], two[..., 1:, :]  # equal where two searchers share the first rank

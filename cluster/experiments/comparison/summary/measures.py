@@ -1,4 +1,4 @@
-"""What is measured of runs: regrets, and queries to a goal."""
+"""Measure replications: regrets, and queries to a goal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scale:
-    """Where the scores of a task lie.
+    """The scale of a task's scores.
 
     Cells of the space that the table has not measured count as worst: a search meets them too.
 
@@ -38,7 +38,7 @@ class Scale:
 
     @classmethod
     def of(cls, task: TableTask) -> Scale:
-        """Of a space that can be listed all cells count, of a larger one those measured."""
+        """Look at all cells of a space that can be listed, and at those measured of a larger one."""
         space = task.archs.space
         descending = np.sort(task.scores)[::-1]
         if space.enumerable:

@@ -1,4 +1,4 @@
-"""Searchers over all columns of a comparison: `aggregates` of its runs."""
+"""Summarise searchers over all columns of a comparison, by `aggregates`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class WorstRatio:
-    """How far a searcher is behind the best of its rivals where it is furthest behind.
+    """The distance of a searcher from the best of its rivals, where it is furthest behind.
 
     Attributes:
         ratio: 1 or less if it is first on every column; infinite if a rival has no regret there and it has.
@@ -71,7 +71,7 @@ class PairOfSearchers:
     Attributes:
         method: The one.
         rival: The other.
-        num_columns: That both searched.
+        num_columns: Number of columns that both searched.
         ratios: Goal -> ratio of their geometric means of queries; below 1 where the rival needs more.
         differences: Queries -> difference of their mean regrets in percent; below 0 where the rival's is larger.
     """
@@ -85,12 +85,12 @@ class PairOfSearchers:
 
 @dataclass(frozen=True)
 class Overall:
-    """Searchers over a group of columns.
+    """The searchers over a group of columns.
 
     Attributes:
-        title: What the group is.
+        title: Name of the group.
         columns: Searched tasks.
-        standings: Of the searchers that took part on every column.
+        standings: Standings of the searchers that took part on every column.
         pairs: Ours, or the first searcher if ours is not there, against each other.
     """
 
@@ -101,7 +101,7 @@ class Overall:
 
 
 def overall_of(results: Comparison) -> tuple[Overall, ...]:
-    """All groups in which somebody took part: columns to decide by, blind ones, and those of searchers from far away.
+    """Summarise all groups of columns in which a searcher took part: to decide by, blind, and of searchers from far.
 
     Who is far meets nobody who knows the tables nearby, as in `cluster.experiments.comparison.report.pairwise`.
     """
@@ -123,7 +123,7 @@ def _is_far(name: str) -> bool:
 
 
 class _Group:
-    """The runs of some searchers on some columns, as arrays ``[searchers, columns, seeds]``."""
+    """The replications of some searchers on some columns, as arrays ``[searchers, columns, seeds]``."""
 
     def __init__(self, results: Comparison, names: Sequence[str], grounds: Sequence[Ground]) -> None:
         found = {name: [results.find(name, ground.column) for ground in grounds] for name in names}
@@ -142,7 +142,7 @@ class _Group:
         )
 
     def _array(self, names: Sequence[str], of_run: Callable[[Summary], Sequence[float]]) -> Array:
-        """One number a run; NaN where a seed was not run. Who has no seed did the same with every seed."""
+        """Return one number a replication; NaN where a seed was not run. One without a seed did the same with all."""
         values = np.full((len(names), len(self._columns), self._seeds), np.nan)
         for row, name in zip(values, names, strict=True):
             for cells, summary in zip(row, self._found[name], strict=True):
@@ -206,7 +206,7 @@ class _Group:
         return found
 
     def _pair(self, ours: str, rival: str) -> PairOfSearchers | None:
-        """None if there is no column that both searched."""
+        """Compare two searchers; None if there is no column that both searched."""
         common = [bool(a and b) for a, b in zip(self._found[ours], self._found[rival], strict=True)]
         if not any(common):
             return None
@@ -228,7 +228,7 @@ class _Group:
 
 
 def _one(values: Array, statistic: Callable[[Array], Array]) -> Interval:
-    """The same runs always give the same interval."""
+    """Compute the interval of a number; the same replications always give the same one."""
     return two_stage_interval(values, statistic, np.random.default_rng(0))
 
 

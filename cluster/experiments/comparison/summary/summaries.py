@@ -1,4 +1,4 @@
-"""From the runs of a comparison to its figures."""
+"""Summarise the replications of each method on each column."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Curve:
 
 @dataclass(frozen=True)
 class Ground:
-    """What there is to find on a column.
+    """The task of a column: its scale, and its best cell.
 
     Attributes:
-        column: Which.
-        scale: Of the searched scores.
-        unit: Of the reported values.
+        column: The column.
+        scale: Scale of the searched scores.
+        unit: Unit of the reported values.
         perfect: The reported value of the cell with the highest searched score.
     """
 
@@ -60,7 +60,7 @@ class Ground:
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """A method on a column.
+    """The summary of a method's replications on a column.
 
     Attributes:
         method: Its name.
@@ -72,8 +72,8 @@ class Summary:
         units_of_regret: Queries -> mean regret in units of the searched score.
         found: Reported value of the incumbent at the end, mean.
         curve: Regret after each query.
-        seconds: Of a run, mean.
-        failures: Inside the searcher, all runs together (`runs.Result`).
+        seconds: CPU seconds of a replication, mean.
+        failures: Failures inside the searcher, all replications together (`replications.Result`).
     """
 
     method: str
@@ -97,11 +97,11 @@ class Summary:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """All figures of a comparison.
+    """All summaries of a comparison.
 
     Attributes:
-        grounds: Of its columns, in their order.
-        every: Figures of methods on columns.
+        grounds: Its columns, in their order.
+        every: Summaries of methods on columns.
         budget: Queries of a run.
     """
 
@@ -111,7 +111,7 @@ class Comparison:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Those that took part anywhere, in the order of tables."""
+        """Names of the methods that took part anywhere, in the order of tables."""
         there = {summary.method for summary in self.every}
         return tuple(name for name in METHODS if name in there)
 
@@ -121,12 +121,12 @@ class Comparison:
         return moments(self.budget)
 
     def find(self, method: str, column: Column) -> Summary | None:
-        """Of one method on one column; None if it did not take part."""
+        """Return the summary of one method on one column; None if it did not take part."""
         return next((one for one in self.every if (one.method, one.searched) == (method, column.searched)), None)
 
 
 def moments(budget: int) -> tuple[int, ...]:
-    """20, 50, 100 and the budget, as far as it goes."""
+    """Return 20, 50, 100 and the budget, as far as it goes."""
     return (*(queries for queries in (20, 50, 100) if queries < budget), budget)
 
 
@@ -142,7 +142,7 @@ def ground_of(column: Column, tasks: Mapping[str, TableTask]) -> Ground:
 
 
 def summary_of(method: str, ground: Ground, runs: Sequence[Result], budget: int) -> Summary:
-    """All figures of runs of one method on one column; the same runs always give the same intervals."""
+    """Summarise the replications of one method on one column; the same ones always give the same intervals."""
     rng = np.random.default_rng(0)
     scale = ground.scale
     best = best_so_far([run.scores for run in runs], budget, scale.worst)

@@ -104,7 +104,7 @@ judged, in any table. Curve methods see the first epochs of the judged architect
 
 
 def _verdict(results: Results, groups: Sequence[Group]) -> str:
-    """Where the meta-learned predictor leads those that are fitted to as many points, and where not."""
+    """Show where the meta-learned predictor leads those that are fitted to as many points, and where not."""
     lines = []
     for group in groups:
         for target in group.targets:

@@ -88,8 +88,8 @@ class Results:
             targets: Targets whose mean is taken for each seed.
             size: Size of the training sets.
             epochs: Epochs seen of the judged architectures, one number for each target; none if None.
-            measure: Which correlation.
-            tested: On which architectures.
+            measure: The correlation.
+            tested: The architectures that are ranked.
         """
         columns = []
         for target, seen in zip(targets, epochs or [0] * len(targets), strict=True):

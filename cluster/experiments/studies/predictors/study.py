@@ -62,7 +62,7 @@ class PredictorStudy:
             seeds: Number of draws, and seeds of methods.
             slow_seeds: Number for methods in `SLOW`; no more than ``seeds``.
             methods: Names of `METHODS`; all if None.
-            config: How the meta-learned predictors are learned; `MixtureConfig()` if None.
+            config: Settings of the meta-learning; `MixtureConfig()` if None.
             own_table: A file of `mpnas tables build`.
         """
         seeds = require_count("seeds", seeds, 2, error=RunError)

@@ -35,8 +35,8 @@ def unit_item(unit: Unit, knowledge: Knowledge, targets: Mapping[str, TableTask]
     """Describe a unit as work.
 
     Args:
-        unit: What to do.
-        knowledge: What it may read beside its draw; a predictor must be there.
+        unit: The unit.
+        knowledge: Files that it may read beside its draw; a predictor must be there.
         targets: All targets by name.
         tables: Folder of NAS tables, which all nodes must reach.
     """

@@ -1,4 +1,4 @@
-"""How the studies fine-tune what is learned by gradient, and how they train random weights.
+"""Fine-tune what is learned by gradient, and train random weights, as the studies do.
 
 The number of gradient steps is fixed. MP-NAS, and a live search, take the one that cross-validates best on the
 fine-tuning models; on five, each left out once, that is chance: of 70 draws on NAS-Bench-201, 37 took 5 or 10 steps.
@@ -46,7 +46,7 @@ class Tuned:
 
     Attributes:
         predictor: Ranks by the network's output.
-        fine_tuning: Of `adapt`.
+        fine_tuning: Settings of `adapt`.
         costly: Whether the network's output is a cost, so that lower is better.
     """
 
@@ -104,5 +104,5 @@ class FromScratch:
 
 
 def as_measured(task: TableTask) -> TableTask:
-    """The task with higher scores for what costs more, if it measures a cost; a quality as it is."""
+    """Return the task with higher scores for what costs more, if it measures a cost; a quality as it is."""
     return replace(task, mode="max") if task.kind == "cost" else task

@@ -1,4 +1,4 @@
-"""What the studies compare: each method learns from source tasks and gives rankers for a target."""
+"""Methods that the studies compare: each learns from source tasks and gives rankers for a target."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Sources:
-    """What may be learned from.
+    """Tasks that may be learned from.
 
     Attributes:
         training: Source tasks on the architectures to meta-train on.
@@ -42,7 +42,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Learned:
-    """What a method made of the sources.
+    """The outcome of learning from the sources.
 
     Attributes:
         rankers: For a target, the rows of a page that this method fills, by label.
@@ -63,20 +63,20 @@ class Method(Protocol):
 
     @property
     def zero_shot(self) -> bool:
-        """Whether its ranking without fine-tuning means anything."""
+        """Say whether its ranking without fine-tuning means anything."""
         ...
 
     def settings(self, seed: int) -> dict[str, Any]:
-        """All that its results depend on, for JSON."""
+        """Return all that its results depend on, for JSON."""
         ...
 
     def learn(self, sources: Sources, seed: int, folder: Path, training: str) -> Learned:
         """Learn from the sources.
 
         Args:
-            sources: What may be learned from.
-            seed: Of all that is random in it.
-            folder: Where to put ``predictor.*``, if there is one to keep.
+            sources: Tasks that may be learned from.
+            seed: Seed of all that is random in it.
+            folder: Folder for ``predictor.*``, if there is one to keep.
             training: Name of a file there to go on from after an interruption.
         """
         ...
@@ -91,7 +91,7 @@ class MixtureLearning:
     zero_shot: bool = True
 
     def settings(self, seed: int) -> dict[str, Any]:
-        """The whole configuration."""
+        """Return the whole configuration."""
         return replace(self.config, seed=seed).to_dict()
 
     def learn(self, sources: Sources, seed: int, folder: Path, training: str) -> Learned:
@@ -117,7 +117,7 @@ class GradientLearning:
 
     Attributes:
         label: Its row.
-        config: How it is learned.
+        config: Settings of the learning.
         fine_tuning: Costs are learned as they were measured, a target's kind is told, and fine-tuning is this: see
             `cluster.experiments.studies.ranking.fine_tuning`. With None it is used as in a live search: costs are
             learned as their negatives, no kind is told, and the number of steps is cross-validated.
@@ -132,7 +132,7 @@ class GradientLearning:
     zero_shot: bool = True
 
     def settings(self, seed: int) -> dict[str, Any]:
-        """The whole configuration, and how it is used."""
+        """Return the whole configuration, and how it is used."""
         config = replace(self.config, seed=seed).to_dict()
         if self.fine_tuning is None:
             return config
@@ -176,7 +176,7 @@ class RandomInitialisation:
     zero_shot: bool = False
 
     def settings(self, seed: int) -> dict[str, Any]:
-        """The whole configuration; the seed is combined with the fine-tuning models."""
+        """Return the whole configuration; the seed is combined with the fine-tuning models."""
         return {
             "trained": "from scratch",
             "seed": seed,
@@ -184,7 +184,7 @@ class RandomInitialisation:
         }
 
     def learn(self, sources: Sources, seed: int, folder: Path, training: str) -> Learned:
-        """Nothing."""
+        """Learn nothing."""
         return Learned(lambda target: {"random": FromScratch(self.configs[target.archs.space.name], seed)}, 0.0)
 
 
@@ -196,11 +196,11 @@ class FreeRankings:
     zero_shot: bool = True
 
     def settings(self, seed: int) -> dict[str, Any]:
-        """There are none."""
+        """Return nothing: there are no settings."""
         return {}
 
     def learn(self, sources: Sources, seed: int, folder: Path, training: str) -> Learned:
-        """Nothing."""
+        """Learn nothing."""
 
         def rankers(target: TableTask) -> dict[str, Ranker]:
             known = same_space(target, sources.whole.values())

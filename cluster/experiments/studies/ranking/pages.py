@@ -1,4 +1,4 @@
-"""How a study's page reads: tables and sentences, all of them from the rows."""
+"""Write the pages of studies: tables and sentences, all of them from the rows."""
 
 from __future__ import annotations
 
@@ -132,11 +132,11 @@ class TargetTable:
     """A table of one line a target and one column a method, at one number of fine-tuning models.
 
     Attributes:
-        rows: Where to look.
+        rows: All rows of the study.
         targets: The lines; a last one has their mean.
         methods: Labels of the columns.
         points: Number of fine-tuning models.
-        split: Of the architectures. The paper's numbers belong to ``random``.
+        split: Split of the architectures. The paper's numbers belong to ``random``.
         paper: Table of the paper whose numbers to show, and for each of its method whether ours wins or loses; None
             for no numbers of the paper. One that has none for these points adds nothing.
         with_mean: Whether the targets are of a kind, so that their mean says something.
@@ -151,7 +151,7 @@ class TargetTable:
     with_mean: bool = True
 
     def __str__(self) -> str:
-        """As Markdown; the best of a line is bold, and the first method is the one set against the paper."""
+        """Write it as Markdown; the best of a line is bold, and the first method is the one set against the paper."""
         header = ["target", *self.methods]
         lines = [
             [target, *self._cells([self._row(method, target) for method in self.methods])] for target in self.targets

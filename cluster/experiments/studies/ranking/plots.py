@@ -19,7 +19,7 @@ _COLUMNS = 4
 
 
 def save_curves(rows: Rows, targets: Sequence[str], methods: Sequence[str], points: Sequence[int], path: Path) -> None:
-    """One panel a target: mean and standard error of each method against the number of fine-tuning models."""
+    """Draw one panel a target: mean and standard error of each method against the number of fine-tuning models."""
     lines = -(-(len(targets) + 1) // _COLUMNS)
     figure = Figure(figsize=(3.1 * _COLUMNS, 2.6 * lines), layout="constrained")
     panels = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()

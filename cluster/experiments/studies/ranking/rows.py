@@ -32,11 +32,11 @@ class Row:
         method: The row's label, e.g. ``mixture, kind not told``.
         target: Task that was judged on.
         points: Number of fine-tuning models.
-        split: Of the architectures.
-        seed: Of the method.
-        fold: Whose sources were learned from.
+        split: Split of the architectures.
+        seed: Seed of the method.
+        fold: Fold whose sources were learned from.
         values: Spearman correlation of each draw.
-        learn_seconds: Meta-training of the unit.
+        learn_seconds: Seconds of meta-training.
         adapt_seconds: Fine-tuning, one draw, mean.
         predict_seconds: Ranking of all query architectures, one draw, mean.
     """
@@ -76,7 +76,7 @@ class Rows:
     def find(
         self, method: str, target: str, points: int, *, split: str = "random", seed: int = 0, fold: str | None = None
     ) -> Row | None:
-        """The row of these, or None; ``fold`` is needed where several folds judge on one target."""
+        """Find a row, or None; ``fold`` is needed where several folds judge on one target."""
         wanted = (method, target, points, split, seed)
         return next(
             (
@@ -89,7 +89,7 @@ class Rows:
 
 
 def rows_of(results: Mapping[Unit, UnitResult]) -> list[Row]:
-    """All rows of units. A method that learned from a single source is called a transfer from it."""
+    """Collect all rows of units. A method that learned from a single source is called a transfer from it."""
     single = {fold.name: fold.candidates[0] for fold in SINGLE_SOURCE}
     return [
         Row(

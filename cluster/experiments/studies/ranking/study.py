@@ -43,7 +43,7 @@ class RankingStudy:
 
     @property
     def has_picture(self) -> bool:
-        """Whether there is one."""
+        """Say whether there is a picture."""
         return self.plot is not None
 
     def measure(

@@ -111,7 +111,7 @@ def unit_item(unit: Unit, method: Method, tasks: Mapping[str, TableTask], tables
     """Describe a unit as work.
 
     Args:
-        unit: What to do.
+        unit: The unit.
         method: The method that ``unit.method`` names.
         tasks: From `study_tasks` of the same folder.
         tables: Folder of NAS tables, which all nodes must reach.
@@ -125,7 +125,7 @@ def compute(unit: Unit, method: Method, tables: Path, folder: Path) -> dict[str,
     """Do a unit's work. Interrupted and called again, meta-training goes on where it was.
 
     Args:
-        unit: What to do.
+        unit: The unit.
         method: The method that ``unit.method`` names.
         tables: Folder of NAS tables.
         folder: Folder of this unit.

@@ -86,8 +86,8 @@ class MeasuredTask:
         tables: Folder of NAS tables.
         own_table: A file of `mpnas tables build`.
         work: Folder of the work, which all nodes must reach.
-        data_dir: Where the user's data files are; the task's own place if None.
-        config: How predictors are meta-learned.
+        data_dir: Folder of the user's data files; the task's own place if None.
+        config: Settings of the meta-learning.
         gpus: GPUs of each training.
         report: Receives a line for each step.
     """

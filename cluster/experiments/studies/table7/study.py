@@ -59,8 +59,8 @@ class Table7:
             seeds: Number of live searches and of trainings.
             replay_seeds: Number of searches on our own table.
             gpus_per_trial: GPUs of each candidate and of each last training; a fraction lets them share one.
-            data_dir: Where the user's data files are.
-            config: How predictors are meta-learned; `MixtureConfig()` if None.
+            data_dir: Folder of the user's data files.
+            config: Settings of the meta-learning; `MixtureConfig()` if None.
             own_table: A file of `mpnas tables build`.
         """
         seeds = require_count("seeds", seeds, 1, error=RunError)

@@ -22,7 +22,7 @@ _NUM_DRAWS = 5
 
 
 def _five_draws(rows: list[Row], _: Mapping[str, TableTask]) -> list[Row]:
-    """What the curves show: the first five draws of each number of models."""
+    """Keep what the curves show: the first five draws of each number of models."""
     return [
         replace(row, values=row.values[:_NUM_DRAWS])
         for row in rows

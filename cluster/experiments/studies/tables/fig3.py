@@ -1,4 +1,4 @@
-"""How related the tasks of a search space are, from the tables alone: the paper's figure 5."""
+"""Show how related the tasks of a search space are, from the tables alone: the paper's figure 5."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ architectures where the paper judges all.\
 
 
 def _strict_apart(rows: list[Row], _: Mapping[str, TableTask]) -> list[Row]:
-    """The two rows of NAS-Bench-101 under names of their own."""
+    """Give the two rows of NAS-Bench-101 names of their own."""
     return [replace(row, target=_STRICT) if row.fold == STRICT_ACROSS_SPACES.name else row for row in rows]
 
 
