@@ -139,7 +139,7 @@ def run_baseline(
         task: A task or its name (`trainables.get_task`).
         model: Name of a network (`trainables.networks.baselines`), or an architecture string.
         preset: Sizes of the network of an architecture; the others have sizes of their own.
-        epochs: In place of the recipe's, as the next three.
+        epochs: Epochs instead of those of the recipe, as the next three.
         batch_size: Samples a step.
         learning_rate: Learning rate of the recipe's schedule.
         weight_decay: Weight decay of the recipe's optimiser.

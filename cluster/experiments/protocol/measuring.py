@@ -79,7 +79,7 @@ def measure(
     Args:
         target: Its scores are the truth.
         rows: Architectures of it that may be tested on.
-        split: Whether twins of fine-tuning models are judged.
+        split: Split; with ``class``, architectures isomorphic to fine-tuning models are not judged.
         draws: Number of fine-tuning models -> number of draws.
         row: Label of the ranker.
         ranker: As it is before fine-tuning; never modified.

@@ -76,7 +76,7 @@ def judgeable(task: TableTask, split: SpaceSplit | None) -> NDArray[np.int64]:
 def draw(task: TableTask, rows: NDArray[np.int64], kind: Split, num_points: int, number: int) -> Draw:
     """Draw ``num_points`` fine-tuning models among ``rows``, for the ``number``-th time; it depends on nothing else.
 
-    Judged are all other ``rows``; with ``class``, those that are not twins of a fine-tuning model either.
+    Judged are all other ``rows``; with ``class``, those that are not isomorphic to a fine-tuning model either.
     """
     order = _generator(task.name, num_points, number).permutation(rows)
     support, query = order[:num_points], np.sort(order[num_points:])
