@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from timing import RESULTS, facts, write_results
 
-from cluster.artifacts.meta_training import kept_predictor
-from cluster.experiments.comparison.measures import Interval, Scale, best_so_far, interval
-from cluster.experiments.comparison.numbers import value
+from cluster.artifacts.learned_predictors import PredictorToLearn, learn_once
+from cluster.experiments.comparison.report.formatting import value
+from cluster.experiments.comparison.summary.measures import Scale, best_so_far
 from cluster.experiments.replay.table import replay
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.pretrained import load_checkpoint
+from mpnas_ray.stats import Interval, bootstrap_interval
 from mpnas_ray.tables import TableTask, leaves_out, load_tasks
 from searchers import MPNASSearch
 
@@ -80,7 +81,8 @@ def page(about: dict[str, Any], runs: list[dict[str, Any]]) -> list[str]:
 
 
 def regret_at(runs: list[dict[str, Any]], moment: int) -> Interval:
-    return interval(np.array([one["regret"][str(moment)] for one in runs]), np.mean, np.random.default_rng(0))
+    regrets = np.array([one["regret"][str(moment)] for one in runs])
+    return bootstrap_interval(regrets, statistic=np.mean, rng=np.random.default_rng(0))
 
 
 def main() -> None:
@@ -93,8 +95,8 @@ def main() -> None:
     tasks = load_tasks(options.tables)
     command = "python benchmarks/climbing.py"
     path = options.checkpoints / "without-nasbench101-cifar10"
-    kept = kept_predictor(leaves_out(tasks, [TASK]), MixtureConfig(), path, command=command, report=print)
-    predictor = load_checkpoint(kept)[0]
+    wanted = PredictorToLearn.of(path, leaves_out(tasks, [TASK]), MixtureConfig(), command)
+    predictor = load_checkpoint(learn_once(wanted, print))[0]
     assert isinstance(predictor, MixturePredictor)
     scale, runs = Scale.of(tasks[TASK]), []
     for seed in range(options.seeds):

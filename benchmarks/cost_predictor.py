@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import rankdata
 from sklearn.linear_model import RidgeCV
 from timing import RESULTS, facts, write_results
 
-from cluster.artifacts.meta_training import kept_predictor
-from cluster.experiments.comparison.measures import Interval, interval
+from cluster.artifacts.learned_predictors import PredictorToLearn, learn_once
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.predictors import CostPredictor
 from mpnas_ray.predictors.encodings.operation_counts import operation_counts
 from mpnas_ray.pretrained import find_checkpoint, leave_out, load_checkpoint, refuse_if_seen
 from mpnas_ray.spaces import OPERATIONS
+from mpnas_ray.stats import Interval, bootstrap_interval, spearman
 from mpnas_ray.tables import TableTask, leaves_out, load_tasks
 
 SIZES, DRAWS = (5, 10, 20), 10
@@ -114,7 +114,7 @@ def judge(target: TableTask, ways: Mapping[str, Method], sizes: tuple[int, ...],
             measured, others = np.sort(order[:size]), order[size:]
             for name, way in ways.items():
                 start = time.process_time()
-                rho = float(spearmanr(way(measured)[others], target.scores[others]).statistic)
+                rho = float(spearman(way(measured)[others], target.scores[others]))
                 seconds = time.process_time() - start
                 rows.append({"method": name, "points": size, "draw": draw, "spearman": rho, "cpu_seconds": seconds})
     return rows
@@ -127,7 +127,8 @@ def learned_mixture(task: TableTask, tables: Path, work: Path) -> MixturePredict
         column = full_name("cpu" if "i7-7820x" in task.devices else "gpu")
         left = leaves_out(load_tasks(tables), column)
         path = work / f"cost-without-{column.partition('/')[2]}"
-        kept_predictor(left, MixtureConfig(), path, command="python benchmarks/cost_predictor.py", report=print)
+        command = "python benchmarks/cost_predictor.py"
+        learn_once(PredictorToLearn.of(path, left, MixtureConfig(), command), print)
     predictor, card = load_checkpoint(path)
     refuse_if_seen(card, task)
     assert isinstance(predictor, MixturePredictor)
@@ -213,8 +214,9 @@ def page(content: dict[str, Any]) -> list[str]:
     head = ["| --- |" + " ---: |" * len(names)]
 
     def with_interval(points: int, chosen: list[str], which: list[dict[str, Any]] = rows) -> str:
-        found = [interval(by_draw(which, name, points, chosen), np.mean, np.random.default_rng(0)) for name in names]
-        return " | ".join(value(one) for one in found)
+        drawn = [by_draw(which, name, points, chosen) for name in names]
+        found = [bootstrap_interval(one, statistic=np.mean, rng=np.random.default_rng(0)) for one in drawn]
+        return " | ".join(map(value, found))
 
     groups = [(group, [device for device in devices if device in GROUPS[group]]) for group in GROUPS]
     lines = [

@@ -12,7 +12,6 @@ same command goes on from there.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +27,10 @@ from scipy.stats import t as student
 from timing import RESULTS, facts, write_results
 
 from cluster.experiments.replay.early_stopping import replay_curves
+from cluster.work.items import Store, WorkItem
+from cluster.work.running import compute_once
 from mpnas_ray.curves import PartialCurves, final_scores, pretrain, save_network
+from mpnas_ray.files.atomic import atomic_path
 from mpnas_ray.pretrained import find_checkpoint, load_checkpoint, refuse_if_seen
 from mpnas_ray.tables import BUNDLED_TABLE, LearningCurves, leaves_out, read_curves
 from searchers.schedulers.lcranknet import LCRankNetScheduler
@@ -136,6 +138,21 @@ def replayed(every: dict[str, LearningCurves], scheduler: str, task: str, seed: 
     }
 
 
+def item_of(every: dict[str, LearningCurves], scheduler: str, task: str, seed: int, given: Any) -> WorkItem:
+    curves = every[task]
+    identity = {
+        "scheduler": scheduler,
+        "task": task,
+        "seed": seed,
+        "trials": TRIALS,
+        "concurrent": CONCURRENT,
+        "predictor": given.predictor,
+        "measured": [len(curves), float(np.nansum(curves.scores))],
+    }
+    name = "".join(letter if letter.isalnum() else "-" for letter in scheduler)
+    return WorkItem(f"{task}/{name}.{seed}", identity, partial(replayed, every, scheduler, task, seed, given))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", type=Path, default=BUNDLED_TABLE, help="a table of mpnas tables build")
@@ -150,18 +167,10 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     every = read_curves(given.table)
-    given.work.mkdir(parents=True, exist_ok=True)
-    kept = given.work / "replays.jsonl"
-    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    done = {(row["scheduler"], row["task"], row["seed"]) for row in rows}
+    store, rows = Store(given.work), []
     for unit in units(every, given.seeds):
-        if unit not in done:
-            rows.append(replayed(every, *unit, given))
-            with kept.open("a") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
-            print(*unit, f"{rows[-1]['spent']:.3f} {rows[-1]['regret']:.4f}", flush=True)
-    wanted = set(units(every, given.seeds))
-    rows = [row for row in rows if (row["scheduler"], row["task"], row["seed"]) in wanted]
+        rows.append(compute_once(item_of(every, *unit, given), store))
+        print(*unit, f"{rows[-1]['spent']:.3f} {rows[-1]['regret']:.4f}", flush=True)
     content = {**facts("torch", "numpy", "ray"), "trials": TRIALS, "concurrent": CONCURRENT, "rows": rows}
     content["archs"] = len(np.unique(next(iter(every.values())).archs.codes, axis=0))
     write_results(given.out, "early_stopping", content, page(content))
@@ -289,9 +298,8 @@ def save_picture(content: dict[str, Any], path: Path) -> None:
     panels[0].legend(frameon=False, fontsize=8)
     figure.supxlabel("epochs spent, % of full trainings")
     figure.supylabel("regret, percentage points")
-    part = path.with_name(f"{path.name}.partial")
-    figure.savefig(part, format="png", dpi=110)
-    part.replace(path)
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png", dpi=110)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@ from timing import RESULTS, facts, write_results
 from cluster.ray.jobs import follow_job, submit_job
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import read_trials
+from cluster.work.items import Store, WorkItem
+from cluster.work.running import compute_once
 from mpnas_ray.errors import MPNASError
 
 
@@ -330,20 +332,14 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/failures"), help="what finished cases came to")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
-    given.work.mkdir(parents=True, exist_ok=True)
-    outcomes, broken = {}, False
+    outcomes, broken, store = {}, False, Store(given.work)
     for name in dict.fromkeys(["undisturbed", *given.only]):
-        kept = given.work / f"{name}.json"
-        if not kept.exists():
-            try:
-                outcome = run(name)
-            except (RuntimeError, AssertionError, MPNASError, subprocess.TimeoutExpired) as error:
-                print(f"{name}: NOT SURVIVED: {error}", flush=True)
-                broken = True
-                continue
-            kept.with_suffix(".part").write_text(json.dumps(asdict(outcome)))
-            kept.with_suffix(".part").replace(kept)
-        read = json.loads(kept.read_text())
+        try:
+            read = compute_once(WorkItem(name, {}, lambda name=name: asdict(run(name))), store)  # type: ignore[misc]
+        except (RuntimeError, AssertionError, MPNASError, subprocess.TimeoutExpired) as error:
+            print(f"{name}: NOT SURVIVED: {error}", flush=True)
+            broken = True
+            continue
         outcomes[name] = Outcome(**{**read, "best": tuple(read["best"]), "archs": tuple(read["archs"])})
         faults = faults_of(name, outcomes[name], outcomes["undisturbed"])
         print(f"{name}: {'; '.join(faults) or 'survived'} ({outcomes[name].seconds:.0f} s)", flush=True)

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.predictors import GCNConfig, GCNPredictor
+from mpnas_ray.stats import spearman as rank_correlation
 from mpnas_ray.tables import load_tasks
 
 RESULTS = Path(__file__).parent / "results"
@@ -53,7 +54,7 @@ def main() -> None:
             start = time.perf_counter()
             predictor.fit(task.archs[order[:100]], task.scores[order[:100]])
             seconds += time.perf_counter() - start
-            spearman.append(spearmanr(predictor.predict(task.archs[order[100:]]), task.scores[order[100:]]).statistic)
+            spearman.append(rank_correlation(predictor.predict(task.archs[order[100:]]), task.scores[order[100:]]))
         rows.append(
             {
                 "changes": changes,
@@ -73,9 +74,7 @@ def write(path: Path, rows: list, seeds: int) -> None:  # type: ignore[type-arg]
         "seeds": list(range(seeds)),
         "rows": rows,
     }
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_atomic(path, json.dumps(content, indent=2) + "\n")
     lines = [
         "# Options of the graph predictor, trained from scratch",
         "",

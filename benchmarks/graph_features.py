@@ -20,15 +20,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import kendalltau, spearmanr
 from timing import RESULTS, facts, write_results
 
-from cluster.experiments.comparison.measures import interval
 from cluster.experiments.studies.predictors.targets import Draw
 from mpnas_ray.catalogue import make_predictor
 from mpnas_ray.graphs import features, graph_features
 from mpnas_ray.predictors.gp import kernels
 from mpnas_ray.spaces import OPERATIONS, SPACE_NAMES, get_space
+from mpnas_ray.stats import bootstrap_interval, kendall, spearman
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, load_tasks
 
 FAMILIES = ("gp-graf", "gp-wl", "gp")
@@ -101,8 +100,8 @@ def judged(task: TableTask, family: str, sizes: tuple[int, ...], seeds: int) -> 
             predictor.fit(task.archs[rows], task.scores[rows])
             predicted = predictor.predict(task.archs[draw.test])
             seconds.append(time.process_time() - start)
-            taus.append(float(kendalltau(predicted, task.scores[draw.test]).statistic))
-            rhos.append(float(spearmanr(predicted, task.scores[draw.test]).statistic))
+            taus.append(kendall(predicted, task.scores[draw.test]))
+            rhos.append(float(spearman(predicted, task.scores[draw.test])))
         yield {
             "task": task.name,
             "family": family,
@@ -114,9 +113,8 @@ def judged(task: TableTask, family: str, sizes: tuple[int, ...], seeds: int) -> 
 
 
 def summary(values: list[float]) -> dict[str, Any]:
-    known = np.nan_to_num(np.array(values))  # equal predictions have no correlation
-    found = interval(known, np.mean, np.random.default_rng(0))
-    return {"mean": found.value, "low": found.low, "high": found.high, "values": known.tolist()}
+    found = bootstrap_interval(np.array(values), statistic=np.mean, rng=np.random.default_rng(0))
+    return {"mean": found.value, "low": found.low, "high": found.high, "values": values}
 
 
 def main() -> None:

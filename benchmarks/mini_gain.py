@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 from timing import RESULTS, facts, write_results
 
-from cluster.artifacts.meta_training import kept_predictor
+from cluster.artifacts.learned_predictors import PredictorToLearn, learn_once
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.predictors import GCNPredictor
 from mpnas_ray.pretrained import load_checkpoint
+from mpnas_ray.stats import spearman
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, leaves_out, load_tasks
 
 POINTS = (0, 5, 10, 25)
@@ -31,7 +31,8 @@ DRAWS = 10
 
 def predictor_of(path: Path, sources: dict[str, TableTask]) -> MixturePredictor:
     command = "python benchmarks/mini_gain.py"
-    predictor, _ = load_checkpoint(kept_predictor(sources, MixtureConfig(), path, command=command, report=print))
+    wanted = PredictorToLearn.of(path, sources, MixtureConfig(), command)
+    predictor, _ = load_checkpoint(learn_once(wanted, print))
     assert isinstance(predictor, MixturePredictor)
     return predictor
 
@@ -52,7 +53,7 @@ def correlations(task: TableTask, rankers: dict[str, Any]) -> list[dict[str, Any
                 else:
                     ranker = ranker.measuring(task.kind).adapt(task.archs[support], task.scores[support])
                 predicted = ranker.predict(task.archs[query])
-                found.setdefault(name, []).append(float(spearmanr(predicted, task.scores[query]).statistic))
+                found.setdefault(name, []).append(float(spearman(predicted, task.scores[query])))
         rows += [{"task": task.name, "points": points, "ranker": name, "values": of} for name, of in found.items()]
     return rows
 

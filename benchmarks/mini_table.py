@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 from timing import RESULTS, facts, write_results
 
-from cluster.experiments.studies.plots import save_heat_maps
+from cluster.experiments.studies.ranking.plots import save_heat_maps
 from mpnas_ray.spaces import KINDS, get_space
+from mpnas_ray.stats import spearman
 from mpnas_ray.tables import BUNDLED_TABLE, LearningCurves, read_curves
 
 EARLY = (1, 3, 9)
@@ -25,7 +25,7 @@ EARLY = (1, 3, 9)
 
 def correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
     finite = np.isfinite(one) & np.isfinite(other)
-    return float(spearmanr(one[finite], other[finite]).statistic) if finite.sum() > 2 else None
+    return float(spearman(one[finite], other[finite])) if finite.sum() > 2 else None
 
 
 def facts_of(curves: LearningCurves) -> dict[str, Any]:

@@ -20,17 +20,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import rankdata
 from timing import RESULTS, facts, write_results
 
-from cluster.experiments.comparison.contestants import CONTESTANTS, Contestant, sources_of, takes_part
-from cluster.experiments.comparison.predictors import check_predictor, learn_predictor, predictor_name
+from cluster.artifacts.learned_predictors import learn_once
+from cluster.experiments.comparison.methods import METHODS, Method, sources_of, takes_part
+from cluster.experiments.comparison.predictors import predictor_to_learn
 from cluster.experiments.comparison.presets import sources_of_space
 from cluster.experiments.replay.table import replay
 from cluster.pages.markdown import markdown_table, wrapped
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
-from mpnas_ray.pretrained import load_checkpoint
+from mpnas_ray.pretrained import load_checkpoint, refuse_if_seen
 from mpnas_ray.spaces import get_space
+from mpnas_ray.stats import spearman
 from mpnas_ray.tables import TableTask, load_tasks
 from searchers import ArchitectureSearcher, RandomSearch, RegularizedEvolution
 from searchers.core.zero_cost import NUM_SCORED, WORTH, fused, prior_weight, scores_of
@@ -111,14 +113,11 @@ def found_by(searcher: ArchitectureSearcher, valid: TableTask, test: TableTask) 
     return test.value_of(run.archs[int(np.nanargmax(run.scores))])
 
 
-def predictor_of(contestant: Contestant, target: TableTask, tasks: Mapping[str, TableTask], given: Any) -> Any:
-    sources = sources_of(contestant, target, tasks)
-    path = given.checkpoints / predictor_name(sources, 0)
-    if not check_predictor(path, sources, MixtureConfig(), target):
-        print("meta-learning", path.name, flush=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        learn_predictor(tuple(sources), MixtureConfig(), path, given.tables)
-    predictor, _ = load_checkpoint(path)
+def predictor_of(method: Method, target: TableTask, tasks: Mapping[str, TableTask], given: Any) -> Any:
+    sources = sources_of(method, target, tasks)
+    wanted = predictor_to_learn(given.checkpoints, sources, MixtureConfig(), given.tables)
+    predictor, card = load_checkpoint(learn_once(wanted, print))
+    refuse_if_seen(card, target)
     assert isinstance(predictor, MixturePredictor)
     return predictor.measuring(target.kind)
 
@@ -146,7 +145,7 @@ def fusions(task: TableTask, predictor: MixturePredictor, score: NDArray[np.floa
             quantiles = rankdata(truth) / len(truth)
             for name, values in rankings.items():
                 top = float(quantiles[np.argsort(-values, kind="stable")[:TOP]].mean())
-                found.setdefault((points, name), []).append((float(spearmanr(rankdata(values), truth).statistic), top))
+                found.setdefault((points, name), []).append((float(spearman(values, truth)), top))
     return [
         {"points": points, "ranking": name, "draws": len(draws), "spearman": means[0], "top": means[1]}
         for (points, name), draws in found.items()
@@ -320,10 +319,10 @@ def main() -> None:
         there = np.array([str(arch) in scored.values for arch in target.archs])
         known = target[there]
         score = scores_of(scored, known.archs)
-        for contestant in (CONTESTANTS[name] for name in KNOWS):
-            if takes_part(contestant, target, tasks):
-                predictor = predictor_of(contestant, target, tasks, given)
-                label = {"task": target.name.partition("/")[2], "knows": KNOWS[contestant.name]}
+        for method in (METHODS[name] for name in KNOWS):
+            if takes_part(method, target, tasks):
+                predictor = predictor_of(method, target, tasks, given)
+                label = {"task": target.name.partition("/")[2], "knows": KNOWS[method.name]}
                 rows += [{**label, **found} for found in fusions(known, predictor, score)]
                 print(*label.values(), "done", flush=True)
     content = {

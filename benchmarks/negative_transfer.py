@@ -1,6 +1,6 @@
 """What transfer costs where it misleads: benchmarks/results/negative_transfer.{json,md}.
 
-    python benchmarks/negative_transfer.py --tables DIR --checkpoints DIR --runs FILE
+    python benchmarks/negative_transfer.py --tables DIR --checkpoints DIR
 
 `MPNASSearch` with a predictor that was meta-learned from the other data sets of NAS-Bench-201 searches CIFAR-100 as it
 is, with all scores' signs flipped, and with scores shuffled (another permutation each seed), against the same searcher
@@ -10,17 +10,17 @@ candidates are on its shortlist; so it also runs from a random first architectur
 In `mixed` it is the sources that are spoilt: CIFAR-100 is as it is, and the predictor was meta-learned from sources of
 which every second one has its scores shuffled (one permutation each, the same for all seeds).
 
-Runs are appended to a file, one a line; those that are there are not done again.
+Runs are kept in a folder; those that are there are not done again.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import zlib
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -29,18 +29,22 @@ import numpy as np
 import torch
 from timing import RESULTS, facts, write_results
 
-from cluster.artifacts.meta_training import meta_learn
-from cluster.experiments.comparison.contestants import CONTESTANTS as COMPARED
-from cluster.experiments.comparison.contestants import sources_of
-from cluster.experiments.comparison.measures import Interval, Scale, interval
-from cluster.experiments.comparison.numbers import value
+from cluster.artifacts.learned_predictors import PredictorToLearn, learn_once
+from cluster.experiments.comparison.methods import METHODS as COMPARED
+from cluster.experiments.comparison.methods import sources_of
 from cluster.experiments.comparison.predictors import COMPARED as SETTINGS
-from cluster.experiments.comparison.predictors import check_predictor, learn_predictor, predictor_name
+from cluster.experiments.comparison.predictors import predictor_name, predictor_to_learn
 from cluster.experiments.comparison.presets import sources_of_space
+from cluster.experiments.comparison.report.formatting import value
+from cluster.experiments.comparison.summary.measures import Scale
+from cluster.experiments.protocol.fingerprints import fingerprint
 from cluster.experiments.replay.table import replay
+from cluster.work.items import Store, WorkItem
+from cluster.work.running import compute_once
 from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.predictors import Predictor
-from mpnas_ray.pretrained import load_checkpoint
+from mpnas_ray.pretrained import load_checkpoint, refuse_if_seen
+from mpnas_ray.stats import Interval, bootstrap_interval
 from mpnas_ray.tables import TableTask, load_tasks
 from searchers import MPNASSearch
 
@@ -59,17 +63,10 @@ def known_tasks(tables: Path) -> dict[str, TableTask]:
 def leave_one_out(target: TableTask, tasks: dict[str, TableTask], tables: Path, folder: Path) -> MixturePredictor:
     """The predictor of a comparison for a target: made if it is missing."""
     sources = sources_of(COMPARED["mpnas"], target, tasks)
-    path = folder / predictor_name(sources, 0)
-    if not check_predictor(path, sources, SETTINGS, target):
-        folder.mkdir(parents=True, exist_ok=True)
-        learn_predictor(tuple(sources), SETTINGS, path, tables)
-    predictor = load_checkpoint(path)[0]
+    predictor, card = load_checkpoint(learn_once(predictor_to_learn(folder, sources, SETTINGS, tables)))
+    refuse_if_seen(card, target)
     assert isinstance(predictor, MixturePredictor)
     return predictor
-
-
-def read_runs(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
 
 
 def target_of(name: str, task: TableTask, seed: int) -> TableTask:
@@ -91,14 +88,10 @@ def half_shuffled(sources: dict[str, TableTask]) -> dict[str, TableTask]:
 def learned_from_half_shuffled(target: TableTask, tasks: dict[str, TableTask], folder: Path) -> MixturePredictor:
     """Made if it is missing."""
     sources = sources_of(COMPARED["mpnas"], target, tasks)
-    path, config = folder / f"{predictor_name(sources, 0)}.half-shuffled", SETTINGS
-    if not check_predictor(path, sources, config, target):
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.training")
-        command = "benchmarks/negative_transfer.py"
-        meta_learn(half_shuffled(sources), config, path, name=path.name, unfinished=unfinished, command=command)
-        unfinished.unlink(missing_ok=True)
-    predictor = load_checkpoint(path)[0]
+    path, command = folder / f"{predictor_name(sources, 0)}.half-shuffled", "benchmarks/negative_transfer.py"
+    wanted = PredictorToLearn.of(path, half_shuffled(sources), SETTINGS, command)
+    predictor, card = load_checkpoint(learn_once(wanted))
+    refuse_if_seen(card, target)
     assert isinstance(predictor, MixturePredictor)
     return predictor
 
@@ -125,13 +118,13 @@ def run(contestant: str, target: TableTask, seed: int, predictor: Predictor) -> 
 
 def ratio(ours: dict[int, float], scratch: dict[int, float], rng: np.random.Generator) -> Interval:
     """Of mean regrets by seed, resampling seeds: a seed is one permutation for both."""
-    pairs = np.array([[ours[seed], scratch[seed]] for seed in sorted(ours.keys() & scratch.keys())])
+    seeds = sorted(ours.keys() & scratch.keys())
+    one, other = (np.array([of_seed[seed] for seed in seeds]) for of_seed in (ours, scratch))
 
-    def of_means(values: np.ndarray, axis: int) -> np.ndarray:
-        means = values.mean(axis=axis)
-        return means[..., 0] / means[..., 1]
+    def of_means(one: np.ndarray, other: np.ndarray, axis: int) -> np.ndarray:
+        return one.mean(axis=axis) / other.mean(axis=axis)
 
-    return interval(pairs, of_means, rng)
+    return bootstrap_interval(one, other, statistic=of_means, rng=rng)
 
 
 def summary(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -149,7 +142,7 @@ def summary(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "contestant": contestant,
             "seeds": len(found),
             "distinct": len({one["path"] for one in found}),
-            "regret": vars(interval(np.array([*regrets.values()]), np.mean, rng)),
+            "regret": vars(bootstrap_interval(np.array([*regrets.values()]), statistic=np.mean, rng=rng)),
             "verdicts": verdicts(found),
         }
         if contestant != "scratch" and regrets.keys() & scratch.keys():
@@ -221,7 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, required=True, help="folder of NAS tables")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder of predictors, made if missing")
-    parser.add_argument("--runs", type=Path, required=True, help="file of the runs done so far")
+    parser.add_argument("--work", type=Path, default=Path("runs/negative_transfer"), help="folder of finished runs")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--target", nargs="+", choices=TARGETS, default=TARGETS)
     parser.add_argument("--contestant", nargs="+", choices=CONTESTANTS, default=CONTESTANTS)
@@ -232,16 +225,17 @@ def main() -> None:
     predictors: dict[str, Predictor] = dict.fromkeys(TARGETS, predictor)
     if "mixed" in options.target:
         predictors["mixed"] = learned_from_half_shuffled(tasks[TASK], tasks, options.checkpoints)
-    done = {(one["target"], one["contestant"], one["seed"]) for one in read_runs(options.runs)}
+    store, runs = Store(options.work), []
     for seed, name, contestant in product(range(options.seeds), options.target, options.contestant):
-        if (name, contestant, seed) in done:
-            continue
-        found = run(contestant, target_of(name, tasks[TASK], seed), seed, predictors[name])
-        one = {"target": name, "contestant": contestant, "seed": seed, **found}
-        with options.runs.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(one) + "\n")
-        print(one, flush=True)
-    runs = read_runs(options.runs)
+        about = {"target": name, "contestant": contestant, "seed": seed}
+        target = target_of(name, tasks[TASK], seed)
+        item = WorkItem(
+            f"{name}/{contestant.replace(', ', '-')}.{seed}".replace(" ", "-"),
+            {**about, "budget": BUDGET, "table": fingerprint(target)},
+            partial(run, contestant, target, seed, predictors[name]),
+        )
+        runs.append({**about, **compute_once(item, store)})
+        print(runs[-1], flush=True)
     about, rows = facts("torch", "numpy", "scipy"), summary(runs)
     write_results(RESULTS, "negative_transfer", {**about, "summary": rows, "runs": runs}, page(about, rows))
 

@@ -10,12 +10,11 @@ folder; those that are there are not computed again. The scores themselves are i
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,14 @@ import pyarrow.parquet as pq
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.stats import kendalltau, rankdata, spearmanr
 from timing import RESULTS, facts, write_results
 
 from cluster.pages.markdown import markdown_table, wrapped
+from cluster.work.items import Store, WorkItem
+from cluster.work.running import compute_once
+from mpnas_ray.files.atomic import atomic_path
 from mpnas_ray.spaces import Architectures, get_space
+from mpnas_ray.stats import bootstrap_interval, kendall, spearman
 from mpnas_ray.tables import BUNDLED_TABLE, TableTask, load_tasks
 from mpnas_ray.tables.stratified import draw_stratified
 from trainables import get_task
@@ -45,7 +47,6 @@ MINI_SETTINGS, NUM_MINI = ProxySettings("small", 32, 0, "task"), 300
 MINI_PROXIES = ("params", "flops", "l2_norm", "grad_norm", "snip", "synflow", "jacob_cov", "naswot", "zen")
 ORDER = ("params", "flops", "l2_norm", "grad_norm", "plain", "snip", "grasp", "fisher", "synflow", "jacob_cov")
 BASELINES = ("params", "flops")
-RESAMPLES = 500
 AGAINST = """Against the better of the two counts (in brackets); alike are those whose difference has a 95 % bootstrap
 interval that holds 0, the rest is worse:"""
 
@@ -69,8 +70,8 @@ class Chunk:
         settings = {proxy: asdict(self.settings(proxy)) for proxy in self.proxies}
         return {"archs": list(self.archs), "settings": settings, "input_shape": list(INPUT_SHAPE)}
 
-    def path(self, work: Path) -> Path:
-        return work / f"{self.task}-{self.number:05}.json"
+    def item(self) -> WorkItem:
+        return WorkItem(f"{self.task}-{self.number:05}", self.told(), partial(compute, self))
 
 
 @lru_cache
@@ -81,7 +82,7 @@ def probe_of(task_name: str, settings: ProxySettings) -> Probe:
     return task_probe(task, PreparedData(task, None, torch.device("cpu")), settings)
 
 
-def compute(chunk: Chunk, work: Path) -> float:
+def compute(chunk: Chunk) -> dict[str, Any]:
     torch.set_num_threads(1)
     archs, scores, seconds = Architectures.of(chunk.archs), {}, {}
     for name in chunk.proxies:
@@ -92,18 +93,7 @@ def compute(chunk: Chunk, work: Path) -> float:
             score if np.isfinite(score) else None for score in score_archs(get_proxy(name), archs, probe, settings)
         ]
         seconds[name] = time.process_time() - start
-    part = chunk.path(work).with_suffix(".part")
-    part.write_text(json.dumps({**chunk.told(), "scores": scores, "seconds": seconds}), encoding="utf-8")
-    part.replace(chunk.path(work))
-    return sum(seconds.values())
-
-
-def done(chunk: Chunk, work: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(chunk.path(work).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if all(content.get(key) == value for key, value in chunk.told().items()) else None
+    return {"archs": list(chunk.archs), "scores": scores, "seconds": seconds}
 
 
 def chunks_of(task: str, archs: Architectures, proxies: Sequence[str]) -> list[Chunk]:
@@ -123,10 +113,9 @@ class Scores:
     seconds: dict[str, float]
 
 
-def collected(chunks: Sequence[Chunk], work: Path) -> Scores:
-    contents = [content for chunk in chunks if (content := done(chunk, work))]
+def collected(contents: Sequence[Mapping[str, Any]]) -> Scores:
     archs = [arch for content in contents for arch in content["archs"]]
-    names = chunks[0].proxies
+    names = list(contents[0]["scores"])
     values = {
         name: np.array([value for content in contents for value in content["scores"][name]], dtype=np.float64)
         for name in names
@@ -148,17 +137,15 @@ def correlations(scores: Scores, tables: Mapping[str, TableTask]) -> dict[str, d
         given = {name: ranked_last(values[there]) for name, values in scores.values.items()}
         for name, values in given.items():
             rows[name][label] = {
-                "spearman": float(spearmanr(values, truth).statistic),
-                "kendall": float(kendalltau(values, truth).statistic),
+                "spearman": float(spearman(values, truth)),
+                "kendall": kendall(values, truth),
                 "archs": len(values),
                 "without_score": int(np.isnan(scores.values[name][there]).sum()),
             }
         best = max(BASELINES, key=lambda name: rows[name][label]["spearman"])
-        drawn = np.random.default_rng(0).integers(len(truth), size=(RESAMPLES, len(truth)))
-        resampled = {name: spearman_rows(values[drawn], truth[drawn]) for name, values in given.items()}
-        for name in given:
-            low, high = np.quantile(resampled[name] - resampled[best], (0.025, 0.975))
-            rows[name][label]["over_best_count"] = [float(low), float(high)]
+        for name, values in given.items():
+            found = bootstrap_interval(values, given[best], truth, statistic=difference, rng=np.random.default_rng(0))
+            rows[name][label]["over_best_count"] = [found.low, found.high]
     return rows
 
 
@@ -167,12 +154,12 @@ def ranked_last(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(missing, values[~missing].min() - 1.0, values)
 
 
-def spearman_rows(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each row of two arrays ``[R, N]``."""
-    ranks = [rankdata(values, axis=1) for values in (one, other)]
-    centred = [rank - rank.mean(axis=1, keepdims=True) for rank in ranks]
-    norms = [np.sqrt(np.square(values).sum(axis=1)) for values in centred]
-    return (centred[0] * centred[1]).sum(axis=1) / (norms[0] * norms[1])
+def difference(
+    one: NDArray[np.float64], other: NDArray[np.float64], truth: NDArray[np.float64], axis: int
+) -> NDArray[np.float64]:
+    """Subtract the correlation of the other from that of the one."""
+    one, other, truth = (np.moveaxis(values, axis, -1) for values in (one, other, truth))
+    return np.asarray(spearman(one, truth) - spearman(other, truth))
 
 
 def save_scores(every: Mapping[str, Scores], path: Path) -> None:
@@ -183,9 +170,8 @@ def save_scores(every: Mapping[str, Scores], path: Path) -> None:
     for name in names:
         parts = [scores.values.get(name, np.full(len(scores.archs), np.nan)) for scores in every.values()]
         columns[name] = pa.array(np.concatenate(parts), from_pandas=True)
-    part = path.with_suffix(".part")
-    pq.write_table(pa.table(columns), part, compression="zstd")
-    part.replace(path)
+    with atomic_path(path) as part:
+        pq.write_table(pa.table(columns), part, compression="zstd")
 
 
 def save_picture(nb201: Mapping[str, Any], mini: Mapping[str, Any], path: Path) -> None:
@@ -203,9 +189,8 @@ def save_picture(nb201: Mapping[str, Any], mini: Mapping[str, Any], path: Path) 
             colour = "white" if abs(value) > 0.6 else "black"
             panel.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
     figure.suptitle("Spearman correlation of scores without training with scores after it")
-    part = path.with_suffix(".part")
-    figure.savefig(part, format="png", dpi=110)
-    part.replace(path)
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png", dpi=110)
 
 
 def ordered(names: Sequence[str]) -> list[str]:
@@ -298,7 +283,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
-    given.work.mkdir(parents=True, exist_ok=True)
     names = [f"{NB201}/{name}" for name in ("cifar10", "cifar100", "imagenet16-120", "ninapro", "darcy")]
     tables = load_tasks(given.tables, names)
     every = tables[names[0]].archs
@@ -307,13 +291,15 @@ def main() -> None:
     drawn = draw_stratified(get_space("mixed"), NUM_MINI)
     chunks = {NB201: chunks_of(NB201, cells, ordered(proxy_names()))}
     chunks |= {task: chunks_of(task, drawn, MINI_PROXIES) for task in own}
-    missing = [chunk for of_task in chunks.values() for chunk in of_task if done(chunk, given.work) is None]
+    items, store = [chunk.item() for of_task in chunks.values() for chunk in of_task], Store(given.work)
     with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(compute, chunk, given.work): chunk for chunk in missing}
+        futures = {pool.submit(compute_once, item, store): item.name for item in items}
         for number, future in enumerate(as_completed(futures), start=1):
-            chunk = futures[future]
-            print(f"[{number}/{len(missing)}] {chunk.task} {chunk.number}: {future.result():.1f} s", flush=True)
-    scores = {task: collected(of_task, given.work) for task, of_task in chunks.items()}
+            future.result()
+            print(f"[{number}/{len(items)}] {futures[future]}", flush=True)
+    scores = {
+        task: collected([compute_once(chunk.item(), store) for chunk in of_task]) for task, of_task in chunks.items()
+    }
     nb201 = correlations(scores[NB201], {name.partition("/")[2]: tables[name] for name in names})
     found = {task: correlations(scores[task], {task: own[task]}) for task in own}
     content = {

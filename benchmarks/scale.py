@@ -37,6 +37,9 @@ from scale_driver import PACE, SEARCHERS, Case
 from scale_page import page, plot
 from timing import RESULTS, facts, write_results
 
+from cluster.work.items import Store, WorkItem
+from cluster.work.running import compute_once
+
 NODES = 8
 OBJECT_STORE_BYTES = 100 * 2**20
 """Of each node; Ray's least is 75 MiB."""
@@ -194,18 +197,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     os.environ.update(ENVIRONMENT)
-    given.work.mkdir(parents=True, exist_ok=True)
-    rows = []
+    store, rows = Store(given.work.resolve()), []
     for case in cases(given):
-        kept = given.work / f"{case.name}.json"
-        if kept.exists() and (row := json.loads(kept.read_text(encoding="utf-8")))["case"] == asdict(case):
-            rows.append(row)
-            continue
         start = time.perf_counter()
-        rows.append(run(case, given.work.resolve()))
-        part = kept.with_suffix(".part")
-        part.write_text(json.dumps(rows[-1]), encoding="utf-8")
-        part.replace(kept)
+        item = WorkItem(case.name, asdict(case), lambda case=case: run(case, store.folder))  # type: ignore[misc]
+        rows.append(compute_once(item, store))
         print(f"{case.name}: {time.perf_counter() - start:.0f} s", flush=True)
     for row in rows:
         if not row["case"]["name"].startswith(

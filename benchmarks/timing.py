@@ -20,6 +20,8 @@ from unittest.mock import patch
 
 import numpy as np
 
+from mpnas_ray.files.atomic import write_atomic
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -100,10 +102,6 @@ def facts(*packages: str) -> dict[str, Any]:
 
 
 def write_results(folder: Path, name: str, content: dict[str, Any], page: list[str]) -> None:
-    """``<name>.json`` and ``<name>.md``, each whole and then renamed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {f"{name}.json": json.dumps(content, indent=2), f"{name}.md": "\n".join(page)}
-    for file, text in files.items():
-        part = folder / f"{file}.part"
-        part.write_text(text + "\n", encoding="utf-8")
-        part.replace(folder / file)
+    """Write ``<name>.json`` and ``<name>.md``."""
+    write_atomic(folder / f"{name}.json", json.dumps(content, indent=2) + "\n")
+    write_atomic(folder / f"{name}.md", "\n".join(page) + "\n")

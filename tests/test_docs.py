@@ -196,14 +196,15 @@ def test_the_page_on_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What it says of files, on a table of two architectures that is trained here."""
-    from cluster.artifacts.network_trainings import Course, Unit, train
+    from cluster.artifacts.network_trainings import Course, training_item
+    from cluster.work.items import Store
 
     monkeypatch.chdir(tmp_path)
+    store = Store(tmp_path / "mine.parquet.work")
     for number, arch in enumerate(draw_stratified(get_space("mixed"), 2)):
         for task in ("digits", "watch"):
-            train(
-                Unit(f"{number:05}", str(arch), 0), Course(task, 27, 60, "small"), tmp_path / "mine.parquet.work", False
-            )
+            item = training_item(f"{number:05}", str(arch), 0, Course(task, 27, 60, "small"))
+            store.write(item, item.compute())
     (build,) = (found for found in commands(ROOT / "docs" / "tables.md", "tables") if "build" in found)
     run_here([*build, "--num-archs", "2", "--num-repeated", "0", "--num-train", "60"], monkeypatch)  # all is there
     names: dict[str, Any] = {}

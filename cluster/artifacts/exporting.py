@@ -1,4 +1,4 @@
-"""The found network of a run as one file that runs without this project."""
+"""Export the found network of a run as one file that runs without this project."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _hint(run: str) -> str:
 
 
 def _format_of(export_format: ExportFormat | None, out: str | Path | None) -> ExportFormat:
-    """The format asked for, or else the one that the file's ending says."""
+    """Return the format asked for, or else the one that the file's ending says."""
     if out is None:
         return export_format or "onnx"
     said = _SUFFIXES.get(Path(out).suffix.lower())

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from cluster.work.result_files import check_folders
+from cluster.work.folders import check_folders
 from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import PredictorError, RunError, TableError
 from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor, Progress, meta_train
@@ -22,12 +22,12 @@ from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor, met
 from mpnas_ray.names import no_such
 from mpnas_ray.predictors.cost.predictor import CostConfig, CostPredictor
 from mpnas_ray.predictors.cost.validation import few_shot_correlations
-from mpnas_ray.pretrained import PredictorCard, load_checkpoint, save_checkpoint
+from mpnas_ray.pretrained import PredictorCard, save_checkpoint
 from mpnas_ray.tables import TableTask, leaves_out, load_tasks
 
 Remember = Literal["all", "licensed", "none"]
 
-__all__ = ["MetaLearned", "Remember", "config_of", "kept_predictor", "meta_learn", "run_meta_training"]
+__all__ = ["MetaLearned", "Remember", "config_of", "meta_learn", "run_meta_training"]
 
 
 def run_meta_training(
@@ -51,9 +51,9 @@ def run_meta_training(
         config: `MixtureConfig()` if None. With `CostConfig`, costs alone are learned from, of all devices.
         hold_out: Tasks whose data sets and devices must not be learned from, in any table.
         licensed_only: Leave out tasks whose source states no licence.
-        remember: Which measurements a mixture carries with it, cell by cell: those of ``all`` tasks, of those whose
+        remember: Measurements that a mixture carries with it, cell by cell: those of ``all`` tasks, of those whose
             source states a licence (``licensed``), or ``none``.
-        device: Where to compute.
+        device: Device to compute on.
         report: Receives a line every so often.
 
     Returns:
@@ -146,13 +146,13 @@ def meta_learn(
 
     Args:
         sources: Name -> task.
-        config: Of any kind of predictor.
+        config: Settings of any kind of predictor.
         out: The checkpoint's files, without ending.
-        name: Of the predictor, for its card.
+        name: Name of the predictor, for its card.
         unfinished: File to go on from after an interruption; it stays, for the caller to delete.
-        command: What is run, for the card.
+        command: Command that is run, for the card.
         remember: Names of the tasks whose measurements a mixture carries with it; all if None.
-        device: Where to compute.
+        device: Device to compute on.
         on_progress: Called after each step.
     """
     predictor: MetaPredictor | MixturePredictor | CostPredictor
@@ -176,40 +176,6 @@ def meta_learn(
     card = PredictorCard.of(name, config, sources, remembered=remembered, command=command, quality=quality)
     save_checkpoint(out, predictor, card)
     return MetaLearned(predictor, card, seconds)
-
-
-def kept_predictor(
-    sources: Mapping[str, TableTask],
-    config: MetaConfig | MixtureConfig | CostConfig,
-    out: Path,
-    *,
-    command: str,
-    report: Callable[[str], None] | None = None,
-) -> Path:
-    """The checkpoint ``out`` of a study, meta-learned from these tasks if it is not there yet. Returns ``out``.
-
-    Args:
-        sources: Name -> task.
-        config: Of any kind of predictor.
-        out: The checkpoint's files, without ending; an interrupted meta-training goes on from ``<out>.training``.
-        command: What is run, for the card.
-        report: Receives a line if there is something to do.
-
-    Raises:
-        RunError: If the checkpoint there was learned from other tasks, or by other settings.
-    """
-    if out.with_name(f"{out.name}.json").exists():
-        card = load_checkpoint(out)[1]
-        if set(card.tasks) != set(sources) or card.config != config:
-            raise RunError(f"The predictor {out} was learned otherwise: take its files away, and it is made anew.")
-        return out
-    if report is not None:
-        report(f"meta-learning {out.name} from {len(sources)} tasks")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f"{out.name}.training")
-    meta_learn(sources, config, out, name=out.name, unfinished=unfinished, command=command)
-    unfinished.unlink(missing_ok=True)
-    return out
 
 
 def _shown(report: Callable[[str], None], start: float) -> Callable[[Progress], None]:

@@ -1,4 +1,4 @@
-"""What a predictor says of some architectures, for people who ask about them by hand."""
+"""Predict some architectures, for people who ask about them by hand."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Prediction:
     Attributes:
         space: Name of their space.
         predictor: Name of the predictor.
-        measures: What the task is taken to measure, ``quality`` or ``cost``; None if either.
+        measures: Kind that the task is taken to measure, ``quality`` or ``cost``; None if either.
         num_observed: Measured architectures that the predictor was adapted to.
         num_given: Measured architectures that there were, of which these were chosen as a search does.
         num_others: Architectures of the space they are compared with.
@@ -68,7 +68,7 @@ class Prediction:
     architectures: tuple[PredictedArchitecture, ...]
 
     def to_json(self) -> str:
-        """As JSON, for programs."""
+        """Write it as JSON, for programs."""
         return json.dumps(asdict(self), indent=2)
 
 
@@ -89,11 +89,11 @@ def predict_architectures(
         space: Name of their space; None if the first of them names it.
         predictor: ``"default"``, the name of a bundled predictor, or the path of a checkpoint. The default for a cost
             is ``"cost"``, which knows other devices (`mpnas_ray.predictors.cost.predictor`).
-        measures: What the task measures, if known: ``quality`` or ``cost``. If it is not said, a mixture predictor
+        measures: Kind that the task measures, if known: ``quality`` or ``cost``. If it is not said, a mixture predictor
             takes it for a quality until there are measurements.
         observed: File of measured architectures to adapt to first, see `read_observed`.
         mode: Whether ``max`` or ``min`` of the observed scores is best; if it is not said, ``min`` for a cost.
-        seed: Of the random architectures and of the uncertainty.
+        seed: Seed of the random architectures and of the uncertainty.
 
     Raises:
         SearchSpaceError: If a string is no architecture of the space.

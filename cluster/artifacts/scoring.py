@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cluster.ray.connection import connected, most_concurrent
 from cluster.ray.resources import check_gpus
-from cluster.work.pool import Job, side_by_side
-from cluster.work.result_files import check_folders, make_folders, versions, write_whole
+from cluster.work.folders import check_folders
+from cluster.work.items import Store, WorkItem
+from cluster.work.running import run_missing
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
@@ -28,23 +28,22 @@ from trainables.tasks.core.task import get_task, task_reference
 
 __all__ = ["ScoreReport", "ScoredTable", "score_proxies"]
 
-_KIND, _FORMAT = "mpnas-ray zero-cost scores", 1
 _CHUNK = 25
-"""Architectures of one unit of work: some seconds of most proxies."""
+"""Architectures of one item of work: some seconds of most proxies."""
 _LICENCE = "Apache-2.0"
 _DEFAULT = ProxySettings()
 
 
 @dataclass(frozen=True)
 class ScoredTable:
-    """One file that was written.
+    """A table that was written.
 
     Attributes:
-        path: Of the table.
-        name: Of its task, for `mpnas_ray.tables.load_tasks`.
-        scored: Architectures in it.
-        without_score: Those that are not in it, since their value is not finite.
-        seconds: For one architecture.
+        path: Its file.
+        name: Name of its task, for `mpnas_ray.tables.load_tasks`.
+        scored: Number of architectures in it.
+        without_score: Number of those that are not in it, since their value is not finite.
+        seconds: Seconds for one architecture.
     """
 
     path: Path
@@ -56,12 +55,12 @@ class ScoredTable:
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """All files that were written."""
+    """All tables that were written."""
 
     tables: tuple[ScoredTable, ...]
 
     def __str__(self) -> str:
-        """For people."""
+        """Return a line for each table."""
         lines = []
         for table in self.tables:
             left_out = f", {table.without_score:,} left out without a finite one" if table.without_score else ""
@@ -94,15 +93,15 @@ def score_proxies(
         space: Name of the search space.
         task: Name of a task (`trainables.get_task`), which all nodes must know.
         proxies: Names of proxies.
-        num_archs: How many architectures.
-        settings: What values depend on besides; in each table's source.
+        num_archs: Number of architectures.
+        settings: Settings of the proxies; they stand in each table's source.
         out: Folder of the tables.
-        work: Folder of the single units, which all nodes must reach; ``<out>/work`` if None.
-        gpus: Of each worker; a fraction lets several share one.
-        data_dir: Where the user's data files are; the task's own place if None.
+        work: Folder of the single items of work, which all nodes must reach; ``<out>/work`` if None.
+        gpus: GPUs of each worker; a fraction lets several share one.
+        data_dir: Folder of the user's data files; the task's own place if None.
 
     Raises:
-        RunError: If a table is there with other settings, or when all is done, if units failed.
+        RunError: If a table is there with other settings, or when all is done, if some of it failed.
         RunInterruptedError: After Ctrl-C; what was scored is kept, and the same call goes on.
         MPNASError: If something was asked for that cannot be.
     """
@@ -120,7 +119,7 @@ def score_proxies(
         name: ZeroCostScore(task, name, **asdict(settings), data_dir=data_path, device="cuda" if gpus else "cpu")
         for name in names
     }
-    for name, score in scores.items():  # here an error is one line, not one for each unit
+    for name, score in scores.items():  # here an error is one line, not one for each item
         get_proxy(name).check(replace(score, device="cpu").probe.batch)
     folder = Path(out).resolve()
     work_folder = Path(work).resolve() if work else folder / "work"
@@ -129,24 +128,11 @@ def score_proxies(
         table.check_same(folder)
     check_folders(folder, work_folder)
     archs = _choose(searched, num_archs)
-    units = {
-        name: [
-            _Unit(scores[name], number, tuple(str(arch) for arch in chunk))
-            for number, chunk in enumerate(_chunks(archs))
-        ]
-        for name in names
-    }
-    everything = [unit for of_proxy in units.values() for unit in of_proxy]
-    jobs = {unit.name: Job((unit, work_folder), len(unit.archs)) for unit in everything if not unit.read(work_folder)}
-    if jobs:
-        with connected():
-            most_concurrent({"CPU": 1.0, "GPU": gpus})
-            make_folders(folder, work_folder)
-            failures = side_by_side(_score, jobs, gpus=gpus)
-        if failures:
-            lines = "".join(f"\n  {name}: {error}" for name, error in failures.items())
-            raise RunError(f"{len(failures)} units failed; the same command does these again:{lines}")
-    return ScoreReport(tuple(tables[name].write(archs, units[name], folder, work_folder) for name in names))
+    items = {name: _items(score, archs) for name, score in scores.items()}
+    results = run_missing([item for of_proxy in items.values() for item in of_proxy], Store(work_folder), gpus=gpus)
+    return ScoreReport(
+        tuple(tables[name].write(archs, [results[item.name] for item in items[name]], folder) for name in names)
+    )
 
 
 def _choose(space: SearchSpace, num_archs: int) -> Architectures:
@@ -155,56 +141,35 @@ def _choose(space: SearchSpace, num_archs: int) -> Architectures:
     return draw_stratified(space, num_archs)
 
 
-def _chunks(archs: Architectures) -> list[Architectures]:
-    return [archs[start : start + _CHUNK] for start in range(0, len(archs), _CHUNK)]
+def _items(score: ZeroCostScore, archs: Architectures) -> list[WorkItem]:
+    """Divide architectures into items of some seconds of most proxies."""
+    texts = [str(arch) for arch in archs]
+    chunks = [tuple(texts[start : start + _CHUNK]) for start in range(0, len(texts), _CHUNK)]
+    folder = f"{archs.space.name}.{get_task(score.task).name}"
+    return [
+        WorkItem(
+            f"{folder}/{score.proxy}.{number:05}",
+            {"archs": list(chunk), "settings": asdict(score.settings)},
+            partial(_score, score, chunk),
+            expected=len(chunk),
+        )
+        for number, chunk in enumerate(chunks)
+    ]
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """Some architectures to be scored by one proxy, which leave a file."""
-
-    score: ZeroCostScore
-    number: int
-    archs: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """Its file, from the work folder, without ending."""
-        space = self.archs[0].partition(":")[0]
-        return f"{space}.{get_task(self.score.task).name}/{self.score.proxy}.{self.number:05}"
-
-    def told(self) -> dict[str, Any]:
-        """What the scores depend on."""
-        settings = asdict(self.score.settings)
-        return {"kind": _KIND, "format": _FORMAT, "archs": list(self.archs), "settings": settings}
-
-    def read(self, work: Path) -> Mapping[str, Any] | None:
-        """The content of the file; None if there is none, a damaged one, or one of something else."""
-        try:
-            content = json.loads((work / f"{self.name}.json").read_text(encoding="utf-8"))
-            same = all(content[key] == value for key, value in self.told().items())
-            whole = len(content["scores"]) == len(self.archs) and content["seconds"] >= 0
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return content if same and whole else None
-
-
-def _score(unit: _Unit, work: Path) -> float:
-    """In a worker: score, and write the unit's file; gives the seconds."""
-    archs = Architectures.of(unit.archs)
-    assert unit.score.probe  # data are read outside the time that is taken
+def _score(score: ZeroCostScore, texts: Sequence[str]) -> dict[str, Any]:
+    """Score architectures; None stands for a score that is not finite."""
+    archs = Architectures.of(texts)
+    assert score.probe  # data are read outside the time that is taken
     start = time.perf_counter()
-    scores = unit.score(archs)
+    scores = score(archs)
     seconds = time.perf_counter() - start
-    plain = [score if math.isfinite(score) else None for score in scores.tolist()]
-    content = {**unit.told(), "scores": plain, "seconds": seconds, "versions": versions()}
-    write_whole(work / f"{unit.name}.json", json.dumps(content, allow_nan=False) + "\n")
-    return seconds
+    return {"scores": [value if math.isfinite(value) else None for value in scores.tolist()], "seconds": seconds}
 
 
 @dataclass(frozen=True)
 class _Table:
-    """The scores of one proxy on one task."""
+    """A table to be: the scores of one proxy on one task."""
 
     space: SearchSpace
     task: str
@@ -213,11 +178,11 @@ class _Table:
 
     @property
     def source(self) -> str:
-        """Who computed the scores, and how."""
+        """The source of the scores: who computed them, and how."""
         return f"mpnas-ray, mpnas score: {self.settings}"
 
     def path(self, folder: Path) -> Path:
-        """Its file."""
+        """Return the file of the table."""
         return folder / f"{self.space.name}.{get_task(self.task).name}.{self.proxy}.parquet"
 
     def check_same(self, folder: Path) -> None:
@@ -226,14 +191,10 @@ class _Table:
         if path.exists() and (there := task_card(path)["source"]) != self.source:
             raise RunError(f"{path} holds scores of {there!r}, not {self.source!r}: choose another --out.")
 
-    def write(self, archs: Architectures, units: Sequence[_Unit], folder: Path, work: Path) -> ScoredTable:
-        """Gather what the units have left."""
+    def write(self, archs: Architectures, results: Sequence[Mapping[str, Any]], folder: Path) -> ScoredTable:
+        """Write the table from the results of its items."""
         task, name = get_task(self.task), f"{self.space.name}/{get_task(self.task).name}-{self.proxy}"
-        contents = [unit.read(work) for unit in units]
-        if None in contents:
-            raise RunError(f"{work} lost a file of {self.proxy} meanwhile: the same command makes it again.")
-        found = [content for content in contents if content is not None]
-        scores = np.array([score for content in found for score in content["scores"]], dtype=np.float64)
+        scores = np.array([score for result in results for score in result["scores"]], dtype=np.float64)
         finite = np.isfinite(scores)
         if not finite.any():
             raise RunError(f"No architecture of {self.space.name} has a finite {self.proxy} on {task.name}.")
@@ -249,5 +210,5 @@ class _Table:
             licence=_LICENCE,
         )
         write_task(table, self.path(folder))
-        seconds = sum(content["seconds"] for content in found) / len(archs)
+        seconds = sum(result["seconds"] for result in results) / len(archs)
         return ScoredTable(self.path(folder), name, int(finite.sum()), int((~finite).sum()), seconds)

@@ -1,4 +1,4 @@
-"""One network trained on one task as a trial of a search is, one to compare with or one found: ``mpnas baseline``."""
+"""Train one network on one task, as a trial of a search is trained: ``mpnas baseline``."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class BaselineReport:
     Attributes:
         task: Name of the task.
         model: Name of the network.
-        seed: Of the training.
+        seed: Seed of the training.
         epochs: Its length.
         metric: Name of the metric, without ``validation_``.
         mode: ``min`` or ``max``.
@@ -65,9 +65,9 @@ class BaselineReport:
         test: The same network's test score, computed once.
         parameters: Trainable ones.
         training_seconds: Validation included, all sessions of the run added up.
-        wall_seconds: Of the last session.
-        folder: Of the run.
-        chosen: What a search by DASH chose for each convolution, first layer first; empty for other networks.
+        wall_seconds: Seconds of the last session.
+        folder: Folder of the run.
+        chosen: Choices of a search by DASH for each convolution, first layer first; empty for other networks.
     """
 
     task: str
@@ -86,15 +86,15 @@ class BaselineReport:
 
     @property
     def network(self) -> str:
-        """Where the network is, for `trainables.load_network`."""
+        """Folder of the network, for `trainables.load_network`."""
         return f"{self.folder}/best"
 
     def to_json(self) -> str:
-        """All fields."""
+        """Write all fields as JSON."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     def __str__(self) -> str:
-        """For people."""
+        """Write it for people."""
         text = f"""
 {self.model} on {self.task}, {self.epochs} epochs:
 
@@ -139,16 +139,16 @@ def run_baseline(
         task: A task or its name (`trainables.get_task`).
         model: Name of a network (`trainables.networks.baselines`), or an architecture string.
         preset: Sizes of the network of an architecture; the others have sizes of their own.
-        epochs: In place of the recipe's, as the next three.
+        epochs: Epochs instead of those of the recipe, as the next three.
         batch_size: Samples a step.
-        learning_rate: Of the recipe's schedule.
-        weight_decay: Of the recipe's optimiser.
+        learning_rate: Learning rate of the recipe's schedule.
+        weight_decay: Weight decay of the recipe's optimiser.
         cpus_per_trial: CPU cores to set aside.
         gpus_per_trial: GPUs to set aside.
         storage: Folder or URI that all nodes of the cluster reach; the run is a folder in it.
-        name: Of the run; made of task, model and time if None.
-        seed: Of weights, batches and dropout.
-        data_dir: Where the user's data files are; the task's own place if None.
+        name: Name of the run; made of task, model and time if None.
+        seed: Seed of weights, batches and dropout.
+        data_dir: Folder of the user's data files; the task's own place if None.
         progress: Print a line now and then.
 
     Raises:

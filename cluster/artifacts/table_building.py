@@ -1,4 +1,4 @@
-"""NAS tables of our own, from the draw of architectures to the file: what ``mpnas tables build`` does."""
+"""Build NAS tables of our own, from the draw of architectures to the file: what ``mpnas tables build`` does."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.artifacts.network_trainings import Course, Unit, read, train
+from cluster.artifacts.network_trainings import Course, training_item
 from cluster.ray.addresses import check_ray
-from cluster.ray.connection import connected, most_concurrent
 from cluster.ray.resources import check_gpus
-from cluster.work.pool import Job, side_by_side
-from cluster.work.result_files import check_folders, make_folders
+from cluster.work.folders import check_folders
+from cluster.work.items import Store, WorkItem
+from cluster.work.running import compute_missing, refuse_failures
 from mpnas_ray.checks import MOST_SEED, require_count, require_seed
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
@@ -34,12 +34,12 @@ _LICENCE = "Apache-2.0"
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What a table file holds.
+    """The content of a table file.
 
     Attributes:
         path: The file.
         trainings: Task -> number of trainings, of all calls that wrote to the file.
-        added: Of them, those that the file did not hold before.
+        added: Number of those that the file did not hold before.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class BuildReport:
     added: int
 
     def __str__(self) -> str:
-        """For people."""
+        """Return a line for each task."""
         lines = "".join(f"\n    {task:20} {count:6,} trainings" for task, count in self.trainings.items())
         return f"{self.path}, {self.added:,} trainings new:\n{lines}\n"
 
@@ -77,14 +77,14 @@ def build_table(
         tasks: Names of tasks (`trainables.get_task`), which all nodes must know.
         space: Name of the search space.
         num_archs: Number of architectures; the first n of a larger draw are those of n.
-        num_repeated: How many of them, the first, are trained with a second seed, to know the noise.
-        epochs: Of each training; each task's own number if None.
+        num_repeated: Number of them, the first, that are trained with a second seed, to know the noise.
+        epochs: Epochs of each training; each task's own number if None.
         num_train: Most training samples of a task.
         preset: Sizes of the networks.
-        seed: Of the draw; trainings have seeds 0 and 1.
+        seed: Seed of the draw; trainings have seeds 0 and 1.
         gpus_per_training: A fraction lets trainings share one; each has one CPU core.
         work: Folder of the single trainings, which all nodes must reach; ``<out>.work`` if None.
-        data_dir: Where the user's data files are; each task's own place if None.
+        data_dir: Folder of the user's data files; each task's own place if None.
 
     Raises:
         TableError: If the file there is damaged.
@@ -119,29 +119,21 @@ def build_table(
         _check_same(path, course, archs.space, known.get(course.task.name))
         data = course.task.load_checked(folder)  # here an error is one line, not one for each training
         shapes[course.task.name] = course.task.encoded_shape(data)
-    texts = [str(arch) for arch in archs]
-    seeds = [range(2 if number < num_repeated else 1) for number in range(num_archs)]
-    units = [Unit(f"{number:05}", text, seed) for number, text in enumerate(texts) for seed in seeds[number]]
-    jobs = _missing(units, courses, known, work_folder, use_gpu=gpus_per_training > 0)
+    store = Store(work_folder)
+    items = _items(archs, num_repeated, courses, known, use_gpu=gpus_per_training > 0)
     failures: Mapping[str, str] = {}
     try:
-        if jobs:
-            with connected():
-                resources = {"CPU": 1.0, "GPU": gpus_per_training}
-                most_concurrent(resources)
-                make_folders(path.parent, work_folder)
-                failures = side_by_side(train, jobs, gpus=gpus_per_training)
+        failures = compute_missing([item for _, item in items], store, gpus=gpus_per_training)
     finally:
         found = dict(known)
         for course in courses:
-            merged = _merged(course, shapes[course.task.name], units, known, work_folder)
+            new = [result for owner, item in items if owner == course and (result := store.read(item))]
+            merged = _merged(course, shapes[course.task.name], new, known.get(course.task.name))
             if merged is not None:
                 found[course.task.name] = merged
         if found:
             write_curves(found, path)
-    if failures:
-        lines = "".join(f"\n  {name}: {error}" for name, error in failures.items())
-        raise RunError(f"{len(failures)} trainings failed; the same command does these again:{lines}")
+    refuse_failures(failures)
     before = sum(len(one) for one in known.values())
     counts = {task: len(one) for task, one in found.items()}
     return BuildReport(path, counts, sum(counts.values()) - before)
@@ -153,7 +145,7 @@ def _course(task: str, epochs: int | None, num_train: int, preset: str, data_dir
 
 
 def _check_same(path: Path, course: Course, space: SearchSpace, known: LearningCurves | None) -> None:
-    """One file holds one kind of training for each task."""
+    """Refuse trainings of another kind than those that the file holds."""
     if known is None:
         return
     if known.archs.space.name != space.name:
@@ -166,17 +158,25 @@ def _check_same(path: Path, course: Course, space: SearchSpace, known: LearningC
         )
 
 
-def _missing(
-    units: Sequence[Unit], courses: Sequence[Course], known: Mapping[str, LearningCurves], work: Path, use_gpu: bool
-) -> dict[str, Job]:
-    """Architecture by architecture, so that a table that was stopped has the same ones for all tasks."""
-    there = {task: _runs(one) for task, one in known.items()}
-    return {
-        unit.path(course.task.name): Job((unit, course, work, use_gpu), course.epochs)
-        for unit in units
+def _items(
+    archs: Architectures,
+    num_repeated: int,
+    courses: Sequence[Course],
+    known: Mapping[str, LearningCurves],
+    *,
+    use_gpu: bool,
+) -> list[tuple[Course, WorkItem]]:
+    """List the trainings that the file lacks, architecture by architecture: a table that was stopped has the same ones
+    for all tasks.
+    """
+    there = {task: _runs(curves) for task, curves in known.items()}
+    return [
+        (course, training_item(f"{number:05}", str(arch), seed, course, use_gpu=use_gpu))
+        for number, arch in enumerate(archs)
+        for seed in range(2 if number < num_repeated else 1)
         for course in courses
-        if (unit.network, unit.seed) not in there.get(course.task.name, ()) and read(unit, course, work) is None
-    }
+        if (str(arch), seed) not in there.get(course.task.name, ())
+    ]
 
 
 def _runs(curves: LearningCurves) -> set[tuple[str, int]]:
@@ -184,22 +184,18 @@ def _runs(curves: LearningCurves) -> set[tuple[str, int]]:
 
 
 def _merged(
-    course: Course, shape: tuple[int, ...], units: Sequence[Unit], known: Mapping[str, LearningCurves], work: Path
+    course: Course, shape: tuple[int, ...], new: Sequence[Mapping[str, Any]], before: LearningCurves | None
 ) -> LearningCurves | None:
-    """What is known of a task and what its units have left; None if that is nothing."""
-    task, before = course.task, known.get(course.task.name)
-    there = _runs(before) if before is not None else set()
-    new = [
-        content for unit in units if (unit.network, unit.seed) not in there and (content := read(unit, course, work))
-    ]
+    """Put the new trainings of a task behind those that were known; None if there are none at all."""
+    task = course.task
     if not new:
         return before
 
     def column(name: str, kind: type) -> Any:
-        values: NDArray[Any] = np.array([content[name] for content in new], dtype=kind)  # None becomes NaN
+        values: NDArray[Any] = np.array([result[name] for result in new], dtype=kind)  # None becomes NaN
         return values if before is None else np.concatenate([getattr(before, _FIELDS.get(name, name)), values])
 
-    archs = Architectures.of([content["network"] for content in new])
+    archs = Architectures.of([result["network"] for result in new])
     if before is not None:
         archs = Architectures(archs.space, np.concatenate([before.archs.codes, archs.codes]))
     return LearningCurves(
@@ -222,4 +218,4 @@ def _merged(
 
 
 _FIELDS = {"seed": "seeds", "score": "scores", "train_loss": "train_losses"}
-"""Where the field of `LearningCurves` is named otherwise than in a unit's file."""
+"""Names of results that are others than those of the fields of `LearningCurves`."""

@@ -24,7 +24,7 @@ def pretrain_scheduler(
     seed: Annotated[int, typer.Option(help="Seed of weights and batches.")] = 0,
 ) -> None:
     """Pre-train the network of the scheduler lcranknet on the curves of a table. Takes some seconds."""
-    from cluster.work.result_files import check_folders
+    from cluster.work.folders import check_folders
     from mpnas_ray.curves import pretrain_on_table
     from mpnas_ray.tables import BUNDLED_TABLE
 

@@ -1,4 +1,4 @@
-"""A process that knows nothing of Ray, to call a function in.
+"""Call functions in a process that knows nothing of Ray.
 
 `MPNASSearch` hands its refits to Ray where Ray runs, and proposes from the ranking before meanwhile. A replay in a Ray
 worker would so depend on how fast the cluster is; in a process of its own each refit is done on the spot.
@@ -18,17 +18,20 @@ from typing import TypeVar
 from mpnas_ray.errors import RunError
 from mpnas_ray.own_packages import put_first
 
-__all__ = ["call_alone"]
+__all__ = ["call_without_ray"]
 
 T = TypeVar("T")
 
 
-def call_alone(function: Callable[..., T], *arguments: object) -> T:
-    """The function's value, computed in a process that is started once and serves all later calls of this process.
+def call_without_ray(function: Callable[..., T], *arguments: object) -> T:
+    """Call a function in a process that is started once and serves all later calls of this process.
 
     Args:
         function: Importable by name, as are its arguments' classes.
         *arguments: Its arguments.
+
+    Returns:
+        What the function returns.
 
     Raises:
         RunError: If the process died, e.g. for want of memory.
@@ -48,7 +51,7 @@ def _process() -> ProcessPoolExecutor:
 
 
 def _begin() -> None:
-    """One torch thread; and it must not outlive the worker it serves, which Ray may kill."""
+    """Take one torch thread, and end with the worker that is served, which Ray may kill."""
     import torch
 
     torch.set_num_threads(1)

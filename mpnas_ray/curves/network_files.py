@@ -13,6 +13,7 @@ import torch
 
 from mpnas_ray.curves.ranknet import LCRankNet, RankNetConfig
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.files.json_records import from_plain, parse_json
 
 __all__ = ["BUNDLED_NETWORK", "bundled_network", "load_network", "save_network"]
@@ -73,12 +74,9 @@ def save_network(
         "predictor": predictor,
         "command": command,
     }
-    weights.parent.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    for file, data in ((weights, save(state)), (card, (json.dumps(content, indent=2) + "\n").encode())):
-        partial = file.with_name(f"{file.name}.partial")
-        partial.write_bytes(data)
-        partial.replace(file)
+    write_atomic(weights, save(state))
+    write_atomic(card, json.dumps(content, indent=2) + "\n")
 
 
 def bundled_network(dataset: str) -> Path | None:

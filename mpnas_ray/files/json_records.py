@@ -51,7 +51,7 @@ def from_plain(cls: type[_T], values: object) -> _T:
     Args:
         cls: A dataclass whose fields are declared with plain types: texts, numbers, booleans, None, literals, unions of
             them, and lists, tuples ``[..., ...]``, mappings and dataclasses of them.
-        values: What was read; fields that have a default may be missing.
+        values: Values that were read; fields that have a default may be missing.
 
     Raises:
         ValueError: Naming the first field that is missing, unknown or of another type. What ``cls`` itself raises goes

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from mpnas_ray.errors import PredictorError, SearchSpaceError
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.files.json_records import from_plain, parse_json
 from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor, Source
@@ -87,9 +88,8 @@ def save_checkpoint(
         "weights_sha256": hashlib.sha256(data).hexdigest(),
         "num_parameters": sum(tensor.numel() for tensor in initial.values()),
     }
-    weights.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(weights, data)
-    _write_whole(card_file, (json.dumps(content, indent=2) + "\n").encode())
+    write_atomic(weights, data)
+    write_atomic(card_file, json.dumps(content, indent=2) + "\n")
 
 
 def find_checkpoint(name_or_path: str | Path = "default", space: SearchSpace | None = None) -> Path:
@@ -187,9 +187,3 @@ def _files(path: str | Path) -> tuple[Path, Path]:
     """The weights and the card; a dot in the name is not taken for an ending."""
     name = str(path).removesuffix(".safetensors").removesuffix(".json")
     return Path(f"{name}.safetensors"), Path(f"{name}.json")
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    partial.replace(path)

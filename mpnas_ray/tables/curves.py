@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import SearchSpaceError, TableError
+from mpnas_ray.files.atomic import atomic_path
 from mpnas_ray.spaces import Architectures, get_space
 from mpnas_ray.tables.formats.parquet import floats, has_card, integers, read_card, read_columns
 from mpnas_ray.tables.table_task import Mode, TableTask
@@ -174,12 +175,8 @@ def write_curves(curves: Mapping[str, LearningCurves], path: str | Path) -> None
     table = pa.concat_tables([_rows(one) for one in curves.values()]).replace_schema_metadata(
         {_KEY: json.dumps(card).encode()}
     )
-    unfinished = path.with_name(f"{path.name}.tmp")
-    try:
-        pq.write_table(table, unfinished, compression="zstd", write_page_checksum=True)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with atomic_path(path) as part:
+        pq.write_table(table, part, compression="zstd", write_page_checksum=True)
 
 
 def _rows(curves: LearningCurves) -> Any:

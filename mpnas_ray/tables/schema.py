@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mpnas_ray.errors import SearchSpaceError, TableError
+from mpnas_ray.files.atomic import atomic_path
 from mpnas_ray.spaces import Architectures, get_space
 from mpnas_ray.tables.formats.parquet import floats, has_card, read_card, read_columns
 from mpnas_ray.tables.table_task import TableTask
@@ -50,12 +51,8 @@ def write_task(task: TableTask, path: str | Path) -> None:
     table = pa.table(
         {"arch": pa.array([str(arch) for arch in task.archs], pa.string()), "value": pa.array(task.raw, pa.float64())}
     ).replace_schema_metadata({_KEY: json.dumps(card).encode()})
-    unfinished = path.with_name(f"{path.name}.tmp")  # a killed process leaves no half a table under the name
-    try:
-        pq.write_table(table, unfinished, compression="zstd", write_page_checksum=True)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with atomic_path(path) as part:
+        pq.write_table(table, part, compression="zstd", write_page_checksum=True)
 
 
 def read_task(path: str | Path) -> TableTask:

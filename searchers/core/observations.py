@@ -10,9 +10,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from mpnas_ray.errors import SearcherStateError
+from mpnas_ray.stats import spearman
 from searchers.core.plain_values import from_plain, named, to_plain
 from searchers.core.state import value_of
 
@@ -188,7 +188,7 @@ class Observations:
         predicted, scored = np.array(pairs, dtype=np.float64).T
         if np.ptp(predicted) == 0 or np.ptp(scored) == 0:
             return None
-        return float(spearmanr(predicted, scored).statistic)
+        return float(spearman(predicted, scored))
 
     def to_plain(self) -> list[dict[str, Any]]:
         """Return plain values for a state file."""

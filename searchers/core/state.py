@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import SearcherStateError
+from mpnas_ray.files.atomic import atomic_path
 
 __all__ = ["Arrays", "array_of", "read_state", "value_of", "write_state"]
 
@@ -32,10 +33,8 @@ def write_state(path: str | Path, plain: dict[str, Any], arrays: Arrays) -> None
         arrays: Arrays of numbers.
     """
     text = json.dumps({"format": _FORMAT, **plain})
-    part = Path(f"{path}.part")
-    with part.open("wb") as file:
+    with atomic_path(path) as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, plain=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
-    part.replace(path)
 
 
 def read_state(path: str | Path) -> tuple[dict[str, Any], Arrays]:

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import pickle
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from cluster.work import running
+from cluster.work.items import Results, WorkItem
 
 _MODULE = """
 import time
@@ -62,3 +67,18 @@ def held_task(tmp_path: Path) -> HeldTask:
     folder.mkdir()
     (folder / "held.py").write_text(_MODULE)
     return HeldTask(folder)
+
+
+@pytest.fixture
+def computed_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Items of work are computed in this process, without Ray; gives their names."""
+    names: list[str] = []
+
+    def one_by_one(items: Sequence[WorkItem], store: Results, *, gpus: float = 0.0) -> dict[str, str]:
+        for item in items:
+            names.append(item.name)
+            store.write(item, pickle.loads(pickle.dumps(item)).compute())
+        return {}
+
+    monkeypatch.setattr(running, "compute_on_ray", one_by_one)
+    return names

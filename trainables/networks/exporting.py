@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.files.atomic import atomic_path
 from mpnas_ray.names import no_such
 from trainables.networks.saved import FoundNetwork
 
@@ -74,18 +75,12 @@ def export_network(network: FoundNetwork, path: str | Path, export_format: Expor
         _require("onnx", "onnxscript", "onnxruntime")
     network.eval()
     inputs = _random_inputs(network)
-    part = path.with_name(path.name + ".part")
     write = _write_onnx if export_format == "onnx" else _write_torchscript
     read = _read_onnx if export_format == "onnx" else _read_torchscript
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with _quiet():
-                write(network, inputs[1], part)
-                difference = _difference(network, read(part), inputs)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with atomic_path(path) as part, _quiet():
+            write(network, inputs[1], part)
+            difference = _difference(network, read(part), inputs)
     except OSError as error:
         raise TaskError(f"{path} cannot be written: {error}.") from error
     return Export(path, tuple(inputs[0].shape[1:]), path.stat().st_size, difference)

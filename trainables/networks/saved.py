@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.files.atomic import atomic_path, write_atomic
 from mpnas_ray.files.json_records import from_plain, parse_json
 from trainables.networks.named import build_named
 from trainables.networks.scaling import Decoder, Encoder
@@ -69,15 +70,11 @@ class FoundNetwork(nn.Module):
 
 def save_network(folder: Path, network: FoundNetwork) -> None:
     """Write ``network.safetensors`` and ``network.json``, each whole and then renamed, the weights first."""
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    part = folder / "network.safetensors.part"
-    save_file(tensors, part)
-    part.replace(folder / "network.safetensors")
+    with atomic_path(folder / "network.safetensors") as part:
+        save_file(tensors, part)
     card: dict[str, Any] = {"format": _FORMAT, **vars(network.card)}
-    part = folder / "network.json.part"
-    part.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    part.replace(folder / "network.json")
+    write_atomic(folder / "network.json", json.dumps(card, indent=2) + "\n")
 
 
 def load_network(path: str | Path) -> FoundNetwork:

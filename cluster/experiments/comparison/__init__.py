@@ -1,6 +1,6 @@
-"""Searchers side by side on NAS tables, what ``mpnas compare`` does.
+"""Compare searchers side by side on NAS tables: what ``mpnas compare`` does.
 
-A contestant searches a column of a table (`contestants`, `presets`), one run a seed, each kept in a file of its own
-(`runs`); what it needs of other tasks is meta-learned before (`predictors`). `compare` does what is missing on Ray and
-writes the figures that follow (`figures`, `measures`) as JSON, a page and pictures.
+A method (`methods`) searches a column of a table (`presets`), one replication a seed (`replications`); what it needs of
+other tasks is meta-learned before (`predictors`). `running` does what is missing on Ray, `summary` puts the results
+together, and `report` writes them as JSON, a page and pictures; `compare` is all of it.
 """

@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cluster.experiments.comparison.contestants import CONTESTANTS, takes_part
-from cluster.experiments.comparison.figures import Results, figures_of, ground_of
+from cluster.experiments.comparison.methods import METHODS, takes_part
 from cluster.experiments.comparison.predictors import COMPARED
 from cluster.experiments.comparison.presets import Column, Preset
-from cluster.work.result_files import make_folders
+from cluster.experiments.comparison.summary.summaries import Comparison, ground_of, summary_of
+from cluster.work.folders import make_folders
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
 from mpnas_ray.meta_learning.mixture import MixtureConfig
@@ -43,11 +43,11 @@ def compare(
         work: Folder of the runs; on a cluster all nodes must reach it.
         checkpoints: Folder of the meta-learned predictors; on a cluster all nodes must reach it.
         tasks: Searched tasks to restrict the preset to; one that it does not have is searched and reported on itself.
-        searchers: Names in `contestants.CONTESTANTS` to restrict it to.
+        searchers: Names in `methods.METHODS` to restrict it to.
         budget: Queries of a run, if not those of the preset.
-        seeds: Of a contestant whose run takes less than `running.SLOW_SECONDS`.
-        slow_seeds: Most of others.
-        config: How predictors are meta-learned; `predictors.COMPARED` if None.
+        seeds: Replications of a method of which one takes less than `running.SLOW_SECONDS`.
+        slow_seeds: Most replications of others.
+        config: Settings of the meta-learning; `predictors.COMPARED` if None.
 
     Returns:
         The files.
@@ -84,30 +84,30 @@ def compare(
         config or COMPARED,
     )
     grounds = {column: ground_of(column, table_tasks) for column in columns}
-    every = tuple(figures_of(name, grounds[column], runs, budget) for (name, column), runs in found.items())
-    results = Results(tuple(grounds.values()), every, budget)
+    every = tuple(summary_of(name, grounds[column], runs, budget) for (name, column), runs in found.items())
+    results = Comparison(tuple(grounds.values()), every, budget)
     command = ["mpnas", "compare", "--tables", "DIR", "--preset", preset.name]
     command += [part for task in tasks for part in ("--task", task)]
     command += [part for name in searchers for part in ("--searcher", name)]
     command += ["--budget", str(budget), "--seeds", str(seeds), "--slow-seeds", str(slow_seeds)]
 
-    from cluster.experiments.comparison.files import write_files  # imports matplotlib and plotly
+    from cluster.experiments.comparison.report.files import write_files  # imports matplotlib and plotly
 
     return write_files(f"compare-{preset.name}", preset.title, shlex.join(command), seeds, results, Path(out))
 
 
 def _chosen(searchers: Sequence[str]) -> list[str]:
-    """Contestants by name, in the order of tables."""
+    """Methods by name, in the order of tables."""
     for name in searchers:
-        if name not in CONTESTANTS:
-            raise RunError(no_such("searcher", name, CONTESTANTS, after="to compare", separator="; "))
-    return [name for name in CONTESTANTS if name in searchers or not searchers]
+        if name not in METHODS:
+            raise RunError(no_such("searcher", name, METHODS, after="to compare", separator="; "))
+    return [name for name in METHODS if name in searchers or not searchers]
 
 
 def _load(tables: str | Path, columns: Sequence[Column], searchers: Sequence[str]) -> dict[str, TableTask]:
-    """The columns' tasks, and where a contestant uses others all that it may know."""
+    """Load the columns' tasks, and where a method uses others all that it may know."""
     names = {name for column in columns for name in (column.searched, column.reported)}
-    if any(CONTESTANTS[name].transfers for name in searchers):
+    if any(METHODS[name].transfers for name in searchers):
         names |= {source for column in columns for source in column.sources}
     return load_tasks(tables, names)
 
@@ -115,7 +115,7 @@ def _load(tables: str | Path, columns: Sequence[Column], searchers: Sequence[str
 def _check_anyone(searchers: Sequence[str], columns: Sequence[Column], tasks: Mapping[str, TableTask]) -> None:
     targets = [tasks[column.searched] for column in columns]
     if not any(
-        takes_part(CONTESTANTS[name], tasks[column.searched], tasks, column.sources)
+        takes_part(METHODS[name], tasks[column.searched], tasks, column.sources)
         for name in searchers
         for column in columns
     ):
@@ -127,5 +127,5 @@ def _check_anyone(searchers: Sequence[str], columns: Sequence[Column], tasks: Ma
 
 
 def _resolved(folder: str | Path) -> Path:
-    """For workers, which are elsewhere."""
+    """Return the absolute path, for workers, which are elsewhere."""
     return Path(folder).expanduser().resolve()

@@ -1,4 +1,4 @@
-"""What is compared on: columns of tables, and how long a search may be."""
+"""Presets of comparisons: columns of tables, and how long a search may be."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CIFAR_FAMILY = ("cifar10", "cifar100", "imagenet16-120")
 
 @dataclass(frozen=True)
 class Column:
-    """What a search sees, and what is reported of what it found.
+    """A column of a table to search, and the one to report.
 
     Attributes:
         searched: Task whose scores the searcher is told, and by which its incumbent is chosen.
         reported: Task whose value of the incumbent is reported; the same, or the test column of a validation column.
         paper: The value that MP-NAS reports for itself (Table 5), in the table's unit.
         meta_d2a: The value that it reports for MetaD2A there.
-        all_devices: Whether a contestant may also know the latencies of all devices, but for those of its family.
+        all_devices: Whether a method may also know the latencies of all devices, but for those of its family.
     """
 
     searched: str
@@ -41,7 +41,7 @@ class Column:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The tasks that a contestant may know, less those that share data or a device with the searched one."""
+        """The tasks that a method may know, less those that share data or a device with the searched one."""
         return sources_of_space(self.searched.partition("/")[0], all_devices=self.all_devices)
 
     @property
@@ -55,9 +55,9 @@ class Preset:
     """A comparison as it is published.
 
     Attributes:
-        name: Of the command and of its files.
-        title: Of its page.
-        columns: What is compared on.
+        name: Name for the command, and of its files.
+        title: Title of its page.
+        columns: Columns to search.
         budget: Queries of a run.
     """
 
@@ -130,7 +130,7 @@ PRESETS: dict[str, Preset] = {
 
 
 def get_preset(name: str) -> Preset:
-    """The preset of that name.
+    """Return the preset of that name.
 
     Raises:
         RunError: If there is none; the message lists those there are.
@@ -141,7 +141,7 @@ def get_preset(name: str) -> Preset:
 
 
 def sources_of_space(space: str, *, all_devices: bool = False) -> tuple[str, ...]:
-    """The tasks of a space that a contestant may know, whatever else lies in a folder of tables.
+    """List the tasks of a space that a method may know, whatever else lies in a folder of tables.
 
     Args:
         space: Its name.

@@ -1,4 +1,4 @@
-"""Which columns things are chosen on, and which confirm the choice.
+"""The split of columns into those that choices are made on and those that confirm them.
 
 A searcher is changed, or a setting chosen, by what it does on the design columns alone. The confirmation columns are
 looked at once, when the choice is made, so that what is published is not the luck of having tried thirty things on the

@@ -1,4 +1,4 @@
-"""Which tasks are learned from and which are judged, in each fold of the studies."""
+"""Folds of the studies: tasks to learn from, and tasks to judge."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Fold:
         return tuple(target for target in self.targets if target not in self.may_share)
 
     def sources(self, tasks: Mapping[str, TableTask]) -> dict[str, TableTask]:
-        """The tasks to learn from.
+        """Select the tasks to learn from.
 
         Raises:
             TableError: If a held-out task is not among ``tasks``.

@@ -16,7 +16,7 @@ __all__ = ["MeanRank", "ParameterCount", "Ranker", "same_kind", "same_space"]
 
 
 class Ranker(Protocol):
-    """What is judged: a ranking, and what it becomes after fine-tuning."""
+    """A ranking that is judged, and that may be fine-tuned."""
 
     def predict(self, archs: Architectures, /) -> NDArray[np.float64]:
         """Scores ``[N]``: higher is better, only their order counts."""
@@ -73,12 +73,12 @@ class ParameterCount:
 
 
 def same_space(target: TableTask, tasks: Iterable[TableTask]) -> list[TableTask]:
-    """Those of the target's search space."""
+    """Select the tasks of the target's search space."""
     return [task for task in tasks if task.archs.space.name == target.archs.space.name]
 
 
 def same_kind(target: TableTask, tasks: Sequence[TableTask]) -> list[TableTask]:
-    """Those that measure a cost, if the target is a cost, else those that measure a quality."""
+    """Select the tasks that measure a cost, if the target is a cost, else those that measure a quality."""
     return [task for task in tasks if task.kind == target.kind]
 
 

@@ -1,4 +1,4 @@
-"""How well a ranking agrees with what was measured: Spearman correlations over draws of fine-tuning models."""
+"""Measure how well a ranking agrees with the table: Spearman correlations over draws of fine-tuning models."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from cluster.experiments.protocol.free_rankings import Ranker
 from cluster.experiments.protocol.splits import Split, draw
-from mpnas_ray.tables import TableTask, normalize
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.stats import spearman
+from mpnas_ray.tables import TableTask
 
-__all__ = ["CURVES", "DRAWS", "Measurement", "draws_of", "measure", "spearman"]
+__all__ = ["CURVES", "DRAWS", "Measurement", "draws_of", "measure"]
 
 DRAWS = {0: 1, 5: 10, 10: 10, 25: 10, 50: 10}
 """Number of fine-tuning models -> number of draws. Without any there is nothing to draw."""
@@ -40,11 +42,11 @@ class Measurement:
 
     Attributes:
         target: Task that was judged on.
-        row: What ranked, e.g. ``boil``.
+        row: Label of the ranking, e.g. ``boil``.
         points: Number of fine-tuning models.
         values: Spearman correlation of each draw, over its query architectures.
-        adapt_seconds: Of one draw, mean.
-        predict_seconds: Of one draw, mean.
+        adapt_seconds: Seconds of fine-tuning in one draw, mean.
+        predict_seconds: Seconds of ranking in one draw, mean.
     """
 
     target: str
@@ -56,7 +58,7 @@ class Measurement:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Measurement:
-        """Of what `dataclasses.asdict` gave, through JSON."""
+        """Invert `dataclasses.asdict`, through JSON."""
         return cls(**{**values, "values": tuple(values["values"])})
 
 
@@ -77,10 +79,13 @@ def measure(
     Args:
         target: Its scores are the truth.
         rows: Architectures of it that may be tested on.
-        split: Whether twins of fine-tuning models are judged.
+        split: Split; with ``class``, architectures isomorphic to fine-tuning models are not judged.
         draws: Number of fine-tuning models -> number of draws.
-        row: What to call the ranker.
+        row: Label of the ranker.
         ranker: As it is before fine-tuning; never modified.
+
+    Raises:
+        PredictorError: If a predicted score is not finite.
     """
     measurements = []
     for points, num_draws in draws.items():
@@ -95,17 +100,10 @@ def measure(
             predicted = adapted.predict(target.archs[drawn.query])
             adapting += between - start
             predicting += time.perf_counter() - between
+            if not np.isfinite(predicted).all():
+                raise PredictorError(f"{row} predicts scores of {target.name} that are not finite.")
             values.append(spearman(predicted, target.scores[drawn.query]))
         measurements.append(
             Measurement(target.name, row, points, tuple(values), adapting / num_draws, predicting / num_draws)
         )
     return measurements
-
-
-def spearman(predicted: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
-    """Rank correlation, ties sharing their mean rank; 0 where either has no order at all.
-
-    Raises:
-        TableError: If a number is not finite.
-    """
-    return float(np.mean(normalize(predicted, "rank") * normalize(scores, "rank")))

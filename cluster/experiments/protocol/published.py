@@ -151,10 +151,10 @@ _CAVEATS = {
 
 
 def published(table: int, task: str, column: str, points: int | None) -> Published | None:
-    """The paper's number, or None if its table has none there.
+    """Look up the paper's number; None if its table has none there.
 
     Args:
-        table: Of the paper.
+        table: Number of the table in the paper.
         task: A task of ours, or ``mean`` for the table's last row.
         column: As the paper prints it.
         points: Number of fine-tuning models; None for the accuracies of table 5.
@@ -165,7 +165,7 @@ def published(table: int, task: str, column: str, points: int | None) -> Publish
 
 
 def published_mean(table: int, tasks: Sequence[str], column: str, points: int) -> Published | None:
-    """The paper's mean over these tasks: printed, if they are all of its table, else computed from their rows.
+    """Look up the paper's mean over these tasks, or compute it from their rows where they are not all of its table.
 
     None if one of them is not in the table.
     """
@@ -178,7 +178,7 @@ def published_mean(table: int, tasks: Sequence[str], column: str, points: int) -
 
 
 def columns_of(table: int, points: int | None) -> list[str]:
-    """The columns that a table of the paper has at this number of fine-tuning models, its own method first."""
+    """List the columns that a table of the paper has at this number of fine-tuning models, its own method first."""
     found = [column for column, number_of in _COLUMNS[table] if number_of == points]
     return sorted(found, key=lambda column: column != MP_NAS)
 

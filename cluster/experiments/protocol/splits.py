@@ -1,4 +1,4 @@
-"""Which architectures are learned from, which are fine-tuned on, and which are judged.
+"""Splits of architectures: to learn from, to fine-tune on, and to judge.
 
 One split a search space, the same for all its tasks and all methods: half of the architectures to meta-train on (7,812
 of NAS-Bench-201, 2,048 of TransNAS-Bench-101), the rest to test on.
@@ -38,7 +38,7 @@ class SpaceSplit:
     training: frozenset[bytes]
 
     def is_training(self, archs: Architectures) -> NDArray[np.bool_]:
-        """Which of these are to meta-train on, ``[N]``; all others are to test on."""
+        """Say which of these are to meta-train on, ``[N]``; all others are to test on."""
         return np.array([row.tobytes() in self.training for row in archs.codes], dtype=np.bool_)
 
 
@@ -74,9 +74,9 @@ def judgeable(task: TableTask, split: SpaceSplit | None) -> NDArray[np.int64]:
 
 
 def draw(task: TableTask, rows: NDArray[np.int64], kind: Split, num_points: int, number: int) -> Draw:
-    """The ``number``-th draw of ``num_points`` fine-tuning models among ``rows``; it depends on nothing else.
+    """Draw ``num_points`` fine-tuning models among ``rows``, for the ``number``-th time; it depends on nothing else.
 
-    Judged are all other ``rows``; with ``class``, those that are not twins of a fine-tuning model either.
+    Judged are all other ``rows``; with ``class``, those that are not isomorphic to a fine-tuning model either.
     """
     order = _generator(task.name, num_points, number).permutation(rows)
     support, query = order[:num_points], np.sort(order[num_points:])

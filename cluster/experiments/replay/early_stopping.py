@@ -30,14 +30,14 @@ _NUM_PENDING = 16
 
 @dataclass(frozen=True)
 class StoppedReplay:
-    """What became of N trainings under a scheduler.
+    """The outcome of N trainings under a scheduler.
 
     Attributes:
-        rows: Of the curves, in the order in which they were started, int64 ``[N]``.
-        epochs: That each was given, int64 ``[N]``; 0 if it was dropped before its first.
+        rows: Rows of the curves, in the order in which they were started, int64 ``[N]``.
+        epochs: Epochs that each was given, int64 ``[N]``; 0 if it was dropped before its first.
         last: Score (higher is better) after the last of them, float64 ``[N]``; NaN for none.
         final: Score that the training comes to after all epochs, float64 ``[N]``.
-        num_epochs: Of a full training.
+        num_epochs: Epochs of a full training.
     """
 
     rows: NDArray[np.int64]
@@ -63,7 +63,7 @@ class StoppedReplay:
 
 @dataclass(eq=False)
 class _Trial:
-    """What schedulers read of a `ray.tune.experiment.Trial`."""
+    """A trial, as far as schedulers read a `ray.tune.experiment.Trial`."""
 
     trial_id: str
     row: int
@@ -75,7 +75,7 @@ class _Trial:
 
 
 class _Controller:
-    """What schedulers ask of Tune's controller."""
+    """A controller, as far as schedulers ask Tune's."""
 
     def __init__(self, scheduler: Any) -> None:
         self._scheduler = scheduler
@@ -88,7 +88,7 @@ class _Controller:
         return {trial for trial in self.trials if trial.status != Trial.TERMINATED}
 
     def stop_trial(self, trial: _Trial) -> None:
-        """Of a trial that does not run now."""
+        """Stop a trial that does not run now."""
         if trial.status != Trial.TERMINATED:
             self._scheduler.on_trial_remove(self, trial)
             trial.status = Trial.TERMINATED
@@ -104,8 +104,8 @@ def replay_curves(
 
     Args:
         scheduler: Fresh; metric and mode are set here.
-        curves: Of one task.
-        rows: Of the trainings, N.
+        curves: Curves of one task.
+        rows: Rows of the trainings, N.
         num_concurrent: Trainings that run at once.
 
     Raises:
@@ -153,7 +153,7 @@ def _add_trials(controller: _Controller, scheduler: Any, every: Sequence[_Trial]
 
 
 def _report(controller: _Controller, scheduler: Any, curves: LearningCurves, trial: _Trial) -> None:
-    """One epoch more, as Tune's controller handles a result."""
+    """Train one epoch more, as Tune's controller handles a result."""
     length = curves.scores.shape[1]
     epoch = trial.epochs = trial.epochs + 1
     trial.last_result = {

@@ -27,11 +27,11 @@ _MOST_CHOICES = 20_000
 
 @dataclass(frozen=True)
 class Replay:
-    """What a searcher asked for, in order.
+    """A searcher's questions in order, with the answers of the table.
 
     Attributes:
         archs: Architecture strings.
-        scores: What the table has, higher is better, float64 ``[N]``; NaN where it has measured nothing.
+        scores: Scores of the table, higher is better, float64 ``[N]``; NaN where it has measured nothing.
     """
 
     archs: tuple[str, ...]
@@ -58,11 +58,11 @@ def replay(searcher: Searcher, task: TableTask, num_samples: int, *, num_concurr
     whenever one ends.
 
     Args:
-        searcher: Of architectures; metric and mode are set here.
+        searcher: Searcher of architectures; metric and mode are set here.
         task: Its metric is what the searcher is told.
         num_samples: Most queries; fewer if the searcher has finished.
         num_concurrent: Most trials under way.
-        seed: Of the times that trials take; without influence if there is one at a time.
+        seed: Seed of the times that trials take; without influence if there is one at a time.
 
     Raises:
         SettingError: If ``num_concurrent`` is not a whole number of at least 1, or ``num_samples`` or the seed not one
@@ -101,7 +101,7 @@ def _param_space(task: TableTask) -> dict[str, Any]:
 
 
 def _tell(searcher: Searcher, task: TableTask, trial_id: str, arch: str) -> float:
-    """End a trial by what the table has; the score, NaN if it has nothing."""
+    """End a trial by what the table has; return the score, NaN if it has nothing."""
     try:
         value = task.value_of(arch)
     except TableError:

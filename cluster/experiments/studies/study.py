@@ -1,124 +1,142 @@
-"""A study from its units to its files."""
+"""The interface of studies, and the way from one to its files."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from cluster.experiments.protocol.splits import SPLIT_SEED
-from cluster.experiments.studies.methods import METHODS, Method
-from cluster.experiments.studies.pages import wrapped
-from cluster.experiments.studies.results import Row, Rows, rows_of
-from cluster.experiments.studies.units import Unit, UnitResult, study_tasks
-from cluster.work.result_files import machine, make_folders, read_results, unreadable, versions, write_whole
-from mpnas_ray.tables import TableTask
+from cluster.pages.markdown import wrapped
+from cluster.pages.result_json import result_json
+from cluster.work.folders import check_folders, make_folders
+from cluster.work.provenance import machine, versions
+from mpnas_ray.errors import RunError
+from mpnas_ray.files.atomic import write_atomic
 
-__all__ = ["Study", "reproduce", "rewrite_page"]
+__all__ = ["Report", "Study", "reproduce", "rewrite_page"]
+
+Report = Callable[[str], None]
+"""Receives a line for each step."""
 
 
-@dataclass(frozen=True)
-class Study:
-    """One published table or figure.
+class Study(Protocol):
+    """A published table or figure: how it is measured, and how its results are shown."""
 
-    Attributes:
-        name: Of the command and of its files.
-        title: First line of its page.
-        units: The work that it needs.
-        page: From all rows to the rest of the page, in Markdown.
-        rows: From the rows of its units, and the tables, to all rows: adds what is computed from them.
-        plot: Draws the rows into a file; None if the study has no picture.
-    """
+    @property
+    def name(self) -> str:
+        """Name of the study for the command, and of its files."""
+        ...
 
-    name: str
-    title: str
-    units: tuple[Unit, ...]
-    page: Callable[[Rows], str]
-    rows: Callable[[list[Row], Mapping[str, TableTask]], list[Row]] = field(default=lambda rows, _: rows)
-    plot: Callable[[Rows, Path], None] | None = None
+    @property
+    def title(self) -> str:
+        """First line of the page."""
+        ...
+
+    @property
+    def holds(self) -> str:
+        """Content of the JSON file in words, such as "All draws are"."""
+        ...
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options of `measure` that the command offers."""
+        ...
+
+    @property
+    def has_picture(self) -> bool:
+        """Say whether there is a picture."""
+        ...
+
+    @property
+    def measure(self) -> Callable[..., dict[str, Any]]:
+        """Do what is missing on Ray, and return the results: ``measure(tables, work, report, **options)``.
+
+        ``tables`` is the folder of NAS tables, ``work`` that of the work, which studies share; all nodes must reach
+        both. ``report`` receives a line for each step. The results are values that JSON can hold, ``command`` among
+        them where it has more than name and tables. If some of the work fails, all the rest is done before the error.
+        """
+        ...
+
+    def body(self, content: Mapping[str, Any]) -> str:
+        """Write the page below its head, in Markdown, from the content of the JSON file alone."""
+        ...
+
+    def save_picture(self, content: Mapping[str, Any], path: Path) -> None:
+        """Draw the content of the JSON file into a file."""
+        ...
 
 
 def reproduce(
-    study: Study,
-    tables: str | Path,
-    out: str | Path,
-    work: str | Path,
-    methods: Mapping[str, Method] = METHODS,
+    study: Study, tables: str | Path, out: str | Path, work: str | Path, report: Report = print, **options: Any
 ) -> list[Path]:
-    """Do the missing units of a study on Ray, and write ``<out>/<study>.json``, ``.md`` and, if it has one, ``.png``.
+    """Do what is missing of a study on Ray, and write ``<out>/<study>.json``, ``.md`` and, if it has one, ``.png``.
 
     Args:
         study: One of `registry.STUDIES`.
         tables: Folder of NAS tables; on a cluster all nodes must reach it.
         out: Folder of the files.
-        work: Folder of the units, shared by all studies; on a cluster all nodes must reach it.
-        methods: What the units' methods stand for.
+        work: Folder of the work, which studies share; on a cluster all nodes must reach it.
+        report: Receives a line for each step.
+        **options: Options of the study, see its ``measure``.
 
     Returns:
         The files.
 
     Raises:
-        TableError: If a table is missing or damaged.
-        RunError: If units failed, once all others are done, or a folder cannot be written; no file of the study is
-            written then.
+        MPNASError: If tables or data are missing, or an option is out of range.
+        RunError: If some of the work failed, once all the rest is done, or a folder cannot be written; no file of the
+            study is written then.
         RunInterruptedError: After Ctrl-C; the same call goes on.
     """
-    tasks = study_tasks(tables)
-    make_folders(Path(out), Path(work))
-    results: dict[Unit, UnitResult] = {}
-    if study.units:
-        from cluster.experiments.studies.running import run_units  # imports Ray
-
-        results = run_units(study.units, methods, tasks, tables, work)
-    rows = Rows(tuple(study.rows(rows_of(results), tasks)))
-    content = _content(study, rows, results)
-    written = [Path(out) / f"{study.name}.json", Path(out) / f"{study.name}.md"]
-    write_whole(written[0], json.dumps(content, indent=1) + "\n")
-    write_whole(written[1], _page(study, content, rows))
-    if study.plot is not None:
-        written.append(Path(out) / f"{study.name}.png")
-        study.plot(rows, written[2])
-    return written
-
-
-def rewrite_page(study: Study, out: str | Path) -> Path:
-    """Write ``<out>/<study>.md`` anew from the draws in ``<out>/<study>.json``; nothing is computed.
-
-    Raises:
-        RunError: If there is no such JSON file, or it is damaged or of another study.
-    """
-    content = read_results(study.name, out)
-    try:
-        rows = Rows(tuple(Row.from_dict(item) for item in content["rows"]))
-        page = _page(study, content, rows)
-    except (KeyError, TypeError) as error:
-        raise unreadable(study.name, out, error) from error
-    written = Path(out) / f"{study.name}.md"
-    write_whole(written, page)
-    return written
-
-
-def _page(study: Study, content: Mapping[str, Any], rows: Rows) -> str:
-    return wrapped(
-        f"# {study.title}\n\n`{content['command']}`, {content['machine']['cores']} cores, "
-        f"{', '.join(f'{name} {number}' for name, number in content['versions'].items())}. "
-        f"All draws are in [{study.name}.json]({study.name}.json).\n\n{study.page(rows)}"
-    )
-
-
-def _content(study: Study, rows: Rows, results: Mapping[Unit, UnitResult]) -> dict[str, Any]:
-    return {
+    out, work = Path(out), Path(work).expanduser().resolve()
+    check_folders(out, work)
+    found = study.measure(Path(tables).expanduser().resolve(), work, report, **options)
+    content: dict[str, Any] = {
         "study": study.name,
         "title": study.title,
         "command": f"mpnas reproduce {study.name} --tables DIR",
         "versions": versions(),
         "machine": machine(),
-        "seeds": {"splits and draws": SPLIT_SEED, "methods": sorted({unit.seed for unit in study.units})},
-        "rows": [asdict(row) | asdict(row.estimate) for row in rows],
-        "units": [
-            {"name": unit.name, "learn_seconds": result.learn_seconds, "versions": result.versions} | result.identity
-            for unit, result in results.items()
-        ],
+        **found,
     }
+    make_folders(out)
+    written = [out / f"{study.name}.json", out / f"{study.name}.md"]
+    write_atomic(written[0], result_json(content))
+    write_atomic(written[1], _page(study, content))
+    if study.has_picture:
+        written.append(out / f"{study.name}.png")
+        study.save_picture(content, written[2])
+    return written
+
+
+def rewrite_page(study: Study, out: str | Path) -> Path:
+    """Write ``<out>/<study>.md`` anew from ``<out>/<study>.json``; nothing is computed.
+
+    Raises:
+        RunError: If there is no such JSON file, or it is damaged or of another study.
+    """
+    file = Path(out) / f"{study.name}.json"
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if content["study"] != study.name:
+            raise ValueError(f"it is of the study {content['study']!r}")
+        page = _page(study, content)
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        why = "it is not there" if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
+        raise RunError(
+            f"The page of {study.name} cannot be written from {file} ({why}). Name the folder of its results with "
+            "--out, or compute them: name the folder of NAS tables with --tables."
+        ) from error
+    written = Path(out) / f"{study.name}.md"
+    write_atomic(written, page)
+    return written
+
+
+def _page(study: Study, content: Mapping[str, Any]) -> str:
+    body = study.body(content)
+    head = f"`{content['command']}`, {content['machine']['cores']} cores"
+    numbers = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
+    return wrapped(
+        f"# {study.title}\n\n{head}, {numbers}. {study.holds} in [{study.name}.json]({study.name}.json).\n\n{body}"
+    )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.files.atomic import atomic_path
 from mpnas_ray.tables import TableTask
 
 __all__ = ["identity", "read_state", "write_state"]
@@ -26,10 +27,8 @@ def identity(settings: Mapping[str, Any], tasks: Mapping[str, TableTask]) -> str
 
 def write_state(path: Path, identity: str, content: Mapping[str, Any]) -> None:
     """Write tensors and plain values, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    torch.save({**content, "format": _FORMAT, "identity": identity}, partial)
-    partial.replace(path)
+    with atomic_path(path) as part:
+        torch.save({**content, "format": _FORMAT, "identity": identity}, part)
 
 
 def read_state(path: Path, identity: str, device: torch.device | str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from mpnas_ray.meta_learning.common.network import (
 from mpnas_ray.meta_learning.gradient.config import MetaConfig
 from mpnas_ray.meta_learning.gradient.inner_loop import trajectory
 from mpnas_ray.spaces import Architecture, Architectures
+from mpnas_ray.stats import spearman
 from mpnas_ray.tables.normalization import normalize
 
 __all__ = ["STEP_COUNTS", "MetaPredictor"]
@@ -113,10 +114,10 @@ class MetaPredictor:
         for steps, parameters in self._adaptations(graphs, scores, fold):
             with torch.no_grad():
                 predicted = forward(parameters, _repeated(graphs, num_folds + 1), self.config.gcn).cpu().numpy()
-            spearman = _spearman(predicted[fold, np.arange(len(scores))], scores)
-            if spearman > best_spearman:
+            found = _agreement(predicted[fold, np.arange(len(scores))], scores)
+            if found > best_spearman:
                 best = {name: tensor[num_folds].clone() for name, tensor in parameters.items()}
-                best_steps, best_spearman = steps, spearman
+                best_steps, best_spearman = steps, found
         return best, best_steps
 
     def _adaptations(
@@ -199,11 +200,11 @@ def _repeated(graphs: Graphs, tasks: int) -> Graphs:
     )
 
 
-def _spearman(predicted: NDArray[np.floating], scores: NDArray[np.float64]) -> float:
+def _agreement(predicted: NDArray[np.floating], scores: NDArray[np.float64]) -> float:
     """Rank correlation; -1 where predictions are all equal or not finite, so that any order is preferred."""
     if not np.isfinite(predicted).all() or predicted.min() == predicted.max():
         return -1.0
-    return float(np.mean(normalize(predicted, "rank") * normalize(scores, "rank")))
+    return float(spearman(predicted, scores))
 
 
 def _part(state: dict[str, Tensor], prefix: str) -> Parameters:

@@ -27,6 +27,7 @@ from mpnas_ray.meta_learning.gradient.config import MetaConfig
 from mpnas_ray.meta_learning.gradient.episodes import EpisodePart, EpisodePool, Episodes
 from mpnas_ray.meta_learning.gradient.inner_loop import OuterGradient, adapt
 from mpnas_ray.optimizers import AdamW
+from mpnas_ray.stats import spearman
 from mpnas_ray.tables import TableTask
 
 __all__ = ["MetaResult", "Progress", "Validation", "meta_train", "outer_loss", "outer_rate", "validate"]
@@ -179,16 +180,11 @@ def validate(parameters: Parameters, episodes: Episodes, config: MetaConfig) -> 
 
     Query sets without an order count 0, as do constant predictions.
     """
-    from scipy.stats import rankdata  # takes a second to import
-
     fixed = {name: tensor.detach() for name, tensor in parameters.items()}
     adapted = _adapted(fixed, episodes.support, config, "none")
     with torch.no_grad():
         predicted = forward(adapted, episodes.query.graphs, config.gcn).cpu().numpy()
-    ranks = [rankdata(values, axis=1) for values in (predicted, episodes.query.scores.cpu().numpy())]
-    first, second = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
-    lengths = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    return float(np.mean((first * second).sum(axis=1) / np.maximum(lengths, 1e-12)))
+    return float(np.mean(spearman(predicted, episodes.query.scores.cpu().numpy())))
 
 
 def outer_rate(config: MetaConfig, iteration: int) -> float:

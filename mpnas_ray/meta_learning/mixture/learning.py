@@ -22,6 +22,7 @@ from mpnas_ray.meta_learning.mixture.posterior import Evidence, Statistics, hypo
 from mpnas_ray.meta_learning.mixture.prior import AMPLITUDES, Prior
 from mpnas_ray.meta_learning.mixture.scales import support_scales
 from mpnas_ray.optimizers import Adam
+from mpnas_ray.stats import spearman
 from mpnas_ray.tables import Kind, normalize
 
 __all__ = ["EpisodeSource", "learn_prior", "validate_prior"]
@@ -108,7 +109,7 @@ def validate_prior(source: EpisodeSource, prior: Prior, rng: Generator) -> float
         between = kernels(measured, asked, kept).transpose(0, 1)
         both = posterior(measured, scores, kept, log_prior).mean(mean_functions(asked, kept), between)
         predicted = sum(normalize(scale) for scale in both.numpy())
-        found.append(np.mean(normalize(predicted, "rank") * normalize(source.scores[drawn[5:_MOST_JUDGED]], "rank")))
+        found.append(spearman(predicted, source.scores[drawn[5:_MOST_JUDGED]]))
     return float(np.mean(found))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mpnas_ray.predictors.cost.predictor import CostPredictor
+from mpnas_ray.stats import spearman
 
 if TYPE_CHECKING:
     from mpnas_ray.tables import TableTask
@@ -23,8 +24,6 @@ def few_shot_correlations(predictor: CostPredictor, tasks: Mapping[str, TableTas
     Mean over 10 draws; over at most 4,000 of the other architectures, those without a path from input to output left
     out. A task of fewer than 20 is passed over.
     """
-    from scipy.stats import spearmanr
-
     found = {}
     for number, (name, task) in enumerate(tasks.items()):
         known = task[task.archs.graphs().live()[:, -1]]
@@ -35,6 +34,6 @@ def few_shot_correlations(predictor: CostPredictor, tasks: Mapping[str, TableTas
             rows = np.random.default_rng([draw, number]).permutation(len(known))
             measured, asked = rows[:_NUM_POINTS], rows[_NUM_POINTS : _NUM_POINTS + _MOST_JUDGED]
             adapted = ignorant.adapt(known.archs[measured], known.scores[measured])
-            correlations.append(spearmanr(adapted.predict(known.archs[asked]), known.scores[asked]).statistic)
+            correlations.append(spearman(adapted.predict(known.archs[asked]), known.scores[asked]))
         found[name] = float(np.mean(correlations))
     return found

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from mpnas_ray.spaces import Architecture, Architectures
+from mpnas_ray.stats import spearman
 from searchers.baselines.transfer.ranked_lists import TransferSearch
 from searchers.baselines.transfer.sources import Sources
 from searchers.core.candidates import keys
@@ -57,13 +57,11 @@ def _nearest(sources: Sources, rows: NDArray[np.intp], labels: NDArray[np.float6
         labels: Higher is better, in the shape of ``rows``.
     """
     rows, labels = rows[rows >= 0], labels[rows >= 0]
-    return int(np.argmax([_spearman(of_task[rows], labels) for of_task in sources.quantiles]))
+    found = [_agreement(of_task[rows], labels) for of_task in sources.quantiles]
+    return int(np.argmax(np.round(found, 12)))  # the first of equal ones, which may differ in their last bits
 
 
-def _spearman(quantiles: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
+def _agreement(quantiles: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
     """Correlation of ranks where there is a quantile; 0, which speaks neither for nor against, if it is undefined."""
     there = ~np.isnan(quantiles)
-    one, other = rankdata(quantiles[there]), rankdata(labels[there])
-    if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
-        return 0.0
-    return float(np.corrcoef(one, other)[0, 1])
+    return float(spearman(quantiles[there], labels[there])) if there.sum() >= 3 else 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import pickle
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +27,6 @@ from trainables.training.loop import PreparedData
 
 SETTINGS = ProxySettings(batch_size=8)
 DEAD = "nasbench201:|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|nor_conv_3x3~2|"
-
-
-@pytest.fixture
-def scored_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Units are done in this process, without Ray; gives their names."""
-    names: list[str] = []
-
-    def one_by_one(function: Any, jobs: Any, *, gpus: float) -> dict[str, str]:
-        for name, job in jobs.items():
-            names.append(name)
-            function(*pickle.loads(pickle.dumps(job.arguments)))
-        return {}
-
-    monkeypatch.setattr(scoring, "side_by_side", one_by_one)
-    monkeypatch.setattr(scoring, "most_concurrent", lambda resources: 1)
-    monkeypatch.setattr(scoring, "connected", nullcontext)
-    monkeypatch.setattr(scoring, "_CHUNK", 4)
-    return names
 
 
 def test_a_callable_scores_what_a_training_begins_with() -> None:
@@ -76,11 +57,14 @@ def test_the_batch_is_of_the_training_part_or_random() -> None:
     assert len(set(rows)) == 8
 
 
-def test_tables_grow_and_nothing_is_scored_twice(tmp_path: Path, scored_here: list[str]) -> None:
+def test_tables_grow_and_nothing_is_scored_twice(
+    tmp_path: Path, computed_here: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "_CHUNK", 4)
     arguments: dict[str, Any] = {"settings": SETTINGS, "out": tmp_path / "scores"}
     report = score_proxies("mixed", "digits", ["params", "naswot"], num_archs=6, **arguments)
     units = [f"mixed.digits/{proxy}.0000{number}" for proxy in ("params", "naswot") for number in (0, 1)]
-    assert scored_here == units
+    assert computed_here == units
     drawn = draw_stratified(get_space("mixed"), 6)
     for table in report.tables:
         task = read_task(table.path)
@@ -95,14 +79,14 @@ def test_tables_grow_and_nothing_is_scored_twice(tmp_path: Path, scored_here: li
         drawn[5]
     )
 
-    scored_here.clear()
+    computed_here.clear()
     before = report.tables[1].path.read_bytes()
     score_proxies("mixed", "digits", ["params", "naswot"], num_archs=6, **arguments)
-    assert scored_here == []
+    assert computed_here == []
     assert report.tables[1].path.read_bytes() == before
     (tmp_path / "scores" / "work" / f"{units[3]}.json").write_text('{"kind": "cut sho')
     score_proxies("mixed", "digits", ["naswot", "snip"], num_archs=8, **arguments)
-    assert scored_here == [units[3], *(unit.replace("params", "snip") for unit in units[:2])]
+    assert computed_here == [units[3], *(unit.replace("params", "snip") for unit in units[:2])]
 
     # Tables are tasks to learn from by default, but not where their data set is held out.
     tasks = load_tasks(tmp_path / "scores")
@@ -110,13 +94,13 @@ def test_tables_grow_and_nothing_is_scored_twice(tmp_path: Path, scored_here: li
     assert leaves_out(tasks, "mixed/digits-snip") == {}
 
 
-def test_the_command_says_what_it_wrote(tmp_path: Path, scored_here: list[str]) -> None:
+def test_the_command_says_what_it_wrote(tmp_path: Path, computed_here: list[str]) -> None:
     app = typer.Typer()
     app.command()(score)
     options = "--space mixed --task libras --proxy flops --proxy params --num-archs 3 --batch-size 9 --inputs random"
     done = CliRunner().invoke(app, [*options.split(), "--seed", "2", "--out", str(tmp_path)], catch_exceptions=False)
     assert done.exit_code == 0
-    assert len(scored_here) == 2
+    assert len(computed_here) == 2
     for proxy in ("flops", "params"):
         assert f"mixed.libras.{proxy}.parquet: mixed/libras-{proxy}, 3 scores, " in done.output
     source = read_task(tmp_path / "mixed.libras.flops.parquet").source
@@ -124,7 +108,7 @@ def test_the_command_says_what_it_wrote(tmp_path: Path, scored_here: list[str]) 
 
 
 def test_scores_that_are_not_finite_are_left_out_and_said(
-    tmp_path: Path, scored_here: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, computed_here: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def chosen(space: SearchSpace, num_archs: int) -> Architectures:
         return Architectures.of([DEAD, *map(str, space.sample_many(num_archs - 1, np.random.default_rng(0)))])
@@ -138,12 +122,12 @@ def test_scores_that_are_not_finite_are_left_out_and_said(
     assert f"{table.without_score} left out without a finite one" in str(report)
 
 
-def test_a_small_space_is_scored_whole(tmp_path: Path, scored_here: list[str]) -> None:
+def test_a_small_space_is_scored_whole(tmp_path: Path, computed_here: list[str]) -> None:
     report = score_proxies("transnasbench101", "digits", ["flops"], num_archs=5_000, settings=SETTINGS, out=tmp_path)
     assert report.tables[0].scored == len(get_space("transnasbench101").distinct())
 
 
-def test_what_cannot_be_is_refused_before_any_work(tmp_path: Path, scored_here: list[str]) -> None:
+def test_what_cannot_be_is_refused_before_any_work(tmp_path: Path, computed_here: list[str]) -> None:
     for arguments, named in (
         ({"task": "darcy16", "proxies": ["naswot", "epe_nas"]}, "epe_nas compares samples of one class"),
         ({"proxies": ["best"]}, "no proxy 'best'"),
@@ -156,13 +140,13 @@ def test_what_cannot_be_is_refused_before_any_work(tmp_path: Path, scored_here: 
         with pytest.raises(MPNASError, match=named):
             score_proxies(**{**given, **arguments})
     assert not (tmp_path / "out").exists()
-    assert scored_here == []
+    assert computed_here == []
     score_proxies("mixed", "digits", ["params"], num_archs=2, settings=SETTINGS, out=tmp_path)
     with pytest.raises(RunError, match=r"batch size 8, .*batch size 9, .*another --out"):
         score_proxies("mixed", "digits", ["params"], num_archs=2, settings=ProxySettings(batch_size=9), out=tmp_path)
 
 
-def test_nothing_finite_is_an_error(tmp_path: Path, scored_here: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_finite_is_an_error(tmp_path: Path, computed_here: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     hopeless = Proxy("hopeless", lambda network, batch, loss: math.inf, "inputs", "overflows")
     monkeypatch.setitem(proxy_registry._PROXIES, "hopeless", hopeless)
     with pytest.raises(RunError, match="No architecture of mixed has a finite hopeless on digits"):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
 
-from cluster.artifacts import table_building as build
-from cluster.artifacts.network_trainings import Course, Unit, read, train
+from cluster.artifacts.network_trainings import Course, training_item
 from cluster.artifacts.table_building import build_table
+from cluster.work import running
+from cluster.work.items import Results, Store, WorkItem
 from mpnas_ray.errors import MPNASError, RunError
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import load_tasks, read_curves
@@ -32,34 +33,17 @@ from trainables.tasks.core.subset import with_fewer_samples
 SMALL: dict[str, Any] = {"num_train": 40, "epochs": 2}
 
 
-@pytest.fixture
-def trained_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Units are done in this process, without Ray; gives their names."""
-    names: list[str] = []
-
-    def one_by_one(function: Any, jobs: Any, *, gpus: float) -> dict[str, str]:
-        for name, job in jobs.items():
-            names.append(name)
-            function(*job.arguments)
-        return {}
-
-    monkeypatch.setattr(build, "side_by_side", one_by_one)
-    monkeypatch.setattr(build, "most_concurrent", lambda resources: 1)
-    monkeypatch.setattr(build, "connected", nullcontext)
-    return names
-
-
-def test_a_table_grows_and_trains_nothing_twice(tmp_path: Path, trained_here: list[str]) -> None:
+def test_a_table_grows_and_trains_nothing_twice(tmp_path: Path, computed_here: list[str]) -> None:
     out = tmp_path / "own.parquet"
     report = build_table(out, ["digits"], num_archs=2, **SMALL)
     assert report.trainings == {"digits": 2}
-    assert trained_here == ["digits/00000.0", "digits/00001.0"]
+    assert computed_here == ["digits/00000.0", "digits/00001.0"]
     assert build_table(out, ["digits"], num_archs=2, **SMALL).added == 0
 
-    trained_here.clear()
+    computed_here.clear()
     (tmp_path / "own.parquet.work" / "digits" / "00000.0.json").unlink()  # the table itself holds it
     report = build_table(out, ["digits", "splice"], num_archs=3, num_repeated=1, **SMALL)
-    assert trained_here == [
+    assert computed_here == [
         *("splice/00000.0", "digits/00000.1", "splice/00000.1"),
         *("splice/00001.0", "digits/00002.0", "splice/00002.0"),
     ]
@@ -74,24 +58,23 @@ def test_a_table_grows_and_trains_nothing_twice(tmp_path: Path, trained_here: li
 
 def test_a_unit_holds_what_the_training_came_to(tmp_path: Path) -> None:
     arch = str(draw_stratified(get_space("mixed"), 1)[0])
-    course, unit = Course("digits", 2, 40, "small"), Unit("00007", arch, 1)
-    assert train(unit, course, tmp_path, use_gpu=False) > 0
-    content = read(unit, course, tmp_path)
-    assert content is not None
+    course = Course("digits", 2, 40, "small")
+    item, store = training_item("00007", arch, 1, course), Store(tmp_path)
+    assert item.name == "digits/00007.1"
+    store.write(item, item.compute())
+    content = store.read(item)
+    assert content["seconds"] > 0
     assert len(content["score"]) == len(content["train_loss"]) == 2
     assert 0 <= content["test"] <= 1
     network = build_network(arch, (1, 8, 8), 10, preset="small")
     assert content["parameters"] == sum(parameter.numel() for parameter in network.parameters())
     assert content["chosen"] == []
     for other in (Course("digits", 3, 40, "small"), Course("digits", 2, 41, "small")):
-        assert read(unit, other, tmp_path) is None, "made otherwise"
-    file = tmp_path / "digits" / "00007.1.json"
-    file.write_text(file.read_text()[:-40])
-    assert read(unit, course, tmp_path) is None, "cut short"
+        assert store.read(training_item("00007", arch, 1, other)) is None, "made otherwise"
 
 
 def test_a_loss_that_is_not_finite_is_kept_as_such(
-    tmp_path: Path, trained_here: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, computed_here: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = replace(get_task("digits").recipe, learning_rate=1e30, batch_size=40)
     monkeypatch.setattr(Course, "recipe", property(lambda course: replace(recipe, epochs=course.epochs)))
@@ -99,26 +82,25 @@ def test_a_loss_that_is_not_finite_is_kept_as_such(
     curves = read_curves(tmp_path / "own.parquet")["digits"]
     assert np.isnan(curves.scores[0, -1])
     assert np.isnan(curves.test[0])
-    assert len(trained_here) == 1
+    assert len(computed_here) == 1
 
 
 def test_what_was_done_before_an_interruption_is_in_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained_here: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, computed_here: list[str]
 ) -> None:
-    one_by_one = build.side_by_side
+    one_by_one = running.compute_on_ray
 
-    def interrupted(function: Any, jobs: Any, *, gpus: float) -> dict[str, str]:
-        first = dict(list(jobs.items())[:1])
-        one_by_one(function, first, gpus=gpus)
+    def interrupted(items: Sequence[WorkItem], store: Results, *, gpus: float = 0.0) -> dict[str, str]:
+        one_by_one(items[:1], store, gpus=gpus)
         raise RunError("stopped")
 
-    monkeypatch.setattr(build, "side_by_side", interrupted)
+    monkeypatch.setattr(running, "compute_on_ray", interrupted)
     with pytest.raises(RunError, match="stopped"):
         build_table(tmp_path / "own.parquet", ["digits"], num_archs=3, **SMALL)
     assert len(read_curves(tmp_path / "own.parquet")["digits"]) == 1
 
 
-def test_what_cannot_be_is_refused(tmp_path: Path, trained_here: list[str]) -> None:
+def test_what_cannot_be_is_refused(tmp_path: Path, computed_here: list[str]) -> None:
     out = tmp_path / "own.parquet"
     build_table(out, ["digits"], num_archs=1, **SMALL)
     for arguments, named in (
@@ -157,7 +139,7 @@ def test_a_table_is_built_on_ray(ray_cluster: None, tmp_path: Path) -> None:
     report = build_table(out, ["libras", "digits"], num_archs=2, **SMALL)
     assert report.trainings == {"libras": 2, "digits": 2}
     unit = tmp_path / "own.parquet.work" / "digits" / "00000.0.json"
-    assert json.loads(unit.read_text())["seed"] == 0
+    assert json.loads(unit.read_text())["result"]["seed"] == 0
 
 
 @pytest.mark.slow

@@ -107,8 +107,8 @@ def test_a_process_started_by_a_worker_imports_ours(folder: Path) -> None:
 import operator
 from mpnas_ray.own_packages import put_first
 put_first()
-from cluster.work.without_ray import call_alone
-print(call_alone(operator.add, 1, 2))
+from cluster.work.without_ray import call_without_ray
+print(call_without_ray(operator.add, 1, 2))
 """
     done = run(folder, "-c", code)
     assert done.stdout.strip() == "3", done.stderr

@@ -174,7 +174,7 @@ def mpnas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         ("reproduce table2 --tables nowhere", "nowhere is not there"),
         ("reproduce table2 --out nowhere", "nowhere/table2.json (it is not there)"),
         ("reproduce table7 --task digits", "needs --tables"),
-        ("reproduce predictors", "predictors needs --tables"),
+        ("reproduce predictors", "compute them: name the folder of NAS tables with --tables"),
         ("reproduce table7 --task digits --tables nowhere", "nowhere is not there"),
         ("meta-train --tables nowhere --out o", "nowhere is not there"),
         ("resume runs/x", "holds no run"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.files.atomic import atomic_path
 
 __all__ = ["cached_arrays", "check_data_dir", "data_folder"]
 
@@ -59,10 +59,8 @@ def cached_arrays(
             raise TaskError(f"{path} is damaged ({error}): delete it, it will be made again.") from error
     arrays = make()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
-            np.savez_compressed(part, allow_pickle=False, **arrays)
-        Path(part.name).replace(path)
+        with atomic_path(path) as part, part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
     except OSError as error:
         raise TaskError(f"{folder} cannot be written ({error}): name another folder for data.") from error
     return arrays

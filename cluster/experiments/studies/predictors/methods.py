@@ -1,4 +1,4 @@
-"""The methods of the predictor study: what each is given of a draw, and what it is asked."""
+"""Methods of the predictor study, with what each is given of a draw and what it is asked."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _MOST_POINTS = {"gcn": 250, "brp-nas": 250, "seminas": 250, "mp-nas": 500}
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What units may read beside their draw.
+    """Files that units may read beside their draw.
 
     Attributes:
         own_table: A file of `mpnas tables build`.
@@ -66,8 +66,8 @@ class Method:
     """Something that ranks.
 
     Attributes:
-        kind: What it learns from: measured architectures, nothing, or the beginnings of trainings.
-        description: What it is, and whose.
+        kind: Source of its knowledge: measured architectures, nothing, or the beginnings of trainings.
+        description: Short description, with its source.
         judge: From a draw to what the method comes to.
         needs_classes: Whether it is not defined for fields.
     """
@@ -78,7 +78,7 @@ class Method:
     needs_classes: bool = False
 
     def fits(self, target: str) -> bool:
-        """Whether a target has what the method needs."""
+        """Say whether a target has what the method needs."""
         space, _, task = target.partition("/")
         if space != "mixed":
             return self.kind != "curve"
@@ -181,7 +181,7 @@ def _ranking(method: CurveMethod, curves: PartialCurves, rows: NDArray[np.int64]
 
 @lru_cache(maxsize=8)
 def _jacob_cov(task: str, table: Path) -> NDArray[np.float64]:
-    """Of the architecture of each training, ``[N, 1]``."""
+    """Score the architecture of each training, ``[N, 1]``."""
     settings = ProxySettings()
     archs = _curves(task, table).archs
     return score_archs(get_proxy("jacob_cov"), archs, _probe(f"mixed/{task}", settings), settings)[:, None]
@@ -193,7 +193,7 @@ def _curves(task: str, table: Path) -> LearningCurves:
 
 
 def _first_trainings(curves: LearningCurves, draw: Draw) -> NDArray[np.int64]:
-    """Of each architecture of the target, the row of its first training in the curves, ``[N]``."""
+    """Find the first training of each architecture of the target, as a row of the curves, ``[N]``."""
     row_of: dict[bytes, int] = {}
     for row, codes in enumerate(curves.archs.codes):
         row_of.setdefault(codes.tobytes(), row)

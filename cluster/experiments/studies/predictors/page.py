@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from cluster.experiments.studies.predictors.methods import META_LEARNED, METHODS, SCORED, SLOW
+from cluster.experiments.studies.predictors.methods import META_LEARNED, METHODS, SCORED, SHARES, SLOW
 from cluster.experiments.studies.predictors.results import Estimate, Measure, Results, TestSet
-from cluster.pages.markdown import markdown_table, wrapped
+from cluster.experiments.studies.predictors.targets import OFFICIAL
+from cluster.pages.markdown import markdown_table
 
-__all__ = ["Group", "page_of"]
+__all__ = ["Group", "body_of", "groups_of"]
 
 _COMPARED_AT = (5, 10, 25, 50, 100, 250)
 """Numbers of training architectures; up to 50 of them MP-NAS is meant to lead."""
@@ -23,44 +24,64 @@ class Group:
     """Targets that are shown together.
 
     Attributes:
-        title: Of their section.
+        title: Title of their section.
         targets: Names.
         sizes: Numbers of training architectures, ascending.
-        epochs: Target -> epochs of a whole training; empty where there are no curves.
-        num_mutants: Whether mutants are judged.
+        epochs: Target -> epochs that curve methods saw at each of `SHARES`; empty where there are no curves.
+        has_mutants: Whether mutants are judged.
     """
 
     title: str
     targets: tuple[str, ...]
     sizes: tuple[int, ...]
-    epochs: Mapping[str, int]
-    num_mutants: bool
+    epochs: Mapping[str, tuple[int, ...]]
+    has_mutants: bool
 
-    def seen(self, share: float) -> list[int]:
-        """Epochs that are this share of each target's training."""
-        return [max(1, round(share * self.epochs[target])) for target in self.targets]
+    @classmethod
+    def of(cls, title: str, targets: Sequence[str], results: Results) -> Group:
+        """Look up in the measurements of some targets what there is to show."""
+        sizes, epochs = [], {}
+        has_mutants = False
+        for target in targets:
+            fitted = set()
+            for unit, measurements in results.measured.items():
+                if unit.target != target:
+                    continue
+                if METHODS[unit.method].kind == "curve":
+                    epochs[target] = tuple(one.epochs for one in measurements[: len(SHARES)])
+                if METHODS[unit.method].kind == "predictor":
+                    fitted |= {one.size for one in measurements}
+                    has_mutants |= any(one.mutants is not None for one in measurements)
+            sizes.append(fitted)
+        return cls(title, tuple(targets), tuple(sorted(set.intersection(*sizes))), epochs, has_mutants)
+
+    def seen(self, place: int) -> list[int]:
+        """Return the epochs that are a share, by its place in `SHARES`, of each target's training."""
+        return [self.epochs[target][place] for target in self.targets]
 
 
-def page_of(content: Mapping[str, Any], results: Results, groups: Sequence[Group], shares: Sequence[float]) -> str:
-    """The page, in Markdown.
+def groups_of(results: Results) -> list[Group]:
+    """Show each official task by itself, and the tasks of our own table together."""
+    own = [name for name in results.targets if name not in OFFICIAL]
+    groups = [Group.of(name, [name], results) for name in OFFICIAL if name in results.targets]
+    return [*groups, Group.of("Our own table, mixed space", own, results)] if own else groups
+
+
+def body_of(content: Mapping[str, Any], results: Results) -> str:
+    """Write the page below its head, in Markdown.
 
     Args:
-        content: Of the JSON file: command, machine, versions, seeds.
+        content: The JSON file's, for the numbers of seeds.
         results: All measurements.
-        groups: Sections.
-        shares: Of the epochs, at which curve methods are asked.
     """
-    numbers = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
-    sections = "\n\n".join(_section(results, group, shares) for group in groups)
+    groups = groups_of(results)
+    sections = "\n\n".join(_section(results, group) for group in groups)
     seeds = str(content["seeds"])
     if content["slow_seeds"] < content["seeds"]:
         seeds += f" ({content['slow_seeds']} for {', '.join(f'`{name}`' for name in SLOW)})"
-    about = "\n".join(f"- `{name}`: {method.description}" for name, method in METHODS.items())
-    return wrapped(f"""# How well each method ranks, and what it costs
-
-`{content["command"]}`, {content["machine"]["cores"]} cores, {numbers}. All measurements are in
-[predictors.json](predictors.json).
-
+    measured = results.methods(results.targets)
+    about = "\n".join(f"- `{name}`: {method.description}" for name, method in METHODS.items() if name in measured)
+    return f"""\
 After White et al. 2021. A method is fitted to some architectures of a task, drawn at random, and ranks others;
 numbers are Kendall's tau with their measured scores, means ± standard errors over seeds: {seeds}. Each seed has
 its own draw, the same for all methods. The smaller training sets are the beginnings of the larger. On tables of whole
@@ -79,11 +100,11 @@ judged, in any table. Curve methods see the first epochs of the judged architect
 ## The methods
 
 {about}
-""")
+"""
 
 
 def _verdict(results: Results, groups: Sequence[Group]) -> str:
-    """Where the meta-learned predictor leads those that are fitted to as many points, and where not."""
+    """Show where the meta-learned predictor leads those that are fitted to as many points, and where not."""
     lines = []
     for group in groups:
         for target in group.targets:
@@ -124,28 +145,30 @@ def _fitted(results: Results, targets: Sequence[str]) -> list[str]:
     return [name for name in results.methods(targets) if METHODS[name].kind == "predictor"]
 
 
-def _section(results: Results, group: Group, shares: Sequence[float]) -> str:
+def _section(results: Results, group: Group) -> str:
     parts = [f"## {group.title}"]
     if len(group.targets) > 1:
         parts.append(f"Means over {', '.join(target.partition('/')[2] for target in group.targets)}.")
-    parts.append("Kendall's tau on uniformly drawn architectures, by number of training architectures:")
-    parts.append(_by_size(results, group, "kendall", "uniform"))
-    if group.num_mutants:
-        parts.append("The same on mutants of the best of the training set:")
-        parts.append(_by_size(results, group, "kendall", "mutants"))
-    parts.append("Spearman correlation on uniformly drawn architectures:")
-    parts.append(_by_size(results, group, "spearman", "uniform"))
+    if group.sizes:
+        parts.append("Kendall's tau on uniformly drawn architectures, by number of training architectures:")
+        parts.append(_by_size(results, group, "kendall", "uniform"))
+        if group.has_mutants:
+            parts.append("The same on mutants of the best of the training set:")
+            parts.append(_by_size(results, group, "kendall", "mutants"))
+        parts.append("Spearman correlation on uniformly drawn architectures:")
+        parts.append(_by_size(results, group, "spearman", "uniform"))
     free = _free(results, group)
     if free:
         parts.append("Without any training:")
         parts.append(free)
-    if group.epochs:
+    if group.epochs.keys() == set(group.targets):
         parts.append("Curve methods, by the share of the epochs that they saw of each judged architecture:")
-        parts.append(_by_share(results, group, shares))
-    parts.append(
-        "CPU seconds to fit, and milliseconds a query (medians; the training of architectures is not counted):"
-    )
-    parts.append(_times(results, group))
+        parts.append(_by_share(results, group))
+    if group.sizes:
+        parts.append(
+            "CPU seconds to fit, and milliseconds a query (medians; the training of architectures is not counted):"
+        )
+        parts.append(_times(results, group))
     return "\n\n".join(parts)
 
 
@@ -168,16 +191,16 @@ def _free(results: Results, group: Group) -> str:
     return markdown_table(["proxy", "Kendall", "Spearman", "ms a network"], lines) if lines else ""
 
 
-def _by_share(results: Results, group: Group, shares: Sequence[float]) -> str:
+def _by_share(results: Results, group: Group) -> str:
     lines = []
     for name in results.methods(group.targets):
         if METHODS[name].kind != "curve":
             continue
         sizes = sorted({size for target in group.targets for size, _ in results.settings(name, target)})
         for size in sizes:
-            found = [results.estimate(name, group.targets, size, group.seen(share)) for share in shares]
+            found = [results.estimate(name, group.targets, size, group.seen(place)) for place in range(len(SHARES))]
             lines.append([name, str(size) if size else "-", *map(_shown, found)])
-    return markdown_table(["method", "trained on", *(f"{share:.0%}" for share in shares)], lines)
+    return markdown_table(["method", "trained on", *(f"{share:.0%}" for share in SHARES)], lines)
 
 
 def _times(results: Results, group: Group) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from cluster.experiments.studies.predictors.methods import META_LEARNED, METHODS
-from cluster.experiments.studies.predictors.page import Group
+from cluster.experiments.studies.predictors.page import groups_of
 from cluster.experiments.studies.predictors.results import Results
+from mpnas_ray.files.atomic import atomic_path
 
 __all__ = ["save_picture"]
 
@@ -21,8 +21,9 @@ _COLOURS = (
 _TIMED_AT = 50
 
 
-def save_picture(results: Results, groups: Sequence[Group], path: Path) -> None:
-    """One column a group: tau against training architectures above, against the time of fit and query below."""
+def save_picture(results: Results, path: Path) -> None:
+    """Draw one column a group: tau against training architectures above, the time of fit and query below."""
+    groups = [group for group in groups_of(results) if group.sizes]
     figure = Figure(figsize=(4.4 * len(groups), 8.0), layout="constrained")
     panels = figure.subplots(2, len(groups), squeeze=False)
     everyone = list(dict.fromkeys(name for group in groups for name in results.methods(group.targets)))
@@ -54,6 +55,5 @@ def save_picture(results: Results, groups: Sequence[Group], path: Path) -> None:
     panels[1, 0].set_ylabel("CPU seconds a query; areas are tau")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
-    partial = path.with_name(f"{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=100)
-    partial.replace(path)
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png", dpi=100)

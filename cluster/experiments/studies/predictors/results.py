@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from cluster.experiments.studies.predictors.judging import Measurement, Unit
+from cluster.experiments.studies.predictors.judging import Measurement
+from cluster.experiments.studies.predictors.units import Unit
 
 __all__ = ["Estimate", "Measure", "Results", "TestSet"]
 
@@ -27,7 +28,7 @@ class Estimate:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Estimate | None:
-        """None of no values."""
+        """Average over seeds; None where there are no values."""
         if not values:
             return None
         error = float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
@@ -36,16 +37,21 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Results:
-    """What all units measured."""
+    """All measurements of all units."""
 
     measured: Mapping[Unit, Sequence[Measurement]]
 
+    @property
+    def targets(self) -> list[str]:
+        """All targets, in the order of their units."""
+        return list(dict.fromkeys(unit.target for unit in self.measured))
+
     def methods(self, targets: Sequence[str]) -> list[str]:
-        """Those judged on any of these targets, in the order of their units."""
+        """Return the methods judged on any of these targets, in the order of their units."""
         return list(dict.fromkeys(unit.method for unit in self.measured if unit.target in targets))
 
     def of(self, method: str, target: str, size: int, epochs: int = 0) -> list[Measurement]:
-        """One for each seed."""
+        """Return the measurements of a setting, one for each seed."""
         return [
             one
             for unit, measurements in self.measured.items()
@@ -55,7 +61,7 @@ class Results:
         ]
 
     def settings(self, method: str, target: str) -> list[tuple[int, int]]:
-        """All (size, epochs) that were measured, ascending."""
+        """Return all (size, epochs) that were measured, ascending."""
         return sorted(
             {
                 (one.size, one.epochs)
@@ -75,15 +81,15 @@ class Results:
         measure: Measure = "kendall",
         tested: TestSet = "uniform",
     ) -> Estimate | None:
-        """Mean over seeds of the mean over targets; None if a target has none.
+        """Average over seeds the mean over targets; None if a target has none.
 
         Args:
-            method: Which.
-            targets: Whose mean is taken for each seed.
-            size: Of the training sets.
-            epochs: Seen of the judged architectures, one number for each target; none if None.
-            measure: Which correlation.
-            tested: On which architectures.
+            method: Name of the method.
+            targets: Targets whose mean is taken for each seed.
+            size: Size of the training sets.
+            epochs: Epochs seen of the judged architectures, one number for each target; none if None.
+            measure: The correlation.
+            tested: The architectures that are ranked.
         """
         columns = []
         for target, seen in zip(targets, epochs or [0] * len(targets), strict=True):
@@ -97,7 +103,7 @@ class Results:
     def seconds(
         self, method: str, targets: Sequence[str], size: int, epochs: Sequence[int] | None = None
     ) -> tuple[float, float] | None:
-        """Median CPU seconds of fitting, and of one query."""
+        """Return the median CPU seconds of fitting, and of one query."""
         found = [
             one
             for target, seen in zip(targets, epochs or [0] * len(targets), strict=True)

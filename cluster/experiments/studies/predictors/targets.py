@@ -1,4 +1,4 @@
-"""What the predictor study judges, and on which architectures.
+"""Targets of the predictor study, and the architectures that it judges on.
 
 An architecture's place in a draw depends on the space and the seed alone, so that all tasks of a space, and all
 methods, are judged on the same ones; the smaller training sets are the beginnings of the larger.
@@ -38,13 +38,13 @@ _PARENTS = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """One seed's architectures of a target, as rows.
+    """The architectures of a target for one seed, as rows.
 
     Attributes:
         target: The task.
         test: Uniformly drawn, to judge by: ``[M]``.
         pool: To train on, in this order; none of ``test``.
-        seed: What they follow from, beside the space.
+        seed: Seed that they follow from, beside the space.
     """
 
     target: TableTask
@@ -54,13 +54,13 @@ class Draw:
 
     @classmethod
     def of(cls, target: TableTask, seed: int) -> Draw:
-        """The draw of a seed."""
+        """Draw by a seed."""
         order = _generator(target, seed).permutation(len(target))
         tested = test_size(target)
         return cls(target, order[:tested], order[tested : tested + max(_SIZES)], seed)
 
     def training(self, size: int) -> NDArray[np.int64]:
-        """The first ``size`` rows of the pool."""
+        """Return the first ``size`` rows of the pool."""
         return self.pool[:size]
 
     def mutants(self, size: int) -> NDArray[np.int64] | None:
@@ -82,7 +82,7 @@ class Draw:
         return rows[:_NUM_MUTANTS]
 
     def _rows_of(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """The first row of each canonical form that the table has."""
+        """Find the first row of each canonical form that the table has."""
         known, rows = self._first_rows
         places = np.searchsorted(known, keys).clip(max=len(known) - 1)
         there: NDArray[np.int64] = rows[places[known[places] == keys]]
@@ -105,7 +105,7 @@ def test_size(target: TableTask) -> int:
 
 
 def study_targets(official: Mapping[str, TableTask], own: Mapping[str, TableTask]) -> dict[str, TableTask]:
-    """All targets by name.
+    """Collect all targets by name.
 
     Raises:
         TableError: If an official one is missing.

@@ -1,4 +1,4 @@
-"""What is compared on which task."""
+"""Networks and searches that are compared on each task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FULL_PROTOCOL = "nb360"
 
 
 def is_small(task: Task) -> bool:
-    """Whether a task is one of the stand-ins, whose networks and recipes are small."""
+    """Say whether a task is one of the stand-ins, whose networks and recipes are small."""
     return task.protocol != _FULL_PROTOCOL
 
 
@@ -43,18 +43,21 @@ def baselines_of(task: Task, num_axes: int) -> dict[str, str]:
 
 
 def derived_from(task: Task, num_axes: int, chosen: Sequence[str]) -> str:
-    """Name of the network that DASH's search on the task has chosen."""
+    """Name the network that DASH's search on the task has chosen."""
     images = "wrn-16-1" if is_small(task) else "wrn-16-4"
     return f"dash-{'resnet-1d' if num_axes == 1 else images}:{','.join(chosen)}"
 
 
 def sources_for(task: Task, tables: Mapping[str, TableTask], search: str) -> dict[str, TableTask] | None:
-    """What the predictor of a search may learn from; None if the search has no predictor, or would be another one's.
+    """Select the tasks that the predictor of a search may learn from.
 
     Args:
         task: To be searched.
         tables: All tasks, those of our own table among them.
         search: One of `SEARCHES`.
+
+    Returns:
+        Name -> task; None if the search has no predictor, or would be another one's.
     """
     family = task.family or task.name
     strict = {name: source for name, source in tables.items() if family not in source.datasets}

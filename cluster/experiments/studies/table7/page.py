@@ -11,25 +11,19 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cluster.experiments.protocol.published import PUBLISHED
-from cluster.pages.markdown import markdown_table, wrapped
-from cluster.work.result_files import read_results, unreadable, write_whole
+from cluster.pages.markdown import markdown_table
+from mpnas_ray.files.atomic import atomic_path
 
-__all__ = ["page_of", "rewrite_page", "save_curves"]
+__all__ = ["body_of", "save_curves"]
 
 _COLOURS = ("#d62728", "#ff9896", "#1f77b4")
 
 
-def page_of(content: Mapping[str, Any]) -> str:
-    """The page, in Markdown."""
+def body_of(content: Mapping[str, Any]) -> str:
+    """Write the page below its head, in Markdown."""
     searches = "\n".join(f"- `{name}`: {about}" for name, about in content["searches"].items())
     tasks = "\n\n".join(_section(one, content["num_samples"]) for one in content["tasks"])
-    numbers = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
-    return wrapped(f"""# Table 7: networks found by training candidates
-
-`{content["command"]}`, {content["machine"]["cores"]} cores, {numbers}. All numbers, curves and found
-architectures are in
-[table7.json](table7.json).
-
+    return f"""\
 {content["num_samples"]} architectures of the mixed space are trained for a third of the task's recipe, two at a
 time; the predictor is
 refitted every four results. The best on validation is then trained anew by the whole recipe, and scored once on
@@ -61,27 +55,11 @@ five cells with 16, 32 and 64 channels. `Rand. Pred.` is the same search with a 
 the preset that a section names, and candidates are trained for a third of the recipe. The paper counts its own ahead
 of DASH on three of the five tasks; by the numbers that it prints these are two, and one even (ECG). Figure 4, its
 search curves with and without meta-learning, has no numbers in its text.
-""")
-
-
-def rewrite_page(out: str | Path) -> Path:
-    """Write ``<out>/table7.md`` anew from ``<out>/table7.json``; nothing is computed.
-
-    Raises:
-        RunError: If there is no such JSON file, or it is damaged.
-    """
-    content = read_results("table7", out)
-    try:
-        page = page_of(content)
-    except (KeyError, TypeError, IndexError) as error:
-        raise unreadable("table7", out, error) from error
-    written = Path(out) / "table7.md"
-    write_whole(written, page)
-    return written
+"""
 
 
 def _paper_table() -> str:
-    """All of the paper's table 7."""
+    """Write all of the paper's table 7."""
     lines: dict[str, list[str]] = {}
     columns: dict[str, None] = {}
     for item in PUBLISHED:
@@ -149,7 +127,7 @@ def _mean(values: Sequence[float | None]) -> str:
 
 
 def save_curves(content: Mapping[str, Any], path: Path) -> None:
-    """Best validation score so far, a panel a task: figure 4 of the paper."""
+    """Draw the best validation score so far, a panel a task: figure 4 of the paper."""
     tasks = content["tasks"]
     colours = dict(zip(content["searches"], _COLOURS, strict=True))  # one for each search, whatever a task lacks
     figure = Figure(figsize=(4.2 * len(tasks), 3.4), layout="constrained")
@@ -169,6 +147,5 @@ def save_curves(content: Mapping[str, Any], path: Path) -> None:
     panels[0].set_ylabel("best validation so far")
     shown = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
     figure.legend(shown.values(), shown, loc="outside lower center", ncols=len(shown), fontsize=8, frameon=False)
-    partial = path.with_name(f"{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=110)
-    partial.replace(path)
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png", dpi=110)

@@ -2,54 +2,55 @@
 
 from __future__ import annotations
 
-import json
-import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cluster.experiments.protocol.fingerprints import digest_of_checkpoint, fingerprint
 from cluster.experiments.replay.table import replay
-from cluster.work.result_files import write_whole
+from cluster.work.items import WorkItem
 from mpnas_ray.tables import TableTask, load_tasks
 from searchers import MPNASSearch
 
-__all__ = ["read_replay", "replay_search"]
-
-_KIND = "mpnas-ray replay of table 7"
+__all__ = ["replay_item", "replay_search"]
 
 
-def replay_search(table: Path, name: str, predictor: Path | None, seed: int, num_samples: int, out: Path) -> float:
-    """Search a task of the table, from a random architecture on, and write the scores asked for. Returns CPU seconds.
+def replay_item(
+    name: str, table: Path, task: TableTask, predictor: Path | None, seed: int, num_samples: int
+) -> WorkItem:
+    """Describe a replay as work, which is done in a process without Ray: there refits are made on the spot.
+
+    Args:
+        name: Name of the item.
+        table: File that holds the task; all nodes must reach it.
+        task: The task.
+        predictor: Checkpoint of the searcher's predictor, which must be there; None for one from scratch.
+        seed: Seed of the first architecture and of the searcher.
+        num_samples: Number of architectures that are asked for.
+    """
+    identity = {
+        "task": task.name,
+        "table": fingerprint(task),
+        "predictor": None if predictor is None else digest_of_checkpoint(predictor),
+        "seed": seed,
+        "asked": num_samples,
+    }
+    compute = partial(replay_search, table, task.name, predictor, seed, num_samples)
+    return WorkItem(name, identity, compute, without_ray=True)
+
+
+def replay_search(table: Path, name: str, predictor: Path | None, seed: int, num_samples: int) -> dict[str, Any]:
+    """Search a task of the table, from a random architecture on.
 
     The first architecture makes the seeds differ: given predictor and table, little else is left to chance.
+
+    Returns:
+        ``archs`` asked for, in their order, and their ``scores``, higher is better.
     """
-    start = time.process_time()
     task = load_tasks(table, [name])[name]
     first = [str(task.archs[int(np.random.default_rng(seed).integers(len(task)))])]
     searcher = MPNASSearch(task.archs.space, predictor=predictor, seed=seed, points_to_evaluate=first)
     found = replay(searcher, task, num_samples)
-    seconds = time.process_time() - start
-    content = {"kind": _KIND, "archs": found.archs, "scores": found.scores.tolist(), "seconds": seconds}
-    write_whole(out, json.dumps(content | _identity(task, seed, num_samples)) + "\n")
-    return seconds
-
-
-def read_replay(out: Path, task: TableTask, seed: int, num_samples: int) -> NDArray[np.float64] | None:
-    """The scores of a replay, None if it must be done."""
-    try:
-        content = json.loads(out.read_text(encoding="utf-8"))
-        expected = {"kind": _KIND, **_identity(task, seed, num_samples)}
-        return np.array(content["scores"], dtype=np.float64) if expected.items() <= content.items() else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _identity(task: TableTask, seed: int, num_samples: int) -> dict[str, object]:
-    return {
-        "task": task.name,
-        "measured": len(task),
-        "total": float(task.raw.sum()),
-        "seed": seed,
-        "asked": num_samples,
-    }
+    return {"archs": list(found.archs), "scores": found.scores.tolist()}

@@ -26,12 +26,12 @@ def search_epochs(task: Task) -> int:
 
 @dataclass(frozen=True)
 class Search:
-    """What a live search came to.
+    """The outcome of a live search.
 
     Attributes:
-        arch: What it found: best on validation.
+        arch: The architecture that it found: best on validation.
         curve: Best validation score so far after each trial, in the order in which they ended.
-        training_seconds: Of all candidates.
+        training_seconds: Seconds of training all candidates.
         wall_seconds: From start to report.
     """
 
@@ -59,11 +59,11 @@ def search_live(
         reference: Its name, as all nodes know it.
         predictor: Checkpoint; None for a predictor from scratch.
         preset: Sizes of the networks.
-        seed: Of searcher and trainings.
-        name: Of the run's folder.
-        work: Where it lies.
-        data_dir: Where the user's data files are.
-        gpus_per_trial: Of each candidate.
+        seed: Seed of searcher and trainings.
+        name: Name of the run's folder.
+        work: Folder of the run's folder.
+        data_dir: Folder of the user's data files.
+        gpus_per_trial: GPUs of each candidate.
     """
     report: SearchReport = run_search(
         reference,

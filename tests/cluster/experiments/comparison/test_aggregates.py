@@ -8,25 +8,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cluster.experiments.comparison.aggregates import (
+from cluster.experiments.comparison.presets import Column
+from cluster.experiments.comparison.report.formatting import between
+from cluster.experiments.comparison.report.overall_page import overall_tables
+from cluster.experiments.comparison.summary.aggregates import (
     capped,
-    column_means,
     column_ratios,
     geometric_mean,
-    interval_over_columns,
-    intervals_over_columns,
     mean,
     profile,
     ratios_to_best_rival,
-    resample,
     worst_ratio,
 )
-from cluster.experiments.comparison.figures import Curve, Figures, Ground, Results
-from cluster.experiments.comparison.measures import Interval, Scale
-from cluster.experiments.comparison.numbers import between
-from cluster.experiments.comparison.overall import Overall, overall_of
-from cluster.experiments.comparison.overall_page import overall_tables
-from cluster.experiments.comparison.presets import Column
+from cluster.experiments.comparison.summary.measures import Scale
+from cluster.experiments.comparison.summary.overall import Overall, overall_of
+from cluster.experiments.comparison.summary.summaries import Comparison, Curve, Ground, Summary
+from mpnas_ray.stats import Interval, column_means, two_stage_intervals
 
 NAN, INF = np.nan, np.inf
 Array = NDArray[np.float64]
@@ -53,15 +50,11 @@ def test_who_never_gets_there_is_within_no_factor() -> None:
     """Also where nobody gets there, and as one among columns."""
     found = np.array([[100.0, 100.0, 5.0], [100.0, 60.0, 10.0]])
     np.testing.assert_allclose(profile(found, np.array([1.0, 2.0]), failed=100.0), [[1 / 3, 1 / 3], [1 / 3, 2 / 3]])
-    always = [figures(name, column, [INF, INF], [9.0, 9.0]) for name in ("tpe", "random") for column in COLUMNS]
+    always = [summary(name, column, [INF, INF], [9.0, 9.0]) for name in ("tpe", "random") for column in COLUMNS]
     (overall,) = overall_of(results_of(*always))
     for standing in overall.standings:
         assert standing.profiles["top 1 %"][4.0] == Interval(0, 0, 0)
         assert standing.worst["top 1 %"].ratio.value == 1
-
-
-def test_a_seed_that_was_not_run_does_not_count() -> None:
-    np.testing.assert_array_equal(column_means(np.array([[2.0, 4.0, NAN], [1.0, NAN, NAN], [NAN] * 3])), [3, 1, NAN])
 
 
 def test_ratios_with_nothing_left_to_find() -> None:
@@ -75,46 +68,8 @@ def test_ratios_with_nothing_left_to_find() -> None:
 
 def test_an_infinite_ratio_has_an_interval() -> None:
     regrets = np.array([[[1.0], [2.0]], [[0.0], [1.0]]])
-    value, low, high = intervals_over_columns(regrets, worst_ratio, rng())
+    value, low, high = two_stage_intervals(regrets, worst_ratio, rng())
     np.testing.assert_array_equal([value, low, high], [[INF, 0.5], [2, 0], [INF, 0.5]])
-
-
-def test_seeds_that_both_ran_are_drawn_together() -> None:
-    ran = np.zeros((2, 3, 6), dtype=bool)
-    ran[0, :, :2] = True
-    ran[1, :, :5] = True
-    drawn = resample(ran, rng(), size=500)
-    of_both = drawn.seeds < 2
-    assert (of_both.sum(axis=-1) == 2).all(), "as many of them as there are"
-    assert ((drawn.seeds >= 2) & (drawn.seeds < 5)).sum() == 500 * 3 * 3
-    assert set(np.unique(drawn.columns)) == {0, 1, 2}
-    assert len(np.unique(np.sort(drawn.seeds, axis=-1).reshape(-1, 6), axis=0)) == 3 * 10, "all there are, by chance"
-
-    noisy = rng().normal(3, 1, size=(4, 8))
-    twice = np.stack([noisy, noisy + np.log(2)])
-    ratio = interval_over_columns(
-        twice, lambda by_column: geometric_mean(by_column[..., 0, :] - by_column[..., 1, :]), rng()
-    )
-    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((0.5, 0.5, 0.5)), "no luck of seeds is left in it"
-
-
-@pytest.mark.parametrize(
-    ("columns", "seeds", "of_column", "of_seed"), [(60, 3, 2.0, 0.0), (1, 300, 0.0, 2.0), (60, 5, 1.0, 2.0)]
-)
-def test_intervals_are_those_of_the_normal_theory(columns: int, seeds: int, of_column: float, of_seed: float) -> None:
-    """Where seeds are drawn too, the variance over columns has theirs in it already, and theirs is added once more."""
-    draws = np.random.default_rng(3)
-    values = draws.normal(0, of_column, (1, columns, 1)) + draws.normal(0, of_seed, (1, columns, seeds))
-    found = interval_over_columns(values, lambda by_column: mean(by_column)[..., 0], rng())
-    between_columns = values.mean(axis=-1).var() / columns
-    within = values.var(axis=-1).mean() / seeds / columns
-    assert (found.high - found.low) / 2 == pytest.approx(1.96 * (between_columns + within) ** 0.5, rel=0.15)
-    assert found.low < found.value < found.high
-
-
-def test_one_column_and_one_seed_have_no_interval() -> None:
-    one = interval_over_columns(np.array([[[3.0]]]), lambda by_column: mean(by_column)[..., 0], rng())
-    assert one == Interval(3.0, 3.0, 3.0)
 
 
 # From the figures of a comparison.
@@ -122,10 +77,10 @@ def test_one_column_and_one_seed_have_no_interval() -> None:
 COLUMNS = tuple(Column.of(f"transnasbench101/{name}") for name in ("scene", "object", "room"))
 
 
-def figures(name: str, column: Column, queries: list[float], regrets: list[float]) -> Figures:
+def summary(name: str, column: Column, queries: list[float], regrets: list[float]) -> Summary:
     flat, nothing = np.zeros(50), Interval(0, 0, 0)
-    return Figures(
-        contestant=name,
+    return Summary(
+        method=name,
         searched=column.searched,
         seeds=len(queries),
         queries={goal: tuple(queries) for goal in ("top 1 %", "top 0.1 %", "optimum")},
@@ -139,15 +94,15 @@ def figures(name: str, column: Column, queries: list[float], regrets: list[float
     )
 
 
-def results_of(*every: Figures, columns: tuple[Column, ...] = COLUMNS) -> Results:
+def results_of(*every: Summary, columns: tuple[Column, ...] = COLUMNS) -> Comparison:
     scale = Scale(10.0, 6.0, 0.0, {})
-    return Results(tuple(Ground(column, scale, "%", 1.0) for column in columns), every, 50)
+    return Comparison(tuple(Ground(column, scale, "%", 1.0) for column in columns), every, 50)
 
 
-def runs(name: str, seeds: int, number: int, times: float = 1.0) -> list[Figures]:
+def runs(name: str, seeds: int, number: int, times: float = 1.0) -> list[Summary]:
     draws = np.random.default_rng(number)
     return [
-        figures(name, column, list(times * draws.integers(1, 50, seeds)), list(times * draws.uniform(1, 9, seeds)))
+        summary(name, column, list(times * draws.integers(1, 50, seeds)), list(times * draws.uniform(1, 9, seeds)))
         for column in COLUMNS
     ]
 
@@ -212,8 +167,8 @@ def test_regrets_ten_times_as_large_are_ten_times_as_large() -> None:
 
 
 def test_who_has_no_seed_is_paired_with_every_seed() -> None:
-    always = [figures("mean-rank", column, [8.0], [2.0]) for column in COLUMNS]
-    ours = [figures("mpnas", column, [4.0, 4.0, 4.0], [1.0, 1.0, 1.0]) for column in COLUMNS]
+    always = [summary("mean-rank", column, [8.0], [2.0]) for column in COLUMNS]
+    ours = [summary("mpnas", column, [4.0, 4.0, 4.0], [1.0, 1.0, 1.0]) for column in COLUMNS]
     (overall,) = overall_of(results_of(*ours, *always))
     (pair,) = overall.pairs
     assert pair.ratios["top 1 %"] == Interval(*[pytest.approx(0.5)] * 3)
@@ -224,18 +179,18 @@ def test_who_has_no_seed_is_paired_with_every_seed() -> None:
 def test_groups_of_columns_and_searchers() -> None:
     cifar, blind = Column.of("nasbench201/cifar10"), Column.of("nasbench201/fpga-latency")
     columns = (cifar, COLUMNS[0], blind)
-    every = [figures(name, column, [5.0], [1.0]) for name in ("mpnas", "tpe", "nearest-task") for column in columns]
-    every += [figures("mean-rank", COLUMNS[0], [5.0], [1.0])]
-    every += [figures(name, cifar, [INF], [1.0]) for name in ("mpnas, far", "nearest-task, far")]
+    every = [summary(name, column, [5.0], [1.0]) for name in ("mpnas", "tpe", "nearest-task") for column in columns]
+    every += [summary("mean-rank", COLUMNS[0], [5.0], [1.0])]
+    every += [summary(name, cifar, [INF], [1.0]) for name in ("mpnas, far", "nearest-task, far")]
     all_columns, of_blind, far = overall_of(results_of(*every, columns=columns))
     assert all_columns.columns == ("nasbench201/cifar10", "transnasbench101/scene"), "nothing is decided by blind ones"
-    assert [one.contestant for one in all_columns.standings] == ["mpnas", "tpe", "nearest-task"]
+    assert [one.method for one in all_columns.standings] == ["mpnas", "tpe", "nearest-task"]
     assert [(pair.rival, pair.num_columns) for pair in all_columns.pairs] == [
         ("tpe", 2), ("mean-rank", 1), ("nearest-task", 2),
     ]  # fmt: skip
     assert of_blind.columns == ("nasbench201/fpga-latency",)
-    assert [one.contestant for one in far.standings] == ["mpnas, far", "tpe", "nearest-task, far"]
-    assert {pair.contestant for pair in far.pairs} == {"mpnas, far"}
+    assert [one.method for one in far.standings] == ["mpnas, far", "tpe", "nearest-task, far"]
+    assert {pair.method for pair in far.pairs} == {"mpnas, far"}
     assert far.standings[0].queries["top 1 %"].value == pytest.approx(100), "twice the budget"
 
 
@@ -247,8 +202,8 @@ def test_one_searcher_alone_has_neither_rivals_nor_pairs() -> None:
 
 
 def test_tables_show_the_figures() -> None:
-    every = [figures("mpnas", column, [4.0, 9.0], [0.0, 0.0]) for column in COLUMNS]
-    every += [figures("tpe", column, [24.0, 24.0], [0.0, 5.0]) for column in COLUMNS]
+    every = [summary("mpnas", column, [4.0, 9.0], [0.0, 0.0]) for column in COLUMNS]
+    every += [summary("tpe", column, [24.0, 24.0], [0.0, 5.0]) for column in COLUMNS]
     (overall,) = overall_of(results_of(*every))
     text = overall_tables(overall)
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]

@@ -15,32 +15,31 @@ from typer.testing import CliRunner
 
 import cluster.experiments.comparison.running
 from cluster.experiments.comparison.compare import compare
-from cluster.experiments.comparison.contestants import CONTESTANTS, make_searcher, sources_of, takes_part
-from cluster.experiments.comparison.figures import Curve, Figures, Ground, Results, figures_of, ground_of
-from cluster.experiments.comparison.interactive import interactive_page
-from cluster.experiments.comparison.measures import (
-    Interval,
+from cluster.experiments.comparison.methods import METHODS, make_searcher, sources_of, takes_part
+from cluster.experiments.comparison.predictors import predictor_name, predictor_to_learn
+from cluster.experiments.comparison.presets import CIFAR_FAMILY, PRESETS, Column, Preset
+from cluster.experiments.comparison.replications import Replication, Result, compute, identity, replication_item
+from cluster.experiments.comparison.report.formatting import count, percent, value
+from cluster.experiments.comparison.report.interactive import interactive_page
+from cluster.experiments.comparison.report.page import page_of
+from cluster.experiments.comparison.report.pairwise import wins_and_losses
+from cluster.experiments.comparison.report.plots import looks
+from cluster.experiments.comparison.split import BLIND, CONFIRMATION, DESIGN, DEVICES, GROUPS, ROLES, SEED, draw
+from cluster.experiments.comparison.summary.measures import (
     Scale,
     best_so_far,
     incumbents,
-    interval,
-    intervals,
     queries_to,
 )
-from cluster.experiments.comparison.numbers import count, percent, value
-from cluster.experiments.comparison.pages import page_of
-from cluster.experiments.comparison.pairwise import wins_and_losses
-from cluster.experiments.comparison.plots import looks
-from cluster.experiments.comparison.predictors import check_predictor, learn_predictor, predictor_name
-from cluster.experiments.comparison.presets import CIFAR_FAMILY, PRESETS, Column, Preset
-from cluster.experiments.comparison.runs import Finding, Run, compute, identity, read
-from cluster.experiments.comparison.split import BLIND, CONFIRMATION, DESIGN, DEVICES, GROUPS, ROLES, SEED, draw
+from cluster.experiments.comparison.summary.summaries import Comparison, Curve, Ground, Summary, ground_of, summary_of
 from cluster.experiments.replay.table import replay
+from cluster.work.items import Store
 from mpnas_ray.errors import PredictorError, RunError, TableError
 from mpnas_ray.meta_learning.mixture import MixtureConfig
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.pretrained import load_checkpoint
 from mpnas_ray.spaces import get_space
+from mpnas_ray.stats import Interval
 from mpnas_ray.tables import TableTask, load_tasks, write_task
 from searchers import PredictorSearch
 
@@ -126,52 +125,39 @@ def test_incumbents_have_the_best_score_so_far(scores: list[float]) -> None:
         assert queries_to(found, goal) == 1 + int(np.flatnonzero(best >= goal)[0])
 
 
-def test_bootstrap_intervals() -> None:
-    rng = np.random.default_rng(0)
-    values = rng.normal(3, 2, size=(400, 2))
-    mean, low, high = intervals(values, np.mean, rng)
-    np.testing.assert_array_equal(mean, values.mean(axis=0))
-    np.testing.assert_allclose((high - low) / 2, 1.96 * values.std(axis=0) / 20, rtol=0.15)  # the normal theory
-    assert interval(np.array([4.0]), np.median, rng) == Interval(4, 4, 4)
-    same = interval(np.full(20, 4.0), np.median, rng)
-    assert (same.low, same.high) == (4, 4)
-    of_two = interval(np.array([0.0, 1.0]), np.mean, rng)
-    assert (of_two.value, of_two.low, of_two.high) == (0.5, 0, 1)
-
-
-def finding(scores: list[float], reported: list[float], seconds: float = 1.0) -> Finding:
-    return Finding(("a",) * len(scores), np.array(scores), np.array(reported), seconds, 0, {})
+def result(scores: list[float], reported: list[float], seconds: float = 1.0) -> Result:
+    return Result(("a",) * len(scores), np.array(scores), np.array(reported), seconds, 0)
 
 
 def test_figures_by_hand() -> None:
     scale = Scale(best=10.0, median=6.0, worst=0.0, goals={"top 1 %": 9.0, "top 0.1 %": 9.5, "optimum": 10.0})
     ground = Ground(MIOU, scale, "%", 50.0)
-    runs = [finding([6, 9, 8], [1, 2, 3], 2.0), finding([np.nan, 10, 10], [4, 5, 6]), finding([2], [7])]
-    figures = figures_of("random", ground, runs, budget=3)
-    assert figures.queries == {
+    runs = [result([6, 9, 8], [1, 2, 3], 2.0), result([np.nan, 10, 10], [4, 5, 6]), result([2], [7])]
+    summary = summary_of("random", ground, runs, budget=3)
+    assert summary.queries == {
         "top 1 %": (2, 2, np.inf),
         "top 0.1 %": (np.inf, 2, np.inf),
         "optimum": (np.inf, 2, np.inf),
     }
-    assert figures.median_queries("top 1 %") == 2
-    assert figures.median_queries("top 0.1 %") == np.inf
-    assert replace(figures, queries={"optimum": (3, 8, np.inf, 4)}).median_queries("optimum") == 6
-    assert replace(figures, queries={"optimum": (3, np.inf, np.inf, 4)}).median_queries("optimum") == np.inf
-    np.testing.assert_array_equal(figures.curve.median, [200, 25, 25])
-    np.testing.assert_allclose(figures.curve.mean, [550 / 3, 75, 75])
-    assert figures.regret[3].value == pytest.approx((25 + 0 + 200) / 3)
-    assert figures.units_of_regret[3].value == pytest.approx((1 + 0 + 8) / 3)
-    assert figures.found.value == pytest.approx((2 + 5 + 7) / 3), "of the first best in the searched column"
-    assert (figures.seeds, figures.seconds) == (3, pytest.approx(4 / 3))
-    again = figures_of("random", ground, runs, budget=3)
-    np.testing.assert_array_equal(figures.curve.high, again.curve.high)
+    assert summary.median_queries("top 1 %") == 2
+    assert summary.median_queries("top 0.1 %") == np.inf
+    assert replace(summary, queries={"optimum": (3, 8, np.inf, 4)}).median_queries("optimum") == 6
+    assert replace(summary, queries={"optimum": (3, np.inf, np.inf, 4)}).median_queries("optimum") == np.inf
+    np.testing.assert_array_equal(summary.curve.median, [200, 25, 25])
+    np.testing.assert_allclose(summary.curve.mean, [550 / 3, 75, 75])
+    assert summary.regret[3].value == pytest.approx((25 + 0 + 200) / 3)
+    assert summary.units_of_regret[3].value == pytest.approx((1 + 0 + 8) / 3)
+    assert summary.found.value == pytest.approx((2 + 5 + 7) / 3), "of the first best in the searched column"
+    assert (summary.seeds, summary.seconds) == (3, pytest.approx(4 / 3))
+    again = summary_of("random", ground, runs, budget=3)
+    np.testing.assert_array_equal(summary.curve.high, again.curve.high)
 
 
 # What a contestant may know.
 
 
 def test_sources_leave_out_the_data_and_the_kind(tasks: dict[str, TableTask]) -> None:
-    mpnas, random = CONTESTANTS["mpnas"], CONTESTANTS["random"]
+    mpnas, random = METHODS["mpnas"], METHODS["random"]
     others = {f"transnasbench101/{name}" for name in NAMES} - {"transnasbench101/segmentsemantic"}
     assert set(sources_of(mpnas, tasks[MIOU.searched], tasks)) == others
     assert sources_of(random, tasks[MIOU.searched], tasks) == {}
@@ -179,30 +165,30 @@ def test_sources_leave_out_the_data_and_the_kind(tasks: dict[str, TableTask]) ->
         predictor_name(sources_of(mpnas, tasks[MIOU.searched], tasks), 2)
         == "transnasbench101.without.segmentsemantic.seed2"
     )
-    assert not takes_part(CONTESTANTS["mpnas, far"], tasks[SCENE.searched], tasks)
+    assert not takes_part(METHODS["mpnas, far"], tasks[SCENE.searched], tasks)
 
 
 @pytest.mark.data
 def test_sources_in_official_tables(tables_folder: Path) -> None:
     names = {column.searched for preset in PRESETS.values() for column in preset.columns}
     known = load_tasks(tables_folder, names | {"transnasbench101/segmentsemantic"})
-    far = [name for name in known if takes_part(CONTESTANTS["mpnas, far"], known[name], known)]
+    far = [name for name in known if takes_part(METHODS["mpnas, far"], known[name], known)]
     for name, target in known.items():
-        for contestant in CONTESTANTS.values():
-            sources = sources_of(contestant, target, known)
+        for method in METHODS.values():
+            sources = sources_of(method, target, known)
             assert all(set(target.datasets).isdisjoint(source.datasets) for source in sources.values())
             assert all(set(target.devices).isdisjoint(source.devices) for source in sources.values())
-            if contestant.far:
+            if method.far:
                 assert all(set(CIFAR_FAMILY).isdisjoint(source.datasets) for source in sources.values())
-            if contestant.knows == "tables":
+            if method.knows == "tables":
                 assert {source.kind for source in sources.values()} == {target.kind}
             assert len(sources) == 0 or name not in sources
     assert sorted(far) == sorted(f"nasbench201/{name}{variant}" for name in CIFAR_FAMILY for variant in ("", "@valid"))
-    mean_rank = sources_of(CONTESTANTS["mean-rank"], known["nasbench201/cpu-latency"], known)
+    mean_rank = sources_of(METHODS["mean-rank"], known["nasbench201/cpu-latency"], known)
     assert list(mean_rank) == ["nasbench201/gpu-latency"]
-    assert len(sources_of(CONTESTANTS["mpnas"], known["nasbench201/raspi4-latency"], known)) == 7
+    assert len(sources_of(METHODS["mpnas"], known["nasbench201/raspi4-latency"], known)) == 7
     assert (
-        predictor_name(sources_of(CONTESTANTS["mpnas"], known["nasbench201/raspi4-latency"], known), 0)
+        predictor_name(sources_of(METHODS["mpnas"], known["nasbench201/raspi4-latency"], known), 0)
         == "nasbench201.all.seed0"
     )
     assert len({column.searched for column in PRESETS["regret"].columns}) == 14
@@ -232,44 +218,46 @@ def test_a_whole_family_of_devices_is_left_out_of_the_sources(tables_folder: Pat
     for family, members in DEVICES.items():
         for name in members:
             sources = columns[name].sources
-            of_mean_rank = sources_of(CONTESTANTS["mean-rank"], known[name], known, sources)
+            of_mean_rank = sources_of(METHODS["mean-rank"], known[name], known, sources)
             assert set(of_mean_rank) == set(columns) - set(members), family
-            of_ours = sources_of(CONTESTANTS["mpnas"], known[name], known, sources)
+            of_ours = sources_of(METHODS["mpnas"], known[name], known, sources)
             assert set(of_ours) == set(sources) - set(members), "qualities too"
-    of_pixel = sources_of(CONTESTANTS["mpnas"], known["nasbench201/pixel3-latency"], known, sources)
+    of_pixel = sources_of(METHODS["mpnas"], known["nasbench201/pixel3-latency"], known, sources)
     assert predictor_name(of_pixel, 1) == "nasbench201-all-devices.without.pixel3-latency.seed1"
-    few = sources_of(CONTESTANTS["mpnas"], known["nasbench201/cpu-latency"], known)
+    few = sources_of(METHODS["mpnas"], known["nasbench201/cpu-latency"], known)
     assert predictor_name(few, 1) == "nasbench201.without.cpu-latency.seed1"
 
 
 def test_runs_that_know_other_tasks_have_other_files() -> None:
     few, many = (Column(task, task, all_devices=all_devices) for task in ("a/b",) for all_devices in (False, True))
-    assert Run("random", few, 8, 0).name == Run("random", many, 8, 0).name
-    assert Run("mean-rank", few, 8, 0).name != Run("mean-rank", many, 8, 0).name
+    assert Replication("random", few, 8, 0).name == Replication("random", many, 8, 0).name
+    assert Replication("mean-rank", few, 8, 0).name != Replication("mean-rank", many, 8, 0).name
 
 
 def test_a_predictor_is_reused_only_if_it_fits(tables: Path, tasks: dict[str, TableTask], tmp_path: Path) -> None:
-    mpnas, target = CONTESTANTS["mpnas"], tasks[SCENE.searched]
+    mpnas, target = METHODS["mpnas"], tasks[SCENE.searched]
     sources = sources_of(mpnas, target, tasks)
-    path = tmp_path / predictor_name(sources, 0)
-    assert not check_predictor(path, sources, TINY, target)
-    assert learn_predictor(tuple(sources), TINY, path, tables) > 0
+    wanted = predictor_to_learn(tmp_path, sources, TINY, tables)
+    path = wanted.path
+    assert path == tmp_path / predictor_name(sources, 0)
+    assert not wanted.is_there(target)
+    wanted.learn()
     assert sorted(file.name for file in tmp_path.iterdir()) == [f"{path.name}.json", f"{path.name}.safetensors"]
-    assert check_predictor(path, sources, TINY, target)
+    assert wanted.is_there(target)
     assert set(load_checkpoint(path)[1].tasks) == set(sources)
 
     with pytest.raises(PredictorError, match="has learned from taskonomy-normal, so it cannot be judged on"):
-        check_predictor(path, sources, TINY, tasks[NORMAL.searched])
+        wanted.is_there(tasks[NORMAL.searched])
     with pytest.raises(PredictorError, match="cannot be judged on"):
         make_searcher(mpnas, tasks[NORMAL.searched], {}, path, seed=0)
     with pytest.raises(PredictorError, match="take its files away, and it is made anew"):
-        check_predictor(path, dict(list(sources.items())[1:]), TINY, target)
+        replace(wanted, tasks=wanted.tasks[1:]).is_there()
     with pytest.raises(PredictorError, match="in another way"):
-        check_predictor(path, sources, replace(TINY, seed=1), target)
+        replace(wanted, config=replace(TINY, seed=1)).is_there()
 
     asked = replay(make_searcher(mpnas, target, sources, path, seed=0), target, 3)
     assert len(set(asked.archs)) == 3
-    run = Run("mpnas", SCENE, 3, 0)
+    run = Replication("mpnas", SCENE, 3, 0)
     before = identity(run, tasks, path)
     path.with_name(f"{path.name}.safetensors").write_bytes(b"others")
     assert identity(run, tasks, path) != before
@@ -278,12 +266,12 @@ def test_a_predictor_is_reused_only_if_it_fits(tables: Path, tasks: dict[str, Ta
 @pytest.mark.parametrize("name", ["gp-wl", "gp-graf"])
 def test_a_rival_by_a_family_of_predictors_learns_from_its_queries(name: str, tasks: dict[str, TableTask]) -> None:
     target = tasks[MIOU.searched]
-    searcher = make_searcher(CONTESTANTS[name], target, {}, None, seed=0)
+    searcher = make_searcher(METHODS[name], target, {}, None, seed=0)
     asked = replay(searcher, target, 8)
     assert len(set(asked.archs)) == 8
     assert isinstance(searcher, PredictorSearch)
     assert searcher.num_refits >= 3, "after each result from the fifth on"
-    assert identity(Run(name, MIOU, 8, 0), tasks, None)["searcher"] == "PredictorSearch"
+    assert identity(Replication(name, MIOU, 8, 0), tasks, None)["searcher"] == "PredictorSearch"
 
 
 def test_no_two_rivals_look_alike() -> None:
@@ -294,21 +282,16 @@ def test_no_two_rivals_look_alike() -> None:
 # What is kept.
 
 
-def test_a_run_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask], tmp_path: Path) -> None:
-    run = Run("nearest-task", MIOU, 8, 1)
+def test_a_run_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask]) -> None:
+    run = Replication("nearest-task", MIOU, 8, 1)
     assert run.name == "transnasbench101.segmentsemantic@miou.8/nearest-task.1"
-    assert Run("nearest-task, far", MIOU, 8, 1).name.endswith("/nearest-task-far.1")
-    expected = identity(run, tasks, None)
-    assert read(run, tmp_path, expected) is None
-    seconds = compute(run, tables, None, tmp_path)
-    found = read(run, tmp_path, expected)
-    assert found is not None
-    assert found.seconds == seconds
+    assert Replication("nearest-task, far", MIOU, 8, 1).name.endswith("/nearest-task-far.1")
+    found = Result.from_plain(compute(run, tables, None))
     searched, reported = tasks[MIOU.searched], tasks[MIOU.reported]
     assert [searched.value_of(arch) for arch in found.archs] == found.scores.tolist()
     assert [reported.value_of(arch) for arch in found.archs] == found.reported.tolist()
     assert len(set(found.archs)) == 8
-    assert found.versions["ray"]
+    assert compute(run, tables, None)["archs"] == list(found.archs)
 
     for other in (
         identity(replace(run, seed=2), tasks, None),
@@ -316,24 +299,13 @@ def test_a_run_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask]
         identity(run, tasks | {SCENE.searched: tasks[SCENE.searched][:4_000]}, None),
         identity(run, tasks | {MIOU.searched: tasks[MIOU.searched][:4_000]}, None),
     ):
-        assert read(run, tmp_path, other) is None
-    file = tmp_path / f"{run.name}.json"
-    whole = file.read_text()
-    for damaged in (whole[:-200], "[]", "{}", "", re.sub(r'"archs": \["[^"]*", ', '"archs": [', whole)):
-        file.write_text(damaged)
-        assert read(run, tmp_path, expected) is None
-    compute(run, tables, None, tmp_path)
-    again = read(run, tmp_path, expected)
-    assert again is not None
-    assert again.archs == found.archs
+        assert other != identity(run, tasks, None)
 
 
 def test_what_a_table_has_not_measured_is_a_query(tmp_path: Path) -> None:
     write_task(task_of("scene", 0, size=500), tmp_path / "scene.parquet")
-    run = Run("random", SCENE, 30, 0)
-    compute(run, tmp_path, None, tmp_path / "work")
-    found = read(run, tmp_path / "work", identity(run, load_tasks(tmp_path), None))
-    assert found is not None
+    run = Replication("random", SCENE, 30, 0)
+    found = Result.from_plain(compute(run, tmp_path, None))
     assert len(found.scores) == 30
     assert 0 < np.isnan(found.scores).sum() < 30
 
@@ -390,13 +362,14 @@ def test_a_comparison_from_command_to_page(
         for ending in ("json", "safetensors")
     }
     known = load_tasks(tables, [f"transnasbench101/{name}" for name in NAMES]) | load_tasks(tables, [MIOU.searched])
-    mpnas, target = CONTESTANTS["mpnas"], known[MIOU.searched]
+    mpnas, target = METHODS["mpnas"], known[MIOU.searched]
     path = checkpoints / "transnasbench101.without.segmentsemantic.seed0"
-    kept = read(Run("mpnas", MIOU, 6, 0), work.resolve(), identity(Run("mpnas", MIOU, 6, 0), known, path))
-    assert kept is not None
+    result = Store(work.resolve()).read(replication_item(Replication("mpnas", MIOU, 6, 0), known, tables, path))
+    assert result is not None
+    kept = Result.from_plain(result)
     page = files[1].read_text()
-    figures = json.loads(files[0].read_text())["figures"]
-    assert [one["seeds"] for one in figures] == [1, 1]
+    summary = json.loads(files[0].read_text())["figures"]
+    assert [one["seeds"] for one in summary] == [1, 1]
     assert f"{kept.reported[int(np.argmax(kept.scores))]:.2f} (1)" in page
     assert cells(page, "## What was found after 6 queries", "paper: MP-NAS") == ["12.5"]
     monkeypatch.setattr("ray.is_initialized", lambda: False)
@@ -409,7 +382,7 @@ def test_a_comparison_from_command_to_page(
 def test_a_run_that_fails_does_not_stop_the_others(tables: Path, tmp_path: Path) -> None:
     preset = Preset("mine", "Mine", (SCENE, MIOU), budget=2)
     too_wide = replace(TINY, batch_size=10**12)
-    with pytest.raises(RunError, match="2 units failed; the others are kept") as failed:
+    with pytest.raises(RunError, match="2 units of work failed; the others are kept") as failed:
         compare(
             preset,
             tables,
@@ -447,11 +420,11 @@ def test_what_cannot_be_is_said_at_once(
 # What the page says.
 
 
-def figures(contestant: str, column: Column, queries: float, regret: float, seeds: int = 3) -> Figures:
+def summary(method: str, column: Column, queries: float, regret: float, seeds: int = 3) -> Summary:
     flat = np.full(30, regret)
     between = Interval(regret, regret / 2, regret * 2)
-    return Figures(
-        contestant=contestant,
+    return Summary(
+        method=method,
         searched=column.searched,
         seeds=seeds,
         queries=dict.fromkeys(("top 1 %", "top 0.1 %", "optimum"), (queries,) * seeds),
@@ -465,21 +438,21 @@ def figures(contestant: str, column: Column, queries: float, regret: float, seed
     )
 
 
-def results() -> Results:
+def results() -> Comparison:
     scale = Scale(10.0, 6.0, 0.0, {})
     cifar = Column("nasbench201/cifar10@valid", "nasbench201/cifar10", 94.37, 94.35)
     every = (
-        figures("mpnas", cifar, 5, 1.0),
-        figures("mpnas, far", cifar, 12, 2.0),
-        figures("tpe", cifar, 9, 3.0),
-        figures("nearest-task", cifar, 6, 0.5, seeds=20),
-        figures("nearest-task, far", cifar, 20, 4.0),
-        figures("mpnas", SCENE, np.inf, 1.0),
-        figures("tpe", SCENE, np.inf, 1.0),
-        figures("mpnas", NORMAL, 9, 1.0),
-        figures("tpe", NORMAL, 8.5, 12.34),
+        summary("mpnas", cifar, 5, 1.0),
+        summary("mpnas, far", cifar, 12, 2.0),
+        summary("tpe", cifar, 9, 3.0),
+        summary("nearest-task", cifar, 6, 0.5, seeds=20),
+        summary("nearest-task, far", cifar, 20, 4.0),
+        summary("mpnas", SCENE, np.inf, 1.0),
+        summary("tpe", SCENE, np.inf, 1.0),
+        summary("mpnas", NORMAL, 9, 1.0),
+        summary("tpe", NORMAL, 8.5, 12.34),
     )
-    return Results(tuple(Ground(column, scale, "%", 94.5) for column in (cifar, SCENE, NORMAL)), every, 30)
+    return Comparison(tuple(Ground(column, scale, "%", 94.5) for column in (cifar, SCENE, NORMAL)), every, 30)
 
 
 def cells(page: str, title: str, row: str) -> list[str]:
@@ -522,7 +495,7 @@ def test_figures_over_all_columns_come_first_and_roles_are_named() -> None:
     more = replace(
         results(),
         grounds=(*results().grounds, blind),
-        every=(*results().every, figures("tpe", blind.column, 7, 1.0)),
+        every=(*results().every, summary("tpe", blind.column, 7, 1.0)),
     )
     assert "Columns: cifar10@valid, scene, normal." in page_of(more), "blind columns are apart"
     assert "### Blind columns, to decide nothing by\n\nColumns: raspi4-latency." in page_of(more)

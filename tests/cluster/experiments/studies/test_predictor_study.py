@@ -9,16 +9,15 @@ import pytest
 from cluster.experiments.studies.predictors.judging import (
     Agreement,
     Measurement,
-    Unit,
     agreement,
     measured,
-    read,
-    write,
 )
 from cluster.experiments.studies.predictors.methods import METHODS, Knowledge
-from cluster.experiments.studies.predictors.reproduce import reproduce_predictors
 from cluster.experiments.studies.predictors.results import Results
+from cluster.experiments.studies.predictors.study import PREDICTORS
 from cluster.experiments.studies.predictors.targets import OFFICIAL, Draw, sizes_of
+from cluster.experiments.studies.predictors.units import Unit, unit_item
+from cluster.experiments.studies.study import reproduce
 from mpnas_ray.errors import PredictorError, TableError
 from mpnas_ray.pretrained import BUNDLED
 from mpnas_ray.spaces import get_space
@@ -82,16 +81,21 @@ def test_a_table_of_some_architectures_has_no_mutants() -> None:
     assert Draw.of(task, 0).mutants(10) is None
 
 
-def test_a_learner_beats_chance_and_its_file_is_read_again(whole_space: TableTask, tmp_path: Path) -> None:
-    unit = Unit("bayes-linear", whole_space.name, 0)
+def test_a_learner_beats_chance(whole_space: TableTask) -> None:
     found = METHODS["bayes-linear"].judge(Draw.of(whole_space, 0), Knowledge(BUNDLED_TABLE, None))
     assert [one.size for one in found] == list(sizes_of(whole_space))
     assert found[-1].uniform.kendall > 0.5
-    write(tmp_path, unit, whole_space, found)
-    assert read(tmp_path, unit, whole_space) == found
-    assert read(tmp_path, unit, whole_space[:100]) is None  # another table
-    (tmp_path / f"{unit.name}.json").write_text("{")
-    assert read(tmp_path, unit, whole_space) is None
+
+
+def test_a_unit_is_that_of_its_table_and_predictor(tmp_path: Path) -> None:
+    unit = Unit("bayes-linear", "mixed/libras", 0)
+    task, knowledge = load_tasks(BUNDLED_TABLE, [unit.target])[unit.target], Knowledge(BUNDLED_TABLE, None)
+    item = unit_item(unit, knowledge, {unit.target: task}, tmp_path)
+    found = [Measurement.from_dict(values) for values in item.compute()]
+    assert [one.size for one in found] == list(sizes_of(task))
+    assert item.identity != unit_item(unit, knowledge, {unit.target: task[:100]}, tmp_path).identity, "another table"
+    learned = Knowledge(BUNDLED_TABLE, BUNDLED["mpnas-4"])
+    assert item.identity != unit_item(unit, learned, {unit.target: task}, tmp_path).identity
 
 
 def test_the_meta_learned_one_is_not_judged_on_what_it_has_seen() -> None:
@@ -151,8 +155,8 @@ def test_the_study_in_small_and_what_is_there_is_not_done_again(
     methods = ["bayes-linear", "params", "last-value"]
 
     def run() -> list[Path]:
-        return reproduce_predictors(
-            tables_folder, tmp_path / "out", tmp_path / "work", seeds=2, methods=methods, report=told.append
+        return reproduce(
+            PREDICTORS, tables_folder, tmp_path / "out", tmp_path / "work", told.append, seeds=2, methods=methods
         )
 
     content, page, picture = run()
@@ -169,4 +173,4 @@ def test_the_study_in_small_and_what_is_there_is_not_done_again(
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
     with pytest.raises(TableError):
-        reproduce_predictors(tmp_path / "tables", tmp_path / "out", tmp_path / "work")
+        reproduce(PREDICTORS, tmp_path / "tables", tmp_path / "out", tmp_path / "work")

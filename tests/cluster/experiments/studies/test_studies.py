@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import cluster.experiments.protocol.folds
 import cluster.experiments.protocol.measuring
-import cluster.experiments.studies.methods
+import cluster.experiments.studies.ranking.methods
 from cluster.artifacts.meta_training import MetaLearned
 from cluster.experiments.protocol.folds import (
     ACROSS_SPACES,
@@ -28,11 +28,11 @@ from cluster.experiments.protocol.folds import (
     Fold,
 )
 from cluster.experiments.protocol.free_rankings import MeanRank, ParameterCount
-from cluster.experiments.protocol.measuring import Measurement, spearman
+from cluster.experiments.protocol.measuring import Measurement
 from cluster.experiments.protocol.published import PUBLISHED, published, published_mean
 from cluster.experiments.protocol.splits import Split, draw, judgeable, split_space
-from cluster.experiments.studies.fine_tuning import FineTuning, Tuned, as_measured
-from cluster.experiments.studies.methods import (
+from cluster.experiments.studies.ranking.fine_tuning import FineTuning, Tuned, as_measured
+from cluster.experiments.studies.ranking.methods import (
     METHODS,
     FreeRankings,
     GradientLearning,
@@ -40,21 +40,25 @@ from cluster.experiments.studies.methods import (
     RandomInitialisation,
     Sources,
 )
-from cluster.experiments.studies.pages import TargetTable, curve_table, number, shown, shown_paper, wrapped
+from cluster.experiments.studies.ranking.pages import TargetTable, curve_table, number, shown, shown_paper, wrapped
+from cluster.experiments.studies.ranking.rows import Row, Rows, averaged, mean_of, rows_of
+from cluster.experiments.studies.ranking.study import RankingStudy
+from cluster.experiments.studies.ranking.units import Unit, UnitResult, compute, identity, study_tasks, unit_item
 from cluster.experiments.studies.registry import STUDIES
-from cluster.experiments.studies.results import Row, Rows, averaged, mean_of, rows_of
 from cluster.experiments.studies.study import reproduce, rewrite_page
-from cluster.experiments.studies.units import Unit, UnitResult, compute, identity, read, study_tasks
+from cluster.work.items import Store
 from mpnas_ray.errors import PredictorError, RunError, RunInterruptedError, TableError
 from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.pretrained import PredictorCard, load_checkpoint
 from mpnas_ray.spaces import Architectures, get_space
+from mpnas_ray.stats import spearman
 from mpnas_ray.tables import TableTask, load_tasks, write_task
 
 TINY = MetaConfig(
     gcn=GCNConfig(width=8), iterations=2, validation_every=1, num_support=4, num_query=8, tasks_per_batch=2
 )
+RANKING = {name: study for name, study in STUDIES.items() if isinstance(study, RankingStudy)}
 ONE_TARGET = Fold("one", ("transnasbench101/scene",))
 UNIT = Unit(ONE_TARGET, "free", "class")
 
@@ -184,20 +188,11 @@ def test_parameters_by_hand() -> None:
     np.testing.assert_array_equal(ParameterCount().predict(chain), [26])
 
 
-def test_spearman() -> None:
-    scores = np.array([1.0, 2.0, 3.0, 4.0])
-    assert spearman(scores**3, scores) == pytest.approx(1)
-    assert spearman(np.array([1.0, 3.0, 2.0, 4.0]), scores) == pytest.approx(0.8)
-    assert spearman(np.zeros(4), scores) == 0
-
-
 def test_a_unit_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask], tmp_path: Path) -> None:
     method = METHODS["free"]
-    expected = identity(UNIT, method, tasks)
-    assert read(UNIT, tmp_path, expected) is None
-    compute(UNIT, method, tables, tmp_path)
-    found = read(UNIT, tmp_path, expected)
-    assert found is not None
+    item, store = unit_item(UNIT, method, tasks, tables, tmp_path), Store(tmp_path)
+    store.write(item, item.compute())
+    found = UnitResult.from_plain(store.read(item))
     assert {(item.row, item.points, len(item.values)) for item in found.measurements} == {
         (row, points, 10 if points else 1)
         for row in ("mean-rank", "mean-rank, same kind", "parameters")
@@ -206,25 +201,17 @@ def test_a_unit_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask
     assert found.versions["torch"]
 
     fewer = tasks | {"nasbench201/darcy": tasks["nasbench201/darcy"][:300]}
-    assert read(UNIT, tmp_path, identity(UNIT, method, fewer)) is None, "other tables"
-    assert read(UNIT, tmp_path, identity(UNIT, replace(FreeRankings(), zero_shot=False), tasks)) is None
+    assert store.read(unit_item(UNIT, method, fewer, tables, tmp_path)) is None, "other tables"
+    assert store.read(unit_item(UNIT, replace(FreeRankings(), zero_shot=False), tasks, tables, tmp_path)) is None
     boil, slower = (replace(UNIT, method="boil"), replace(TINY, iterations=3))
     for other in (learning(slower), learning(TINY, num_steps=4), GradientLearning("boil", TINY)):
         assert identity(boil, learning(TINY), tasks) != identity(boil, other, tasks)
 
-    file = tmp_path / UNIT.name / "result.json"
-    for damaged in (file.read_text()[:-200], "[]", "{}", ""):
-        file.write_text(damaged)
-        assert read(UNIT, tmp_path, expected) is None
-    compute(UNIT, method, tables, tmp_path)
-    again = read(UNIT, tmp_path, expected)
-    assert again is not None
-    assert [item.values for item in again.measurements] == [item.values for item in found.measurements]
+    again = UnitResult.from_plain(item.compute())
+    assert [one.values for one in again.measurements] == [one.values for one in found.measurements]
 
 
-def test_a_unit_that_learns_keeps_its_predictor(
-    tables: Path, tasks: dict[str, TableTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_unit_that_learns_keeps_its_predictor(tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster.experiments.protocol.measuring, "DRAWS", {0: 1, 5: 2})
     unit, method = replace(UNIT, method="boil", split="random"), learning(TINY)
     folder = tmp_path / unit.name
@@ -233,18 +220,15 @@ def test_a_unit_that_learns_keeps_its_predictor(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as stopped:
-        stopped.setattr("cluster.experiments.studies.units.measure", interrupt)
+        stopped.setattr("cluster.experiments.studies.ranking.units.measure", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            compute(unit, method, tables, tmp_path)
+            compute(unit, method, tables, folder)
     assert len(list(folder.glob("*.training"))) == 1
-    assert read(unit, tmp_path, identity(unit, method, tasks)) is None
 
-    compute(unit, method, tables, tmp_path)
-    assert {path.name for path in folder.iterdir()} == {"predictor.json", "predictor.safetensors", "result.json"}
+    found = UnitResult.from_plain(compute(unit, method, tables, folder))
+    assert {path.name for path in folder.iterdir()} == {"predictor.json", "predictor.safetensors"}
     _, card = load_checkpoint(folder / "predictor")
     assert set(card.tasks) == set(TASKS) - {"transnasbench101/scene"}
-    found = read(unit, tmp_path, identity(unit, method, tasks))
-    assert found is not None
     assert found.learn_seconds > 0
     assert [(item.row, item.points, len(item.values)) for item in found.measurements] == [
         ("boil", 0, 1),
@@ -310,7 +294,7 @@ def test_costs_are_learned_as_measured_where_the_kind_is_told(
         learned.append(sources)
         return MetaLearned(MetaPredictor(config), PredictorCard.of("caught", config, sources), 1.0)
 
-    monkeypatch.setattr(cluster.experiments.studies.methods, "meta_learn", caught)
+    monkeypatch.setattr(cluster.experiments.studies.ranking.methods, "meta_learn", caught)
     method = GradientLearning("boil", TINY, fine_tuning)
     ranker = method.learn(Sources(tasks, tasks), 0, Path(), "").rankers(tasks["nasbench201/darcy"])["boil"]
     assert isinstance(ranker, MetaPredictor if fine_tuning is None else Tuned)
@@ -444,7 +428,7 @@ def test_the_papers_means_are_those_of_its_rows() -> None:
 RESULTS = Path(__file__).parents[4] / "benchmarks" / "results"
 
 
-@pytest.mark.parametrize("name", [*STUDIES, "table7"])
+@pytest.mark.parametrize("name", STUDIES)
 def test_a_committed_page_is_what_its_results_give(name: str, tmp_path: Path) -> None:
     """And `mpnas reproduce` writes it from them alone, without tables."""
     from cluster.cli import app
@@ -455,8 +439,7 @@ def test_a_committed_page_is_what_its_results_give(name: str, tmp_path: Path) ->
     page = (tmp_path / f"{name}.md").read_text(encoding="utf-8")
     assert page == (RESULTS / f"{name}.md").read_text(encoding="utf-8")
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.json", f"{name}.md"]
-    if name in STUDIES:
-        assert json.loads((RESULTS / f"{name}.json").read_text())["title"] == STUDIES[name].title
+    assert page.startswith(f"# {STUDIES[name].title}\n")
 
 
 def test_every_number_of_the_papers_tables_is_on_a_page() -> None:
@@ -512,7 +495,7 @@ def test_figure_2_is_drawn(tmp_path: Path) -> None:
         for target in NASBENCH201
         for points in (5, 10, 25, 50, 100)
     )
-    plot = STUDIES["fig2"].plot
+    plot = RANKING["fig2"].plot
     assert plot is not None
     plot(Rows(rows), tmp_path / "fig2.png")
     assert (tmp_path / "fig2.png").read_bytes().startswith(b"\x89PNG")
@@ -554,9 +537,9 @@ ROW_LABELS = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name, study in STUDIES.items() if study.units])
+@pytest.mark.parametrize("name", [name for name, study in RANKING.items() if study.units])
 def test_a_page_has_a_number_wherever_its_units_measured_one(name: str) -> None:
-    study = STUDIES[name]
+    study = RANKING[name]
     results = {}
     for unit in study.units:
         measurements = tuple(
@@ -565,7 +548,7 @@ def test_a_page_has_a_number_wherever_its_units_measured_one(name: str) -> None:
             for label in ROW_LABELS.get(unit.method, (unit.method,))
             for points, number_of in unit.draws(target, METHODS[unit.method]).items()
         )
-        results[unit] = UnitResult({}, measurements, 1.0, {})
+        results[unit] = UnitResult(measurements, 1.0, {})
     page = study.page(Rows(tuple(study.rows(rows_of(results), {}))))
     lines = [line for line in page.splitlines() if re.match(r"\| (\w+/\S+|mean of the \w+) ", line)]
     assert len(lines) >= 5
@@ -576,16 +559,13 @@ def test_a_page_has_a_number_wherever_its_units_measured_one(name: str) -> None:
     assert not [line for line in of_class_split if "—" in line and "nasbenchasr" not in line]
 
 
-def test_every_study_has_a_command_and_methods_for_its_units() -> None:
-    from cluster.commands.reproduce import STUDY_NAMES
-
-    others = {"table7", "predictors"}  # units of their own kinds
-    assert [name for name in STUDY_NAMES if name not in others] == list(STUDIES)
-    for study in STUDIES.values():
+def test_every_study_has_methods_for_its_units() -> None:
+    assert STUDIES.keys() - RANKING.keys() == {"table7", "predictors"}
+    for study in RANKING.values():
         assert len(set(study.units)) == len(study.units)
         for unit in study.units:
             assert unit.targets(METHODS[unit.method]), unit.name
-    shared = set(STUDIES["table2"].units) & set(STUDIES["table4"].units)
+    shared = set(RANKING["table2"].units) & set(RANKING["table4"].units)
     assert len(shared) == 28, "two ways of splitting for the mixture, one each for boil and random, seven folds"
 
 
@@ -595,7 +575,7 @@ def test_a_study_from_interruption_and_failure_to_page(
     tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Zero-shot ranking with free rankings in every place; it is stopped at once, then one method fails."""
-    whole = STUDIES["table5"]
+    whole = RANKING["table5"]
     study = replace(whole, units=tuple(unit for unit in whole.units if unit.fold.name in ("ninapro", "darcy")))
     free = FreeRankings()
     too_large = learning(replace(TINY, num_query=5_000))
@@ -608,27 +588,27 @@ def test_a_study_from_interruption_and_failure_to_page(
     with monkeypatch.context() as stopped:
         stopped.setattr(ray, "wait", interrupt)
         with pytest.raises(RunInterruptedError, match="0 of 6 units were done"):
-            reproduce(study, tables, out, work, methods)
-    assert not list(out.iterdir())
+            reproduce(study, tables, out, work, methods=methods)
+    assert not out.exists()
     assert "6 units of work to do" in capsys.readouterr().out
-    for file in work.glob("*/result.json"):  # of a worker that was faster than the interruption
+    for file in work.glob("*.json"):  # of a worker that was faster than the interruption
         file.unlink()
 
-    with pytest.raises(RunError, match="2 of 6 units failed") as failed:
-        reproduce(study, tables, out, work, methods)
+    with pytest.raises(RunError, match="2 units of work failed") as failed:
+        reproduce(study, tables, out, work, methods=methods)
     assert "darcy.boil.random.0: PredictorError: " in str(failed.value)
-    assert not list(out.iterdir())
-    kept = {path: path.stat().st_mtime_ns for path in work.glob("*/result.json")}
+    assert not out.exists()
+    kept = {path: path.stat().st_mtime_ns for path in work.glob("*.json")}
     assert len(kept) == 4
     assert "6 units of work to do" in capsys.readouterr().out
 
     methods["boil"] = free
-    written = reproduce(study, tables, out, work, methods)
+    written = reproduce(study, tables, out, work, methods=methods)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2 units of work to do"
     assert re.match(r"\[2/2\] (darcy|ninapro)\.boil\.random\.0 took 0:00:\d\d; about 0:00:00 left", lines[2])
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    reproduce(study, tables, out, work, methods)
+    reproduce(study, tables, out, work, methods=methods)
     assert not capsys.readouterr().out, "nothing is left to do"
 
     content = json.loads(written[0].read_text())

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cluster.experiments.studies.table7 import reproduce, searching
+from cluster.experiments.studies.study import reproduce
+from cluster.experiments.studies.table7 import measuring, searching
+from cluster.experiments.studies.table7 import study as study_module
 from cluster.experiments.studies.table7.methods import SEARCHES, baselines_of, derived_from, sources_for
-from cluster.experiments.studies.table7.page import page_of
-from cluster.experiments.studies.table7.replaying import read_replay, replay_search
-from cluster.experiments.studies.table7.reproduce import reproduce_table7
+from cluster.experiments.studies.table7.page import body_of
+from cluster.experiments.studies.table7.replaying import replay_item
+from cluster.experiments.studies.table7.study import TABLE7
 from mpnas_ray.meta_learning.mixture import MixtureConfig
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import get_space
@@ -95,43 +97,44 @@ def test_rows_of_a_task() -> None:
     assert derived_from(get_task("ninapro"), 2, ["3d1"]) == "dash-wrn-16-4:3d1"
 
 
-def test_a_replay_asks_for_what_the_table_has_and_is_kept(tmp_path: Path) -> None:
-    table, file = own_table(tmp_path, "watch"), tmp_path / "replay.json"
+def test_a_replay_asks_for_what_the_table_has(tmp_path: Path) -> None:
+    table = own_table(tmp_path, "watch")
     task = load_tasks(table)["mixed/watch"]
-    assert read_replay(file, task, 3, 9) is None
-    replay_search(table, task.name, None, 3, 9, file)
-    scores = read_replay(file, task, 3, 9)
-    assert scores is not None
-    assert len(scores) == 9
-    assert np.isfinite(scores).all()
-    asked = json.loads(file.read_text())["archs"]
+    item = replay_item("watch", table, task, None, 3, 9)
+    found = item.compute()
+    assert len(found["scores"]) == 9
+    assert np.isfinite(found["scores"]).all()
+    asked = found["archs"]
     assert len(set(asked)) == 9
     assert asked[0] == str(task.archs[int(np.random.default_rng(3).integers(len(task)))])
-    assert read_replay(file, task, 4, 9) is None
-    assert read_replay(file, replace(task, raw=task.raw + 1), 3, 9) is None, "another table"
+    assert replay_item("watch", table, task, None, 4, 9).identity != item.identity
+    other = replace(task, raw=task.raw + 1)
+    assert replay_item("watch", table, other, None, 3, 9).identity != item.identity, "another table"
 
 
 @pytest.mark.slow
 @pytest.mark.ray
 def test_the_whole_of_it_in_small_and_again(ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching, "NUM_SAMPLES", 5)
-    monkeypatch.setattr(reproduce, "NUM_SAMPLES", 5)
+    monkeypatch.setattr(measuring, "NUM_SAMPLES", 5)
+    monkeypatch.setattr(study_module, "NUM_SAMPLES", 5)
     write_task(published("nasbench201/cifar10", "cifar10"), tmp_path / "cifar10.parquet")
     own = own_table(tmp_path / "own", "libras", "watch")
     lines: list[str] = []
 
     def run() -> list[Path]:
         lines.clear()
-        return reproduce_table7(
+        return reproduce(
+            TABLE7,
             tmp_path,
             tmp_path / "out",
             tmp_path / "work",
+            lines.append,
             tasks=["libras"],
             seeds=2,
             replay_seeds=2,
             config=TINY,
             own_table=own,
-            report=lines.append,
         )
 
     files = run()
@@ -143,7 +146,7 @@ def test_the_whole_of_it_in_small_and_again(ray_cluster: None, tmp_path: Path, m
     assert all(len(curve) == 5 for curves in libras["curves"].values() for curve in curves)
     assert libras["sources"]["MP-NAS"] == ["mixed/watch", "nasbench201/cifar10"]
     assert {network["network"].partition(":")[0] for network in libras["outcomes"]["DASH"]} == {"dash-resnet-1d"}
-    assert "| DASH" in page_of(content)
+    assert "| DASH" in body_of(content)
     assert any("search by MP-NAS" in line for line in lines)
     assert run() == files
     assert json.loads(files[0].read_text()) == content, "nothing was done again"

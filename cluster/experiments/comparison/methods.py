@@ -1,0 +1,179 @@
+"""Methods that can be compared, with what each may know beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cluster.experiments.comparison.presets import CIFAR_FAMILY, sources_of_space
+from mpnas_ray.catalogue import make_predictor
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.meta_learning.mixture import MixturePredictor
+from mpnas_ray.pretrained import load_checkpoint, refuse_if_seen
+from mpnas_ray.tables import TableTask, leaves_out
+from searchers import (
+    ArchitectureSearcher,
+    BANANASSearch,
+    BoostedTreesSearch,
+    GaussianProcessSearch,
+    LocalSearch,
+    MeanRankSearch,
+    MPNASSearch,
+    NearestTaskSearch,
+    OptunaGPSearch,
+    PredictorSearch,
+    QuantileTransferSearch,
+    RandomSearch,
+    RegularizedEvolution,
+    REINFORCESearch,
+    RUSHSearch,
+    TPESearch,
+)
+
+__all__ = ["METHODS", "OURS", "Method", "make_searcher", "sources_of", "takes_part"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A searcher as it takes part.
+
+    Attributes:
+        name: Its name, in tables and for ``--searcher``.
+        searcher: Its class.
+        arguments: Arguments of the class beside space, seed and ``twins=True``.
+        family: Name of the predictor that it is given, of `mpnas_ray.predictors.PREDICTORS`; None if it has its own.
+        knows: Knowledge of other tasks of the space: nothing, a predictor meta-learned from them, or their tables.
+        far: Whether the sources leave out the whole CIFAR family; it then takes part on this family alone.
+        seeded: Whether its seed changes anything; else one run is enough.
+    """
+
+    name: str
+    searcher: Callable[..., ArchitectureSearcher]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    family: str | None = None
+    knows: Literal["nothing", "predictor", "tables"] = "nothing"
+    far: bool = False
+    seeded: bool = True
+
+    @property
+    def transfers(self) -> bool:
+        """Say whether it uses other tasks."""
+        return self.knows != "nothing"
+
+
+_MPNAS: dict[str, Any] = {"refit_every": 1}
+_PROCESS: dict[str, Any] = {"acquisition": "ei", "refit_every": 1, "num_random": 5}
+"""As `GaussianProcessSearch`, so that only the kernels differ."""
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method("mpnas", MPNASSearch, _MPNAS, knows="predictor"),
+        Method("mpnas, far", MPNASSearch, _MPNAS, knows="predictor", far=True),
+        Method("scratch", MPNASSearch, {"predictor": None}),
+        Method("gp", GaussianProcessSearch),
+        Method("gp-wl", PredictorSearch, _PROCESS, "gp-wl"),
+        Method("gp-graf", PredictorSearch, _PROCESS, "gp-graf"),
+        Method("bananas", BANANASSearch),
+        Method("gbt-thompson", BoostedTreesSearch),
+        Method("tpe", TPESearch),
+        Method("optuna-gp", OptunaGPSearch),
+        Method("evolution", RegularizedEvolution),
+        Method("local-search", LocalSearch),
+        Method("reinforce", REINFORCESearch),
+        Method("random", RandomSearch),
+        Method("mean-rank", MeanRankSearch, knows="tables", seeded=False),
+        Method("mean-rank, far", MeanRankSearch, knows="tables", far=True, seeded=False),
+        Method("nearest-task", NearestTaskSearch, knows="tables"),
+        Method("nearest-task, far", NearestTaskSearch, knows="tables", far=True),
+        Method("quantile-transfer", QuantileTransferSearch, knows="tables"),
+        Method("quantile-transfer, far", QuantileTransferSearch, knows="tables", far=True),
+        Method("rush", RUSHSearch, knows="tables"),
+        Method("rush, far", RUSHSearch, knows="tables", far=True),
+    )
+}
+"""All methods, in the order of tables."""
+
+OURS = ("mpnas", "mpnas, far")
+"""The methods that are set against all others."""
+
+
+def sources_of(
+    method: Method,
+    target: TableTask,
+    tasks: Mapping[str, TableTask],
+    known: Collection[str] | None = None,
+) -> dict[str, TableTask]:
+    """Select the tasks that a method may know when it searches a target.
+
+    They are tasks of the target's space that share neither a data set nor a device, nor a family of devices, with it,
+    nor, for one from far away, with the CIFAR family. Who knows whole tables takes those of the target's kind, if there
+    are any: a ranking by latency says little of accuracy.
+
+    Args:
+        method: The method.
+        target: The searched task.
+        tasks: Name -> task, at least all that may be known.
+        known: Names of the tasks that may be known, such as `presets.Column.sources`; `presets.sources_of_space` of the
+            target's space if None.
+
+    Returns:
+        Name -> task; empty if the method uses none, or there is none.
+    """
+    if not method.transfers:
+        return {}
+    names = sources_of_space(target.archs.space.name) if known is None else known
+    others = {name: tasks[name] for name in names}
+    family = [name for name, task in others.items() if not set(CIFAR_FAMILY).isdisjoint(task.datasets)]
+    held_out = family if method.far else []
+    found = leaves_out({**others, target.name: target}, [target.name, *held_out])
+    if method.knows == "tables":
+        found = {name: task for name, task in found.items() if task.kind == target.kind} or found
+    return found
+
+
+def takes_part(
+    method: Method,
+    target: TableTask,
+    tasks: Mapping[str, TableTask],
+    known: Collection[str] | None = None,
+) -> bool:
+    """Say whether a method has what it takes for a target, and is meant for it."""
+    if method.far and set(CIFAR_FAMILY).isdisjoint(target.datasets):
+        return False
+    return not method.transfers or bool(sources_of(method, target, tasks, known))
+
+
+def make_searcher(
+    method: Method,
+    target: TableTask,
+    sources: Mapping[str, TableTask],
+    checkpoint: Path | None,
+    seed: int,
+) -> ArchitectureSearcher:
+    """Make the searcher of one replication.
+
+    Args:
+        method: The method.
+        target: The searched task.
+        sources: From `sources_of`.
+        checkpoint: The predictor that was meta-learned from these sources, for who uses one.
+        seed: Seed of the replication.
+
+    Raises:
+        PredictorError: If the checkpoint is missing, damaged, no mixture, or has seen the target.
+    """
+    arguments: dict[str, Any] = {**method.arguments, "seed": seed, "twins": True}
+    if method.family is not None:
+        arguments["predictor"] = make_predictor(method.family, seed)
+    elif method.knows == "tables":
+        arguments["sources"] = sources
+    elif checkpoint is not None:
+        predictor, card = load_checkpoint(checkpoint)
+        refuse_if_seen(card, target)
+        if not isinstance(predictor, MixturePredictor):
+            raise PredictorError(f"{checkpoint} is of the algorithm {card.config.algorithm}, not a mixture.")
+        arguments["predictor"] = predictor
+    return method.searcher(target.archs.space, **arguments)

@@ -1,0 +1,108 @@
+"""Table 7: all of its work, only what is missing of it, and its files."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster.experiments.studies.study import Report
+from cluster.experiments.studies.table7.measuring import MeasuredTask
+from cluster.experiments.studies.table7.methods import DEFAULT_TASKS, SEARCHES
+from cluster.experiments.studies.table7.page import body_of, save_curves
+from cluster.experiments.studies.table7.searching import NUM_SAMPLES
+from cluster.ray.connection import connected, most_concurrent
+from cluster.ray.resources import check_gpus
+from mpnas_ray.checks import require_count
+from mpnas_ray.errors import RunError
+from mpnas_ray.meta_learning.mixture import MixtureConfig
+from mpnas_ray.tables import BUNDLED_TABLE, load_tasks
+from trainables.tasks.core.cache import check_data_dir
+from trainables.tasks.core.task import get_task, task_reference
+
+__all__ = ["TABLE7", "Table7"]
+
+
+@dataclass(frozen=True)
+class Table7:
+    """Networks found by training candidates; see `cluster.experiments.studies.study.Study`."""
+
+    name: str = "table7"
+    title: str = "Table 7: networks found by training candidates"
+    holds: str = "All numbers, curves and found architectures are"
+    options: tuple[str, ...] = ("tasks", "data_dir", "gpus_per_trial")
+    has_picture: bool = True
+
+    def measure(
+        self,
+        tables: Path,
+        work: Path,
+        report: Report,
+        *,
+        tasks: Sequence[str] = DEFAULT_TASKS,
+        seeds: int = 3,
+        replay_seeds: int = 20,
+        gpus_per_trial: float = 0.0,
+        data_dir: str | Path | None = None,
+        config: MixtureConfig | None = None,
+        own_table: Path = BUNDLED_TABLE,
+    ) -> dict[str, Any]:
+        """Search and train what is missing.
+
+        Args:
+            tables: Folder of NAS tables to meta-learn from, with our own one.
+            work: Folder of the work.
+            report: Receives a line for each step.
+            tasks: Names of tasks; of those on full data the files must be there.
+            seeds: Number of live searches and of trainings.
+            replay_seeds: Number of searches on our own table.
+            gpus_per_trial: GPUs of each candidate and of each last training; a fraction lets them share one.
+            data_dir: Folder of the user's data files.
+            config: Settings of the meta-learning; `MixtureConfig()` if None.
+            own_table: A file of `mpnas tables build`.
+        """
+        seeds = require_count("seeds", seeds, 1, error=RunError)
+        replay_seeds = require_count("replay_seeds", replay_seeds, 1, error=RunError)
+        gpus_per_trial = check_gpus("gpus_per_trial", gpus_per_trial)
+        folder = check_data_dir(data_dir)
+        for reference in tasks:
+            get_task(reference).load_checked(folder)
+        known = {**load_tasks(tables), **load_tasks(own_table)}
+        with connected():
+            most_concurrent({"CPU": 1.0, "GPU": gpus_per_trial})
+            results = [
+                MeasuredTask(
+                    reference=reference,
+                    tables=tables,
+                    own_table=own_table,
+                    work=work / self.name,
+                    data_dir=folder,
+                    config=config or MixtureConfig(),
+                    gpus=gpus_per_trial,
+                    report=report,
+                ).results(known, seeds, replay_seeds)
+                for reference in map(task_reference, tasks)
+            ]
+        command = ["mpnas", "reproduce", self.name, "--tables", "DIR"]
+        if tuple(tasks) != DEFAULT_TASKS:
+            command += [part for task in tasks for part in ("--task", task)]
+        return {
+            "command": shlex.join(command),
+            "seeds": {"live": seeds, "replayed": replay_seeds},
+            "num_samples": NUM_SAMPLES,
+            "searches": SEARCHES,
+            "tasks": [asdict(one) for one in results],
+        }
+
+    def body(self, content: Mapping[str, Any]) -> str:
+        """Write the page from the outcomes."""
+        return body_of(content)
+
+    def save_picture(self, content: Mapping[str, Any], path: Path) -> None:
+        """Draw the best validation score so far."""
+        save_curves(content, path)
+
+
+TABLE7 = Table7()

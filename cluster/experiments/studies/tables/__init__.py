@@ -1,0 +1,1 @@
+"""The published tables and figures of rank correlations, a module each."""
