@@ -195,9 +195,10 @@ def test_the_best_result_leaves_out_failures_values_that_are_not_finite_and_part
 
 def test_interrupted_and_continued(tmp_path: Path, held_task: Any, on_ray: dict[str, str]) -> None:
     """Ctrl-C in the middle; the same command goes on, and no finished trial is trained again."""
-    held_task.hold_after(4)
+    # Two trials at a time leave at most two of six epochs in trainings that have not ended: two trainings have then.
+    held_task.hold_after(6)
     arguments = ["search", "--task", held_task.reference, "--space", "nasbench201", "--num-samples", "6"]
-    arguments += ["--epochs", "2"]
+    arguments += ["--epochs", "2", "--max-concurrent", "2"]
     command = [sys.executable, "-m", "cluster.cli", *arguments, "--name", "run", "--storage", str(tmp_path)]
     environment = {**on_ray, "PYTHONUNBUFFERED": "1"}
     first = subprocess.Popen(
