@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from mpnas_ray.tables import clip_outliers
-from searchers.baselines.categorical_codes import ChoiceSearch
+from searchers.baselines.categorical_search import CategoricalSearch
 
 __all__ = ["REINFORCESearch"]
 
@@ -28,13 +28,22 @@ _GREATEST = 1e150
 """Of a reward: its square is finite. Fewer than three results do not say what an outlier is."""
 
 
-class REINFORCESearch(ChoiceSearch):
+class REINFORCESearch(CategoricalSearch):
     """Draws each code from a categorical policy of its own, which moves towards what was better than average.
 
-    Arguments as in `MPNASSearch`. The policy follows from the results in the order of their proposal. One that comes
+    The policy follows from the results in the order of their proposal. One that comes
     in late, or labels that a scheduler's early stops change, make the searcher learn again from there; so does a
     restore, which takes 0.1 to 0.5 ms a trial. A reward that is an outlier among all is clipped
     (`mpnas_ray.tables.clip_outliers`): its gradient would otherwise be all that Adam remembers.
+
+    Example:
+        >>> from searchers import REINFORCESearch
+        >>> searcher = REINFORCESearch("transnasbench101", "accuracy", "max", seed=0)
+        >>> for trial_id in "abc":
+        ...     config = searcher.suggest(trial_id)
+        ...     searcher.on_trial_complete(trial_id, {"accuracy": config["arch"].count("3") / 10})
+        >>> len(searcher.observations.completed)
+        3
     """
 
     _learnt: tuple[tuple[str, float], ...] = ()
@@ -59,7 +68,7 @@ class REINFORCESearch(ChoiceSearch):
             known += 1
         del policies[known + 1 :]
         for arch, reward in results[known:]:
-            places = self._places(arch)
+            places = self._chosen(arch)
             policies.append(policies[-1] if places is None else policies[-1].learn(places, reward))
         self._learnt, self._policies = results, tuple(policies)
         return policies[-1]

@@ -42,7 +42,7 @@ class Contestant:
     Attributes:
         name: In tables and of ``--searcher``.
         searcher: Its class.
-        arguments: What it is made with beside space, seed and ``twins=True``.
+        arguments: What it is made with beside space, seed and ``allow_isomorphic=True``.
         family: Name of the predictor that it is given, of `mpnas_ray.predictors.PREDICTORS`; None if it has its own.
         knows: Of other tasks of the space nothing, a predictor meta-learned from them, or their tables.
         far: Whether the sources leave out the whole CIFAR family; it then takes part on this family alone.
@@ -162,7 +162,7 @@ def make_searcher(
     Raises:
         PredictorError: If the checkpoint is missing, damaged, no mixture, or has seen the target.
     """
-    arguments: dict[str, Any] = {**contestant.arguments, "seed": seed, "twins": True}
+    arguments: dict[str, Any] = {**contestant.arguments, "seed": seed, "allow_isomorphic": True}
     if contestant.family is not None:
         arguments["predictor"] = make_predictor(contestant.family, seed)
     elif contestant.knows == "tables":

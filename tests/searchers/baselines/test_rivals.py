@@ -32,7 +32,6 @@ from searchers import (
     TPESearch,
 )
 from searchers.baselines.reinforce import Policy
-from searchers.core.candidates import keys
 from searchers.testing import run_trials
 
 Kind = type[ArchitectureSearcher]
@@ -82,14 +81,14 @@ def run(searcher: Searcher, first: int, last: int, score: Score = convs) -> list
     return [config["arch"] for config in run_trials(searcher, names, lambda config: score(config["arch"]))]
 
 
-def network(text: str, twins: bool) -> Any:
-    return text if twins else get_space("transnasbench101").parse(text).canonical
+def network(text: str, allow_isomorphic: bool) -> Any:
+    return text if allow_isomorphic else get_space("transnasbench101").parse(text).canonical
 
 
 @every_rival
-@pytest.mark.parametrize("twins", [False, True])
-def test_plain_configs_and_no_repeats_with_trials_done_pending_and_failed(kind: Kind, twins: bool) -> None:
-    searcher = make(kind, twins=twins)
+@pytest.mark.parametrize("allow_isomorphic", [False, True])
+def test_plain_configs_and_no_repeats_with_trials_done_pending_and_failed(kind: Kind, allow_isomorphic: bool) -> None:
+    searcher = make(kind, allow_isomorphic=allow_isomorphic)
     found = []
     for number in range(80):
         config = searcher.suggest(str(number))
@@ -100,18 +99,19 @@ def test_plain_configs_and_no_repeats_with_trials_done_pending_and_failed(kind: 
             ended = number - 4 if number % 2 else number - 3
             value = math.nan if ended % 7 == 0 else convs(found[ended])
             searcher.on_trial_complete(str(ended), {"score": value, "training_iteration": 1}, error=ended % 11 == 0)
-    assert len({network(arch, twins) for arch in found}) == 80
+    assert len({network(arch, allow_isomorphic) for arch in found}) == 80
     assert searcher.num_failures == 0
 
 
 @every_rival
-@pytest.mark.parametrize("twins", [False, True])
-def test_a_small_space_ends_when_everything_was_proposed(kind: Kind, twins: bool) -> None:
+@pytest.mark.parametrize("allow_isomorphic", [False, True])
+def test_a_small_space_ends_when_everything_was_proposed(kind: Kind, allow_isomorphic: bool) -> None:
     space = get_space("transnasbench101")
-    everything = space.enumerate() if twins else space.distinct()
-    searcher = make(kind, twins=twins)
+    everything = space.enumerate() if allow_isomorphic else space.distinct()
+    searcher = make(kind, allow_isomorphic=allow_isomorphic)
     left_out = np.arange(len(everything)) % 50 == 0
-    searcher._seen.update(keys(everything[~left_out], twins).tolist())  # as if proposed: to run them all takes minutes
+    # As if proposed: to run them all takes minutes.
+    searcher._proposals.seen.update(searcher._proposals.candidates.keys(everything[~left_out]).tolist())
     run(searcher, 0, 12)
     rest = [searcher.suggest(f"pending{number}") for number in range(left_out.sum() - 12)]
     assert all(isinstance(config, dict) for config in rest)
@@ -179,16 +179,16 @@ def changed_codes(one: str, other: str) -> int:
 
 
 def test_evolution_mutates_members_of_the_living_population() -> None:
-    searcher = make(RegularizedEvolution, population_size=6, sample_size=3, twins=True)
+    searcher = make(RegularizedEvolution, population_size=6, sample_size=3, allow_isomorphic=True)
     found = run(searcher, 0, 40)
-    assert run(make(RandomSearch, twins=True), 0, 6) == found[:6]
+    assert run(make(RandomSearch, allow_isomorphic=True), 0, 6) == found[:6]
     for number in range(6, 40):
         living = found[number - 6 : number]
         assert min(changed_codes(found[number], parent) for parent in living) == 1
 
 
 def test_evolution_lets_the_best_die_of_age() -> None:
-    searcher = make(RegularizedEvolution, population_size=4, sample_size=50, twins=True)
+    searcher = make(RegularizedEvolution, population_size=4, sample_size=50, allow_isomorphic=True)
     scores: dict[str, float] = {}
 
     def fading(arch: str) -> float:  # each architecture is worse than those before
@@ -200,17 +200,17 @@ def test_evolution_lets_the_best_die_of_age() -> None:
 
 
 def test_evolution_goes_further_where_all_neighbours_were_proposed() -> None:
-    searcher = make(RegularizedEvolution, population_size=1, sample_size=1, twins=True)
+    searcher = make(RegularizedEvolution, population_size=1, sample_size=1, allow_isomorphic=True)
     (parent,) = run(searcher, 0, 1)
     for neighbor in searcher.space.neighbors(searcher.space.parse(parent)):
-        searcher._seen.add(searcher._key(neighbor))
+        searcher._proposals.seen.add(searcher._proposals.candidates.key(neighbor))
     assert changed_codes(searcher.suggest("next")["arch"], parent) == 2
     with pytest.raises(ValueError, match="population_size"):
         make(RegularizedEvolution, population_size=0)
 
 
 def test_local_search_stays_around_the_best_until_its_neighbours_are_used_up() -> None:
-    searcher = make(LocalSearch, twins=True)
+    searcher = make(LocalSearch, allow_isomorphic=True)
     found = run(searcher, 0, 12)
     place = found[0]
     for arch in found[1:]:
@@ -219,7 +219,7 @@ def test_local_search_stays_around_the_best_until_its_neighbours_are_used_up() -
 
 
 def test_local_search_begins_anew_after_a_local_optimum() -> None:
-    searcher = make(LocalSearch, twins=True)
+    searcher = make(LocalSearch, allow_isomorphic=True)
     found = run(searcher, 0, 21, score=lambda arch: 0.0)  # no neighbour is better: there are 18
     assert [changed_codes(arch, found[0]) for arch in found[1:19]] == [1] * 18
     assert changed_codes(found[19], found[0]) > 1
@@ -227,11 +227,11 @@ def test_local_search_begins_anew_after_a_local_optimum() -> None:
 
 
 def test_local_search_reaches_the_optimum_of_an_additive_score() -> None:
-    assert "transnasbench101:64-41414-3_33_333" in run(make(LocalSearch, twins=True), 0, 90)
+    assert "transnasbench101:64-41414-3_33_333" in run(make(LocalSearch, allow_isomorphic=True), 0, 90)
 
 
 def share_of_conv3x3(kind: Kind) -> float:
-    late = [run(make(kind, seed=seed, twins=True), 0, 50)[25:] for seed in range(3)]
+    late = [run(make(kind, seed=seed, allow_isomorphic=True), 0, 50)[25:] for seed in range(3)]
     return float(np.mean([code == 3 for archs in late for arch in archs for code in digits(arch)]))
 
 
@@ -247,7 +247,7 @@ def test_boosted_trees_concentrate_on_the_good_operation() -> None:
 
 @pytest.mark.long
 def test_optunas_process_finds_the_optimum_of_an_additive_score() -> None:
-    assert "transnasbench101:64-41414-3_33_333" in run(make(OptunaGPSearch, twins=True), 0, 30)
+    assert "transnasbench101:64-41414-3_33_333" in run(make(OptunaGPSearch, allow_isomorphic=True), 0, 30)
 
 
 @pytest.mark.parametrize("kind", [TPESearch, pytest.param(OptunaGPSearch, marks=pytest.mark.long)])
@@ -259,7 +259,7 @@ def test_optuna_without_its_study_in_memory_draws_the_same(kind: Kind) -> None:
     searcher.on_trial_complete("pending0", error=True)
     searcher.on_trial_complete("pending2", {"score": 1.0, "training_iteration": 1})
     copy = pickle.loads(cloudpickle.dumps(searcher))
-    assert copy._told is None
+    assert copy._study is None
     assert run(copy, 15, 25) == run(searcher, 15, 25)
 
 
@@ -342,15 +342,15 @@ def test_rush_proposes_the_best_of_each_source_once_and_then_at_random() -> None
 
 def test_nearest_task_follows_the_source_whose_sign_is_right() -> None:
     best = sorted(map(str, get_space("transnasbench101").enumerate()), key=convs, reverse=True)
-    liked = run(make(NearestTaskSearch, twins=True), 0, 12)
-    assert liked[:5] == run(make(RandomSearch, twins=True), 0, 5)
+    liked = run(make(NearestTaskSearch, allow_isomorphic=True), 0, 12)
+    assert liked[:5] == run(make(RandomSearch, allow_isomorphic=True), 0, 5)
     assert list(map(convs, liked[5:])) == [convs(arch) for arch in best if arch not in liked[:5]][:7]
-    hated = run(make(NearestTaskSearch, twins=True), 0, 12, score=lambda arch: -convs(arch))
+    hated = run(make(NearestTaskSearch, allow_isomorphic=True), 0, 12, score=lambda arch: -convs(arch))
     assert list(map(convs, hated[5:])) == [convs(arch) for arch in best[::-1] if arch not in hated[:5]][:7]
 
 
 def test_nearest_task_is_chosen_again_as_results_come_in() -> None:
-    searcher = make(NearestTaskSearch, twins=True)
+    searcher = make(NearestTaskSearch, allow_isomorphic=True)
     found = run(searcher, 0, 6)
     assert convs(found[5]) > 5
     for arch in get_space("transnasbench101").sample_many(30, np.random.default_rng(5)):
