@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,24 +13,8 @@ from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.pretrained import load_checkpoint, refuse_if_seen
 from mpnas_ray.tables import TableTask, leaves_out
-from searchers import (
-    ArchitectureSearcher,
-    BANANASSearch,
-    BoostedTreesSearch,
-    GaussianProcessSearch,
-    LocalSearch,
-    MeanRankSearch,
-    MPNASSearch,
-    NearestTaskSearch,
-    OptunaGPSearch,
-    PredictorSearch,
-    QuantileTransferSearch,
-    RandomSearch,
-    RegularizedEvolution,
-    REINFORCESearch,
-    RUSHSearch,
-    TPESearch,
-)
+from searchers import ArchitectureSearcher
+from searchers.registry import ALL_SEARCHERS, SearcherEntry
 
 __all__ = ["CONTESTANTS", "Contestant", "make_searcher", "sources_of", "takes_part"]
 
@@ -40,8 +24,8 @@ class Contestant:
     """A searcher as it takes part.
 
     Attributes:
-        name: In tables and of ``--searcher``.
-        searcher: Its class.
+        name: Name in tables and for ``--searcher``: that of its searcher in `searchers.registry`, with ``, far`` where
+            ``far`` is set; or that of its family.
         arguments: What it is made with beside space, seed and ``allow_isomorphic=True``.
         family: Name of the predictor that it is given, of `mpnas_ray.predictors.PREDICTORS`; None if it has its own.
         knows: Of other tasks of the space nothing, a predictor meta-learned from them, or their tables.
@@ -50,12 +34,16 @@ class Contestant:
     """
 
     name: str
-    searcher: Callable[..., ArchitectureSearcher]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     family: str | None = None
     knows: Literal["nothing", "predictor", "tables"] = "nothing"
     far: bool = False
     seeded: bool = True
+
+    @property
+    def searcher(self) -> SearcherEntry:
+        """The searcher."""
+        return ALL_SEARCHERS["predictor" if self.family is not None else self.name.removesuffix(", far")]
 
     @property
     def transfers(self) -> bool:
@@ -70,28 +58,28 @@ _PROCESS: dict[str, Any] = {"acquisition": "ei", "refit_every": 1, "num_random":
 CONTESTANTS: dict[str, Contestant] = {
     contestant.name: contestant
     for contestant in (
-        Contestant("mpnas", MPNASSearch, _MPNAS, knows="predictor"),
-        Contestant("mpnas, far", MPNASSearch, _MPNAS, knows="predictor", far=True),
-        Contestant("scratch", MPNASSearch, {"predictor": None}),
-        Contestant("gp", GaussianProcessSearch),
-        Contestant("gp-wl", PredictorSearch, _PROCESS, "gp-wl"),
-        Contestant("gp-graf", PredictorSearch, _PROCESS, "gp-graf"),
-        Contestant("bananas", BANANASSearch),
-        Contestant("gbt-thompson", BoostedTreesSearch),
-        Contestant("tpe", TPESearch),
-        Contestant("optuna-gp", OptunaGPSearch),
-        Contestant("evolution", RegularizedEvolution),
-        Contestant("local-search", LocalSearch),
-        Contestant("reinforce", REINFORCESearch),
-        Contestant("random", RandomSearch),
-        Contestant("mean-rank", MeanRankSearch, knows="tables", seeded=False),
-        Contestant("mean-rank, far", MeanRankSearch, knows="tables", far=True, seeded=False),
-        Contestant("nearest-task", NearestTaskSearch, knows="tables"),
-        Contestant("nearest-task, far", NearestTaskSearch, knows="tables", far=True),
-        Contestant("quantile-transfer", QuantileTransferSearch, knows="tables"),
-        Contestant("quantile-transfer, far", QuantileTransferSearch, knows="tables", far=True),
-        Contestant("rush", RUSHSearch, knows="tables"),
-        Contestant("rush, far", RUSHSearch, knows="tables", far=True),
+        Contestant("mpnas", _MPNAS, knows="predictor"),
+        Contestant("mpnas, far", _MPNAS, knows="predictor", far=True),
+        Contestant("scratch"),
+        Contestant("gp"),
+        Contestant("gp-wl", _PROCESS, "gp-wl"),
+        Contestant("gp-graf", _PROCESS, "gp-graf"),
+        Contestant("bananas"),
+        Contestant("gbt-thompson"),
+        Contestant("tpe"),
+        Contestant("optuna-gp"),
+        Contestant("evolution"),
+        Contestant("local-search"),
+        Contestant("reinforce"),
+        Contestant("random"),
+        Contestant("mean-rank", knows="tables", seeded=False),
+        Contestant("mean-rank, far", knows="tables", far=True, seeded=False),
+        Contestant("nearest-task", knows="tables"),
+        Contestant("nearest-task, far", knows="tables", far=True),
+        Contestant("quantile-transfer", knows="tables"),
+        Contestant("quantile-transfer, far", knows="tables", far=True),
+        Contestant("rush", knows="tables"),
+        Contestant("rush, far", knows="tables", far=True),
     )
 }
 """All, in the order of tables."""

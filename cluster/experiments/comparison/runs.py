@@ -89,8 +89,8 @@ def identity(run: Run, tasks: Mapping[str, TableTask], checkpoint: Path | None) 
     sources = sources_of(contestant, tasks[run.column.searched], tasks, run.column.sources)
     return {
         "contestant": run.contestant,
-        "searcher": contestant.searcher.__name__,
-        "arguments": dict(contestant.arguments),
+        "searcher": contestant.searcher.class_name,
+        "arguments": {**contestant.searcher.arguments, **contestant.arguments},
         "searched": {run.column.searched: _fingerprint(tasks[run.column.searched])},
         "reported": {run.column.reported: _fingerprint(tasks[run.column.reported])},
         "sources": {name: _fingerprint(task) for name, task in sources.items()},
