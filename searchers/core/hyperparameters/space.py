@@ -38,7 +38,7 @@ Path = tuple[Any, ...]
 
 _NEEDED = "give a constant, or tune.uniform, loguniform, randint, choice and the like."
 _REFERENCES = ("__ref_ph", "__fn_ph")
-"""How the tuples begin that Tune puts in place of objects and functions (`ray.tune.impl.placeholder`)."""
+"""First entries of the tuples that Tune puts in place of objects and functions (`ray.tune.impl.placeholder`)."""
 
 
 def tpe_sampler(seed: int) -> BaseSampler:
@@ -48,7 +48,7 @@ def tpe_sampler(seed: int) -> BaseSampler:
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """The open entries of a ``param_space``.
+    """Holds the open entries of a ``param_space``.
 
     Attributes:
         open_part: The ``param_space`` without what is constant. A list or tuple that holds a domain is kept whole,

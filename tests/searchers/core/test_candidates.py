@@ -1,4 +1,4 @@
-"""What may be proposed, and what is known beforehand."""
+"""The architectures that may be proposed, and those that are known beforehand."""
 
 from __future__ import annotations
 

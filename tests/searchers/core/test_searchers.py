@@ -1,4 +1,4 @@
-"""How the searchers behave towards Tune, called as Tune calls them (no Ray running: refits are made on the spot)."""
+"""Behaviour of the searchers towards Tune, called as Tune calls them (no Ray running: refits are made at once)."""
 
 from __future__ import annotations
 

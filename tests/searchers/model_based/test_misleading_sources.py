@@ -1,4 +1,4 @@
-"""Where other tasks mislead, a few results take their weight away; and failures are results too."""
+"""A few results take away the weight of other tasks that mislead; and failures are results too."""
 
 from __future__ import annotations
 

@@ -44,9 +44,9 @@ WITHOUT_SOURCES = [
     REINFORCESearch,
 ]
 WITH_SOURCES: list[Kind] = [MeanRankSearch, NearestTaskSearch, RUSHSearch]
-RIVALS = [*WITHOUT_SOURCES, *WITH_SOURCES]
+SEARCHERS = [*WITHOUT_SOURCES, *WITH_SOURCES]
 
-every_rival = pytest.mark.parametrize("kind", RIVALS)
+every_searcher = pytest.mark.parametrize("kind", SEARCHERS)
 
 
 def digits(text: str) -> list[int]:
@@ -84,7 +84,7 @@ def network(text: str, allow_isomorphic: bool) -> Any:
     return text if allow_isomorphic else get_space("transnasbench101").parse(text).canonical
 
 
-@every_rival
+@every_searcher
 @pytest.mark.parametrize("allow_isomorphic", [False, True])
 def test_plain_configs_and_no_repeats_with_trials_done_pending_and_failed(kind: Kind, allow_isomorphic: bool) -> None:
     searcher = make(kind, allow_isomorphic=allow_isomorphic)
@@ -102,7 +102,7 @@ def test_plain_configs_and_no_repeats_with_trials_done_pending_and_failed(kind: 
     assert searcher.num_failures == 0
 
 
-@every_rival
+@every_searcher
 @pytest.mark.parametrize("allow_isomorphic", [False, True])
 def test_a_small_space_ends_when_everything_was_proposed(kind: Kind, allow_isomorphic: bool) -> None:
     space = get_space("transnasbench101")
@@ -118,7 +118,7 @@ def test_a_small_space_ends_when_everything_was_proposed(kind: Kind, allow_isomo
     assert searcher.num_failures == 0
 
 
-@every_rival
+@every_searcher
 @pytest.mark.parametrize("done", [3, 25])
 def test_a_restored_search_goes_on_as_if_it_had_not_stopped(kind: Kind, done: int, tmp_path: Path) -> None:
     straight = run(make(kind), 0, 40)
@@ -132,13 +132,13 @@ def test_a_restored_search_goes_on_as_if_it_had_not_stopped(kind: Kind, done: in
     assert begun + run(copy, done, 40) == straight
 
 
-@every_rival
+@every_searcher
 def test_the_seed_makes_the_search(kind: Kind) -> None:
     assert run(make(kind), 0, 15) == run(make(kind), 0, 15)
     assert kind is MeanRankSearch or run(make(kind), 0, 15) != run(make(kind, seed=1), 0, 15)
 
 
-@every_rival
+@every_searcher
 @pytest.mark.parametrize("value", [math.nan, math.inf, None, "broken"])
 def test_a_search_in_which_everything_fails_goes_on(kind: Kind, value: Any) -> None:
     searcher = make(kind)
@@ -151,7 +151,7 @@ def test_a_search_in_which_everything_fails_goes_on(kind: Kind, value: Any) -> N
     assert searcher.num_failures == 0
 
 
-@every_rival
+@every_searcher
 def test_early_stopped_trials_and_the_smaller_the_better(kind: Kind) -> None:
     searcher = make(kind, mode="min")
     for number in range(40):
