@@ -3,8 +3,8 @@
     python benchmarks/climbing.py --tables DIR --checkpoints DIR
 
 `MPNASSearch` searches the 423,624 cells of NAS-Bench-101 with a predictor that has learned nothing of CIFAR-10: once
-with the neighbours of its best candidates (`searchers.model_based.climbing`), once with the sample alone. Runs of one
-seed begin with the same random cell.
+with the neighbours of its best candidates (`searchers.model_based.ranking.climbing`), once with the sample alone. Runs
+of one seed begin with the same random cell.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def run(predictor: MixturePredictor, task: TableTask, scale: Scale, seed: int, c
     first = str(task.archs[int(np.random.default_rng(seed).integers(len(task)))])
     searcher = MPNASSearch(task.archs.space, predictor=predictor, seed=seed, points_to_evaluate=[first])
     start = time.process_time()
-    with patch("searchers.model_based.climbing._ROUNDS", 3 if climbs else 0):
+    with patch("searchers.model_based.ranking.climbing._ROUNDS", 3 if climbs else 0):
         found = replay(searcher, task, BUDGET)
     if searcher.num_failures:
         raise RuntimeError(f"The searcher failed {searcher.num_failures} times with seed {seed}.")

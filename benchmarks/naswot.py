@@ -5,7 +5,8 @@
 Scores are those of the 1,000 random cells of NAS-Bench-201 that `benchmarks/proxies.py` wrote. First, table 2 of Mellor
 et al. 2021: what NASWOT finds among 10, 100 and 1,000 cells, beside searches that train. Then what the score adds to a
 meta-learned predictor that has not seen the target's data set: rank correlation after 0, 5, 10 and 20 random results
-with and without `searchers.core.zero_cost.fused`. Predictors are kept in a folder; those that are there are used.
+with and without `searchers.model_based.ranking.prior_score`. Predictors are kept in a folder; those that are there are
+used.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from mpnas_ray.spaces import get_space
 from mpnas_ray.stats import spearman
 from mpnas_ray.tables import TableTask, load_tasks
 from searchers import ArchitectureSearcher, RandomSearch, RegularizedEvolution
-from searchers.core.zero_cost import NUM_SCORED, WORTH, fused, prior_weight, scores_of
+from searchers.core.zero_cost import scores_of
+from searchers.model_based.ranking.prior_score import NUM_SCORED, WORTH, fused, prior_weight
 
 PROXY = "naswot"
 IMAGES = ("cifar10", "cifar100", "imagenet16-120")
@@ -97,13 +99,13 @@ def row(task: str, search: str, trainings: int, seconds: float, values: list[flo
 
 def searcher_of(label: str, known: list[str], score: NDArray[np.float64], seed: int) -> ArchitectureSearcher:
     if label == "random":
-        return RandomSearch("nasbench201", seed=seed, twins=True)
+        return RandomSearch("nasbench201", seed=seed, allow_isomorphic=True)
     points = None
     if label == "AREA":  # what `AREASearch` does, on a sample of the cells that have a score
         drawn = np.random.default_rng(seed).choice(len(known), 2 * POPULATION, replace=False)
         points = [known[place] for place in drawn[np.argsort(-score[drawn], kind="stable")[:POPULATION]]]
     return RegularizedEvolution(
-        "nasbench201", seed=seed, twins=True, population_size=POPULATION, points_to_evaluate=points
+        "nasbench201", seed=seed, allow_isomorphic=True, population_size=POPULATION, points_to_evaluate=points
     )
 
 
@@ -202,8 +204,8 @@ Spearman correlation with the table's values on the scored cells, without those 
 {DRAWS} draws of these. In brackets the mean quantile of the {TOP} highest cells, 1 being the best of all. `predictor`
 is a mixture meta-learned from other tasks of NAS-Bench-201, never from the target's data set: `near` from all of these,
 `far`, for the three image data sets, from NinaPro, Darcy flow and two latencies alone. `score` is {content["proxy"]}
-alone (of the same networks for all targets, on random images); `both` is their fusion (`searchers.core.zero_cost`), in
-which the score is worth {WORTH:g} results.
+alone (of the same networks for all targets, on random images); `both` is their fusion
+(`searchers.model_based.ranking.prior_score`), in which the score is worth {WORTH:g} results.
 
 {said(rows)}
 """

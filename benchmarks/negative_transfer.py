@@ -100,7 +100,7 @@ def run(contestant: str, target: TableTask, seed: int, predictor: Predictor) -> 
     start, space = time.process_time(), target.archs.space
     first = [str(space.sample_many(1, np.random.default_rng(seed))[0])] if contestant == "mpnas, random first" else None
     learned = None if contestant == "scratch" else predictor
-    searcher = MPNASSearch(space, predictor=learned, seed=seed, points_to_evaluate=first, twins=True)
+    searcher = MPNASSearch(space, predictor=learned, seed=seed, points_to_evaluate=first, allow_isomorphic=True)
     found = replay(searcher, target, BUDGET)
     if searcher.num_failures:
         raise RuntimeError(f"{contestant} failed {searcher.num_failures} times on {target.name}, seed {seed}.")

@@ -44,7 +44,7 @@ from trainables import TabularTrainable
 
 METRIC, MODE = "score", "max"
 SEARCHERS: dict[str, Callable[[int], Searcher]] = {
-    "MPNASSearch": lambda seed: MPNASSearch(SPACE, METRIC, MODE, seed=seed, twins=True),
+    "MPNASSearch": lambda seed: MPNASSearch(SPACE, METRIC, MODE, seed=seed, allow_isomorphic=True),
     "OptunaSearch": lambda seed: OptunaSearch(seed=seed),
 }
 """Ours, and one of Tune's. Ours write a run's telemetry besides, as in `cluster.run.search`."""

@@ -1,6 +1,4 @@
-"""One request at a time in a Ray actor of its own: what takes long is done beside the trials, not in Tune's control
-loop.
-"""
+"""Work that takes long, done in a Ray actor beside the trials rather than in Tune's control loop."""
 
 from __future__ import annotations
 
@@ -13,21 +11,22 @@ from ray.exceptions import RayActorError
 __all__ = ["BackgroundWorker"]
 
 _MOST_RESTARTS = 3
-"""Restarts of the actor for one request: a request that kills it each time is given up."""
+"""Most restarts of the actor for one request: a request that kills it each time is given up."""
+
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
 
 class BackgroundWorker(Generic[Request, Answer]):
-    """Answers one request at a time, in an actor that is kept from one to the next; without Ray, on the spot.
+    """Answers one request at a time, in an actor that is kept from one to the next; without Ray, at once.
 
-    The actor asks for no CPU of its own, so that it waits for no trial and no trial for it. It keeps the function, and
-    what that remembers between requests.
+    The actor asks for no CPU of its own, so that it waits for no trial and no trial for it. It keeps the function, with
+    all that the function remembers between requests.
     """
 
     def __init__(self, function: Callable[[Request], Answer]) -> None:
-        """Nothing is started yet.
+        """Keep the function; nothing is started yet.
 
         Args:
             function: Gives the answer to a request, and may take its time; can be pickled, e.g. a bound method.
@@ -41,11 +40,11 @@ class BackgroundWorker(Generic[Request, Answer]):
 
     @property
     def under_way(self) -> Request | None:
-        """The request that is being answered."""
+        """The request that is being answered; None if there is none."""
         return self._request
 
     def prepare(self) -> None:
-        """Send the function ahead where Ray runs; else the actor's start does, which takes some 50 ms then."""
+        """Send the function ahead where Ray runs, so that the start of the actor takes some 50 ms less."""
         if ray.is_initialized() and self._sent is None:
             self._sent = ray.put(self._function)
 
@@ -68,7 +67,7 @@ class BackgroundWorker(Generic[Request, Answer]):
         return self._function(request)
 
     def poll(self) -> Answer | None:
-        """The answer to the request, once, if it is ready. Waits for nothing. Raises what the function raised."""
+        """Return the answer to the request, once, if it is ready; else None. Raises what the function raised."""
         if self._request is None or not ray.wait([self._reference], timeout=0)[0]:
             return None
         try:
@@ -88,7 +87,7 @@ class BackgroundWorker(Generic[Request, Answer]):
         return answer
 
     def release(self) -> None:
-        """Give up the actor and what it is at; the next request starts a new one."""
+        """Give up the actor and its request; the next request starts a new one."""
         self._actor, self._reference, self._request = None, None, None
 
     def _send(self) -> None:
@@ -96,7 +95,7 @@ class BackgroundWorker(Generic[Request, Answer]):
         self._reference = self._actor.answer.remote(self._request)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the actor: Tune pickles the searcher when a Tuner is made. A request under way is not part of it."""
+        """Leave out the actor and its request: Tune pickles the searcher when a Tuner is made."""
         return {**self.__dict__, "_sent": None, "_actor": None, "_request": None, "_reference": None}
 
 

@@ -1,4 +1,4 @@
-"""Does a searcher behave as Ray Tune needs it to? A class of tests to inherit, for searchers of ours and of yours.
+"""Tests that a searcher behaves as Ray Tune needs it to, to be inherited for searchers of ours and of yours.
 
     class TestMySearch(SearcherConformance):
         @pytest.fixture
@@ -64,7 +64,7 @@ def _suggest(searcher: Searcher, trial_id: str) -> dict[str, Any] | None:
 def run_trials(
     searcher: Searcher, trial_ids: Sequence[str], score: Callable[[dict[str, Any]], float]
 ) -> list[dict[str, Any]]:
-    """One trial after another, each with one result: the proposals."""
+    """Run one trial after another, each with one result, and return the proposals."""
     configs = []
     for trial_id in trial_ids:
         config = ask(searcher, trial_id)
@@ -80,27 +80,27 @@ def _ids(first: int, last: int) -> list[str]:
 
 
 class _Subject:
-    """What is tested.
+    """Holds the searcher that is tested.
 
     Override `key` if equal architectures may have different texts, and `score` for another quality to search for.
     """
 
     @pytest.fixture
     def make_searcher(self) -> MakeSearcher:
-        """To be overridden."""
+        """Return what makes the searcher; to be overridden."""
         raise NotImplementedError("Give a fixture make_searcher.")
 
     def key(self, config: dict[str, Any]) -> Hashable:
-        """Equal for proposals that must not come twice."""
+        """Return a key that is equal for proposals that must not come twice."""
         key: Hashable = config["arch"]
         return key
 
     def score(self, config: dict[str, Any]) -> float:
-        """Of a trial: any number that differs between most configs."""
+        """Return the score of a trial: any number that differs between most configs."""
         return float(sum(map(ord, config["arch"])) % 97)
 
     def new(self, make: MakeSearcher, **arguments: Any) -> Searcher:
-        """A searcher that maximises."""
+        """Make a searcher that maximises."""
         return make(**{"metric": METRIC, "mode": "max", "seed": 3, **arguments})
 
 
@@ -219,7 +219,7 @@ for config in run_trials(searcher, [f"trial-{{number}}" for number in range(9)],
         assert len(keys) == 30
 
     def test_under_a_concurrency_limiter(self, make_searcher: MakeSearcher) -> None:
-        """Of Tune, around it."""
+        """Tune's own limiter, around the searcher."""
         limited = ConcurrencyLimiter(self.new(make_searcher), max_concurrent=2)
         ask(limited, "a")
         ask(limited, "b")

@@ -151,7 +151,9 @@ def test_a_trials_process_imports_no_library_that_few_tasks_need(tmp_path: Path)
     ("modules", "needless"),
     [
         pytest.param("cluster.storage.run_folder, cluster.storage.shared_storage", ["torch", "ray.tune"], id="storage"),
-        pytest.param("searchers.background, searchers.model_based.ranking", ["ray.tune", "optuna"], id="rankings"),
+        pytest.param(
+            "searchers.background, searchers.model_based.ranking.by_predictor", ["ray.tune", "optuna"], id="rankings"
+        ),
         pytest.param("trainables.tune.trial", ["ray.tune", "ray.train"], id="the test score"),
         pytest.param("trainables.tune.cell", ["ray.train.torch"], id="a trial of one worker"),
     ],

@@ -55,8 +55,8 @@ from searchers import (
     RegularizedEvolution,
 )
 from searchers.baselines.transfer.mean_rank import MeanRankSearch
-from searchers.core.zero_cost import fused, prior_weight
-from searchers.model_based.acquisition import acquire
+from searchers.model_based.ranking.acquisition import acquire
+from searchers.model_based.ranking.prior_score import fused, prior_weight
 from searchers.schedulers.lcranknet import LCRankNetScheduler
 from trainables import (
     CellTrainable,

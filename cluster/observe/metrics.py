@@ -16,7 +16,7 @@ from ray.tune import Callback
 from ray.util.metrics import Gauge
 
 from searchers import ArchitectureSearcher, PredictorSearch
-from searchers.core.observations import EVALUATED
+from searchers.core.trials.observations import EVALUATED
 
 __all__ = ["METRICS", "VERDICTS", "SearchMetrics"]
 
@@ -38,7 +38,7 @@ searchers that have a predictor, the verdict of one that is meta-learned. Rankin
 ranking and the first check."""
 
 VERDICTS = {"hurts": -1, "undecided": 0, "helps": 1}
-"""`searchers.model_based.transfer_check.Verdict` as the value of ``mpnas_transfer_verdict``."""
+"""`searchers.model_based.ranking.transfer_check.Verdict` as the value of ``mpnas_transfer_verdict``."""
 
 _SECONDS_BETWEEN_UPDATES = 5.0
 """Half of Ray's own default interval between two exports, ``metrics_report_interval_ms``."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler, MedianStoppingRule, TrialScheduler
+from ray.tune.schedulers import TrialScheduler
 
 from cluster.run.settings import RunSettings
-from mpnas_ray.curves import bundled_network
 from searchers import ArchitectureSearcher
 from searchers.core.zero_cost import Score
 from searchers.registry import BY_SCORE, SEARCHERS
-from searchers.schedulers.lcranknet import LCRankNetScheduler
+from searchers.schedulers.registry import SCHEDULERS
 from trainables import Task
 from trainables.networks.limits import SizeLimits
 
@@ -48,20 +45,7 @@ def make_searcher(
 
 
 def make_scheduler(settings: RunSettings, task: Task) -> TrialScheduler | None:
-    """With about two looks at a training before its end; Tune gives it metric and mode."""
-    first_look = max(1, round(settings.epochs / 9))
-    make: dict[str | None, Callable[[], TrialScheduler | None]] = {
-        None: lambda: None,
-        "asha": partial(ASHAScheduler, max_t=settings.epochs, grace_period=first_look, reduction_factor=3),
-        "hyperband": partial(HyperBandScheduler, max_t=settings.epochs, reduction_factor=3),
-        "median": partial(
-            MedianStoppingRule,
-            time_attr="training_iteration",  # Tune's default counts seconds
-            grace_period=max(1, settings.epochs // 3),
-            min_samples_required=3,
-        ),
-        "lcranknet": lambda: LCRankNetScheduler(  # as it was measured: its first look is after one epoch
-            settings.epochs, network=bundled_network(task.family or task.name), seed=settings.seed
-        ),
-    }
-    return make[settings.scheduler]()
+    """Make the scheduler of a run; None for one that completes all trainings."""
+    if settings.scheduler is None:
+        return None
+    return SCHEDULERS[settings.scheduler](settings.epochs, task.family or task.name, settings.seed)

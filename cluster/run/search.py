@@ -26,7 +26,7 @@ from cluster.run.damage import extended_run, settings_before, with_network
 from cluster.run.finish import earlier_report, finish
 from cluster.run.limits import size_limits
 from cluster.run.report import SearchReport
-from cluster.run.settings import SCHEDULERS, RunSettings
+from cluster.run.settings import RunSettings
 from cluster.run.trainable import make_trainable
 from cluster.run.trial_sizes import TrialSizes, choose_sizes
 from cluster.run.zero_cost import zero_cost_score
@@ -40,6 +40,7 @@ from mpnas_ray.pretrained import BUNDLED
 from mpnas_ray.spaces import get_space
 from searchers import ArchitectureSearcher
 from searchers.registry import BY_SCORE, SEARCHERS
+from searchers.schedulers.registry import SCHEDULERS
 from trainables import Task, get_task
 from trainables.tasks.core.task import task_reference
 from trainables.training.loop import check_batches

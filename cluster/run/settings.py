@@ -19,15 +19,13 @@ from mpnas_ray.predictors import CostPredictor
 from mpnas_ray.pretrained import find_checkpoint, load_checkpoint
 from mpnas_ray.spaces import get_space
 from searchers.registry import BY_SCORE, SEARCHERS
+from searchers.schedulers.registry import SCHEDULERS
 from trainables import Task, get_task
 from trainables.networks.network import get_macro
 from trainables.proxies import get_proxy
 from trainables.tasks.core.cache import check_data_dir
 
-__all__ = ["SCHEDULERS", "DamagedSettingsError", "RunSettings"]
-
-SCHEDULERS = ("asha", "hyperband", "median", "lcranknet")
-"""Names of schedulers that ``--scheduler`` takes (`cluster.run.search`)."""
+__all__ = ["DamagedSettingsError", "RunSettings"]
 
 _FREE = (
     "max_concurrent",
@@ -168,13 +166,13 @@ class RunSettings:
         get_space(self.space)
         if self.searcher not in list(SEARCHERS):
             raise RunError(no_such("searcher", self.searcher, SEARCHERS))
-        if self.scheduler is not None and self.scheduler not in SCHEDULERS:
+        if self.scheduler is not None and self.scheduler not in list(SCHEDULERS):
             raise RunError(no_such("scheduler", self.scheduler, SCHEDULERS))
         self._check_knowledge()
         check_data_dir(self.data_dir)
-        if self.workers_per_trial > 1 and self.scheduler == "hyperband":
+        if self.workers_per_trial > 1 and self.scheduler is not None and SCHEDULERS[self.scheduler].pauses:
             raise RunError(
-                "hyperband pauses trials, which trials of several workers cannot do: take asha or median, or "
+                f"{self.scheduler} pauses trials, which trials of several workers cannot do: take asha or median, or "
                 "workers_per_trial 1."
             )
 

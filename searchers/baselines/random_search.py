@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from mpnas_ray.spaces import Architecture
 from searchers.core.architecture_searcher import ArchitectureSearcher
+from searchers.core.proposals import Proposal
 
 __all__ = ["RandomSearch"]
 
 
 class RandomSearch(ArchitectureSearcher):
-    """Architectures as the space draws them, no canonical form twice. Arguments as in `MPNASSearch`."""
+    """Proposes architectures as the space draws them, no canonical form twice.
 
-    def _propose(self) -> Architecture | Literal["FINISHED"] | None:
-        return self._random_unseen() or "FINISHED"
+    Example:
+        >>> from searchers import RandomSearch
+        >>> searcher = RandomSearch("transnasbench101", "accuracy", "max", seed=0)
+        >>> config = searcher.suggest("trial-1")
+        >>> searcher.on_trial_complete("trial-1", {"accuracy": 0.5})
+        >>> searcher.suggest("trial-2") == config
+        False
+    """
+
+    def _propose(self) -> Proposal:
+        return self._proposals.random_unseen() or "FINISHED"

@@ -1,4 +1,4 @@
-"""Which architectures a searcher may propose, and when two of them count as the same."""
+"""The architectures that a searcher may propose, and when two of them count as the same."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mpnas_ray.checks import require_bool, require_callable
 from mpnas_ray.errors import SearchSpaceError
 from mpnas_ray.spaces import Architecture, Architectures, SearchSpace, get_space
 
-__all__ = ["Candidates", "Constraint", "chosen_architectures", "keys"]
+__all__ = ["Candidates", "Constraint", "chosen_architectures"]
 
 Constraint = Callable[[Architectures], ArrayLike]
 """N architectures -> whether each may be proposed, bool ``[N]``."""
@@ -23,57 +24,65 @@ _BATCH = 1_000
 """Random architectures in which enough that satisfy a constraint are looked for: so many batches of at least that."""
 
 
-def keys(archs: Architectures, twins: bool) -> NDArray[np.uint64]:
-    """One number an architecture, ``[N]``, equal for those that count as the same.
-
-    In a search they do if they are one network: of one canonical form. A table has measured such twins apart and holds
-    different values for them, so that a replay of it counts only equal texts as the same (``twins``).
-    """
-    return archs.text_keys() if twins else archs.canonical_keys()
-
-
 @dataclass(frozen=True)
 class Candidates:
     """The architectures of a space that may be proposed.
 
+    In a search two architectures count as the same if they are isomorphic: one network, of one canonical form. A table
+    has measured isomorphic cells apart and holds different values for them, so that a replay of it counts only equal
+    texts as the same (``allow_isomorphic``).
+
     Attributes:
-        space_name: Of the search space.
-        twins: Whether texts of one network count as different, see `keys`.
+        space_name: Name of the search space.
+        allow_isomorphic: Whether isomorphic architectures count as different.
         constraint: Says which may be proposed; None for all.
         chosen: The only ones that may be proposed, as strings; None for all.
     """
 
     space_name: str
-    twins: bool = False
+    allow_isomorphic: bool = False
     constraint: Constraint | None = None
     chosen: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        require_bool("allow_isomorphic", self.allow_isomorphic)
+        if self.constraint is not None:
+            require_callable("constraint", self.constraint, "N architectures -> N booleans")
 
     @property
     def space(self) -> SearchSpace:
         """The search space."""
         return get_space(self.space_name)
 
+    def keys(self, archs: Architectures) -> NDArray[np.uint64]:
+        """Return one number an architecture, ``[N]``, equal for those that count as the same."""
+        return archs.text_keys() if self.allow_isomorphic else archs.canonical_keys()
+
+    def key(self, arch: Architecture) -> int:
+        """Return the key of one architecture."""
+        return int(self.keys(Architectures.of([arch]))[0]) if self.allow_isomorphic else arch.canonical
+
     @cached_property
     def listed(self) -> Architectures | None:
         """Each that may be proposed once, always the same object; None where they are too many to list."""
         if self.chosen is not None:
             archs = Architectures.of(list(self.chosen), self.space)
-            _, first = np.unique(keys(archs, self.twins), return_index=True)
+            _, first = np.unique(self.keys(archs), return_index=True)
             archs = archs[np.sort(first)]
         elif self.space.enumerable:
-            archs = self.space.enumerate() if self.twins else self.space.distinct()
+            archs = self.space.enumerate() if self.allow_isomorphic else self.space.distinct()
         else:
             return None
         return archs if self.constraint is None else archs[self._satisfying(archs)]
 
     @cached_property
     def listed_keys(self) -> NDArray[np.uint64]:
-        """Of `listed`."""
+        """The keys of `listed`."""
         assert self.listed is not None
-        return keys(self.listed, self.twins)
+        return self.keys(self.listed)
 
     def sample(self, num: int, rng: np.random.Generator) -> Architectures:
-        """Random ones, none twice; fewer than ``num`` where few satisfy the constraint or many are the same."""
+        """Draw random ones, none twice; fewer than ``num`` where few satisfy the constraint or many are the same."""
         if self.listed is not None:
             return self.listed[rng.permutation(len(self.listed))[:num]]
         found: list[NDArray[np.int8]] = []
@@ -81,7 +90,7 @@ class Candidates:
         for _ in range(_BATCHES if self.constraint else 1):
             drawn = self.space.sample_many(max(num, _BATCH) if self.constraint else num, rng)
             drawn = drawn[self._satisfying(drawn)]
-            of_drawn, first = np.unique(keys(drawn, self.twins), return_index=True)
+            of_drawn, first = np.unique(self.keys(drawn), return_index=True)
             new = first[~np.isin(of_drawn, seen)]
             found.append(drawn.codes[np.sort(new)])
             seen = np.union1d(seen, of_drawn)
@@ -101,11 +110,11 @@ class Candidates:
         Args:
             num: Size of the sample; without influence where they are listed.
             seen: Keys of what was proposed, ``[M]``.
-            rng: Of the sample and the order.
+            rng: Draws the sample and the order.
         """
         if self.listed is None:
             archs = self.sample(num, rng)
-            found = keys(archs, self.twins)
+            found = self.keys(archs)
         else:
             order = rng.permutation(len(self.listed))
             archs, found = self.listed[order], self.listed_keys[order]
@@ -113,7 +122,7 @@ class Candidates:
         return archs[left], found[left]
 
     def check(self) -> None:
-        """List them if they are few.
+        """List the candidates if they are few.
 
         Raises:
             SearchSpaceError: If there are none.
@@ -122,9 +131,9 @@ class Candidates:
             raise SearchSpaceError(f"No architecture of {self.space_name} was found that satisfies the constraint.")
 
     def allow(self, arch: Architecture) -> bool:
-        """Whether it may be proposed."""
+        """Tell whether an architecture may be proposed."""
         if self.chosen is not None:
-            return bool(np.isin(keys(Architectures.of([arch]), self.twins), self.listed_keys).all())
+            return bool(np.isin(np.uint64(self.key(arch)), self.listed_keys))
         return self.constraint is None or bool(self._satisfying(Architectures.of([arch]))[0])
 
     def _satisfying(self, archs: Architectures) -> NDArray[np.bool_]:
@@ -140,12 +149,12 @@ class Candidates:
         return satisfied
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the lists, which are made anew."""
+        """Leave out the lists, which are made anew."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 def chosen_architectures(space: SearchSpace, texts: Sequence[Any]) -> tuple[str, ...]:
-    """Architectures that a ``param_space`` lists, as strings.
+    """Return the architectures that a ``param_space`` lists, as strings.
 
     Raises:
         SearchSpaceError: If one is none of this space.

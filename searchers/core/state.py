@@ -15,9 +15,8 @@ from mpnas_ray.files.atomic import atomic_path
 
 __all__ = ["Arrays", "array_of", "read_state", "value_of", "write_state"]
 
-_FORMAT = 3
-_READABLE = (2, 3)
-"""Format 2 had no open entries of a ``param_space`` in it."""
+_FORMAT = 4
+"""Raised whenever the entries of a state change; mpnas-ray 0.1 wrote the formats 2 and 3."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -25,20 +24,24 @@ _T = TypeVar("_T")
 
 
 def write_state(path: str | Path, plain: dict[str, Any], arrays: Arrays) -> None:
-    """Write whole and rename, so that a file that was there survives a crash.
+    """Write a state whole and rename it, so that a file that was there survives a crash.
 
     Args:
-        path: The file; Tune chooses its name, whose suffix does not matter.
-        plain: What JSON can hold.
-        arrays: Arrays of numbers.
+        path: Path of the file; Tune chooses its name, whose suffix does not matter.
+        plain: Entries that JSON can hold.
+        arrays: Arrays of numbers by name.
     """
     text = json.dumps({"format": _FORMAT, **plain})
     with atomic_path(path) as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, plain=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
 
 
-def read_state(path: str | Path) -> tuple[dict[str, Any], Arrays]:
-    """Read what `write_state` wrote.
+def read_state(path: str | Path, **of: str | int) -> tuple[dict[str, Any], Arrays]:
+    """Read a state that `write_state` wrote.
+
+    Args:
+        path: Path of the file.
+        of: Entries that the state must have, such as the name of its searcher.
 
     Raises:
         SearcherStateError: If the file is missing, damaged, of another format or of something else.
@@ -52,11 +55,18 @@ def read_state(path: str | Path) -> tuple[dict[str, Any], Arrays]:
         raise SearcherStateError(f"There is no searcher state at {path}.") from error
     except Exception as error:  # a damaged archive makes zipfile, zlib and numpy raise many kinds of error
         raise SearcherStateError(f"{path} is not a searcher state of mpnas-ray, or is damaged: {error}") from error
-    if version not in _READABLE:
+    if version != _FORMAT:
         raise SearcherStateError(
             f"{path} has format {version}; this version of mpnas-ray reads {_FORMAT}. Restore it with the version of "
             f"mpnas-ray that wrote it; or begin anew with its results: evaluated=[(arch, value), ...]."
         )
+    for name, mine in of.items():
+        if plain.get(name) != mine:
+            owner = ", ".join(f"{each}={plain.get(each)!r}" for each in of)
+            raise SearcherStateError(
+                f"{path} is the state of {name} {plain.get(name)!r}, not {mine!r}: restore it into what it was saved "
+                f"from ({owner})."
+            )
     return plain, arrays
 
 
@@ -65,9 +75,9 @@ def value_of(plain: Mapping[str, Any], name: str, kind: type[_T], *, least: floa
 
     Args:
         plain: The state, or a part of it.
-        name: Of the entry.
+        name: Name of the entry.
         kind: Its type; a float may be written as an integer, and a number is never a boolean.
-        least: Lowest value, of a number.
+        least: Lowest value of a number; None for any.
 
     Raises:
         SearcherStateError: If it is missing, of another type or too low.

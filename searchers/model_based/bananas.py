@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from mpnas_ray.predictors import PathEnsemblePredictor
 from mpnas_ray.spaces import SearchSpace
-from searchers.core.settings import SearcherSettings
-from searchers.model_based.predictor_search import PredictorSearch
+from searchers.model_based.predictor_search import PredictorSearch, RankingArguments
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -16,11 +15,17 @@ __all__ = ["BANANASSearch"]
 
 
 class BANANASSearch(PredictorSearch):
-    """Thompson sampling from a `mpnas_ray.predictors.PathEnsemblePredictor`, after ten random architectures.
+    """Samples by Thompson from a `mpnas_ray.predictors.PathEnsemblePredictor`, after ten random architectures.
 
     The paper draws each candidate's score independently, which serves it because its candidates are mutations of the
     best architectures. Here candidates are the whole space, or a random part of it, where the highest of so many
     independent draws is only the luckiest: functions are drawn jointly instead.
+
+    Example:
+        >>> from searchers import BANANASSearch
+        >>> searcher = BANANASSearch("nasbench201", "accuracy", "max", num_candidates=100, seed=0)
+        >>> config = searcher.suggest("trial-1")
+        >>> searcher.on_trial_complete("trial-1", {"accuracy": 0.5})
     """
 
     def __init__(
@@ -31,20 +36,15 @@ class BANANASSearch(PredictorSearch):
         *,
         refit_every: int = 5,
         num_random: int = 10,
-        num_candidates: int = 10_000,
-        synchronous: bool = False,
-        **settings: Unpack[SearcherSettings],
+        **shared: Unpack[RankingArguments],
     ) -> None:
-        """See `PredictorSearch`."""
         super().__init__(
             space,
             metric,
             mode,
-            PathEnsemblePredictor(seed=settings.get("seed") or 0),
+            PathEnsemblePredictor(seed=shared.get("seed") or 0),
             acquisition="thompson",
             refit_every=refit_every,
             num_random=num_random,
-            num_candidates=num_candidates,
-            synchronous=synchronous,
-            **settings,
+            **shared,
         )

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from mpnas_ray.predictors import GaussianProcessPredictor
 from mpnas_ray.spaces import SearchSpace
-from searchers.core.settings import SearcherSettings
-from searchers.model_based.predictor_search import PredictorSearch
+from searchers.model_based.predictor_search import PredictorSearch, RankingArguments
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -16,10 +15,19 @@ __all__ = ["GaussianProcessSearch"]
 
 
 class GaussianProcessSearch(PredictorSearch):
-    """Bayesian optimisation over the choices that make up an architecture.
+    """Searches by Bayesian optimisation over the choices that make up an architecture.
 
     After five random architectures (three and ten were no better in replays of tables) it proposes that of greatest
     expected improvement by a `mpnas_ray.predictors.GaussianProcessPredictor`.
+
+    Example:
+        >>> from searchers import GaussianProcessSearch
+        >>> searcher = GaussianProcessSearch("transnasbench101", "accuracy", "max", num_random=2, seed=0)
+        >>> for trial_id in "abc":
+        ...     config = searcher.suggest(trial_id)
+        ...     searcher.on_trial_complete(trial_id, {"accuracy": config["arch"].count("3") / 10})
+        >>> searcher.num_refits
+        2
     """
 
     def __init__(
@@ -30,11 +38,8 @@ class GaussianProcessSearch(PredictorSearch):
         *,
         refit_every: int = 1,
         num_random: int = 5,
-        num_candidates: int = 10_000,
-        synchronous: bool = False,
-        **settings: Unpack[SearcherSettings],
+        **shared: Unpack[RankingArguments],
     ) -> None:
-        """See `PredictorSearch`."""
         super().__init__(
             space,
             metric,
@@ -43,7 +48,5 @@ class GaussianProcessSearch(PredictorSearch):
             acquisition="ei",
             refit_every=refit_every,
             num_random=num_random,
-            num_candidates=num_candidates,
-            synchronous=synchronous,
-            **settings,
+            **shared,
         )

@@ -1,4 +1,4 @@
-"""Whether a metric is the quality of an architecture or a cost of it, as far as its name says so.
+"""The kind of a metric, quality or cost of an architecture, as far as its name says so.
 
 The two relate to architectures in opposite ways: what makes a network better mostly makes it dearer. So a predictor
 that knows qualities and costs of other tasks begins better if it knows which of them it is asked for.
@@ -52,7 +52,7 @@ COST_WORDS = frozenset(
         "co2",
     )
 )
-"""Words of a name that say a cost; throughput too, which is one over a time."""
+"""Words of a name that stand for a cost; throughput too, which is one over a time."""
 
 QUALITY_WORDS = frozenset(
     (
@@ -104,14 +104,14 @@ QUALITY_WORDS = frozenset(
         "pearson",
     )
 )
-"""Words of a name that say a quality, high or low."""
+"""Words of a name that stand for a quality, high or low."""
 
 
 def kind_of_metric(name: str) -> Kind | None:
-    """``quality`` or ``cost`` by the words of a metric's name, such as ``eval/top1_accuracy`` or ``inferenceTimeMs``.
+    """Return the kind of a metric by the words of its name, such as ``eval/top1_accuracy`` or ``inferenceTimeMs``.
 
     Returns:
-        None if no word, or words of both kinds, are known.
+        ``quality`` or ``cost``; None if no word, or words of both kinds, are known.
     """
     spaced = f"{name} " + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)  # ``mIoU`` is one word, ``inferenceTime`` two
     words = set(re.split(r"[^a-z0-9]+", spaced.lower()))

@@ -1,4 +1,4 @@
-"""The searcher of MP-NAS: a predictor ranks candidates, and is refitted as results come in."""
+"""Search as in MP-NAS: a meta-learned predictor ranks candidates, and is refitted as results come in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mpnas_ray.pretrained import find_checkpoint, load_checkpoint
 from mpnas_ray.spaces import SearchSpace, get_space
 from searchers.core.candidates import Constraint
 from searchers.core.hyperparameters.space import SamplerFactory, tpe_sampler
-from searchers.core.starting_points import Evaluated
+from searchers.core.trials.starting_points import Evaluated
 from searchers.core.zero_cost import Score
 from searchers.model_based.metric_names import kind_of_metric
 from searchers.model_based.predictor_search import PredictorSearch
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 Measures = Literal["auto", "quality", "cost"]
 
 _KNOWN_COSTS = ("nasbench201", "transnasbench101")
-"""Spaces of whose cells the default predictor remembers latencies. With these it finds the cells of lowest latency of
+"""Spaces for whose cells the default predictor remembers latencies. With these it finds the cells of lowest latency of
 an unknown device in 3 to 6 queries, which the predictor of costs does in 1 or 2, and of the i7 in 2 to 6 (26)."""
 
 
@@ -36,34 +36,56 @@ class MPNASSearch(PredictorSearch):
 
     At first architectures come as the predictor ranks them before any result. Each time ``refit_every`` new results are
     in, it adapts to all of them and ranks the candidates anew: a small space whole, of a large one a fresh sample and
-    the neighbours of its best (`searchers.model_based.climbing`). The searcher goes down the ranking, leaving out what
-    was proposed before. Rankings are made in a Ray actor beside the trials; meanwhile the ranking before stays in use.
+    the neighbours of its best (`searchers.model_based.ranking.climbing`). The searcher goes down the ranking, leaving
+    out what was proposed before. Rankings are made in a Ray actor beside the trials; meanwhile the ranking before stays
+    in use.
 
     A quality is searched by expected improvement, a cost, such as a latency, by the expected value: costs add up over
     operations, so that there is little to explore. What other tasks say is weighed by how well it explains the results,
     against hypotheses that know the architecture alone: where other tasks mislead, a few results take their weight away
-    (`TransferCheck`, in words in the run's telemetry). As long as all results are equal, proposals are random. A trial
-    that failed counts as just below the worst.
+    (see `TransferCheck`; the run's telemetry says it in words). As long as all results are equal, proposals are random.
+    A trial that failed counts as just below the worst.
+
+    In Tune, with a trainable of ours; one of yours only needs to build its network from ``config["arch"]``
+    (`trainables.build_network`):
+
+    ```python
+    tuner = tune.Tuner(
+        CellTrainable,
+        param_space={"task": "digits", "preset": "small", "epochs": 5},
+        tune_config=tune.TuneConfig(
+            search_alg=MPNASSearch("nasbench201", seed=0),
+            metric="validation_accuracy",
+            mode="max",
+            num_samples=20,
+            max_concurrent_trials=2,
+        ),
+    )
+    best = tuner.fit().get_best_result().config["arch"]
+    ```
+
+    Args:
+        predictor: ``"default"`` for the meta-learned predictor that comes with the package and suits the space,
+            ``"mpnas-3"`` or ``"mpnas-4"``, a path for a checkpoint of yours (`mpnas meta-train`), None for a graph
+            network that learns from the results alone. Or a predictor object, which is copied and fitted afresh each
+            time; one that has ``adapt`` is meta-learned, and ranks before the first result too.
+        refit_every: Number of new results that call for a new ranking (MP-NAS: 4).
+        measures: Whether the metric is a ``quality`` of architectures, such as an accuracy or a loss, or a ``cost``,
+            such as a latency: the predictor knows tasks of both kinds. ``auto`` reads the name of the metric
+            (`searchers.model_based.metric_names`), and lets the results overrule it.
+        cost_predictor: Ranks where the metric is a cost (`mpnas_ray.predictors.CostPredictor`): a predictor, a
+            checkpoint, or None to leave costs to ``predictor``. ``"default"`` is the bundled one where ``predictor`` is
+            the default too, and remembers no cost of the space's cells; else None.
+
+    Raises:
+        SettingError: If a number is not a whole one of at least 1, or another argument is of the wrong kind.
+        PredictorError: If there is no such predictor.
 
     Example:
-        >>> from ray import tune
         >>> from searchers import MPNASSearch
-        >>> from trainables import CellTrainable
-        >>> tuner = tune.Tuner(
-        ...     CellTrainable,
-        ...     param_space={"task": "digits", "preset": "small", "epochs": 5},
-        ...     tune_config=tune.TuneConfig(
-        ...         search_alg=MPNASSearch("nasbench201", seed=0),
-        ...         metric="validation_accuracy",
-        ...         mode="max",
-        ...         num_samples=20,
-        ...         max_concurrent_trials=2,
-        ...     ),
-        ... )
-        >>> best = tuner.fit().get_best_result().config["arch"]
-
-    A trainable of yours only needs to build its network from ``config["arch"]``
-    (`trainables.build_network`).
+        >>> searcher = MPNASSearch("transnasbench101", "validation_accuracy", "max", seed=0)
+        >>> config = searcher.suggest("trial-1")
+        >>> searcher.on_trial_complete("trial-1", {"validation_accuracy": 0.5})
     """
 
     def __init__(
@@ -85,52 +107,9 @@ class MPNASSearch(PredictorSearch):
         prior_score: Score | None = None,
         evaluated: Evaluated | None = None,
         constraint: Constraint | None = None,
-        twins: bool = False,
+        allow_isomorphic: bool = False,
         hyperparameter_sampler: SamplerFactory = tpe_sampler,
     ) -> None:
-        """Nothing is computed yet but the list of a small space.
-
-        Args:
-            space: A search space or its name.
-            metric: Metric of the trials' results; may be left to ``TuneConfig``.
-            mode: ``min`` or ``max``; may be left to ``TuneConfig``.
-            predictor: ``"default"`` for the meta-learned predictor that comes with the package and suits the space,
-                ``"mpnas-3"`` or ``"mpnas-4"``, a path for a checkpoint of yours (`mpnas meta-train`), None for a graph
-                network that learns from the results alone. Or a predictor object, which is copied and fitted afresh
-                each time; one that has ``adapt`` is meta-learned, and ranks before the first result too.
-            refit_every: Number of new results that call for a new ranking (MP-NAS: 4).
-            num_candidates: Candidates that are sampled and ranked each time; spaces of up to 20,000 are ranked whole.
-            points_to_evaluate: Architectures to begin with, as strings or as configs with ``arch``.
-            evaluated_rewards: Metric values of the first of these points, which are then not run.
-            seed: Makes sequential runs reproducible if ``synchronous`` is set.
-            max_concurrent: Most trials under way at a time; ``TuneConfig(max_concurrent_trials=...)`` does the same.
-            synchronous: Give out nothing while a new ranking is due, so that every proposal knows all results.
-            measures: Whether the metric is a ``quality`` of architectures, such as an accuracy or a loss, or a
-                ``cost``, such as a latency: the predictor knows tasks of both kinds. ``auto`` reads the name of the
-                metric (`searchers.model_based.metric_names`), and lets the results overrule it.
-            cost_predictor: Ranks where the metric is a cost (`mpnas_ray.predictors.CostPredictor`): a predictor, a
-                checkpoint, or None to leave costs to ``predictor``. ``"default"`` is the bundled one where
-                ``predictor`` is the default too, and remembers no cost of the space's cells; else None.
-            prior_score: A zero-cost score: N architectures -> a number for each ``[N]``, higher is better, NaN where
-                there is none. The best of each ranking are put in a new order, by the mean of their ranks by predictor
-                and by score, whose weight fades as results come in (`searchers.core.zero_cost.prior_weight`). Computed
-                where rankings are made, beside the trials. It is not part of the saved state. On NAS-Bench-201, naswot
-                helps a predictor that knows no image task to rank for images, until some ten results are in; beside one
-                that does, and on other tasks, it does some harm (benchmarks/results/naswot.md).
-            evaluated: Results of an earlier experiment (what ``tuner.fit()`` gave), of a NAS table of the same metric,
-                or pairs of an architecture and its metric: they are learned from and not run again.
-            constraint: N architectures (`mpnas_ray.spaces.Architectures`) -> whether each may be proposed, bool
-                ``[N]``. Asked for all candidates where they are ranked, beside the trials; points to evaluate are
-                exempt. It is not part of the saved state.
-            twins: Also propose an architecture that is the same network as an earlier one and differs in its text
-                alone. For replays of tables, which measured such twins apart.
-            hyperparameter_sampler: Makes, from a seed, the Optuna sampler that draws what ``param_space`` leaves open
-                beside the architecture; TPE by default.
-
-        Raises:
-            SettingError: If a number is not a whole one of at least 1, or another argument cannot be what it is.
-            PredictorError: If there is no such predictor.
-        """
         super().__init__(
             space,
             metric,
@@ -147,7 +126,7 @@ class MPNASSearch(PredictorSearch):
             seed=seed,
             max_concurrent=max_concurrent,
             constraint=constraint,
-            twins=twins,
+            allow_isomorphic=allow_isomorphic,
             hyperparameter_sampler=hyperparameter_sampler,
         )
         require_one_of("measures", measures, get_args(Measures))
@@ -179,7 +158,7 @@ class MPNASSearch(PredictorSearch):
 
 
 def _resolve(predictor: Predictor | str | Path | None, space: SearchSpace) -> Predictor | None:
-    """The predictor to copy at each refit; None for one from scratch."""
+    """Return the predictor to copy at each refit; None for one from scratch."""
     if predictor is None or (isinstance(predictor, Predictor) and not isinstance(predictor, type)):
         return predictor
     if not isinstance(predictor, (str, Path)):

@@ -1,1 +1,1 @@
-"""Tune schedulers that stop trainings by what other trainings have taught them."""
+"""Tune schedulers: one of ours, which learns from other trainings, and a registry of all."""

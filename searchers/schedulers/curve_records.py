@@ -1,4 +1,4 @@
-"""What a scheduler knows of the trainings of its trials."""
+"""The learning curves of trials, as a scheduler records them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["CurveRecords"]
 
 @dataclass
 class CurveRecords:
-    """The curves of trials by trial id, in the order of their first report.
+    """Holds the curves of trials by trial id, in the order of their first report.
 
     Attributes:
-        num_epochs: E, of a full training.
+        num_epochs: Number E of epochs of a full training.
         archs: Architecture of each trial, None where its config has none that is known.
-        scores: Of each trial, higher is better, float64 ``[E]``; NaN where it has reported nothing.
-        losses: Train losses likewise.
+        scores: Scores of each trial, higher is better, float64 ``[E]``; NaN where it has reported nothing.
+        losses: Train losses of each trial, likewise.
     """
 
     num_epochs: int
@@ -45,15 +45,15 @@ class CurveRecords:
             known.pop(trial_id, None)
 
     def reached(self, epoch: int) -> list[str]:
-        """Trials that have a finite score after an epoch."""
+        """Return the trials that have a finite score after an epoch."""
         return [trial_id for trial_id, scores in self.scores.items() if np.isfinite(scores[epoch - 1])]
 
     def best(self, epoch: int) -> str | None:
-        """The trial with the highest score after an epoch; None if there is none."""
+        """Return the trial with the highest score after an epoch; None if there is none."""
         return max(self.reached(epoch), key=lambda trial_id: float(self.scores[trial_id][epoch - 1]), default=None)
 
     def curves(self, trial_ids: Sequence[str], *, with_archs: bool = True) -> PartialCurves:
-        """Those of some trials, at least one; with architectures if all have one, and of the same space."""
+        """Return the curves of some trials, at least one; with architectures if all have one of the same space."""
         found = [arch for trial_id in trial_ids if (arch := self.archs[trial_id]) is not None]
         complete = with_archs and len(found) == len(trial_ids) and len({arch.space.name for arch in found}) == 1
         archs = Architectures.of(found) if complete else None
@@ -61,14 +61,14 @@ class CurveRecords:
         return PartialCurves(scores, losses, self.num_epochs, archs)
 
     def to_plain(self) -> tuple[dict[str, str | None], Arrays]:
-        """For a state file."""
+        """Return plain values and arrays for a state file."""
         stacked = {"scores": self.scores, "losses": self.losses}
         archs = {trial_id: None if arch is None else str(arch) for trial_id, arch in self.archs.items()}
         return archs, {name: np.array(list(known.values())) for name, known in stacked.items()}
 
     @classmethod
     def from_plain(cls, num_epochs: int, archs: Mapping[str, str | None], arrays: Arrays) -> CurveRecords:
-        """Inverse of `to_plain`."""
+        """Return the records that `to_plain` was called on."""
         scores, losses = (dict(zip(archs, arrays[name].copy(), strict=True)) for name in ("scores", "losses"))
         return cls(num_epochs, {trial_id: _architecture(arch) for trial_id, arch in archs.items()}, scores, losses)
 

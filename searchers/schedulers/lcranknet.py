@@ -43,17 +43,17 @@ __all__ = ["LCRankNetScheduler"]
 logger = logging.getLogger(__name__)
 
 _FEWEST_COMPLETED = 8
-"""Trials from which a network that was not pre-trained learns."""
+"""Number of completed trials from which a network that was not pre-trained learns."""
 
 _MOST_PEERS = 200
-"""Trials that one is compared with, the newest that reached its epoch: so a decision takes some 30 ms at most."""
+"""Most trials that one is compared with, the newest that reached its epoch: a decision takes 30 ms at most."""
 
 _LATE = 2 / 3
-"""Part of a training from which it is compared with the best completed one."""
+"""Part of a training after which a trial is compared with the best completed one."""
 
 _LATE_DELTA = 0.25
-"""Of ``delta``. Ours: the scale of late epochs is known from the survivors alone, and a half stopped many of the best
-in replays of our own table."""
+"""Part of ``delta`` that counts from there on. Ours: the scale of late epochs is known from the survivors alone, and a
+half stopped many of the best in replays of our own table."""
 
 
 class LCRankNetScheduler(FIFOScheduler):
@@ -87,15 +87,15 @@ class LCRankNetScheduler(FIFOScheduler):
             max_t: Epochs of a full training, in units of ``time_attr``; a trial that has reached them is stopped.
             metric: Metric of the trials' results; may be left to ``TuneConfig``.
             mode: ``min`` or ``max``; may be left to ``TuneConfig``.
-            network: Path of a network pre-trained on other tasks: of ``mpnas pretrain-scheduler``, or
+            network: Path of a network pre-trained on other tasks: one that ``mpnas pretrain-scheduler`` wrote, or
                 `mpnas_ray.curves.BUNDLED_NETWORK`. None for one that learns from this run's completed trials alone, and
                 stops none before eight are.
             grace_period: Epochs after which a trial is first judged.
             delta: Stop below this probability to win, between 0 and 1; 0.45 is the paper's.
-            time_attr: What counts epochs in the results: 1, 2, ...
+            time_attr: Name of the number of epochs in the results: 1, 2, ...
             train_loss: Name of the train loss in the results; a run that does not report it is judged without.
-            refit_every: Newly completed trials that call for a refit of the network.
-            seed: Of refits.
+            refit_every: Number of newly completed trials that call for a refit of the network.
+            seed: Seed of refits.
 
         Raises:
             PredictorError: If there is no such network.
@@ -122,12 +122,12 @@ class LCRankNetScheduler(FIFOScheduler):
         predictor = load_predictor(card["predictor"]) if card is not None and card["predictor"] else None
         self._method = LCRankNetMethod(pretrained, predictor=predictor, seed=seed)
         self._worker: BackgroundWorker[_RefitRequest, _Weights] = BackgroundWorker(_Refit(self._method))
-        self._num_fitted = 0  # completed trials behind the newest refit, finished or failed
+        self._num_fitted = 0  # number of completed trials behind the newest refit, finished or failed
         self.num_stopped = 0
         self.num_refits = 0
         self.num_failures = 0
 
-    # What Tune calls.
+    # Called by Tune.
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Take metric and mode from ``TuneConfig``; False if they were given here as well, as for Tune's own."""
@@ -157,7 +157,7 @@ class LCRankNetScheduler(FIFOScheduler):
             self._count_failure("could not read what a restored trial had reported")
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Note the result; STOP or CONTINUE. Waits for nothing."""
+        """Note the result, and decide: STOP or CONTINUE. Waits for nothing."""
         try:
             epoch = self._note(trial, result)
             if epoch is None:
@@ -180,16 +180,16 @@ class LCRankNetScheduler(FIFOScheduler):
             self._count_failure("could not take in a completed trial")
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """A trial that failed is no measure for others."""
+        """Forget a trial that failed: it is no measure for others."""
         self._records.forget(trial.trial_id)
 
     def debug_string(self) -> str:
-        """One line for the console."""
+        """Return one line for the console."""
         counts = f"{self.num_stopped} trials stopped, {self.num_refits} refits, {self.num_failures} failures"
         return f"Using LCRankNet: {counts}."
 
     def save(self, checkpoint_path: str) -> None:
-        """Write all that the scheduler knows to a file; a refit under way is not part of it."""
+        """Write everything that the scheduler knows to a file; a refit under way is not part of it."""
         archs, arrays = self._records.to_plain()
         network = {f"network/{name}": tensor.numpy() for name, tensor in self._method.state_dict().items()}
         plain = {name: getattr(self, f"_{name}") for name in _PLAIN} | {name: getattr(self, name) for name in _COUNTS}
@@ -202,12 +202,7 @@ class LCRankNetScheduler(FIFOScheduler):
             SearcherStateError: If the file is missing, damaged, or of something else.
             PredictorError: If its network does not fit this scheduler's.
         """
-        plain, arrays = read_state(checkpoint_path)
-        if plain.get("scheduler") != type(self).__name__ or plain.get("max_t") != self._max_t:
-            raise SearcherStateError(
-                f"{checkpoint_path} is not the state of a {type(self).__name__} of max_t={self._max_t}: make one with "
-                f"the arguments of the first."
-            )
+        plain, arrays = read_state(checkpoint_path, scheduler=type(self).__name__, max_t=self._max_t)
         try:
             records = CurveRecords.from_plain(self._max_t, value_of(plain, "archs", dict), arrays)
             counts = {name: value_of(plain, name, int, least=0) for name in ("num_fitted", *_COUNTS)}
@@ -223,10 +218,10 @@ class LCRankNetScheduler(FIFOScheduler):
             setattr(self, name, count)
         self._worker.release()
 
-    # How it decides.
+    # Decisions.
 
     def _note(self, trial: Any, result: Mapping[str, Any]) -> int | None:
-        """Record a result; its epoch, None if it says nothing."""
+        """Record a result, and return its epoch; None if it says nothing."""
         epoch = metric_value(find_metric(result, self._time_attr))
         score = metric_value(find_metric(result, str(self._metric)))
         if not math.isfinite(epoch) or epoch < 1:
@@ -240,7 +235,7 @@ class LCRankNetScheduler(FIFOScheduler):
         self._records.report(trial.trial_id, (trial.config or {}).get("arch"), epoch, score, loss)
 
     def _recall(self, trial: Any) -> None:
-        """Tune keeps the last result of each trial, and the last ten values of each metric."""
+        """Read what Tune keeps of a trial: its last result, and the last ten values of each metric."""
         last = flatten_dict(trial.last_result or {})
         epoch = self._note(trial, last)
         if epoch is None or trial.status == Trial.ERROR:
@@ -268,12 +263,12 @@ class LCRankNetScheduler(FIFOScheduler):
         return bool(peers) and self._probability([trial_id, *peers], epoch) < self._delta
 
     def _probability(self, trial_ids: list[str], epoch: int) -> float:
-        """That the first trial ends better than the most promising of the others, all as they were after an epoch."""
+        """Return the probability that the first trial ends better than the best other one, as seen at an epoch."""
         values = self._method.predict(self._records.curves(trial_ids).cut(epoch), self._everything())
         return float(1 / (1 + np.exp(values[1:].max() - values[0])))
 
     def _everything(self) -> PartialCurves:
-        """The curves by which all are scaled."""
+        """Return the curves by which all are scaled."""
         return self._records.curves(list(self._records.archs)[-2 * _MOST_PEERS :], with_archs=False)
 
     def _update_network(self) -> None:
@@ -303,7 +298,7 @@ class LCRankNetScheduler(FIFOScheduler):
         logger.exception("%s %s.", type(self).__name__, what)
 
 
-# What `save` writes beside the records and the network.
+# Attributes that `save` writes beside the records and the network.
 _PLAIN = ("metric", "mode", "max_t", "num_fitted")
 _COUNTS = ("num_stopped", "num_refits", "num_failures")
 
@@ -312,7 +307,7 @@ _Weights = Arrays
 
 @dataclass(frozen=True, eq=False)
 class _RefitRequest:
-    """Completed trials, and all for the scale of their curves."""
+    """Holds completed trials, and all trials for the scale of their curves."""
 
     completed: PartialCurves
     known: PartialCurves

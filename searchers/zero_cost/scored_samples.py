@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,68 +11,56 @@ from mpnas_ray.checks import require_callable, require_count
 from mpnas_ray.spaces import Architecture
 from searchers.background import BackgroundWorker
 from searchers.core.candidates import Candidates
+from searchers.core.proposals import Proposals
 from searchers.core.state import Arrays, value_of
 from searchers.core.zero_cost import Score
-from searchers.model_based.ranking import Ranking, RankingRequest, score_ranking
+from searchers.model_based.ranking.base import Ranking, RankingRequest
+from searchers.model_based.ranking.by_score import ScoreRanker
 
 __all__ = ["ScoredSamples"]
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class _ScoreRanker:
-    """Makes rankings by a score alone; see `searchers.background`."""
-
-    candidates: Candidates
-    score: Score
-    num_scored: int
-
-    def rank(self, request: RankingRequest) -> Ranking:
-        """See `score_ranking`."""
-        return score_ranking(self.candidates, self.score, self.num_scored, request)
-
-
 class ScoredSamples:
     """Samples of candidates that are scored and then given out best first, one sample at a time.
 
     Attributes:
-        num_scored: Candidates of a sample.
-        num_samples: Samples that were scored so far.
+        num_scored: Number of candidates in a sample.
+        num_samples: Number of samples that were scored so far.
     """
 
     def __init__(self, score: Score, num_scored: int) -> None:
-        """Nothing is scored yet.
+        """Keep the score; nothing is scored yet.
 
         Raises:
             SettingError: If the score cannot be called, or ``num_scored`` is not a whole number of at least 1.
         """
         require_callable("score", score, "N architectures -> a number for each")
-        require_count("num_scored", num_scored)
-        self.num_scored = int(num_scored)  # a state file holds no numpy
+        self.num_scored = require_count("num_scored", num_scored)
         self.num_samples = 0
         self._score = score
         self._ranking: Ranking | None = None
         self._position = 0
         self._worker: BackgroundWorker[RankingRequest, Ranking] | None = None
 
-    def score_anew(self, candidates: Candidates, seen: set[int], seed: int) -> dict[str, Any] | None:
-        """Score a new sample of what was not seen. Waits for nothing.
+    def score_anew(self, proposals: Proposals) -> dict[str, Any] | None:
+        """Score a new sample of what was not proposed. Waits for nothing.
 
         Returns:
-            What there is to say of it, for telemetry; None while it is being scored: ask again.
+            An event for telemetry; None while the sample is being scored: ask again.
 
         Raises:
             Exception: What the score raised; asked again, it begins anew.
         """
         if self._worker is None:
-            self._worker = BackgroundWorker(_ScoreRanker(candidates, self._score, self.num_scored).rank)
+            self._worker = BackgroundWorker(ScoreRanker(proposals.candidates, self._score, self.num_scored).rank)
         if self._worker.under_way is not None:
             ranking = self._worker.poll()
         else:
             # Differs between samples, and is the same again when a restored searcher repeats one that was cut off.
-            seed = int(np.random.SeedSequence([seed, self.num_samples]).generate_state(1)[0])
-            request = RankingRequest([], np.empty(0), np.fromiter(seen, dtype=np.uint64), seed)
+            seed = int(np.random.SeedSequence([proposals.seed, self.num_samples]).generate_state(1)[0])
+            request = RankingRequest([], np.empty(0), proposals.seen_keys(), seed)
             ranking = self._worker.start(request)
         if ranking is None:
             return None
@@ -90,29 +77,28 @@ class ScoredSamples:
             "seconds": ranking.seconds,
         }
 
-    def take(self, candidates: Candidates, seen: set[int], most: int | None = None) -> Architecture | None:
-        """The best that was neither taken nor seen; None where there is no more.
+    def take(self, proposals: Proposals, most: int | None = None) -> Architecture | None:
+        """Take the best that was neither taken nor proposed; None where there is no more.
 
         Args:
-            candidates: What the sample is of.
-            seen: Keys.
-            most: How many of the sample may be taken at all; None for all.
+            proposals: The search that the sample is for.
+            most: Number of candidates of the sample that may be taken at all; None for all.
         """
         ranking = self._ranking
         while ranking is not None and self._position < len(ranking.codes[:most]):
-            place = self._position
+            row = self._position
             self._position += 1
-            if int(ranking.keys[place]) not in seen:
-                return candidates.space.architecture(ranking.codes[place])
+            if int(ranking.keys[row]) not in proposals.seen:
+                return proposals.candidates.space.architecture(ranking.codes[row])
         return None
 
     def explain(self, key: int) -> dict[str, Any]:
-        """Score and rank of the candidate just taken, whose key this is; nothing of another one."""
-        place = self._position - 1
-        if self._ranking is None or place < 0 or int(self._ranking.keys[place]) != key:
+        """Return score and rank of the candidate just taken, whose key this is; nothing of another one."""
+        row = self._position - 1
+        if self._ranking is None or row < 0 or int(self._ranking.keys[row]) != key:
             return {}
-        score = float(self._ranking.predicted[place])
-        return {"score": score if np.isfinite(score) else None, "rank": place + 1}
+        score = float(self._ranking.predicted[row])
+        return {"score": score if np.isfinite(score) else None, "rank": row + 1}
 
     def state(self) -> tuple[dict[str, Any], Arrays]:
         """Return plain values and arrays for a state file; the score is not part of them."""
@@ -134,7 +120,7 @@ class ScoredSamples:
         restored.num_samples = value_of(plain, "num_samples", int, least=0)
         restored._position = value_of(plain, "position", int, least=0)
         if plain["seconds"] is not None:
-            restored._ranking = Ranking.of_arrays(
+            restored._ranking = Ranking.from_arrays(
                 arrays, candidates, num_points=0, seconds=value_of(plain, "seconds", float)
             )
         return restored

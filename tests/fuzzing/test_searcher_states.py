@@ -84,7 +84,7 @@ def test_plain_values(state: State, fuzz: Any, damaged_json: Any) -> None:
             np.savez(file, allow_pickle=False, plain=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
         restored(path, make)
 
-    fuzz(check, damaged_json({"format": 2, **plain}))
+    fuzz(check, damaged_json({"format": 4, **plain}))
 
 
 def test_arrays(state: State, fuzz: Any) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the conformance tests, which know no markers of ours, one starts a process for each searcher."""
+    """Mark the conformance test that starts a process for each searcher; it knows no markers of ours."""
     for item in items:
         if item.name.startswith("test_it_proposes_the_same_in_a_fresh_process"):
             item.add_marker(pytest.mark.long)

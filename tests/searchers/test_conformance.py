@@ -31,7 +31,7 @@ from searchers import (
     RUSHSearch,
     TPESearch,
 )
-from searchers.baselines.transfer.ranked_lists import TransferSearch
+from searchers.baselines.transfer.transfer_search import TransferSearch
 from searchers.testing import MakeSearcher, SearcherConformance, SearcherInTuneConformance
 
 

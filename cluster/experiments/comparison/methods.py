@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,24 +13,8 @@ from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.pretrained import load_checkpoint, refuse_if_seen
 from mpnas_ray.tables import TableTask, leaves_out
-from searchers import (
-    ArchitectureSearcher,
-    BANANASSearch,
-    BoostedTreesSearch,
-    GaussianProcessSearch,
-    LocalSearch,
-    MeanRankSearch,
-    MPNASSearch,
-    NearestTaskSearch,
-    OptunaGPSearch,
-    PredictorSearch,
-    QuantileTransferSearch,
-    RandomSearch,
-    RegularizedEvolution,
-    REINFORCESearch,
-    RUSHSearch,
-    TPESearch,
-)
+from searchers import ArchitectureSearcher
+from searchers.registry import ALL_SEARCHERS, SearcherEntry
 
 __all__ = ["METHODS", "OURS", "Method", "make_searcher", "sources_of", "takes_part"]
 
@@ -40,9 +24,9 @@ class Method:
     """A searcher as it takes part.
 
     Attributes:
-        name: Its name, in tables and for ``--searcher``.
-        searcher: Its class.
-        arguments: Arguments of the class beside space, seed and ``twins=True``.
+        name: Name in tables and for ``--searcher``: that of its searcher in `searchers.registry`, with ``, far`` where
+            ``far`` is set; or that of its family.
+        arguments: What it is made with beside space, seed and ``allow_isomorphic=True``.
         family: Name of the predictor that it is given, of `mpnas_ray.predictors.PREDICTORS`; None if it has its own.
         knows: Knowledge of other tasks of the space: nothing, a predictor meta-learned from them, or their tables.
         far: Whether the sources leave out the whole CIFAR family; it then takes part on this family alone.
@@ -50,12 +34,16 @@ class Method:
     """
 
     name: str
-    searcher: Callable[..., ArchitectureSearcher]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     family: str | None = None
     knows: Literal["nothing", "predictor", "tables"] = "nothing"
     far: bool = False
     seeded: bool = True
+
+    @property
+    def searcher(self) -> SearcherEntry:
+        """The searcher."""
+        return ALL_SEARCHERS["predictor" if self.family is not None else self.name.removesuffix(", far")]
 
     @property
     def transfers(self) -> bool:
@@ -70,28 +58,28 @@ _PROCESS: dict[str, Any] = {"acquisition": "ei", "refit_every": 1, "num_random":
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("mpnas", MPNASSearch, _MPNAS, knows="predictor"),
-        Method("mpnas, far", MPNASSearch, _MPNAS, knows="predictor", far=True),
-        Method("scratch", MPNASSearch, {"predictor": None}),
-        Method("gp", GaussianProcessSearch),
-        Method("gp-wl", PredictorSearch, _PROCESS, "gp-wl"),
-        Method("gp-graf", PredictorSearch, _PROCESS, "gp-graf"),
-        Method("bananas", BANANASSearch),
-        Method("gbt-thompson", BoostedTreesSearch),
-        Method("tpe", TPESearch),
-        Method("optuna-gp", OptunaGPSearch),
-        Method("evolution", RegularizedEvolution),
-        Method("local-search", LocalSearch),
-        Method("reinforce", REINFORCESearch),
-        Method("random", RandomSearch),
-        Method("mean-rank", MeanRankSearch, knows="tables", seeded=False),
-        Method("mean-rank, far", MeanRankSearch, knows="tables", far=True, seeded=False),
-        Method("nearest-task", NearestTaskSearch, knows="tables"),
-        Method("nearest-task, far", NearestTaskSearch, knows="tables", far=True),
-        Method("quantile-transfer", QuantileTransferSearch, knows="tables"),
-        Method("quantile-transfer, far", QuantileTransferSearch, knows="tables", far=True),
-        Method("rush", RUSHSearch, knows="tables"),
-        Method("rush, far", RUSHSearch, knows="tables", far=True),
+        Method("mpnas", _MPNAS, knows="predictor"),
+        Method("mpnas, far", _MPNAS, knows="predictor", far=True),
+        Method("scratch"),
+        Method("gp"),
+        Method("gp-wl", _PROCESS, "gp-wl"),
+        Method("gp-graf", _PROCESS, "gp-graf"),
+        Method("bananas"),
+        Method("gbt-thompson"),
+        Method("tpe"),
+        Method("optuna-gp"),
+        Method("evolution"),
+        Method("local-search"),
+        Method("reinforce"),
+        Method("random"),
+        Method("mean-rank", knows="tables", seeded=False),
+        Method("mean-rank, far", knows="tables", far=True, seeded=False),
+        Method("nearest-task", knows="tables"),
+        Method("nearest-task, far", knows="tables", far=True),
+        Method("quantile-transfer", knows="tables"),
+        Method("quantile-transfer, far", knows="tables", far=True),
+        Method("rush", knows="tables"),
+        Method("rush, far", knows="tables", far=True),
     )
 }
 """All methods, in the order of tables."""
@@ -165,7 +153,7 @@ def make_searcher(
     Raises:
         PredictorError: If the checkpoint is missing, damaged, no mixture, or has seen the target.
     """
-    arguments: dict[str, Any] = {**method.arguments, "seed": seed, "twins": True}
+    arguments: dict[str, Any] = {**method.arguments, "seed": seed, "allow_isomorphic": True}
     if method.family is not None:
         arguments["predictor"] = make_predictor(method.family, seed)
     elif method.knows == "tables":

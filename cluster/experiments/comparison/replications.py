@@ -111,8 +111,8 @@ def identity(run: Replication, tasks: Mapping[str, TableTask], checkpoint: Path 
     sources = sources_of(method, tasks[run.column.searched], tasks, run.column.sources)
     return {
         "contestant": run.method,
-        "searcher": method.searcher.__name__,
-        "arguments": dict(method.arguments),
+        "searcher": method.searcher.class_name,
+        "arguments": {**method.searcher.arguments, **method.arguments},
         "searched": {run.column.searched: fingerprint(tasks[run.column.searched])},
         "reported": {run.column.reported: fingerprint(tasks[run.column.reported])},
         "sources": {name: fingerprint(task) for name, task in sources.items()},

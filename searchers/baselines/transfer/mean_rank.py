@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from mpnas_ray.spaces import Architecture
-from searchers.baselines.transfer.ranked_lists import TransferSearch
+from searchers.baselines.transfer.transfer_search import TransferSearch
+from searchers.core.proposals import Proposal
 
 __all__ = ["MeanRankSearch"]
 
 
 class MeanRankSearch(TransferSearch):
-    """Architectures by their mean rank over the source tasks that measured them, best first, whatever comes out."""
+    """Proposes architectures by their mean rank over the source tasks that measured them, whatever comes out.
 
-    def _propose(self) -> Architecture | Literal["FINISHED"] | None:
-        return self._first_unseen(self._sources.by_mean) or self._random_unseen() or "FINISHED"
+    Example:
+        >>> from mpnas_ray import get_space
+        >>> from mpnas_ray.tables import TableTask
+        >>> from searchers import MeanRankSearch
+        >>> archs = get_space("transnasbench101").distinct()[:3]
+        >>> source = TableTask("transnasbench101/known", archs, [0.1, 0.3, 0.2], "accuracy", "max")
+        >>> searcher = MeanRankSearch("transnasbench101", "accuracy", "max", sources={"known": source})
+        >>> searcher.suggest("trial-1")["arch"] == str(archs[1])
+        True
+    """
+
+    def _propose(self) -> Proposal:
+        return self._first_unseen(self._sources.by_mean) or self._proposals.random_unseen() or "FINISHED"

@@ -4,13 +4,11 @@ Approach for Hyperparameter Transfer Learning").
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
@@ -18,14 +16,12 @@ from mpnas_ray.predictors.gp.gaussian_process import Conditioned, GaussianProces
 from mpnas_ray.predictors.regression.quantile_prior import QuantilePrior, truncated_normal_scores
 from mpnas_ray.spaces import Architectures, SearchSpace
 from mpnas_ray.tables import TableTask
-from searchers.background import BackgroundWorker
-from searchers.baselines.transfer.sources import Sources
+from searchers.baselines.transfer.source_tables import SourceTables
 from searchers.core.candidates import Candidates
-from searchers.core.settings import SearcherSettings
 from searchers.core.state import Arrays, value_of
-from searchers.model_based.acquisition import best_first, expected_improvement
-from searchers.model_based.predictor_search import PredictorSearch
-from searchers.model_based.ranking import Ranking, RankingRequest
+from searchers.model_based.predictor_search import PredictorSearch, RankingArguments
+from searchers.model_based.ranking.acquisition import best_first, expected_improvement
+from searchers.model_based.ranking.base import Rank, Ranking, RankingRequest, rank_unseen
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -37,7 +33,7 @@ _NUM_DRAWN = 5
 
 
 class QuantileTransferSearch(PredictorSearch):
-    """The paper's ``GCP + prior``, which it reports as better than Thompson sampling from the prior alone (CTS).
+    """Searches by the paper's ``GCP + prior``, which it reports as better than Thompson sampling from the prior (CTS).
 
     A network gives each architecture x a normal distribution of its normal score z on any task, with mean mu(x) and
     standard deviation sigma(x), see `mpnas_ray.predictors.regression.quantile_prior.QuantilePrior`. Until five results
@@ -50,8 +46,25 @@ class QuantileTransferSearch(PredictorSearch):
     is the mean residual: among the good architectures that are tried first z_i is low, which says nothing of them. The
     kernel is that of `GaussianProcessSearch`.
 
-    The network is learned when a searcher is made, in some CPU seconds. A restored searcher needs an instance with the
-    same sources: its state tells them by a fingerprint alone.
+    The network is learned when a searcher is made, in some CPU seconds; its seed is that of the search. A restored
+    searcher needs an instance with the same sources: its state tells them by a fingerprint alone.
+
+    Args:
+        sources: Name -> task of this space. An honest comparison leaves out the target's own data set.
+
+    Raises:
+        SearchSpaceError: If a source is of another space.
+        SettingError: If there is no source, one is not a TableTask, or a number is not a whole one of at least 1.
+
+    Example:
+        >>> from mpnas_ray import get_space
+        >>> from mpnas_ray.tables import TableTask
+        >>> from searchers import QuantileTransferSearch
+        >>> archs = get_space("transnasbench101").distinct()[:20]
+        >>> source = TableTask("transnasbench101/known", archs, range(20), "accuracy", "max")
+        >>> searcher = QuantileTransferSearch("transnasbench101", "accuracy", "max", sources={"known": source}, seed=0)
+        >>> config = searcher.suggest("trial-1")
+        >>> searcher.on_trial_complete("trial-1", {"accuracy": 0.5})
     """
 
     def __init__(
@@ -62,45 +75,27 @@ class QuantileTransferSearch(PredictorSearch):
         *,
         sources: Mapping[str, TableTask],
         refit_every: int = 1,
-        num_candidates: int = 10_000,
-        synchronous: bool = False,
-        **settings: Unpack[SearcherSettings],
+        **shared: Unpack[RankingArguments],
     ) -> None:
-        """Learn the prior from the sources.
+        super().__init__(space, metric, mode, refit_every=refit_every, num_random=_NUM_DRAWN, **shared)
+        self._sources = SourceTables.joined(sources, self._proposals.candidates)
+        self._learn_prior()
 
-        Args:
-            space: A search space or its name.
-            metric: Metric of the trials' results; may be left to ``TuneConfig``.
-            mode: ``min`` or ``max``; may be left to ``TuneConfig``.
-            sources: Name -> task of this space. An honest comparison leaves out the target's own data set.
-            refit_every: See `PredictorSearch`.
-            num_candidates: See `PredictorSearch`.
-            synchronous: See `PredictorSearch`.
-            settings: Those that all searchers share, see `MPNASSearch`; the seed is also that of the prior.
-
-        Raises:
-            SearchSpaceError: If a source is of another space.
-            SettingError: If there is no source, one is not a TableTask, or a number is not a whole one of at least 1.
-        """
-        super().__init__(
-            space,
-            metric,
-            mode,
-            refit_every=refit_every,
-            num_random=_NUM_DRAWN,
-            num_candidates=num_candidates,
-            synchronous=synchronous,
-            **settings,
-        )
-        self._sources = Sources.of(sources, self.space, self._twins)
-        self._prior, self._seed_of_prior = _prior_of(self._sources, self.space, self._seed), self._seed
+    def _learn_prior(self) -> None:
+        """Learn the prior from the sources, by the seed of the search."""
+        self._seed_of_prior = self._proposals.seed
+        normal_scores = [
+            truncated_normal_scores(of_task, int((~np.isnan(of_task)).sum())) for of_task in self._sources.quantiles
+        ]
+        archs = Architectures(self.space, self._sources.codes)
+        self._prior = QuantilePrior.fit(archs, np.stack(normal_scores), self._seed_of_prior)
 
     @property
     def _knows_beforehand(self) -> bool:
         return True
 
-    def _new_worker(self) -> BackgroundWorker[RankingRequest, Ranking]:
-        return BackgroundWorker(_QuantileRanker(self._candidates, self._num_candidates, self._prior).rank)
+    def _rank(self) -> Rank:
+        return _QuantileRanker(self._proposals.candidates, self._num_candidates, self._prior).rank
 
     def _own_state(self) -> tuple[dict[str, Any], Arrays]:
         plain, arrays = super()._own_state()
@@ -109,15 +104,8 @@ class QuantileTransferSearch(PredictorSearch):
     def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
         super()._set_own_state(plain, arrays)
         self._sources.refuse_others(value_of(plain, "sources", str), type(self).__name__)
-        if self._seed != self._seed_of_prior:
-            self._prior, self._seed_of_prior = _prior_of(self._sources, self.space, self._seed), self._seed
-
-
-def _prior_of(sources: Sources, space: SearchSpace, seed: int) -> QuantilePrior:
-    targets = np.stack(
-        [truncated_normal_scores(of_task, int((~np.isnan(of_task)).sum())) for of_task in sources.quantiles]
-    )
-    return QuantilePrior.fit(Architectures(space, sources.codes), targets, seed)
+        if self._proposals.seed != self._seed_of_prior:
+            self._learn_prior()
 
 
 @dataclass(frozen=True)
@@ -129,26 +117,20 @@ class _QuantileRanker:
     prior: QuantilePrior
 
     def rank(self, request: RankingRequest) -> Ranking:
-        torch.set_num_threads(1)  # trials run beside this
-        start = time.perf_counter()
-        rng = np.random.default_rng(request.seed)
-        archs, found = self.candidates.unseen(self.num_candidates, request.seen, rng)
-        mean, deviation = self.prior.predict(archs)
-        if len(request.archs) < _NUM_DRAWN:
-            value = rng.normal(mean, deviation)
-        else:
-            points = request.thinned()
-            measured = Architectures.of(points.archs, self.candidates.space)
-            mean, deviation, incumbent = self._posterior(measured, points.labels, archs, mean, deviation)
-            value = expected_improvement(mean, deviation, incumbent)
-        order = best_first(value, ties=np.arange(len(archs)))
-        return Ranking(
-            archs.codes[order],
-            found[order],
-            mean[order],
-            num_points=len(request.archs),
-            seconds=time.perf_counter() - start,
-        )
+        """Rank by a draw from the prior, or by expected improvement once five results are in."""
+
+        def order(archs: Architectures, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+            mean, spread = self.prior.predict(archs)
+            if len(request.archs) < _NUM_DRAWN:
+                value = rng.normal(mean, spread)
+            else:
+                points = request.thinned()
+                measured = Architectures.of(points.archs, self.candidates.space)
+                mean, spread, incumbent = self._posterior(measured, points.labels, archs, mean, spread)
+                value = expected_improvement(mean, spread, incumbent)
+            return mean, best_first(value, ties=np.arange(len(archs)))
+
+        return rank_unseen(self.candidates, self.num_candidates, request, order)
 
     def _posterior(
         self,
@@ -156,22 +138,22 @@ class _QuantileRanker:
         labels: NDArray[np.float64],
         archs: Architectures,
         mean: NDArray[np.float64],
-        deviation: NDArray[np.float64],
+        spread: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-        """Mean and standard deviation of the normal scores of N architectures, each ``[N]``, and the best result's.
+        """Return mean and standard deviation of the normal scores of N architectures, and the best result's score.
 
         Args:
             measured: n architectures.
             labels: Their labels ``[n]``.
             archs: N architectures.
-            mean: Of the prior, ``[N]``.
-            deviation: Of the prior, ``[N]``.
+            mean: Mean of the prior, ``[N]``.
+            spread: Standard deviation of the prior, ``[N]``.
         """
         results = truncated_normal_scores(rankdata(labels) / len(labels), len(labels))
-        expected, spread = self.prior.predict(measured)
-        residuals = (results - expected) / spread
+        expected, spread_of_measured = self.prior.predict(measured)
+        residuals = (results - expected) / spread_of_measured
         level = residuals.mean()
         targets = residuals - level
         logarithms = most_probable(measured.codes, targets, GaussianProcessPrior())
         of_process, doubt = Conditioned.of(measured, targets, logarithms).predict(archs.codes)
-        return mean + deviation * (level + of_process), deviation * doubt, float(results.max())
+        return mean + spread * (level + of_process), spread * doubt, float(results.max())

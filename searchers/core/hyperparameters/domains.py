@@ -16,7 +16,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from ray.tune.search.sample import Categorical, Domain, Float, Integer, LogUniform, Normal, Quantized, Uniform
 
-from searchers.core.plain_values import from_plain, to_plain
+from searchers.core.json_values import from_plain, to_plain
 
 __all__ = ["distribution_of", "domain_from_plain", "domain_to_plain", "inner_value", "received_value", "why_unusable"]
 

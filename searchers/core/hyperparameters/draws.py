@@ -9,9 +9,10 @@ from typing import Any
 from numpy.random import Generator
 from optuna.samplers import RandomSampler
 
+from mpnas_ray.checks import require_callable
+from searchers.core.hyperparameters.optuna_study import OptunaStudy
 from searchers.core.hyperparameters.space import Hyperparameters, SamplerFactory
-from searchers.core.hyperparameters.told_study import ToldStudy
-from searchers.core.observations import Observations
+from searchers.core.trials.observations import Observations
 
 __all__ = ["HyperparameterDraws"]
 
@@ -27,11 +28,16 @@ class HyperparameterDraws:
     """
 
     def __init__(self, sampler: SamplerFactory) -> None:
-        """Begin without open entries."""
+        """Begin without open entries.
+
+        Raises:
+            SettingError: If the sampler's factory cannot be called.
+        """
+        require_callable("hyperparameter_sampler", sampler, "seed -> Optuna sampler")
         self.space = Hyperparameters()
         self.is_given = False
         self._sampler = sampler
-        self._study: ToldStudy | None = None  # follows from the observations
+        self._study: OptunaStudy | None = None  # follows from the observations
         self._said_outside: frozenset[str] = frozenset()
 
     def give(self, space: Hyperparameters) -> None:
@@ -72,7 +78,7 @@ class HyperparameterDraws:
         seed = int(rng.integers(2**32))
         distributions = self.space.distributions()
         try:
-            self._study = ToldStudy.in_step(
+            self._study = OptunaStudy.in_step(
                 self._study,
                 distributions,
                 observations,
@@ -82,7 +88,7 @@ class HyperparameterDraws:
         except Exception:
             self._study = None
             on_failure("could not ask its sampler, so the hyperparameters are random ones")
-            return ToldStudy(distributions).ask(RandomSampler(seed))
+            return OptunaStudy(distributions).ask(RandomSampler(seed))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the study, which is made anew from the observations."""

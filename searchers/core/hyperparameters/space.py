@@ -26,7 +26,7 @@ from searchers.core.hyperparameters.domains import (
     received_value,
     why_unusable,
 )
-from searchers.core.plain_values import Lost, from_plain, named, to_plain
+from searchers.core.json_values import Lost, from_plain, named, to_plain
 
 __all__ = ["Hyperparameters", "SamplerFactory", "tpe_sampler"]
 
@@ -38,7 +38,7 @@ Path = tuple[Any, ...]
 
 _NEEDED = "give a constant, or tune.uniform, loguniform, randint, choice and the like."
 _REFERENCES = ("__ref_ph", "__fn_ph")
-"""How the tuples begin that Tune puts in place of objects and functions (`ray.tune.impl.placeholder`)."""
+"""First entries of the tuples that Tune puts in place of objects and functions (`ray.tune.impl.placeholder`)."""
 
 
 def tpe_sampler(seed: int) -> BaseSampler:
@@ -48,7 +48,7 @@ def tpe_sampler(seed: int) -> BaseSampler:
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """The open entries of a ``param_space``.
+    """Holds the open entries of a ``param_space``.
 
     Attributes:
         open_part: The ``param_space`` without what is constant. A list or tuple that holds a domain is kept whole,
@@ -144,6 +144,19 @@ class Hyperparameters:
             return ()
         named = [_name(path) for path, value in _leaves(self.open_part, ()) if isinstance(value, Lost)]
         return tuple(dict.fromkeys([*self.references, *named]))
+
+    def require_complete(self) -> None:
+        """Refuse to go on without the objects and functions that a saved state does not hold.
+
+        Raises:
+            SearchSpaceError: Naming their entries.
+        """
+        if self.lost:
+            raise SearchSpaceError(
+                f"A saved experiment does not hold the objects and functions in its param_space "
+                f"({', '.join(self.lost)}), which new trials need: give them again, by "
+                f"Tuner.restore(path, trainable, param_space=...) with the param_space that it began with."
+            )
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values for a state file."""

@@ -25,10 +25,11 @@ from cluster.experiments.comparison.presets import PRESETS
 from cluster.ray.connection import most_concurrent
 from cluster.ray.resources import in_words
 from cluster.run.search import extend_search, run_search
-from cluster.run.settings import SCHEDULERS, RunSettings
+from cluster.run.settings import RunSettings
 from cluster.storage.run_folder import DRIVER_FILE, RunFolder
 from mpnas_ray.errors import MPNASError, RunError
 from mpnas_ray.tables import BUNDLED_TABLE
+from searchers.schedulers.registry import SCHEDULERS
 from trainables.networks.network import PRESETS as SIZES
 
 ARCH = "nasbench201:|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"

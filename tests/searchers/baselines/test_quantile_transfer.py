@@ -16,7 +16,7 @@ from mpnas_ray.tables import TableTask
 from searchers import QuantileTransferSearch
 from searchers.baselines.transfer.quantile_transfer import _QuantileRanker
 from searchers.core.candidates import Candidates
-from searchers.model_based.ranking import RankingRequest
+from searchers.model_based.ranking.base import RankingRequest
 from searchers.testing import run_trials
 
 SPACE = get_space("transnasbench101")
@@ -46,7 +46,13 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def make(seed: int = 0, sources: dict[str, TableTask] | None = None) -> QuantileTransferSearch:
     return QuantileTransferSearch(
-        "transnasbench101", "score", "max", sources=sources or SOURCES, seed=seed, twins=True, synchronous=True
+        "transnasbench101",
+        "score",
+        "max",
+        sources=sources or SOURCES,
+        seed=seed,
+        allow_isomorphic=True,
+        synchronous=True,
     )
 
 
@@ -64,7 +70,7 @@ class KnownPrior:
 def rank(prior: KnownPrior, rows: NDArray[np.intp], labels: NDArray[np.float64]) -> tuple[Architectures, np.ndarray]:
     archs = [str(arch) for arch in ARCHS[rows]]
     request = RankingRequest(archs, labels, np.empty(0, dtype=np.uint64), seed=4)
-    ranking = _QuantileRanker(Candidates("transnasbench101", twins=True), 100, prior).rank(request)  # type: ignore[arg-type]
+    ranking = _QuantileRanker(Candidates("transnasbench101", allow_isomorphic=True), 100, prior).rank(request)  # type: ignore[arg-type]
     return Architectures(SPACE, ranking.codes), ranking.predicted
 
 

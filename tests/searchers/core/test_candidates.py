@@ -1,4 +1,4 @@
-"""What may be proposed, and what is known beforehand."""
+"""The architectures that may be proposed, and those that are known beforehand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from searchers import (
     REINFORCESearch,
     TPESearch,
 )
-from searchers.core.candidates import Candidates, keys
+from searchers.core.candidates import Candidates
 from searchers.testing import ask, run_trials
 
 
@@ -65,9 +65,9 @@ def test_a_constraint_of_the_wrong_shape_is_refused() -> None:
 def test_what_was_seen_is_left_out_of_what_is_unseen(space: str) -> None:
     candidates = Candidates(space)
     rng = np.random.default_rng(0)
-    some = keys(candidates.sample(2_000, np.random.default_rng(1)), False)[::2]
+    some = candidates.sample(2_000, np.random.default_rng(1)).canonical_keys()[::2]
     archs, found = candidates.unseen(2_000, some, rng)
-    assert np.array_equal(keys(archs, False), found)
+    assert np.array_equal(archs.canonical_keys(), found)
     assert not np.isin(found, some).any()
     if candidates.listed is not None:
         assert sorted([*found.tolist(), *some.tolist()]) == sorted(candidates.listed_keys.tolist())

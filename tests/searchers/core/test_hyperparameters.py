@@ -1,4 +1,4 @@
-"""What `param_space` leaves open beside the architecture."""
+"""The entries that a `param_space` leaves open beside the architecture."""
 
 from __future__ import annotations
 

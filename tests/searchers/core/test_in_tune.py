@@ -27,7 +27,8 @@ from searchers import ArchitectureSearcher, MPNASSearch
 from searchers.background import BackgroundWorker
 from searchers.core.candidates import Candidates
 from searchers.core.state import read_state
-from searchers.model_based.ranking import Ranker, Ranking, RankingRequest
+from searchers.model_based.ranking.base import Ranking, RankingRequest
+from searchers.model_based.ranking.by_predictor import PredictorRanker
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
@@ -274,7 +275,7 @@ NOTHING_SEEN = np.empty(0, dtype=np.uint64)
 def ranking_worker(
     space: str = "nasbench201", predictor: Predictor | None = None
 ) -> BackgroundWorker[RankingRequest, Ranking]:
-    return BackgroundWorker(Ranker(Candidates(space), predictor, "mean", num_candidates=100).rank)
+    return BackgroundWorker(PredictorRanker(Candidates(space), predictor, "mean", num_candidates=100).rank)
 
 
 class Held(GCNPredictor):

@@ -1,7 +1,8 @@
-"""How the searchers behave towards Tune, called as Tune calls them (no Ray running: refits are made on the spot)."""
+"""Behaviour of the searchers towards Tune, called as Tune calls them (no Ray running: refits are made at once)."""
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 from collections.abc import Callable, Sequence
@@ -326,10 +327,19 @@ def test_damaged_and_foreign_states_are_refused_and_left_alone(tmp_path: Path) -
         path.write_bytes(damaged)
         with pytest.raises(SearcherStateError, match="damaged"):
             MPNASSearch("nasbench201").restore(str(path))
-    newer = whole.replace(b'"format": 3', b'"format": 9')
+    newer = whole.replace(b'"format": 4', b'"format": 9')
     path.write_bytes(newer)  # the checksum inside says so as well; either way it is refused
     with pytest.raises(SearcherStateError):
         MPNASSearch("nasbench201").restore(str(path))
+
+
+@pytest.mark.parametrize("version", [2, 3, 5])
+def test_a_state_of_another_version_is_refused_by_its_format(version: int, tmp_path: Path) -> None:
+    text = json.dumps({"format": version, "searcher": "RandomSearch", "space": "nasbench201"})
+    with (tmp_path / "state").open("wb") as file:
+        np.savez(file, plain=np.frombuffer(text.encode(), dtype=np.uint8))
+    with pytest.raises(SearcherStateError, match=f"has format {version}; this version of mpnas-ray reads 4"):
+        RandomSearch("nasbench201").restore(str(tmp_path / "state"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Where other tasks mislead, a few results take their weight away; and failures are results too."""
+"""A few results take away the weight of other tasks that mislead; and failures are results too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import KINDS, Architectures, get_space
 from mpnas_ray.tables import TableTask
 from searchers import MPNASSearch
-from searchers.core.observations import Observations, TrialRecord
+from searchers.core.trials.observations import Observations, TrialRecord
 
 SPACE = get_space("transnasbench101")
 CELLS = SPACE.enumerate()
@@ -38,7 +38,7 @@ def noise(seed: int) -> NDArray[np.float64]:
 
 
 def queries_to_the_best(predictor: MixturePredictor, target: TableTask) -> int:
-    found = replay(MPNASSearch(SPACE, predictor=predictor, seed=0, refit_every=1, twins=True), target, 60)
+    found = replay(MPNASSearch(SPACE, predictor=predictor, seed=0, refit_every=1, allow_isomorphic=True), target, 60)
     return found.queries_to(float(np.quantile(target.scores, 0.99))) or 999
 
 

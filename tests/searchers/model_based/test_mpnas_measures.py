@@ -38,7 +38,7 @@ def test_the_name_of_the_metric_decides_until_results_are_in() -> None:
 
 
 def test_a_search_for_a_low_latency_finds_it_at_once() -> None:
-    searcher = MPNASSearch(SPACE, "latency", "min", seed=0, refit_every=1, twins=True)
+    searcher = MPNASSearch(SPACE, "latency", "min", seed=0, refit_every=1, allow_isomorphic=True)
     searcher.set_search_properties("latency", "min", {})
     found = []
     for trial in range(12):

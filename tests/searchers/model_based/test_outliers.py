@@ -20,8 +20,9 @@ from searchers import (
     TPESearch,
 )
 from searchers.baselines.reinforce import Policy
-from searchers.core.candidates import Candidates, keys
-from searchers.model_based.ranking import Ranker, RankingRequest
+from searchers.core.candidates import Candidates
+from searchers.model_based.ranking.base import RankingRequest
+from searchers.model_based.ranking.by_predictor import PredictorRanker
 from searchers.testing import METRIC, run_trials
 
 SPACE = get_space("transnasbench101")
@@ -73,11 +74,11 @@ def test_proposals_do_not_depend_on_how_absurd_a_value_is(kind: Any) -> None:
 
 
 def test_the_verdict_on_transfer_is_the_same() -> None:
-    ranker = Ranker(Candidates("transnasbench101", twins=True), load_predictor(), "mean", 100)
+    ranker = PredictorRanker(Candidates("transnasbench101", allow_isomorphic=True), load_predictor(), "mean", 100)
     checks = []
     for value in (None, *ABSURD):
         archs, labels = measured(24, value)
-        request = RankingRequest([str(arch) for arch in archs], labels, keys(archs, twins=True), seed=0)
+        request = RankingRequest([str(arch) for arch in archs], labels, archs.text_keys(), seed=0)
         checks.append(ranker.rank(request).transfer)
     regular, bad, absurd = checks
     assert regular is not None
@@ -89,11 +90,11 @@ def test_the_verdict_on_transfer_is_the_same() -> None:
 
 @pytest.mark.parametrize("acquisition", ["mean", "ei", "ucb", "thompson"])
 def test_the_default_predictor_proposes_what_it_would_without_the_absurd_value(acquisition: Any) -> None:
-    ranker = Ranker(Candidates("transnasbench101", twins=True), load_predictor(), acquisition, 100)
+    ranker = PredictorRanker(Candidates("transnasbench101", allow_isomorphic=True), load_predictor(), acquisition, 100)
 
     def first(absurd: float | None) -> NDArray[np.int8]:
         archs, labels = measured(30, absurd)
-        request = RankingRequest([str(arch) for arch in archs], labels, keys(archs, twins=True), seed=0)
+        request = RankingRequest([str(arch) for arch in archs], labels, archs.text_keys(), seed=0)
         return ranker.rank(request).codes[:200]
 
     bad, absurd, regular = (first(value) for value in (*ABSURD, None))

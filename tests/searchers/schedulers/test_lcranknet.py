@@ -38,7 +38,7 @@ def curves(qualities: np.ndarray, seed: int = 0) -> PartialCurves:
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of tasks where the better training is better at each epoch."""
+    """Pre-train a network on tasks where the better training is better at each epoch."""
     path = tmp_path_factory.mktemp("networks") / "net"
     qualities = [np.random.default_rng(seed).uniform(size=60) for seed in range(2)]
     tasks = [(curves(quality, seed), quality) for seed, quality in enumerate(qualities)]
@@ -185,7 +185,7 @@ def test_without_a_network_it_learns_from_its_own_trials() -> None:
 
 
 def decisions(made: LCRankNetScheduler) -> list[int]:
-    """What it decides from here on."""
+    """Return the decisions from here on."""
     return [train(made, str(20 + number), quality) for number, quality in enumerate((0.3, 0.9, 0.55, 0.95, 0.2, 0.93))]
 
 
@@ -219,7 +219,7 @@ def test_pickled_it_goes_on_as_before(halfway: LCRankNetScheduler, library: Any)
 def test_a_state_of_something_else_is_refused(halfway: LCRankNetScheduler, tmp_path: Path) -> None:
     halfway.save(str(tmp_path / "state"))
 
-    with pytest.raises(SearcherStateError, match="max_t=5"):
+    with pytest.raises(SearcherStateError, match="max_t 9, not 5"):
         LCRankNetScheduler(5).restore(str(tmp_path / "state"))
     with pytest.raises(SearcherStateError, match="no searcher state"):
         LCRankNetScheduler(MAX_T).restore(str(tmp_path / "nothing"))

@@ -19,8 +19,10 @@ from mpnas_ray.errors import PredictorError
 from mpnas_ray.spaces import Architectures, get_space
 from searchers import ArchitectureSearcher, AREASearch, MPNASSearch, NASWOTSearch, RegularizedEvolution
 from searchers.core.candidates import Candidates
-from searchers.core.zero_cost import NUM_SCORED, PriorScore, fused, prior_weight
-from searchers.model_based.ranking import Ranker, RankingRequest, score_ranking
+from searchers.model_based.ranking.base import RankingRequest
+from searchers.model_based.ranking.by_predictor import PredictorRanker
+from searchers.model_based.ranking.by_score import ScoreRanker
+from searchers.model_based.ranking.prior_score import NUM_SCORED, PriorScore, fused, prior_weight
 from searchers.testing import run_trials
 
 SPACE = get_space("transnasbench101")
@@ -104,7 +106,7 @@ def test_naswot_scores_whatever_comes_out_once() -> None:
 def test_naswot_gives_out_a_whole_space_and_then_ends() -> None:
     few = [f"transnasbench101:64-41414-{cell}" for cell in ("3_33_333", "2_22_222", "1_23_321", "3_21_123", "1_11_111")]
     searcher = naswot(num_scored=2)
-    searcher._candidates = Candidates(SPACE.name, chosen=tuple(few))
+    searcher._proposals.candidates = Candidates(SPACE.name, chosen=tuple(few))
     assert sorted(run(searcher, 0, 5)) == sorted(few)
     assert searcher.suggest("one more") == Searcher.FINISHED
 
@@ -143,7 +145,7 @@ def test_a_score_that_fails_is_counted_and_answered_at_random(make: Callable[...
     assert len(set(run(searcher, 0, 12))) == 12
     assert searcher.num_failures == (1 if make is area else 12)
     with pytest.raises(PredictorError, match=r"for 5 it gave shape \[1\]"):
-        score_ranking(Candidates(SPACE.name), lambda archs: [1.0], 5, request())
+        ScoreRanker(Candidates(SPACE.name), lambda archs: [1.0], 5).rank(request())
 
 
 def test_the_first_population_of_area_is_the_better_half_of_twice_as_many() -> None:
@@ -224,8 +226,8 @@ def request(archs: Sequence[str] = (), seen: NDArray[np.uint64] | None = None) -
 
 def test_only_the_best_by_the_predictor_are_scored_and_each_once() -> None:
     score = Counting()
-    plain = Ranker(Candidates(SPACE.name), Prefers(2), "mean", 100)
-    ranker = Ranker(Candidates(SPACE.name), Prefers(2), "mean", 100, prior_score=PriorScore(score))
+    plain = PredictorRanker(Candidates(SPACE.name), Prefers(2), "mean", 100)
+    ranker = PredictorRanker(Candidates(SPACE.name), Prefers(2), "mean", 100, prior_score=PriorScore(score))
     alone, together = plain.rank(request()), ranker.rank(request())
     assert len(score.asked) == NUM_SCORED
     assert set(alone.keys[:NUM_SCORED]) == set(together.keys[:NUM_SCORED])
@@ -239,7 +241,7 @@ def test_only_the_best_by_the_predictor_are_scored_and_each_once() -> None:
 
 def test_the_more_results_the_more_the_predictor_decides() -> None:
     points = [str(arch) for arch in SPACE.distinct()[:300]]
-    ranker = Ranker(Candidates(SPACE.name), Prefers(2), "mean", 100, prior_score=PriorScore(convolutions))
+    ranker = PredictorRanker(Candidates(SPACE.name), Prefers(2), "mean", 100, prior_score=PriorScore(convolutions))
 
     def agreement(num_points: int) -> float:
         codes = ranker.rank(request(points[:num_points])).codes[:20]

@@ -86,14 +86,14 @@ def test_a_replay_finds_what_is_best_by_its_mode(mode: str) -> None:
 def test_twins_are_queried_apart_only_if_asked_for() -> None:
     task = table()
     networks = replay(RandomSearch("transnasbench101", seed=0), task, 10_000)
-    texts = replay(RandomSearch("transnasbench101", seed=0, twins=True), task, 10_000)
+    texts = replay(RandomSearch("transnasbench101", seed=0, allow_isomorphic=True), task, 10_000)
     assert len(networks.archs) == len(SPACE.distinct())
     assert len(texts.archs) == len(set(texts.archs)) == 4_096
 
 
 def test_what_the_table_has_not_measured_is_a_failed_trial() -> None:
     task = table(2_000)
-    searcher = RandomSearch("transnasbench101", seed=1, twins=True)
+    searcher = RandomSearch("transnasbench101", seed=1, allow_isomorphic=True)
     found = replay(searcher, task, 60)
     missing = np.isnan(found.scores)
     assert 0 < missing.sum() < 60

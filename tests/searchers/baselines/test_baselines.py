@@ -12,7 +12,6 @@ from typing import Any
 import cloudpickle
 import numpy as np
 import pytest
-import torch
 from ray.tune.search import Searcher
 
 from mpnas_ray.errors import SearcherStateError, SearchSpaceError
@@ -32,7 +31,6 @@ from searchers import (
     TPESearch,
 )
 from searchers.baselines.reinforce import Policy
-from searchers.core.candidates import keys
 from searchers.testing import run_trials
 
 Kind = type[ArchitectureSearcher]
@@ -46,9 +44,9 @@ WITHOUT_SOURCES = [
     REINFORCESearch,
 ]
 WITH_SOURCES: list[Kind] = [MeanRankSearch, NearestTaskSearch, RUSHSearch]
-RIVALS = [*WITHOUT_SOURCES, *WITH_SOURCES]
+SEARCHERS = [*WITHOUT_SOURCES, *WITH_SOURCES]
 
-every_rival = pytest.mark.parametrize("kind", RIVALS)
+every_searcher = pytest.mark.parametrize("kind", SEARCHERS)
 
 
 def digits(text: str) -> list[int]:
@@ -82,14 +80,14 @@ def run(searcher: Searcher, first: int, last: int, score: Score = convs) -> list
     return [config["arch"] for config in run_trials(searcher, names, lambda config: score(config["arch"]))]
 
 
-def network(text: str, twins: bool) -> Any:
-    return text if twins else get_space("transnasbench101").parse(text).canonical
+def network(text: str, allow_isomorphic: bool) -> Any:
+    return text if allow_isomorphic else get_space("transnasbench101").parse(text).canonical
 
 
-@every_rival
-@pytest.mark.parametrize("twins", [False, True])
-def test_plain_configs_and_no_repeats_with_trials_done_pending_and_failed(kind: Kind, twins: bool) -> None:
-    searcher = make(kind, twins=twins)
+@every_searcher
+@pytest.mark.parametrize("allow_isomorphic", [False, True])
+def test_plain_configs_and_no_repeats_with_trials_done_pending_and_failed(kind: Kind, allow_isomorphic: bool) -> None:
+    searcher = make(kind, allow_isomorphic=allow_isomorphic)
     found = []
     for number in range(80):
         config = searcher.suggest(str(number))
@@ -100,18 +98,19 @@ def test_plain_configs_and_no_repeats_with_trials_done_pending_and_failed(kind: 
             ended = number - 4 if number % 2 else number - 3
             value = math.nan if ended % 7 == 0 else convs(found[ended])
             searcher.on_trial_complete(str(ended), {"score": value, "training_iteration": 1}, error=ended % 11 == 0)
-    assert len({network(arch, twins) for arch in found}) == 80
+    assert len({network(arch, allow_isomorphic) for arch in found}) == 80
     assert searcher.num_failures == 0
 
 
-@every_rival
-@pytest.mark.parametrize("twins", [False, True])
-def test_a_small_space_ends_when_everything_was_proposed(kind: Kind, twins: bool) -> None:
+@every_searcher
+@pytest.mark.parametrize("allow_isomorphic", [False, True])
+def test_a_small_space_ends_when_everything_was_proposed(kind: Kind, allow_isomorphic: bool) -> None:
     space = get_space("transnasbench101")
-    everything = space.enumerate() if twins else space.distinct()
-    searcher = make(kind, twins=twins)
+    everything = space.enumerate() if allow_isomorphic else space.distinct()
+    searcher = make(kind, allow_isomorphic=allow_isomorphic)
     left_out = np.arange(len(everything)) % 50 == 0
-    searcher._seen.update(keys(everything[~left_out], twins).tolist())  # as if proposed: to run them all takes minutes
+    # As if proposed: to run them all takes minutes.
+    searcher._proposals.seen.update(searcher._proposals.candidates.keys(everything[~left_out]).tolist())
     run(searcher, 0, 12)
     rest = [searcher.suggest(f"pending{number}") for number in range(left_out.sum() - 12)]
     assert all(isinstance(config, dict) for config in rest)
@@ -119,7 +118,7 @@ def test_a_small_space_ends_when_everything_was_proposed(kind: Kind, twins: bool
     assert searcher.num_failures == 0
 
 
-@every_rival
+@every_searcher
 @pytest.mark.parametrize("done", [3, 25])
 def test_a_restored_search_goes_on_as_if_it_had_not_stopped(kind: Kind, done: int, tmp_path: Path) -> None:
     straight = run(make(kind), 0, 40)
@@ -133,13 +132,13 @@ def test_a_restored_search_goes_on_as_if_it_had_not_stopped(kind: Kind, done: in
     assert begun + run(copy, done, 40) == straight
 
 
-@every_rival
+@every_searcher
 def test_the_seed_makes_the_search(kind: Kind) -> None:
     assert run(make(kind), 0, 15) == run(make(kind), 0, 15)
     assert kind is MeanRankSearch or run(make(kind), 0, 15) != run(make(kind, seed=1), 0, 15)
 
 
-@every_rival
+@every_searcher
 @pytest.mark.parametrize("value", [math.nan, math.inf, None, "broken"])
 def test_a_search_in_which_everything_fails_goes_on(kind: Kind, value: Any) -> None:
     searcher = make(kind)
@@ -152,7 +151,7 @@ def test_a_search_in_which_everything_fails_goes_on(kind: Kind, value: Any) -> N
     assert searcher.num_failures == 0
 
 
-@every_rival
+@every_searcher
 def test_early_stopped_trials_and_the_smaller_the_better(kind: Kind) -> None:
     searcher = make(kind, mode="min")
     for number in range(40):
@@ -179,16 +178,16 @@ def changed_codes(one: str, other: str) -> int:
 
 
 def test_evolution_mutates_members_of_the_living_population() -> None:
-    searcher = make(RegularizedEvolution, population_size=6, sample_size=3, twins=True)
+    searcher = make(RegularizedEvolution, population_size=6, sample_size=3, allow_isomorphic=True)
     found = run(searcher, 0, 40)
-    assert run(make(RandomSearch, twins=True), 0, 6) == found[:6]
+    assert run(make(RandomSearch, allow_isomorphic=True), 0, 6) == found[:6]
     for number in range(6, 40):
         living = found[number - 6 : number]
         assert min(changed_codes(found[number], parent) for parent in living) == 1
 
 
 def test_evolution_lets_the_best_die_of_age() -> None:
-    searcher = make(RegularizedEvolution, population_size=4, sample_size=50, twins=True)
+    searcher = make(RegularizedEvolution, population_size=4, sample_size=50, allow_isomorphic=True)
     scores: dict[str, float] = {}
 
     def fading(arch: str) -> float:  # each architecture is worse than those before
@@ -200,17 +199,17 @@ def test_evolution_lets_the_best_die_of_age() -> None:
 
 
 def test_evolution_goes_further_where_all_neighbours_were_proposed() -> None:
-    searcher = make(RegularizedEvolution, population_size=1, sample_size=1, twins=True)
+    searcher = make(RegularizedEvolution, population_size=1, sample_size=1, allow_isomorphic=True)
     (parent,) = run(searcher, 0, 1)
     for neighbor in searcher.space.neighbors(searcher.space.parse(parent)):
-        searcher._seen.add(searcher._key(neighbor))
+        searcher._proposals.seen.add(searcher._proposals.candidates.key(neighbor))
     assert changed_codes(searcher.suggest("next")["arch"], parent) == 2
     with pytest.raises(ValueError, match="population_size"):
         make(RegularizedEvolution, population_size=0)
 
 
 def test_local_search_stays_around_the_best_until_its_neighbours_are_used_up() -> None:
-    searcher = make(LocalSearch, twins=True)
+    searcher = make(LocalSearch, allow_isomorphic=True)
     found = run(searcher, 0, 12)
     place = found[0]
     for arch in found[1:]:
@@ -219,7 +218,7 @@ def test_local_search_stays_around_the_best_until_its_neighbours_are_used_up() -
 
 
 def test_local_search_begins_anew_after_a_local_optimum() -> None:
-    searcher = make(LocalSearch, twins=True)
+    searcher = make(LocalSearch, allow_isomorphic=True)
     found = run(searcher, 0, 21, score=lambda arch: 0.0)  # no neighbour is better: there are 18
     assert [changed_codes(arch, found[0]) for arch in found[1:19]] == [1] * 18
     assert changed_codes(found[19], found[0]) > 1
@@ -227,11 +226,11 @@ def test_local_search_begins_anew_after_a_local_optimum() -> None:
 
 
 def test_local_search_reaches_the_optimum_of_an_additive_score() -> None:
-    assert "transnasbench101:64-41414-3_33_333" in run(make(LocalSearch, twins=True), 0, 90)
+    assert "transnasbench101:64-41414-3_33_333" in run(make(LocalSearch, allow_isomorphic=True), 0, 90)
 
 
 def share_of_conv3x3(kind: Kind) -> float:
-    late = [run(make(kind, seed=seed, twins=True), 0, 50)[25:] for seed in range(3)]
+    late = [run(make(kind, seed=seed, allow_isomorphic=True), 0, 50)[25:] for seed in range(3)]
     return float(np.mean([code == 3 for archs in late for arch in archs for code in digits(arch)]))
 
 
@@ -247,7 +246,7 @@ def test_boosted_trees_concentrate_on_the_good_operation() -> None:
 
 @pytest.mark.long
 def test_optunas_process_finds_the_optimum_of_an_additive_score() -> None:
-    assert "transnasbench101:64-41414-3_33_333" in run(make(OptunaGPSearch, twins=True), 0, 30)
+    assert "transnasbench101:64-41414-3_33_333" in run(make(OptunaGPSearch, allow_isomorphic=True), 0, 30)
 
 
 @pytest.mark.parametrize("kind", [TPESearch, pytest.param(OptunaGPSearch, marks=pytest.mark.long)])
@@ -259,7 +258,7 @@ def test_optuna_without_its_study_in_memory_draws_the_same(kind: Kind) -> None:
     searcher.on_trial_complete("pending0", error=True)
     searcher.on_trial_complete("pending2", {"score": 1.0, "training_iteration": 1})
     copy = pickle.loads(cloudpickle.dumps(searcher))
-    assert copy._told is None
+    assert copy._study is None
     assert run(copy, 15, 25) == run(searcher, 15, 25)
 
 
@@ -277,21 +276,21 @@ def test_the_policy_rises_where_the_reward_is_above_average() -> None:
     assert draws == {(a, b) for a in range(4) for b in range(2)}
 
 
-def test_the_policy_learns_as_torch_does() -> None:
+def test_the_policy_takes_the_steps_of_adam_by_its_own_equations() -> None:
+    """Kingma and Ba 2015, Algorithm 1, with the usual 0.9, 0.999 and 1e-8."""
     rng = np.random.default_rng(0)
     policy = Policy.uniform([5] * 6)
-    logits = torch.zeros(6, 5, dtype=torch.float64, requires_grad=True)
-    adam = torch.optim.Adam([logits], lr=0.01)
+    logits, mean, square = np.zeros((3, 6, 5))
     total = weight = 0.0
-    for _ in range(30):
-        places, reward = rng.integers(5, size=6), float(rng.normal(90, 3))
-        policy = policy.learn(places, reward)
+    for step in range(1, 31):
+        chosen, reward = rng.integers(5, size=6), float(rng.normal(90, 3))
+        policy = policy.learn(chosen, reward)
         total, weight = 0.9 * total + 0.1 * reward, 0.9 * weight + 0.1
-        log_prob = torch.distributions.Categorical(logits=logits).log_prob(torch.as_tensor(places))
-        adam.zero_grad()
-        (-log_prob * (reward - total / weight)).sum().backward()
-        adam.step()
-    np.testing.assert_allclose(policy.logits, logits.detach().numpy(), atol=1e-6)
+        powers = np.exp(logits)
+        gradient = (np.eye(5)[chosen] - powers / powers.sum(axis=1, keepdims=True)) * (reward - total / weight)
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        logits = logits + 0.01 * mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
+    np.testing.assert_allclose(policy.logits, logits, rtol=1e-9, atol=1e-12)
 
 
 def test_reinforce_learns_from_each_result_once_and_again_where_one_comes_late() -> None:
@@ -306,7 +305,7 @@ def test_reinforce_learns_from_each_result_once_and_again_where_one_comes_late()
     for record in searcher.observations.completed:
         expected = expected.learn(np.array(digits(record.arch)), convs(record.arch))
     np.testing.assert_array_equal(searcher._policy().logits, expected.logits)
-    assert searcher._policy().steps == 4
+    assert searcher._policy().adam["state"][0]["step"] == 4
 
 
 def task(name: str, texts: list[str], scores: list[float], mode: Any = "max") -> TableTask:
@@ -342,15 +341,15 @@ def test_rush_proposes_the_best_of_each_source_once_and_then_at_random() -> None
 
 def test_nearest_task_follows_the_source_whose_sign_is_right() -> None:
     best = sorted(map(str, get_space("transnasbench101").enumerate()), key=convs, reverse=True)
-    liked = run(make(NearestTaskSearch, twins=True), 0, 12)
-    assert liked[:5] == run(make(RandomSearch, twins=True), 0, 5)
+    liked = run(make(NearestTaskSearch, allow_isomorphic=True), 0, 12)
+    assert liked[:5] == run(make(RandomSearch, allow_isomorphic=True), 0, 5)
     assert list(map(convs, liked[5:])) == [convs(arch) for arch in best if arch not in liked[:5]][:7]
-    hated = run(make(NearestTaskSearch, twins=True), 0, 12, score=lambda arch: -convs(arch))
+    hated = run(make(NearestTaskSearch, allow_isomorphic=True), 0, 12, score=lambda arch: -convs(arch))
     assert list(map(convs, hated[5:])) == [convs(arch) for arch in best[::-1] if arch not in hated[:5]][:7]
 
 
 def test_nearest_task_is_chosen_again_as_results_come_in() -> None:
-    searcher = make(NearestTaskSearch, twins=True)
+    searcher = make(NearestTaskSearch, allow_isomorphic=True)
     found = run(searcher, 0, 6)
     assert convs(found[5]) > 5
     for arch in get_space("transnasbench101").sample_many(30, np.random.default_rng(5)):

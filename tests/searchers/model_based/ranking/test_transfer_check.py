@@ -7,7 +7,7 @@ import math
 import pytest
 
 from mpnas_ray.errors import SearcherStateError
-from searchers.model_based.transfer_check import TransferCheck, Verdict
+from searchers.model_based.ranking.transfer_check import TransferCheck, Verdict
 
 
 # Substantial evidence is a factor of the square root of ten, 3.16.

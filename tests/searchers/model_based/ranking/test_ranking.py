@@ -17,8 +17,8 @@ from torch import Tensor
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors import CostPredictor, GaussianProcessPredictor
 from mpnas_ray.spaces import Architecture, Architectures, get_space
-from searchers.core.candidates import Candidates, keys
-from searchers.model_based.acquisition import (
+from searchers.core.candidates import Candidates
+from searchers.model_based.ranking.acquisition import (
     ACQUISITIONS,
     UCB_DEVIATIONS,
     Acquisition,
@@ -27,7 +27,8 @@ from searchers.model_based.acquisition import (
     improve_shortlist,
     upper_confidence_bound,
 )
-from searchers.model_based.ranking import Ranker, RankingRequest
+from searchers.model_based.ranking.base import RankingRequest
+from searchers.model_based.ranking.by_predictor import PredictorRanker
 
 SPACE = get_space("transnasbench101")
 
@@ -152,13 +153,13 @@ class FindsAllEqual:
 
 def request(num: int) -> RankingRequest:
     archs, labels = measured(num)
-    return RankingRequest([str(arch) for arch in archs], labels, keys(archs, twins=True), seed=0)
+    return RankingRequest([str(arch) for arch in archs], labels, archs.text_keys(), seed=0)
 
 
 @pytest.mark.parametrize("acquisition", ACQUISITIONS)
 def test_equals_are_proposed_in_an_order_that_follows_from_the_seed(acquisition: Acquisition) -> None:
-    candidates = Candidates("transnasbench101", twins=True)
-    ranker = Ranker(candidates, FindsAllEqual(), acquisition, 100)
+    candidates = Candidates("transnasbench101", allow_isomorphic=True)
+    ranker = PredictorRanker(candidates, FindsAllEqual(), acquisition, 100)
     first, other = (ranker.rank(replace(request(15), seed=seed)) for seed in (1, 2))
 
     assert len(first) == 4_096 - 15
@@ -191,17 +192,17 @@ def test_expected_improvement_of_a_shortlist_orders_as_that_of_all_does() -> Non
 
 
 def test_where_all_results_are_equal_the_search_looks_elsewhere() -> None:
-    ranker = Ranker(Candidates("transnasbench101", twins=True), KnowsPooling(), "mean", 100)
+    ranker = PredictorRanker(Candidates("transnasbench101", allow_isomorphic=True), KnowsPooling(), "mean", 100)
     archs, _ = measured(6)
     listed = [str(arch) for arch in archs]
     by_seed = []
     for seed in (0, 1):
-        ranking = ranker.rank(RankingRequest(listed, np.full(6, 3.0), keys(archs, twins=True), seed))
-        assert not np.isin(ranking.keys, keys(archs, twins=True)).any()
+        ranking = ranker.rank(RankingRequest(listed, np.full(6, 3.0), archs.text_keys(), seed))
+        assert not np.isin(ranking.keys, archs.text_keys()).any()
         assert np.corrcoef(ranking.predicted, np.arange(len(ranking)))[0, 1] > -0.1, "not as predicted"
         by_seed.append(ranking.codes[:20])
     assert not np.array_equal(*by_seed)
-    one = ranker.rank(RankingRequest(listed[:1], np.full(1, 3.0), keys(archs[:1], twins=True), 0))
+    one = ranker.rank(RankingRequest(listed[:1], np.full(1, 3.0), archs[:1].text_keys(), 0))
     assert (np.diff(one.predicted) <= 0).all(), "a single result does not contradict anything"
 
 
@@ -212,7 +213,7 @@ def test_the_first_proposals_in_a_large_space_are_not_neighbours_of_one_cell() -
         def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
             return np.asarray(Architectures.of(archs).codes.sum(axis=1), dtype=np.float64)
 
-    ranker = Ranker(Candidates("nasbench101"), LikesLargeCodes(), "mean", 300)
+    ranker = PredictorRanker(Candidates("nasbench101"), LikesLargeCodes(), "mean", 300)
     nothing = RankingRequest([], np.empty(0), np.empty(0, dtype=np.uint64), seed=0)
     assert len(ranker.rank(nothing)) <= 300
     archs = get_space("nasbench101").sample_many(2, np.random.default_rng(0))
@@ -237,12 +238,12 @@ class BelievesInCosts(KnowsPooling):
 
 
 def test_a_predictor_of_costs_ranks_where_a_cost_is_measured() -> None:
-    candidates, archs = Candidates("transnasbench101", twins=True), measured(20)[0]
+    candidates, archs = Candidates("transnasbench101", allow_isomorphic=True), measured(20)[0]
     costs = CostPredictor()
     labels = -(archs.codes == 3).sum(axis=1).astype(float)
-    asked = RankingRequest([str(arch) for arch in archs], labels, keys(archs, twins=True), seed=0)
+    asked = RankingRequest([str(arch) for arch in archs], labels, archs.text_keys(), seed=0)
     quality, cost = (
-        Ranker(candidates, BelievesInCosts(p), "ei", 100, cost_predictor=costs).rank(asked) for p in (0.4, 0.6)
+        PredictorRanker(candidates, BelievesInCosts(p), "ei", 100, cost_predictor=costs).rank(asked) for p in (0.4, 0.6)
     )
     assert quality.transfer == cost.transfer
     assert quality.transfer is not None
@@ -251,7 +252,7 @@ def test_a_predictor_of_costs_ranks_where_a_cost_is_measured() -> None:
     expected = costs.adapt(archs, labels).predict(in_order)
     np.testing.assert_allclose(cost.predicted, expected)
     assert (np.diff(expected) <= 1e-9).all()
-    alone = Ranker(candidates, BelievesInCosts(0.6), "ei", 100).rank(asked)
+    alone = PredictorRanker(candidates, BelievesInCosts(0.6), "ei", 100).rank(asked)
     np.testing.assert_array_equal(quality.predicted, alone.predicted)
 
 
@@ -261,7 +262,9 @@ def test_a_predictor_without_a_finite_score_for_each_is_refused() -> None:
             return np.zeros((len(archs), 1))
 
     with pytest.raises(PredictorError, match=r"each of 4096 architectures; it gave shape \[4096, 1\]"):
-        Ranker(Candidates("transnasbench101", twins=True), FindsNothing(), "mean", 100).rank(request(15))
+        PredictorRanker(Candidates("transnasbench101", allow_isomorphic=True), FindsNothing(), "mean", 100).rank(
+            request(15)
+        )
 
 
 def test_of_many_results_the_best_and_the_newest_are_kept() -> None:

@@ -12,22 +12,21 @@ from scipy.stats import rankdata
 
 from mpnas_ray.checks import require_instance
 from mpnas_ray.errors import SearcherStateError, SearchSpaceError, SettingError
-from mpnas_ray.spaces import SearchSpace
 from mpnas_ray.tables import TableTask
-from searchers.core.candidates import keys
+from searchers.core.candidates import Candidates
 
-__all__ = ["Sources"]
+__all__ = ["SourceTables"]
 
 
 @dataclass(frozen=True, eq=False)
-class Sources:
-    """Quantiles by S source tasks of each of the N architectures that any of them measured.
+class SourceTables:
+    """Holds the quantiles by S source tasks of each of the N architectures that any of them measured.
 
     Attributes:
-        names: Of the tasks.
-        fingerprint: Of names, architectures and scores.
-        codes: int8 ``[N, code_length]``.
-        keys: Of `searchers.core.candidates`, ascending, ``[N]``.
+        names: Names of the tasks.
+        fingerprint: Hash of names, architectures and scores.
+        codes: Codes of the architectures, int8 ``[N, code_length]``.
+        keys: Their keys by `searchers.core.candidates.Candidates.keys`, ascending, uint64 ``[N]``.
         quantiles: Rank of an architecture among those of a task, over their number: 1 is best, ``[S, N]``. NaN where
             the task did not measure it; the mean where it measured several that count as the same.
         by_mean: Rows by their mean quantile over the tasks that measured them, best first, ``[N]``.
@@ -43,13 +42,12 @@ class Sources:
     by_source: list[NDArray[np.intp]]
 
     @classmethod
-    def of(cls, tasks: Mapping[str, TableTask], space: SearchSpace, twins: bool) -> Sources:
+    def joined(cls, tasks: Mapping[str, TableTask], candidates: Candidates) -> SourceTables:
         """Join the tables of one space.
 
         Args:
             tasks: Name -> task of the space, at least one.
-            space: The space that is searched.
-            twins: Whether texts of one network count as different, see `searchers.core.candidates.keys`.
+            candidates: The space that is searched, and which of its architectures count as the same.
 
         Raises:
             SearchSpaceError: If a source is of another space.
@@ -59,12 +57,13 @@ class Sources:
             raise SettingError("sources must hold at least one source task, as a dict of name -> task.")
         for name, task in tasks.items():
             require_instance(f"The source {name}", task, TableTask)
-            if task.archs.space.name != space.name:
+            if task.archs.space.name != candidates.space_name:
                 raise SearchSpaceError(
-                    f"The source {name} is of {task.archs.space.name}, not of {space.name}: leave it out."
+                    f"The source {name} is of {task.archs.space.name}, not of {candidates.space_name}: leave it out."
                 )
         # A task's own canonical keys are made in pieces and kept: NAS-Bench-101 has 423,624.
-        found = [keys(task.archs, twins) if twins else task.canonical_keys for task in tasks.values()]
+        isomorphic = candidates.allow_isomorphic
+        found = [candidates.keys(task.archs) if isomorphic else task.canonical_keys for task in tasks.values()]
         joined, first = np.unique(np.concatenate(found), return_index=True)
         quantiles = np.full((len(tasks), len(joined)), np.nan)
         digest = hashlib.sha256()
@@ -93,7 +92,7 @@ class Sources:
         """Refuse a saved state of a searcher that knew other sources.
 
         Args:
-            fingerprint: Of the sources of the saved searcher.
+            fingerprint: Fingerprint of the sources of the saved searcher.
             searcher: Name of its class, for the message.
 
         Raises:
@@ -101,6 +100,6 @@ class Sources:
         """
         if fingerprint != self.fingerprint:
             raise SearcherStateError(
-                f"The searcher that was saved had other sources than {', '.join(self.names)}, or other values or other "
-                f"twins in them: restore it into a {searcher} with the same ones."
+                f"The searcher that was saved had other sources than {', '.join(self.names)}, or other values, or "
+                f"another allow_isomorphic: restore it into a {searcher} with the same ones."
             )

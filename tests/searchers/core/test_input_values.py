@@ -19,7 +19,7 @@ from mpnas_ray.errors import SearcherStateError, SearchSpaceError
 from mpnas_ray.metric_values import find_metric, metric_value, numbers_in
 from mpnas_ray.spaces import get_space
 from searchers import ArchitectureSearcher, MPNASSearch, RandomSearch, RegularizedEvolution, TPESearch
-from searchers.core.plain_values import from_plain, to_plain
+from searchers.core.json_values import from_plain, to_plain
 from searchers.core.state import read_state, write_state
 
 SPACE = "transnasbench101"

@@ -10,9 +10,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState, create_trial
 
-from searchers.core.observations import Observations
+from searchers.core.trials.observations import Observations
 
-__all__ = ["Choice", "ToldStudy"]
+__all__ = ["Choice", "OptunaStudy"]
 
 _UNLABELLED = {"pending": TrialState.RUNNING}
 
@@ -20,14 +20,14 @@ Parameters = Mapping[str, Any]
 """Name -> value in the study's own terms."""
 
 
-class ToldStudy:
-    """A study that is told each trial once, as long as what it was told holds.
+class OptunaStudy:
+    """Tells Optuna each trial once, as long as what it was told holds.
 
-    It is never saved: it follows from the observations, and is made anew after a restore.
+    The study is never saved: it follows from the observations, and is made anew after a restore.
     """
 
     def __init__(self, distributions: Mapping[str, BaseDistribution]) -> None:
-        """Nothing is told yet.
+        """Begin without trials.
 
         Args:
             distributions: Name -> distribution of each parameter.
@@ -37,25 +37,25 @@ class ToldStudy:
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # else each new study is announced
         self._study = optuna.create_study(direction="maximize")
         optuna.logging.set_verbosity(verbosity)
-        self._size = 0  # of the study
+        self._size = 0  # number of trials of the study
         self._numbers: dict[str, int | None] = {}
         self._states: dict[str, float | TrialState] = {}
 
     @classmethod
     def in_step(
         cls,
-        study: ToldStudy | None,
+        study: OptunaStudy | None,
         distributions: Mapping[str, BaseDistribution],
         observations: Observations,
         parameters: Callable[[str], Parameters | None],
-    ) -> ToldStudy:
-        """A study that knows all trials: the one at hand if what it was told still holds, else a new one.
+    ) -> OptunaStudy:
+        """Return a study that knows all trials: the one at hand if what it was told still holds, else a new one.
 
         Args:
-            study: The one at hand.
-            distributions: For a new one.
+            study: The study at hand, if any.
+            distributions: Name -> distribution of each parameter, for a new study.
             observations: The trials.
-            parameters: Those of a trial; None for one that cannot be told. Asked for once a trial.
+            parameters: Trial id -> its parameters, or None if it cannot be told. Asked for once a trial.
         """
         labels = iter(observations.labels()[1].tolist())
         states = {
@@ -69,22 +69,22 @@ class ToldStudy:
         return study
 
     def ask(self, sampler: BaseSampler) -> dict[str, Any]:
-        """Parameters that a sampler draws, given all trials."""
+        """Return the parameters that a sampler draws, given all trials."""
         self._study.sampler = sampler
         self._size += 1
         trial = self._study.ask(self._distributions)
-        # What is proposed may be something else, and is told then.
+        # The proposal may become another architecture, which is told then.
         self._study.tell(trial, state=TrialState.FAIL)
         return dict(trial.params)
 
     def _agrees_with(self, states: Mapping[str, float | TrialState]) -> bool:
-        """Whether all that was told still holds, trials under way aside."""
+        """Tell whether all that was told still holds, trials under way aside."""
         return all(
             state is TrialState.RUNNING or states.get(trial_id) == state for trial_id, state in self._states.items()
         )
 
     def _tell(self, trial_id: str, state: float | TrialState, parameters: Callable[[str], Parameters | None]) -> None:
-        """Take in a trial, new or known, by its label, or that it runs or failed."""
+        """Take in a trial, new or known: its label, or that it runs or failed."""
         before = self._states.get(trial_id)
         self._states[trial_id] = state
         if before is None:
@@ -108,7 +108,7 @@ class ToldStudy:
 
 
 class Choice(CategoricalDistribution):
-    """One that is not copied and compared choice by choice each time that Optuna takes in a trial."""
+    """Holds choices that are not copied and compared one by one each time that Optuna takes in a trial."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Choice:
         return self

@@ -1,4 +1,4 @@
-"""What a search begins with: architectures to try first, and results that are there already."""
+"""Starting points of a search: architectures to try first, and results that are there already."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any
 from ray.tune import ResultGrid
 from ray.tune.result import AUTO_RESULT_KEYS, DEBUG_METRICS
 
-from mpnas_ray.errors import SearchSpaceError
+from mpnas_ray.errors import SearchSpaceError, SettingError
 from mpnas_ray.metric_values import find_metric, metric_value, numbers_in
 from mpnas_ray.spaces import Architecture, SearchSpace
 from mpnas_ray.tables import TableTask
-from searchers.core.plain_values import from_plain, is_plain, to_plain
+from searchers.core.json_values import from_plain, is_plain, to_plain
 from searchers.core.state import value_of
+from searchers.core.trials.observations import TrialRecord
+from searchers.core.trials.tune_results import config_of, iteration_of
 
-__all__ = ["Evaluated", "Measured", "StartingPoints", "config_of", "iteration_of", "plain_config"]
+__all__ = ["Evaluated", "Measured", "StartingPoints", "plain_config"]
 
 Evaluated = (
     ResultGrid | TableTask | Mapping[str, Any] | Iterable[tuple[str | Mapping[str, Any], float | Mapping[str, Any]]]
@@ -37,10 +39,10 @@ class Measured:
     """A result that is there already.
 
     Attributes:
-        config: With ``arch``; plain values.
-        value: Of the metric, or a score if ``is_score``; or metrics by name, which may be nested.
+        config: Plain values by name, with ``arch``.
+        value: Value of the metric, or a score if ``is_score``; or metrics by name, which may be nested.
         is_score: Whether the number is higher-is-better whatever the mode.
-        failed: Whether there is none.
+        failed: Whether the trial failed, so that there is no value.
         iteration: Training iteration of the value; None for a full training.
         stopped_early: Whether it is known to be of less than a full training.
     """
@@ -58,13 +60,23 @@ class Measured:
         number = metric_value(found)
         return -number if mode == "min" and not self.is_score else number
 
+    def record(self, metric: str, mode: str) -> TrialRecord:
+        """Return the result as a trial that is still pending; its config is the point's without the architecture."""
+        return TrialRecord(
+            self.config["arch"],
+            score=self.score(metric, mode),
+            iteration=self.iteration,
+            stopped_early=self.stopped_early,
+            config={name: value for name, value in self.config.items() if name != "arch"},
+        )
+
 
 @dataclass
 class StartingPoints:
     """Configs that are proposed before all others, in their order, and results that are not yet taken in.
 
     Attributes:
-        queue: Configs with ``arch``, plain values.
+        queue: Configs of plain values, with ``arch``.
         measured: Results; they wait here until metric and mode are known.
     """
 
@@ -72,20 +84,26 @@ class StartingPoints:
     measured: list[Measured] = field(default_factory=list)
 
     @classmethod
-    def of(
+    def from_arguments(
         cls,
         space: SearchSpace,
-        points: Sequence[str | Mapping[str, Any]],
-        rewards: Sequence[float],
+        points_to_evaluate: Sequence[str | Mapping[str, Any]] | None,
+        evaluated_rewards: Sequence[float] | None,
         evaluated: Evaluated | None,
     ) -> StartingPoints:
         """Read the arguments of a searcher.
 
         Raises:
+            SettingError: If points or rewards are no list.
             SearchSpaceError: If an architecture is none of the space, or a config holds something else than plain
-                values, or ``evaluated`` is nothing of what it may be.
+                values, or ``evaluated`` is none of the kinds that are known.
             ValueError: If there are more rewards than points.
         """
+        for name, given in (("points_to_evaluate", points_to_evaluate), ("evaluated_rewards", evaluated_rewards)):
+            if isinstance(given, str | Mapping):
+                raise SettingError(f"{name} must be a list, not {given!r}.")
+        points = [] if points_to_evaluate is None else points_to_evaluate
+        rewards = [] if evaluated_rewards is None else evaluated_rewards
         if len(rewards) > len(points):
             raise ValueError(f"{len(rewards)} evaluated_rewards, but only {len(points)} points_to_evaluate.")
         configs = [plain_config(space, point) for point in points]
@@ -128,7 +146,7 @@ class StartingPoints:
         """
         queue = [from_plain(config) for config in value_of(plain, "queue", list)]
         measured = [
-            Measured(**{"value": values.get("values"), **_known(values), "config": from_plain(values["config"])})
+            Measured(**{**_known(values), "config": from_plain(values["config"])})
             for values in value_of(plain, "measured", list)
         ]
         for config in [*queue, *(each.config for each in measured)]:
@@ -157,31 +175,6 @@ def plain_config(space: SearchSpace, point: str | Mapping[str, Any]) -> dict[str
     except TypeError as error:
         raise SearchSpaceError(f"A point to evaluate holds plain values only, not {given!r}: {error}.") from error
     return {**given, "arch": str(space.parse(arch))}
-
-
-def config_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config in a result, which Tune hands over nested or flattened to ``config/...``; empty if none is."""
-    config = result.get("config")
-    if isinstance(config, Mapping):
-        return dict(config)
-    found: dict[str, Any] = {}
-    for name, value in result.items():
-        if isinstance(name, str) and name.startswith("config/"):
-            *way, last = name.split("/")[1:]
-            inner = found
-            for key in way:
-                inner = inner.setdefault(key, {})
-                if not isinstance(inner, dict):
-                    break
-            else:
-                inner[last] = value
-    return found
-
-
-def iteration_of(result: Mapping[str, Any]) -> int | None:
-    """Return the training iteration of a result; None if it names none that is a number of iterations."""
-    number = metric_value(result.get("training_iteration"))
-    return int(number) if 0 <= number < 2**53 else None
 
 
 def _measured(space: SearchSpace, evaluated: Any) -> list[Measured]:
@@ -228,5 +221,5 @@ def _of_result(space: SearchSpace, config: Mapping[str, Any], metrics: Mapping[s
     """Return a result of an earlier experiment, whose config may hold anything beside what a searcher needs."""
     plain = {name: value for name, value in config.items() if is_plain(value)}
     values = dict(numbers_in(metrics))
-    # A trial that was stopped early is told from a complete one by the iteration that it reached.
+    # The iteration that it reached tells a trial that was stopped early from a complete one.
     return Measured(plain_config(space, plain), values, failed=failed, iteration=iteration_of(metrics))

@@ -1,4 +1,4 @@
-"""What a searcher knows of its trials, and the labels that a predictor learns from."""
+"""The record of a search's trials, and the labels that a predictor learns from."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from mpnas_ray.errors import SearcherStateError
 from mpnas_ray.stats import spearman
-from searchers.core.plain_values import from_plain, named, to_plain
+from searchers.core.json_values import from_plain, named, to_plain
 from searchers.core.state import value_of
 
 __all__ = ["EVALUATED", "Observations", "TrialRecord"]
 
 EVALUATED = "evaluated-"
-"""How the ids of points begin that came with a score from elsewhere."""
+"""Prefix of the ids of points that came with a score from elsewhere."""
 
 Status = Literal["pending", "completed", "failed", "of another metric"]
 
@@ -36,7 +36,7 @@ class TrialRecord:
         iteration: Training iteration of that value; None for a score from elsewhere, which counts as a full training.
         stopped_early: Whether a score from elsewhere is known to be one of less than a full training.
         predicted: Score predicted when it was proposed, if a predictor did; only its order means something.
-        config: What else the trial's config has, as far as it was drawn or came with the point.
+        config: The other entries of the trial's config that were drawn or came with the point.
     """
 
     arch: str
@@ -79,10 +79,16 @@ class Observations:
 
     trials: dict[str, TrialRecord] = field(default_factory=dict)
 
-    def report(self, trial_id: str, score: float, iteration: int) -> None:
-        """Note the newest value of a trial."""
+    def begin(self, trial_id: str, record: TrialRecord) -> None:
+        """Add a trial; one of an earlier experiment that had this id keeps its result under another id."""
+        if trial_id in self.trials:
+            self.trials[self.new_id()] = self.trials.pop(trial_id)
+        self.trials[trial_id] = record
+
+    def report(self, trial_id: str, score: float, iteration: int | None) -> None:
+        """Note the newest value of a trial; without an iteration it counts as one of the iteration before, or of 1."""
         record = self.trials[trial_id]
-        record.score, record.iteration = score, iteration
+        record.score, record.iteration = score, record.iteration or 1 if iteration is None else iteration
 
     def finish(self, trial_id: str, *, failed: bool) -> bool:
         """End a trial by the last value it reported.
@@ -118,7 +124,7 @@ class Observations:
 
     @property
     def num_ended(self) -> int:
-        """Trials that ended, well or not; not those that were evaluated elsewhere."""
+        """Number of trials that ended, well or not; those that were evaluated elsewhere do not count."""
         return sum(
             record.status != "pending" for trial_id, record in self.trials.items() if not trial_id.startswith(EVALUATED)
         )

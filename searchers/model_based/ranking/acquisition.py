@@ -1,4 +1,7 @@
-"""What to try next, given what a predictor believes (Frazier 2018, "A Tutorial on Bayesian Optimization")."""
+"""Acquisition: the order in which to try candidates, given what a predictor believes.
+
+The rules are those of Frazier 2018, "A Tutorial on Bayesian Optimization".
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ Acquisition = Literal["mean", "ei", "ucb", "thompson"]
 ACQUISITIONS: tuple[Acquisition, ...] = ("mean", "ei", "ucb", "thompson")
 
 UCB_DEVIATIONS = 0.7
-"""Standard deviations above the mean. On CIFAR-100 of NAS-Bench-201 the best 0.1 % took 6 queries
+"""Number of standard deviations above the mean. On CIFAR-100 of NAS-Bench-201 the best 0.1 % took 6 queries
 with 0.7 and 8 with 1.5, in the median of five runs: little more than a guess."""
 
 
@@ -39,22 +42,22 @@ class Uncertain(Protocol):
     """A predictor that knows how far off it may be."""
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Expected scores ``[N]``."""
+        """Return expected scores ``[N]``."""
         ...
 
     def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Means and standard deviations ``[N]``, in one unit; higher is better."""
+        """Return means and standard deviations ``[N]``, in one unit; higher is better."""
         ...
 
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
-        """Functions that the scores may be, ``[num_samples, N]``."""
+        """Draw functions that the scores may be, ``[num_samples, N]``."""
         ...
 
 
 def expected_improvement(
     mean: NDArray[np.float64], deviation: NDArray[np.float64], incumbent: float
 ) -> NDArray[np.float64]:
-    """By how much a normal score exceeds the incumbent on average, ``[N]`` (Jones et al. 1998, Eq. 15)."""
+    """Return the mean amount by which a normal score exceeds the incumbent, ``[N]`` (Jones et al. 1998, Eq. 15)."""
     deviation = np.maximum(deviation, 1e-12)
     z = (mean - incumbent) / deviation
     improvement: NDArray[np.float64] = deviation * (z * ndtr(z) + np.exp(-z * z / 2) / np.sqrt(2 * np.pi))
@@ -62,19 +65,19 @@ def expected_improvement(
 
 
 def upper_confidence_bound(mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``UCB_DEVIATIONS`` above the mean, ``[N]``."""
+    """Return the value ``UCB_DEVIATIONS`` standard deviations above the mean, ``[N]``."""
     return mean + UCB_DEVIATIONS * deviation
 
 
 def best_first(values: NDArray[np.float64], ties: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The order of N values, ``[N]``, highest first.
+    """Return the order of N values, ``[N]``, highest first.
 
     Trees and expected improvement give many candidates the very same value: without ``ties`` those would be tried as
     the space lists them, which are near neighbours.
 
     Args:
-        values: ``[N]``.
-        ties: Of equal values the lower of these comes first, ``[N]``.
+        values: Values of N candidates, ``[N]``.
+        ties: Numbers ``[N]``; among equal values the one with the lower number comes first.
     """
     return np.lexsort((ties, -values))
 
@@ -87,15 +90,16 @@ def acquire(
     rng: Generator,
     ties: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Expected scores ``[N]``, and the order in which to try the architectures, ``[N]``.
+    """Return expected scores ``[N]``, and the order in which to try the architectures, ``[N]``.
 
     Args:
         predictor: Fitted to the architectures ``measured``.
-        acquisition: The rule.
+        acquisition: The rule by which a belief becomes an order.
         archs: N candidates.
-        measured: Those with a score; the incumbent is the best of their expected scores, since scores are noisy.
-        rng: Of Thompson sampling.
-        ties: Which come first of those that are as good, ``[N]``, see `best_first`.
+        measured: Architectures with a score; the incumbent is the best of their expected scores, since scores are
+            noisy.
+        rng: Draws the functions of Thompson sampling.
+        ties: Order of equally good ones, ``[N]``, see `best_first`.
 
     Raises:
         SettingError: If there is no such rule.
@@ -122,22 +126,23 @@ def improve_shortlist(
     rng: Generator,
     ties: NDArray[np.int64],
 ) -> NDArray[np.intp]:
-    """The order in which to try candidates by expected improvement, where deviations of all would take too long.
+    """Order candidates by expected improvement where standard deviations of all would take too long.
 
     The improvement is computed for the `_MOST_EXPECTED` unseen candidates of highest mean and `_MORE` random ones; they
     come first, all others follow by their mean.
 
     Args:
         predictor: Fitted to the architectures ``measured``.
-        mean: Its expected scores of the candidates, ``[N]``.
+        mean: Expected scores of the candidates by it, ``[N]``.
         archs: N candidates.
-        measured: Those with a score; the incumbent is the best of their expected scores, since scores are noisy.
-        unseen: Which candidates were not proposed yet, bool ``[N]``.
+        measured: Architectures with a score; the incumbent is the best of their expected scores, since scores are
+            noisy.
+        unseen: Whether each candidate was not proposed yet, bool ``[N]``.
         rng: Draws the random ones.
-        ties: Which come first of those that are as good, ``[N]``, see `best_first`.
+        ties: Order of equally good ones, ``[N]``, see `best_first`.
 
     Returns:
-        Places of the candidates, ``[N]``.
+        Rows of the candidates, best first, ``[N]``.
     """
     by_mean = best_first(mean, ties)
     new = by_mean[unseen[by_mean]]
@@ -154,14 +159,14 @@ def improve_shortlist(
 _MOST_EXPECTED = 800
 _MORE = 200
 """Numbers of unseen candidates. On NAS-Bench-201 and TransNAS-Bench-101 the best ones to try were among so many, and
-deviations of 1,000 take a tenth of those of all."""
+standard deviations of 1,000 take a tenth of the time of those of all."""
 
 _NUM_SAMPLES = 32
-"""More than the proposals between two refits; each is a pass over all candidates."""
+"""Number of functions, more than the proposals between two refits; each is a pass over all candidates."""
 
 
 def _thompson_order(samples: NDArray[np.float64], by_mean: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The best of each sampled function ``[S, N]``, in turn, none twice; then all others in the order ``[N]``."""
+    """Order the best of each sampled function ``[S, N]`` first, in turn, none twice; then all others in ``[N]``."""
     _, first = np.unique(best := samples.argmax(axis=1), return_index=True)
     first_ones = best[np.sort(first)]
     return np.concatenate([first_ones, np.setdiff1d(by_mean, first_ones, assume_unique=True)])

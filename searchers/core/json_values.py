@@ -1,4 +1,4 @@
-"""Python values as what JSON can hold, so that they come back with the types that they had.
+"""Python values in a form that JSON can hold, so that they come back with the types that they had.
 
 JSON knows neither tuples nor keys that are not text; both occur in a Tune config, and a trial must receive the same
 config after a restore as before it.
@@ -19,7 +19,7 @@ __all__ = ["Lost", "from_plain", "is_plain", "named", "to_plain"]
 
 @dataclass(frozen=True)
 class Lost:
-    """What stands after reading for an object that was written by `named`.
+    """Stands for an object that was written by `named`.
 
     Attributes:
         kind: Name of its type.
@@ -76,8 +76,8 @@ def from_plain(plain: Any, other: Callable[[dict[str, Any]], Any] | None = None)
     """Return the value that `to_plain` was given.
 
     Args:
-        plain: What it returned, perhaps from a file.
-        other: Makes of a mapping with one key what `to_plain`'s ``other`` made it of.
+        plain: A value that `to_plain` returned, perhaps read from a file.
+        other: Inverse of `to_plain`'s ``other``, for a mapping with one key.
 
     Raises:
         SearcherStateError: If it is nothing that `to_plain` returns.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.spaces import Architectures
-from searchers.core.candidates import Candidates, keys
+from searchers.core.candidates import Candidates
 
 __all__ = ["climb"]
 
@@ -31,11 +31,11 @@ def climb(
     """Add the neighbours of the best candidates, three times.
 
     Args:
-        candidates: What may be proposed.
+        candidates: The architectures that may be proposed.
         archs: N candidates.
         found: Their keys, ``[N]``.
         predicted: Their predicted scores, ``[N]``.
-        predict: Architectures -> predicted scores.
+        predict: Predicts the scores of M architectures, ``[M]``.
 
     Returns:
         Candidates, keys and predicted scores; the first N are those that were given, and no key is there twice.
@@ -45,15 +45,15 @@ def climb(
     for _ in range(_ROUNDS):
         best = start + np.argsort(-predicted[start:], kind="stable")[:_BEST]
         so_far = np.concatenate(codes)
-        around = Architectures(space, np.concatenate([space.neighbor_codes(so_far[place]) for place in best]))
+        around = Architectures(space, np.concatenate([space.neighbor_codes(so_far[row]) for row in best]))
         around = candidates.allowed(around)
-        of_around, first = np.unique(keys(around, candidates.twins), return_index=True)
+        of_around, first = np.unique(candidates.keys(around), return_index=True)
         new = np.sort(first[~np.isin(of_around, found)])
         if not len(new):
             break
         around = around[new]
         start = len(found)  # go on from what is new: the neighbours of the others are there
         codes.append(around.codes)
-        found = np.concatenate([found, keys(around, candidates.twins)])
+        found = np.concatenate([found, candidates.keys(around)])
         predicted = np.concatenate([predicted, predict(around)])
     return Architectures(space, np.concatenate(codes)), found, predicted

@@ -1,4 +1,4 @@
-"""Does what was learned on other tasks help on this one? Said by the evidence of the results, in words for people."""
+"""A check whether what was learned on other tasks helps on this one, by the evidence of the results."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ __all__ = ["TransferCheck", "Verdict"]
 Verdict = Literal["helps", "undecided", "hurts"]
 
 _SUBSTANTIAL = math.log(10) / 2
-"""Log odds from which evidence counts: substantial in the words of Jeffreys (1961), a factor of 3.2."""
+"""Log odds from which evidence counts: "substantial" in the scale of Jeffreys (1961), a factor of 3.2."""
 
 
 @dataclass(frozen=True)
 class TransferCheck:
-    """How probable the results are with what other tasks say, compared with how probable they are without it.
+    """Compares how probable the results are with what other tasks say and without it.
 
     Attributes:
         points: Number of results.
-        log_odds: Logarithm of the ratio, see `mpnas_ray.meta_learning.mixture.MixturePredictor.transfer_odds`.
+        log_odds: Natural logarithm of their ratio, see
+            `mpnas_ray.meta_learning.mixture.MixturePredictor.transfer_odds`.
     """
 
     points: int
@@ -46,7 +47,7 @@ class TransferCheck:
         return "helps" if self.log_odds > 0 else "hurts"
 
     def __str__(self) -> str:
-        """For people."""
+        """Say the verdict in a sentence."""
         sentence = {
             "helps": "what was learned on other tasks helps here",
             "undecided": "whether what was learned on other tasks helps here is undecided",

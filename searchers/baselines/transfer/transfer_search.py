@@ -1,4 +1,4 @@
-"""Base of the rivals that go down lists of architectures that other tasks of the space found good."""
+"""The base of the searchers that go down lists of architectures that other tasks of the space found good."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from mpnas_ray.spaces import Architecture, SearchSpace
 from mpnas_ray.tables import TableTask
-from searchers.baselines.transfer.sources import Sources
+from searchers.baselines.transfer.source_tables import SourceTables
 from searchers.core.architecture_searcher import ArchitectureSearcher
-from searchers.core.settings import SearcherSettings
+from searchers.core.shared_arguments import SharedArguments
 from searchers.core.state import Arrays
 
 if TYPE_CHECKING:
@@ -19,9 +19,16 @@ __all__ = ["TransferSearch"]
 
 
 class TransferSearch(ArchitectureSearcher):
-    """Base of the searchers that go down a list of architectures that other tasks found good.
+    """Goes down a list of architectures that other tasks found good; a base.
 
     A restored searcher needs an instance with the same sources: its state tells them by a fingerprint alone.
+
+    Args:
+        sources: Name -> task of this space. An honest comparison leaves out the target's own data set.
+
+    Raises:
+        SearchSpaceError: If a source is of another space.
+        SettingError: If there is no source, or one is not a TableTask.
     """
 
     def __init__(
@@ -31,28 +38,15 @@ class TransferSearch(ArchitectureSearcher):
         mode: str | None = None,
         *,
         sources: Mapping[str, TableTask],
-        **settings: Unpack[SearcherSettings],
+        **shared: Unpack[SharedArguments],
     ) -> None:
-        """Rank the architectures of every source.
-
-        Args:
-            space: A search space or its name.
-            metric: Metric of the trials' results; may be left to ``TuneConfig``.
-            mode: ``min`` or ``max``; may be left to ``TuneConfig``.
-            sources: Name -> task of this space. An honest comparison leaves out the target's own data set.
-            settings: Those that all searchers share, see `MPNASSearch`.
-
-        Raises:
-            SearchSpaceError: If a source is of another space.
-            SettingError: If there is no source, or one is not a TableTask.
-        """
-        super().__init__(space, metric, mode, **settings)
-        self._sources = Sources.of(sources, self.space, self._twins)
+        super().__init__(space, metric, mode, **shared)
+        self._sources = SourceTables.joined(sources, self._proposals.candidates)
 
     def _first_unseen(self, rows: Iterable[int]) -> Architecture | None:
-        """The first of these rows of the sources that was not proposed yet."""
+        """Return the first of these rows of the sources that was not proposed yet."""
         for row in rows:
-            if int(self._sources.keys[row]) not in self._seen:
+            if int(self._sources.keys[row]) not in self._proposals.seen:
                 return self.space.architecture(self._sources.codes[row])
         return None
 

@@ -1,0 +1,155 @@
+"""Ranking of all candidates by a predictor that is fitted to the results."""
+
+from __future__ import annotations
+
+import time
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mpnas_ray.checks import require_count, require_one_of
+from mpnas_ray.errors import PredictorError
+from mpnas_ray.predictors import Evidential, GCNPredictor, MetaLearned, Predictor
+from mpnas_ray.spaces import Architectures
+from searchers.core.candidates import Candidates
+from searchers.model_based.ranking.acquisition import (
+    ACQUISITIONS,
+    Acquisition,
+    Uncertain,
+    acquire,
+    best_first,
+    improve_shortlist,
+)
+from searchers.model_based.ranking.base import Ranking, RankingRequest
+from searchers.model_based.ranking.by_score import ScoreRanker
+from searchers.model_based.ranking.climbing import climb
+from searchers.model_based.ranking.prior_score import NUM_SCORED, PriorScore
+from searchers.model_based.ranking.transfer_check import TransferCheck
+
+__all__ = ["PredictorRanker"]
+
+
+@dataclass(frozen=True)
+class PredictorRanker:
+    """Fits a predictor to the results and ranks all candidates by what it believes.
+
+    Attributes:
+        candidates: The architectures that may be proposed.
+        predictor: Left unchanged: each ranking has its own copy, or what ``adapt`` gives. None for a GCN from scratch.
+        acquisition: The rule by which a belief becomes an order.
+        num_candidates: Number of candidates to sample where there are too many to list.
+        prior_score: A zero-cost score to fuse the predictor's order with; None for none.
+        cost_predictor: Takes the place of the predictor where that believes that the task measures a cost; None for
+            none.
+    """
+
+    candidates: Candidates
+    predictor: Predictor | None
+    acquisition: Acquisition
+    num_candidates: int
+    prior_score: PriorScore | None = None
+    cost_predictor: Predictor | None = None
+
+    def __post_init__(self) -> None:
+        require_one_of("acquisition", self.acquisition, ACQUISITIONS)
+        require_count("num_candidates", self.num_candidates)
+
+    def rank(self, request: RankingRequest) -> Ranking:
+        """Fit the predictor, and rank all candidates if they are few, else a fresh sample.
+
+        Raises:
+            PredictorError: If the predictor gives something else than a finite number for each candidate.
+        """
+        if self.prior_score is not None and not request.archs and not self._is_meta_learned:
+            alone = ScoreRanker(self.candidates, self.prior_score, NUM_SCORED).rank(request)
+            return replace(alone, predicted=np.empty(0))
+        torch.set_num_threads(1)  # trials run beside this
+        start = time.perf_counter()
+        rng = np.random.default_rng(request.seed)
+        points = request.thinned()
+        measured = Architectures.of(points.archs, self.candidates.space)
+        believed = _fitted(self.predictor, measured, points)
+        predictor, acquisition = believed, self.acquisition
+        if isinstance(believed, Evidential) and believed.probability_of_cost() > 0.5:
+            acquisition = "mean"  # costs add up over operations, so that there is little to explore
+            if self.cost_predictor is not None:
+                predictor = _fitted(self.cost_predictor, measured, points)
+        archs, found, predicted = self._predicted(predictor, rng, climbs=len(measured) > 0)
+        unseen = ~np.isin(found, request.seen)
+        ties = rng.permutation(len(archs))
+        if len(measured) > 1 and not _differ(points):
+            order = ties  # every candidate believed to be the best came out the same: look elsewhere
+        elif acquisition == "mean" or not isinstance(predictor, Uncertain) or not len(measured):
+            order = best_first(predicted, ties)
+        elif acquisition == "ei" and self._is_meta_learned:
+            order = improve_shortlist(predictor, predicted, archs, measured, unseen, rng, ties)
+        else:
+            predicted, order = acquire(predictor, acquisition, archs, measured, rng, ties)
+            _check_finite(predictor, predicted, len(archs))
+        order, num_unusable = order[unseen[order]], 0
+        if self.prior_score is not None:
+            order, num_unusable = self.prior_score.reorder(
+                order, archs, len(request.archs), meta_learned=self._is_meta_learned
+            )
+        return Ranking(
+            archs.codes[order],
+            found[order],
+            predicted[order],
+            num_points=len(request.archs),
+            seconds=time.perf_counter() - start,
+            transfer=_checked(believed, points),
+            num_unusable=num_unusable,
+        )
+
+    @property
+    def _is_meta_learned(self) -> bool:
+        return isinstance(self.predictor, MetaLearned)
+
+    def _predicted(
+        self, predictor: Predictor, rng: np.random.Generator, climbs: bool
+    ) -> tuple[Architectures, NDArray[np.uint64], NDArray[np.float64]]:
+        """Return candidates ``[N]``, their keys and predicted scores; if ``climbs``, with neighbours of the best ones.
+
+        Before the first result there are no neighbours: they are all much alike, and so would the first trials be.
+        """
+
+        def predict(archs: Architectures) -> NDArray[np.float64]:
+            predicted = np.asarray(predictor.predict(archs), dtype=np.float64)
+            _check_finite(predictor, predicted, len(archs))
+            return predicted
+
+        if self.candidates.listed is not None:
+            return self.candidates.listed, self.candidates.listed_keys, predict(self.candidates.listed)
+        archs = self.candidates.sample(self.num_candidates, rng)
+        found, predicted = self.candidates.keys(archs), predict(archs)
+        return climb(self.candidates, archs, found, predicted, predict) if climbs else (archs, found, predicted)
+
+
+def _fitted(predictor: Predictor | None, measured: Architectures, points: RankingRequest) -> Predictor:
+    """Return a predictor that has learned from the points; a meta-learned one without any ranks zero-shot."""
+    if isinstance(predictor, MetaLearned):
+        return predictor.adapt(measured, points.labels) if points.archs else predictor
+    fitted = GCNPredictor(seed=points.seed) if predictor is None else deepcopy(predictor)
+    fitted.fit(measured, points.labels)
+    return fitted
+
+
+def _checked(predictor: Predictor, points: RankingRequest) -> TransferCheck | None:
+    if not isinstance(predictor, Evidential) or not _differ(points):
+        return None
+    return TransferCheck(len(points.archs), predictor.transfer_odds())
+
+
+def _differ(points: RankingRequest) -> bool:
+    return len(points.archs) > 0 and bool(np.ptp(points.labels) > 0)
+
+
+def _check_finite(predictor: object, predicted: NDArray[np.float64], num: int) -> None:
+    if predicted.shape != (num,) or not np.isfinite(predicted).all():
+        raise PredictorError(
+            f"{type(predictor).__name__} must give a finite score for each of {num} architectures; it gave shape "
+            f"{list(predicted.shape)} with {np.isfinite(predicted).sum()} finite values."
+        )
