@@ -29,7 +29,7 @@ class Mixed(SearchSpace):
 
     def __init__(self) -> None:
         """Build the space."""
-        operations = {name: name for name in OPERATIONS}
+        operations = {operation.name: operation.name for operation in OPERATIONS}
         super().__init__("mixed", operations)
         self.families: tuple[SearchSpace, ...] = (
             DirectedGraphSpace("nasbench101", operations),

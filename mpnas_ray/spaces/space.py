@@ -42,7 +42,7 @@ class SearchSpace(ABC):
     num_architectures: int
 
     def __init__(self, name: str, operations: dict[str, str]) -> None:
-        """Name the space and map each of its operation names to one of the shared kinds (`OPERATIONS`)."""
+        """Name the space and map each of its operation names to the name of one of the shared `OPERATIONS`."""
         self.name = name
         self.operations = tuple(operations)
         self._kinds = np.array([KINDS.index(kind) for kind in operations.values()], dtype=np.int8)

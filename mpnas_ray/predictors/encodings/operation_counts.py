@@ -8,8 +8,6 @@ these four ways (`EXECUTIONS`); which one, is for the measurements to say.
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,20 +25,13 @@ NUM_COUNTS = 2 * len(OPERATIONS)
 """Numbers of an architecture in one way of execution: operations of each kind, then those on the longest path."""
 
 
-def _usual_price(kind: str) -> float:
-    conv = re.fullmatch(r"conv(\d)-d\d", kind)
-    if conv:
-        return int(conv[1]) / 3
-    return {"linear": 1 / 3, "avgpool": 0.5, "maxpool": 0.5, "skip": 0.05, "zero": 0.0}[kind]
+USUAL_PRICES = np.array([operation.usual_price for operation in OPERATIONS])
+"""Usual price of each operation, float64 ``[11]``, in units of a 3x3 convolution."""
 
-
-USUAL_PRICES = np.array([_usual_price(kind) for kind in OPERATIONS])
-"""Of one operation of each kind, float64 ``[11]``, in units of a 3x3 convolution. Ours: a convolution counts by the
-square root of its arithmetic, as moving data costs too and does not grow with the kernel."""
-
-_PATH_PRICES = USUAL_PRICES + 1e-6 * np.sqrt([2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31])
-"""By which a path is longest. No two different sets of operations have the same price, so that the order in which a
-cell lists its operations does not decide between two paths."""
+_PRIMES = [number for number in range(2, 100) if all(number % smaller for smaller in range(2, number))]
+_PATH_PRICES = USUAL_PRICES + 1e-6 * np.sqrt(_PRIMES[: len(OPERATIONS)])
+"""Prices that say which path is the longest. No two different sets of operations have the same price, so that the order
+in which a cell lists its operations does not decide between two paths."""
 
 
 def operation_counts(archs: Architectures) -> NDArray[np.float64]:
