@@ -16,7 +16,8 @@ from cluster.work.result_files import versions, write_whole
 from trainables.networks.baselines.dash import chosen_candidates
 from trainables.tasks.core.subset import with_fewer_samples
 from trainables.tasks.core.task import Recipe, Task, get_task
-from trainables.training.loop import PreparedData, Training
+from trainables.training.data import PreparedData
+from trainables.training.loop import Training
 
 __all__ = ["Course", "Unit", "read", "train"]
 
