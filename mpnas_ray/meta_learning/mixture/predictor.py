@@ -13,7 +13,6 @@ from torch import Tensor
 
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.graphs.features import graph_features
 from mpnas_ray.meta_learning.common.network import Parameters, check_shapes
 from mpnas_ray.meta_learning.mixture.config import MixtureConfig
 from mpnas_ray.meta_learning.mixture.description import NUM_INPUTS
@@ -22,30 +21,20 @@ from mpnas_ray.meta_learning.mixture.knowledge import (
     PRICES,
     SOURCE_KERNELS,
     Knowledge,
-    RawKnowledge,
     Reference,
     Source,
     candidates,
-    price_lists,
-    priced_counts,
 )
+from mpnas_ray.meta_learning.mixture.lookup import Lookup
 from mpnas_ray.meta_learning.mixture.memory import Memory
 from mpnas_ray.meta_learning.mixture.posterior import Posterior, log_likelihoods, posterior
 from mpnas_ray.meta_learning.mixture.prior import AMPLITUDES, COST_PROBABILITY, LOG_SCALE_PRIOR, Prior
-from mpnas_ray.meta_learning.mixture.rows import KernelRows
 from mpnas_ray.meta_learning.mixture.sampling import sample_posterior
 from mpnas_ray.meta_learning.mixture.scales import support_doubt, support_scales
-from mpnas_ray.meta_learning.mixture.source_network import predict_sources
 from mpnas_ray.spaces import Architecture, Architectures, get_space
 from mpnas_ray.tables import Kind
 
 __all__ = ["MixturePredictor"]
-
-_NUM_REFERENCE = 2_048
-"""Random architectures of a space that say what is usual in it."""
-
-_KEPT_FROM = 1_001
-"""Architectures in a list that is likely to be asked for again: the whole of a small space. More than a shortlist."""
 
 _EXPECTED = 0.9
 """Probability that the name of a metric says rightly whether it is a quality or a cost."""
@@ -105,10 +94,8 @@ class MixturePredictor:
         self.device = torch.device(device)
         self._network = {name: tensor.detach().to(self.device) for name, tensor in network.items()}
         self._prior = prior
-        self._price_lists = price_lists(config)
         self._kept = torch.ones(len(self.sources), dtype=torch.bool)
-        self._references: dict[str, KernelRows] = {}
-        self._lists: dict[str, KernelRows] = {}
+        self._lookup = Lookup(config, self.sources, self._network, self.memory, self._kept)
         self._support: Architectures | None = None
         self._scores: NDArray[np.float64] = np.empty(0)
         self._posterior: Posterior | None = None
@@ -161,9 +148,13 @@ class MixturePredictor:
         self._support, self._scores, self._posterior = None, np.empty(0), None
         if len(values) and values.min() < values.max():
             self._support, self._scores = Architectures.of(archs), values
-            known = self.known(self._support)
+            known = self._lookup.known(self._support)
             scales, doubt = (torch.from_numpy(found) for found in (support_scales(values), support_doubt(values)))
             self._posterior = posterior(known, scales, self._kept, self._log_prior(known.reference), doubt)
+
+    def known(self, archs: Architectures) -> Knowledge:
+        """Knowledge of N architectures before their task is measured."""
+        return self._lookup.known(archs)
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Expected scores ``[N]``: higher is better, only their order counts.
@@ -176,7 +167,7 @@ class MixturePredictor:
         listed = Architectures.of(archs)
         belief = self._belief(listed.space.name)
         location, unit = self._usual(listed.space.name)
-        _, means, between = self._asked(listed, belief)
+        _, means, between = self._lookup.compared(listed, self._measured(listed), belief.support)
         # Each scale of the scores has its own posterior; they are averaged in units of what is usual in the space.
         expected = (belief.mean(means, between).double() - location) / unit
         return np.asarray(expected.mean(dim=0).numpy(), dtype=np.float64)
@@ -195,7 +186,7 @@ class MixturePredictor:
             raise PredictorError("predict_with_deviation needs measured scores that differ: call fit or adapt first.")
         belief = self._belief(listed.space.name)
         location, unit = self._usual(listed.space.name)
-        known, means, between = self._asked(listed, belief)
+        known, means, between = self._lookup.compared(listed, self._measured(listed), belief.support)
         expected = (belief.mean(means, between).double() - location) / unit
         spread = belief.moments(known, means, between)[1] / unit.square()
         mean = expected.mean(dim=0)
@@ -252,7 +243,7 @@ class MixturePredictor:
         require_count("num_samples", num_samples, error=PredictorError)
         listed = Architectures.of(archs)
         belief, scores = self._belief(listed.space.name), np.empty((1, 0))
-        known, support = self.known(listed), belief.support
+        known, support = self._lookup.known(listed), belief.support
         if self._support is not None:
             scores = support_scales(self._scores)
         log_prior = self._log_prior(known.reference)
@@ -317,10 +308,6 @@ class MixturePredictor:
             predictor.fit(*_support_of(state))
         return predictor
 
-    def __getstate__(self) -> dict[str, object]:
-        """Without what is kept of long lists, for pickles and copies."""
-        return {**self.__dict__, "_lists": {}}
-
     def _with_cost_probability(self, probability: float) -> MixturePredictor:
         other = self._not_adapted(probability)
         if self._support is not None:
@@ -337,7 +324,7 @@ class MixturePredictor:
             cost_probability=cost_probability,
             device=self.device,
         )
-        other._references, other._lists = self._references, self._lists  # no task changes them
+        other._lookup = self._lookup  # no task changes it
         return other
 
     def _log_prior(self, reference: Reference) -> tuple[Tensor, Tensor]:
@@ -357,7 +344,7 @@ class MixturePredictor:
     def _belief(self, space: str) -> Posterior:
         """The posterior, or before any measurement the expectation of the prior."""
         if self._posterior is None:
-            rows = self._reference_rows(space)
+            rows = self._lookup.usual(space)
             empty = torch.empty(1, 0, dtype=torch.float64)
             return posterior(rows.known[:0], empty, self._kept, self._log_prior(rows.known.reference))
         if space != self._posterior.support.reference.space:
@@ -369,55 +356,13 @@ class MixturePredictor:
 
     def _usual(self, space: str) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the expected scores over the space, on each scale: ``[S, 1]`` each."""
-        belief, rows = self._belief(space), self._reference_rows(space)
-        usual = belief.mean(rows.means, rows.between(self._measured(rows), belief.support)).double()
+        belief, rows = self._belief(space), self._lookup.usual(space)
+        usual = belief.mean(rows.means, rows.between(self._measured(rows.archs), belief.support)).double()
         return usual.mean(dim=1, keepdim=True), usual.std(dim=1, keepdim=True, correction=0).clamp(min=1e-9)
 
-    def known(self, archs: Architectures) -> Knowledge:
-        """Knowledge of N architectures before their task is measured."""
-        reference = self._reference_rows(archs.space.name).known.reference
-        return Knowledge.of(self._raw(archs), reference)
-
-    def _measured(self, rows: KernelRows) -> Architectures:
-        return rows.archs[:0] if self._support is None else self._support
-
-    def _asked(self, archs: Architectures, belief: Posterior) -> tuple[Knowledge, Tensor, Tensor]:
-        """Knowledge of N architectures, their mean functions ``[N, C]``, and their kernels with the support.
-
-        A long list is kept, as long as the same object comes again; what is part of a list is looked up there.
-        """
-        kept = self._lists.get(archs.space.name)
-        if kept is not None and kept.archs is archs:
-            return kept.known, kept.means, kept.between(self._measured(kept), belief.support)
-        found = None if kept is None or len(archs) >= _KEPT_FROM else kept.find(archs)
-        if kept is not None and found is not None:
-            places = torch.from_numpy(found)
-            between = kept.between(self._measured(kept), belief.support, places)
-            return kept.known[places], kept.means[places], between
-        rows = KernelRows(archs, self.known(archs), self._kept)
-        if len(archs) >= _KEPT_FROM:
-            self._lists[archs.space.name] = rows
-        return rows.known, rows.means, rows.between(self._measured(rows), belief.support)
-
-    def _reference_rows(self, space: str) -> KernelRows:
-        """What is usual in a space: random architectures of it, always the same ones. Made at its first use."""
-        if space not in self._references:
-            archs = get_space(space).sample_many(_NUM_REFERENCE, np.random.default_rng(0))
-            raw = self._raw(archs)
-            known = Knowledge.of(raw, Reference.of(raw, space, self.sources))
-            self._references[space] = KernelRows(archs, known, self._kept)
-        return self._references[space]
-
-    def _raw(self, archs: Architectures) -> RawKnowledge:
-        ranks, values = (torch.from_numpy(recalled) for recalled in self.memory.recall(archs))
-        unknown = ranks.isnan().any(dim=1) | values.isnan().any(dim=1)
-        if unknown.any():
-            outputs = predict_sources(self._network, archs[unknown.numpy()], self.config).cpu()
-            for recalled, predicted in zip((ranks, values), outputs.chunk(2, dim=1), strict=True):
-                recalled[unknown] = torch.where(recalled[unknown].isnan(), predicted, recalled[unknown])
-        counts, prices = priced_counts(archs, self._price_lists)
-        graph = torch.from_numpy(graph_features(archs)).double()
-        return RawKnowledge(ranks, values, counts, prices, graph, torch.from_numpy(archs.codes.astype(np.float64)))
+    def _measured(self, archs: Architectures) -> Architectures:
+        """The measured architectures, or none of the space of ``archs``."""
+        return archs[:0] if self._support is None else self._support
 
 
 def _support_of(state: dict[str, Tensor]) -> tuple[Architectures, NDArray[np.float64]]:
