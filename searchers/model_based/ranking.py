@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mpnas_ray.checks import require_count, require_one_of
 from mpnas_ray.errors import PredictorError, SearcherStateError
-from mpnas_ray.predictors import Evidential, GCNPredictor, MetaLearned, Predictor
+from mpnas_ray.predictors import Evidential, GCNPredictor, MetaLearned, Predictor, Uncertain
 from mpnas_ray.predictors.support import thinned_points
 from mpnas_ray.spaces import Architectures
 from searchers.core.candidates import Candidates, keys
@@ -22,7 +22,6 @@ from searchers.core.zero_cost import NUM_SCORED, PriorScore, Score, scores_of
 from searchers.model_based.acquisition import (
     ACQUISITIONS,
     Acquisition,
-    Uncertain,
     acquire,
     best_first,
     improve_shortlist,
