@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mpnas_ray.checks import require_instance, require_seed
+from mpnas_ray.curves.architecture_features import NUM_FEATURES, architecture_features
 from mpnas_ray.curves.partial import PartialCurves
-from mpnas_ray.curves.prior_knowledge import NUM_FEATURES, prior_knowledge
 from mpnas_ray.curves.ranknet import CurveBatch, LCRankNet, RankNetConfig
 from mpnas_ray.curves.scaling import standardized
 from mpnas_ray.errors import PredictorError
@@ -62,7 +62,7 @@ class LCRankNetMethod:
         Args:
             network: One of `pretrain`; is not changed. None to learn from the trainings of `fit` alone.
             config: Of a network that is not given.
-            predictor: The one that the network was pre-trained with, or none (`prior_knowledge`).
+            predictor: The one that the network was pre-trained with, or none (`architecture_features`).
             seed: Of weights and batches.
             device: Where to compute.
 
@@ -88,7 +88,7 @@ class LCRankNetMethod:
             )
         with _seeded(self.seed, self.device):
             network = LCRankNet(self.config, 0).to(self.device) if self._initial is None else deepcopy(self._initial)
-            features = None if curves.archs is None else self._prior_knowledge(curves.archs)
+            features = None if curves.archs is None else self._features(curves.archs)
             completed = _Completed.of((curves, scores), network.num_tasks, features, self.device, known)
             if self._initial is None:
                 self.network = _learn(network, [completed], _FROM_NOTHING, self.config.learning_rate)
@@ -110,16 +110,16 @@ class LCRankNetMethod:
         if self.network is None:
             raise PredictorError("This LCRankNet has learned nothing yet: call fit first, or give it a network.")
         tasks = torch.full((len(curves),), self.network.num_tasks, device=self.device)
-        features = None if curves.archs is None else self._prior_knowledge(curves.archs)
+        features = None if curves.archs is None else self._features(curves.archs)
         values = self.network(_batch(curves, known, features, self.device), tasks)
         return np.where(curves.lengths > 0, values.double().cpu().numpy(), -np.inf)
 
-    def _prior_knowledge(self, archs: Architectures) -> NDArray[np.float32]:
+    def _features(self, archs: Architectures) -> NDArray[np.float32]:
         """Each architecture's is computed once: a search asks about the same ones again and again."""
         keys = [(archs.space.name, row.tobytes()) for row in archs.codes]
         new = [row for row, key in enumerate(keys) if key not in self._known_before]
         if new:
-            computed = prior_knowledge(archs[np.array(new)], self.predictor)
+            computed = architecture_features(archs[np.array(new)], self.predictor)
             self._known_before.update(zip((keys[row] for row in new), computed, strict=True))
         return np.stack([self._known_before[key] for key in keys])
 
@@ -159,8 +159,8 @@ def pretrain(
     Args:
         tasks: At least one, each of two trainings or more.
         config: Shape and training; `RankNetConfig()` if None.
-        predictor: One that ranks architectures without scores of the task, if there is one (`prior_knowledge`). What it
-            has learned counts as seen.
+        predictor: One that ranks architectures without scores of the task, if there is one; see
+            `architecture_features`. What it has learned counts as seen.
         seed: Of weights and batches.
         device: Where to compute.
         on_step: Called after each step with its number, from 1, and its loss.
@@ -175,7 +175,7 @@ def pretrain(
     require_instance("config", config, RankNetConfig, error=PredictorError)
     completed = []
     for number, (curves, scores) in enumerate(tasks):
-        features = None if curves.archs is None else prior_knowledge(curves.archs, predictor)
+        features = None if curves.archs is None else architecture_features(curves.archs, predictor)
         completed.append(_Completed.of((curves, scores), number, features, device))
     with _seeded(seed, torch.device(device)):
         network = LCRankNet(config, len(tasks)).to(device)

@@ -6,7 +6,7 @@ f reads the curve by parallel convolutions with ReLU and a global maximum over t
 graph network (theirs is an LSTM over a string), and which data set it is by an embedding. Ours are: the train loss as a
 second channel of the curve; its newest and mean values and the fraction of the training that is done, which go straight
 to the last layers; and two numbers that are known of an architecture before it is trained
-(`mpnas_ray.curves.prior_knowledge`).
+(`mpnas_ray.curves.architecture_features`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mpnas_ray.checks import make_plain, require_count, require_number
-from mpnas_ray.curves.prior_knowledge import NUM_FEATURES
+from mpnas_ray.curves.architecture_features import NUM_FEATURES
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.graphs import GraphBatch
 from mpnas_ray.predictors.neural.gcn import GCN, GCNConfig
