@@ -43,11 +43,11 @@ def require_count(
     """Return a whole number as a plain int; refuse all but one of at least ``at_least``, and at most ``at_most``.
 
     Args:
-        name: Of the setting, for the message.
+        name: Name of the setting, for the message.
         value: Anything.
         at_least: The smallest number that is allowed.
         at_most: The largest one; None for any.
-        error: What to raise.
+        error: Kind of error to raise.
     """
     whole = _whole(value)
     if whole is None or whole < at_least or (at_most is not None and whole > at_most):
@@ -76,14 +76,14 @@ def require_number(
     """Return a number as a plain float; refuse all but a finite one within limits.
 
     Args:
-        name: Of the setting, for the message.
+        name: Name of the setting, for the message.
         value: Anything.
         above: A limit that is itself too small; None for none, as for the next three.
         at_least: A limit that is itself allowed.
         below: A limit that is itself too large.
         at_most: A limit that is itself allowed.
         unit: For the message, e.g. ``seconds``.
-        error: What to raise.
+        error: Kind of error to raise.
     """
     finite = _is_finite(value)
     within = finite and (

@@ -1,4 +1,4 @@
-"""How an LCRankNet learns: from trainings of many tasks first, then from the completed ones of the task at hand."""
+"""Train an LCRankNet, first on trainings of many tasks, then on the completed ones of the task at hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mpnas_ray.tables.normalization import normalize
 __all__ = ["LCRankNetMethod", "TaskCurves", "pretrain"]
 
 TaskCurves = tuple[PartialCurves, NDArray[np.float64]]
-"""Completed trainings of a task, and what they came to: ``[N]``, higher is better."""
+"""Completed trainings of a task, and their final scores ``[N]``, higher is better."""
 
 _NO_ARCHS, _NO_TASK = 0.1, 0.5
 """Share of batches that hide the architectures, or which task it is: a trial may lack the one, a new task the other."""
@@ -57,14 +57,14 @@ class LCRankNetMethod:
         seed: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Nothing is learned yet.
+        """Make a method that has learned nothing on this task.
 
         Args:
             network: One of `pretrain`; is not changed. None to learn from the trainings of `fit` alone.
-            config: Of a network that is not given.
+            config: Configuration of the network, if none is given.
             predictor: The one that the network was pre-trained with, or none (`architecture_features`).
-            seed: Of weights and batches.
-            device: Where to compute.
+            seed: Seed of weights and batches.
+            device: Device to compute on.
 
         Raises:
             PredictorError: If the seed is not a whole number of at least 0, or the network or its config is none.
@@ -115,7 +115,7 @@ class LCRankNetMethod:
         return np.where(curves.lengths > 0, values.double().cpu().numpy(), -np.inf)
 
     def _features(self, archs: Architectures) -> NDArray[np.float32]:
-        """Each architecture's is computed once: a search asks about the same ones again and again."""
+        """Compute the features of each architecture once: a search asks about the same ones again and again."""
         keys = [(archs.space.name, row.tobytes()) for row in archs.codes]
         new = [row for row, key in enumerate(keys) if key not in self._known_before]
         if new:
@@ -124,7 +124,7 @@ class LCRankNetMethod:
         return np.stack([self._known_before[key] for key in keys])
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Weights of the network as it is now, on the CPU; empty if it has learned nothing."""
+        """Return the weights of the network as it is now, on the CPU; empty if it has learned nothing."""
         state = {} if self.network is None else self.network.state_dict()
         return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
@@ -161,8 +161,8 @@ def pretrain(
         config: Shape and training; `RankNetConfig()` if None.
         predictor: One that ranks architectures without scores of the task, if there is one; see
             `architecture_features`. What it has learned counts as seen.
-        seed: Of weights and batches.
-        device: Where to compute.
+        seed: Seed of weights and batches.
+        device: Device to compute on.
         on_step: Called after each step with its number, from 1, and its loss.
 
     Raises:
@@ -184,7 +184,7 @@ def pretrain(
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's random numbers follow from the seed, and go on afterwards as if nothing had been drawn."""
+    """Let torch's random numbers follow from the seed, and go on afterwards as if nothing had been drawn."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
@@ -210,7 +210,7 @@ def _batch(
 
 @dataclass(frozen=True, eq=False)
 class _Completed:
-    """N trainings of one task in full, and ranks of what they came to, float32 ``[N]``."""
+    """N trainings of one task in full, and the ranks of their final scores, float32 ``[N]``."""
 
     batch: CurveBatch
     scores: Tensor
@@ -231,7 +231,7 @@ class _Completed:
         return cls(_batch(curves, known, features, device), labels, curves.num_epochs, number)
 
     def cut(self, rows: Tensor, lengths: Tensor, *, with_archs: bool) -> CurveBatch:
-        """Some of the trainings, as they were after so many epochs."""
+        """Cut some of the trainings after so many epochs."""
         whole = self.batch
         lengths = torch.minimum(lengths, whole.lengths[rows])
         graphs = None if whole.graphs is None or not with_archs else whole.graphs[rows]
@@ -246,7 +246,7 @@ def _learn(
     rate: float,
     on_step: Callable[[int, float], None] | None = None,
 ) -> LCRankNet:
-    """One task a step, in turn."""
+    """Train on one task a step, in turn."""
     config, device = network.config, network.tasks.weight.device
     optimizer = AdamW(network.parameters(), lr=rate, weight_decay=config.weight_decay, foreach=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=iterations)
@@ -269,8 +269,9 @@ def _learn(
 
 
 def _random_lengths(count: int, num_epochs: int) -> Tensor:
-    """All but those shown in full at one length: as trials are compared. Its logarithm is uniform, since there is most
-    to save at the beginning.
+    """Draw one length for all but those shown in full, since trials are compared so.
+
+    Its logarithm is uniform, since there is most to save at the beginning.
     """
     length = (num_epochs ** torch.rand(1)).round().long().expand(count)
     return torch.where(torch.rand(count) < _IN_FULL, num_epochs, length)

@@ -1,4 +1,4 @@
-"""LCRankNet (Wistuba and Pedapati, ICML 2020): which of two trainings will end better, from their beginnings.
+"""LCRankNet (Wistuba and Pedapati, ICML 2020) tells from the beginnings of two trainings which will end better.
 
     p(i > j) = sigmoid(f(x_i) - f(x_j))        (their Eq. 2)
 
@@ -69,11 +69,11 @@ class CurveBatch:
     """N trainings as tensors.
 
     Attributes:
-        curves: Of `standardized`, float32 ``[N, 2, e]``.
+        curves: Curves on the scale of `standardized`, float32 ``[N, 2, e]``.
         lengths: Epochs of each that were trained, int64 ``[N]``; what comes after is not looked at.
-        fractions: Of a full training, float32 ``[N]``, 0 to 1.
+        fractions: Fraction of a full training that each has behind it, float32 ``[N]``, 0 to 1.
         graphs: The architectures; None if they are not known.
-        features: What is known of each architecture beforehand, float32 ``[N, 2]``; zeros if nothing is.
+        features: Features of each architecture, float32 ``[N, 2]``; zeros if they are not known.
     """
 
     curves: Tensor
@@ -87,7 +87,7 @@ class CurveBatch:
 
 
 class LCRankNet(nn.Module):
-    """f: a batch of trainings to one number each, ``[N]``."""
+    """A network f that maps a batch of trainings to one number each, ``[N]``."""
 
     def __init__(self, config: RankNetConfig, num_tasks: int) -> None:
         """Draw initial weights from torch's current random state.
@@ -115,11 +115,11 @@ class LCRankNet(nn.Module):
         )
 
     def forward(self, batch: CurveBatch, tasks: Tensor) -> Tensor:
-        """Numbers ``[N]`` of which only differences mean something.
+        """Compute numbers ``[N]``, of which only the differences mean something.
 
         Args:
             batch: N trainings.
-            tasks: Of each the row of the embedding, int64 ``[N]``.
+            tasks: Row of the embedding for each, int64 ``[N]``.
         """
         there = torch.arange(batch.curves.shape[2], device=batch.curves.device) < batch.lengths[:, None]
         curves = batch.curves * there[:, None]

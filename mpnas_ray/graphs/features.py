@@ -53,13 +53,13 @@ _NOWHERE = 100  # a length that no path reaches, and which fits into int8 when s
 
 @dataclass(frozen=True, eq=False)
 class _Layout:
-    """What is counted in one space.
+    """Kinds, groups and sets that are counted in one space.
 
     Attributes:
         kinds: The K kinds that compute something, indices into `KINDS`.
-        members: Which kinds each of G groups holds, bool ``[G, K]``.
-        sets: Which groups each of S sets consists of, bool ``[S, G]``.
-        names: Of the features.
+        members: Kinds that each of G groups holds, bool ``[G, K]``.
+        sets: Groups that each of S sets consists of, bool ``[S, G]``.
+        names: Names of the features.
     """
 
     kinds: NDArray[np.int8]
@@ -126,12 +126,12 @@ def graph_features(archs: Architectures | Iterable[Architecture | str]) -> Float
 
 
 def _path_lengths(kinds: NDArray[np.int8], edges: NDArray[np.uint8], layout: _Layout) -> tuple[Lengths, Lengths]:
-    """Lengths of the shortest and of the longest path through each set alone, ``[S, N]`` each, in operations.
+    """Find the shortest and the longest path through each set alone: lengths ``[S, N]`` each, in operations.
 
     Args:
-        kinds: Of contracted cells, ``[N, V]``.
-        edges: Of contracted cells, ``[N, V, V]``.
-        layout: Of the space.
+        kinds: Kinds of contracted cells, ``[N, V]``.
+        edges: Edges of contracted cells, ``[N, V, V]``.
+        layout: Layout of the space.
     """
     admits = np.zeros((len(layout.sets), len(KINDS) + 1), dtype=bool)  # the last column is that of absent vertices
     admits[:, layout.kinds] = layout.sets.astype(np.int8) @ layout.members.astype(np.int8) > 0

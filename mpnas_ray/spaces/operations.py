@@ -17,7 +17,7 @@ __all__ = ["GLOBAL", "INPUT", "KINDS", "OPERATIONS", "OUTPUT", "SKIP", "ZERO", "
 
 @dataclass(frozen=True)
 class Descriptor:
-    """What an operation does, in numbers, so that operations that do similar things have similar numbers."""
+    """Numbers that describe an operation, so that operations that do similar things have similar numbers."""
 
     convolution: float = 0.0
     log2_kernel: float = 0.0
@@ -35,7 +35,7 @@ class Operation:
 
     Attributes:
         name: ``conv<kernel size>-d<dilation>`` and so on.
-        descriptor: What it does; the mixture predictor reads it.
+        descriptor: Description of what it does, which the mixture predictor reads.
         usual_price: Seconds or joules that it usually takes, in units of a 3x3 convolution. The prices are ours: a
             convolution counts by the square root of its arithmetic, since moving data costs too and does not grow with
             the kernel.
