@@ -1,4 +1,4 @@
-"""Checks of settings where they are given, so that a wrong one is refused there and not hours later.
+"""Check settings where they are given, so that a wrong one is refused there and not hours later.
 
 Booleans are no numbers here, and NaN and infinities are none either; numpy's integers and floats are as good as
 Python's.
@@ -161,6 +161,6 @@ def _is_finite(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """The value in a message; long ones by their type."""
+    """Show the value in a message; long ones by their type."""
     text = repr(value)
     return text if len(text) <= 80 else f"a {type(value).__name__} ({text[:60]} ...)"

@@ -67,16 +67,16 @@ class MixturePredictor:
         cost_probability: float = COST_PROBABILITY,
         device: torch.device | str = "cpu",
     ) -> None:
-        """A predictor that ranks zero-shot.
+        """Make a predictor that ranks zero-shot.
 
         Args:
-            config: What it was meta-learned with.
+            config: Configuration of the meta-learning.
             sources: The K tasks that it learned from, in the order of the network's outputs.
             network: The source network's parameters.
             prior: Learned with it.
-            memory: What the tables of the sources have measured; None for nothing.
-            cost_probability: That the new task measures a cost, see `measuring` and `expecting`.
-            device: Where the network computes; the closed forms, which are small, stay on the CPU.
+            memory: Measurements of the tables of the sources; None for nothing.
+            cost_probability: Probability that the new task measures a cost, see `measuring` and `expecting`.
+            device: Device of the network; the closed forms, which are small, stay on the CPU.
 
         Raises:
             PredictorError: If network or prior have not the shape that ``config`` and ``sources`` say.
@@ -107,22 +107,22 @@ class MixturePredictor:
 
     @property
     def kind(self) -> Kind | None:
-        """The kind of the new task, None if that is not certain."""
+        """Kind of the new task, None if that is not certain."""
         return {0.0: "quality", 1.0: "cost"}.get(self.cost_probability)  # type: ignore[return-value]
 
     def measuring(self, kind: Kind | None) -> MixturePredictor:
-        """A predictor for tasks that measure a ``quality``, a ``cost`` (a latency, energy), or None: either.
+        """Return a predictor for tasks that measure a ``quality``, a ``cost`` (a latency, energy), or None: either.
 
         Before the first score it ranks for qualities if it is not told; then the scores decide.
         """
         return self._with_cost_probability(COST_PROBABILITY if kind is None else float(kind == "cost"))
 
     def expecting(self, kind: Kind) -> MixturePredictor:
-        """A predictor for tasks that probably measure this, as the name of the metric says; scores may overrule it."""
+        """Return a predictor for tasks that probably measure this, by their metric's name; scores may overrule it."""
         return self._with_cost_probability(_EXPECTED if kind == "cost" else 1 - _EXPECTED)
 
     def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> MixturePredictor:
-        """A new predictor of the same meta-learned belief, conditioned on N measured architectures of one space.
+        """Return a new predictor of the same meta-learned belief, conditioned on N measured architectures of one space.
 
         With none, or if all scores are equal, it ranks zero-shot.
 
@@ -138,7 +138,7 @@ class MixturePredictor:
         return adapted
 
     def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
-        """As `adapt`, but this predictor becomes the adapted one. Earlier adaptations have no influence."""
+        """Adapt this predictor itself, see `adapt`; earlier adaptations have no influence."""
         values = np.asarray(scores, dtype=np.float64)
         if values.shape != (len(archs),) or not np.isfinite(values).all():
             raise PredictorError(
@@ -153,11 +153,11 @@ class MixturePredictor:
             self._posterior = posterior(known, scales, self._kept, self._log_prior(known.reference), doubt)
 
     def known(self, archs: Architectures) -> Knowledge:
-        """Knowledge of N architectures before their task is measured."""
+        """Return what is known of N architectures before their task is measured."""
         return self._lookup.known(archs)
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Expected scores ``[N]``: higher is better, only their order counts.
+        """Predict expected scores ``[N]``: higher is better, only their order counts.
 
         Raises:
             PredictorError: If it was adapted to architectures of another space.
@@ -173,10 +173,10 @@ class MixturePredictor:
         return np.asarray(expected.mean(dim=0).numpy(), dtype=np.float64)
 
     def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Expected scores ``[N]`` as by `predict`, and how far off they may be: standard deviations ``[N]``.
+        """Predict expected scores ``[N]``, as `predict` does, and their standard deviations ``[N]``.
 
-        In units of the standard deviation of the expected scores over the space. The deviation is that of the noiseless
-        score, over all hypotheses and over both scales of the scores.
+        Both are in units of the standard deviation of the expected scores over the space. They are those of the
+        noiseless score, over all hypotheses and over both scales of the scores.
 
         Raises:
             PredictorError: If no scores, or only equal ones, were measured, or those of another space.
@@ -194,7 +194,7 @@ class MixturePredictor:
         return np.asarray(mean.numpy()), np.asarray(together.clamp(min=0).sqrt().numpy())
 
     def transfer_odds(self) -> float:
-        """Logarithm of how much more probable the scores are with what other tasks say than without it.
+        """Return the log odds of the scores with what other tasks say, against the scores without it.
 
         Hypotheses that use the sources, by their mean function or by most of their variance, are set against those that
         know the architecture alone, each group weighed by the prior within it. Of both scales of the scores the mean.
@@ -213,7 +213,7 @@ class MixturePredictor:
         return float(odds.mean())
 
     def probability_of_cost(self) -> float:
-        """Probability that the task measures a cost, given its scores; before any, what was told."""
+        """Return the probability that the task measures a cost, given its scores; before any, what was told."""
         if self._posterior is None or self.cost_probability in (0.0, 1.0):
             return self.cost_probability
         belief = self._adapted_posterior()
@@ -229,7 +229,7 @@ class MixturePredictor:
         return float((of_kind[1] - of_kind[0] + log_odds).mean().sigmoid())
 
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
-        """Score functions drawn from the posterior, at N architectures: ``[num_samples, N]``.
+        """Draw score functions from the posterior, at N architectures: ``[num_samples, N]``.
 
         In units of the standard deviation of the measured scores, half of them (as normal scores, the other half) on
         their clipped scale. Each sample is one function, so that its highest architecture is a proposal of Thompson
@@ -251,14 +251,14 @@ class MixturePredictor:
         return sample_posterior(support, values, known, self._kept, log_prior, num_samples, rng, doubt)
 
     def initialisation(self) -> dict[str, Tensor]:
-        """What meta-learning made, on the CPU: the parts of `state_dict` that no task changes."""
+        """Return what meta-learning made, on the CPU: the parts of `state_dict` that no task changes."""
         state = {f"network.{name}": tensor for name, tensor in self._network.items()}
         state |= {f"prior.{name}": tensor for name, tensor in self._prior.tensors().items()}
         state |= {f"memory.{name}": tensor for name, tensor in self.memory.tensors().items()}
         return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The `initialisation` and, once adapted, the measured architectures (``support.*``), on the CPU."""
+        """Return the `initialisation` and, once adapted, the measured architectures (``support.*``), on the CPU."""
         state = self.initialisation()
         if self._support is not None:
             state["support.space"] = torch.tensor(list(self._support.space.name.encode()), dtype=torch.uint8)
@@ -287,7 +287,7 @@ class MixturePredictor:
         cost_probability: float = COST_PROBABILITY,
         device: torch.device | str = "cpu",
     ) -> MixturePredictor:
-        """A predictor from `state_dict` or `initialisation`.
+        """Rebuild a predictor from `state_dict` or `initialisation`.
 
         Raises:
             PredictorError: If names or shapes are not those of this configuration and these sources.
@@ -336,13 +336,13 @@ class MixturePredictor:
         return self._posterior
 
     def _weighed(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Weights of all hypotheses ``[S, H, C, 2, 7]``, and their prior."""
+        """Return the weights of all hypotheses ``[S, H, C, 2, 7]``, and their prior."""
         belief = self._adapted_posterior()
         assert belief.weights is not None
         return belief.weights, self._log_prior(belief.support.reference)
 
     def _belief(self, space: str) -> Posterior:
-        """The posterior, or before any measurement the expectation of the prior."""
+        """Return the posterior, or before any measurement the expectation of the prior."""
         if self._posterior is None:
             rows = self._lookup.usual(space)
             empty = torch.empty(1, 0, dtype=torch.float64)
@@ -355,18 +355,18 @@ class MixturePredictor:
         return self._posterior
 
     def _usual(self, space: str) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the expected scores over the space, on each scale: ``[S, 1]`` each."""
+        """Compute mean and standard deviation of the expected scores over the space, on each scale: ``[S, 1]`` each."""
         belief, rows = self._belief(space), self._lookup.usual(space)
         usual = belief.mean(rows.means, rows.between(self._measured(rows.archs), belief.support)).double()
         return usual.mean(dim=1, keepdim=True), usual.std(dim=1, keepdim=True, correction=0).clamp(min=1e-9)
 
     def _measured(self, archs: Architectures) -> Architectures:
-        """The measured architectures, or none of the space of ``archs``."""
+        """Return the measured architectures, or none of the space of ``archs``."""
         return archs[:0] if self._support is None else self._support
 
 
 def _support_of(state: dict[str, Tensor]) -> tuple[Architectures, NDArray[np.float64]]:
-    """The measured architectures of a state dict, and their scores; raises `PredictorError` if they are not whole."""
+    """Read measured architectures and scores from a state dict; raise `PredictorError` if they are not whole."""
     try:
         space = get_space(bytes(state["support.space"].tolist()).decode())
         archs = Architectures(space, state["support.codes"].numpy())

@@ -23,16 +23,16 @@ __all__ = ["KnownDevice", "centred_counts", "hypotheses", "priced"]
 Floats = NDArray[np.float64]
 
 _NUM_REFERENCE = 2_048
-"""Random architectures of a space, over which costs of a price list are brought to variance 1."""
+"""Number of random architectures of a space, over which costs of a price list are brought to variance 1."""
 
 _OWN_EXECUTION = 0.5
 """Probability that a device like a known one executes cells the way that one does; the other ways share the rest."""
 
 _SMALLEST_TYPICAL = 0.2
-"""A price may differ from zero even if it is zero by all lists: a part of the largest typical price."""
+"""Smallest typical price, as a part of the largest: a price may differ from zero even if all lists say zero."""
 
 _SIMPLER = 0.002
-"""A later way of execution must explain so much more of a known device's costs to be taken for its own."""
+"""Part of a known device's costs that a later way of execution must explain more to be taken for its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +40,10 @@ class KnownDevice:
     """The prices of one measured cost.
 
     Attributes:
-        name: Of its task.
-        space: Whose architectures were measured.
+        name: Name of its task.
+        space: Name of the space whose architectures were measured.
         devices: Names of device and families, as in `TableTask.devices`.
-        prices: Of each count in each way of execution, by least squares, ``[4, 22]``, in the unit of the table.
+        prices: Price of each count in each way of execution, by least squares, ``[4, 22]``, in the unit of the table.
         explained: Part of the variance of the costs that they explain, ``[4]``.
     """
 
@@ -78,7 +78,7 @@ class KnownDevice:
         return int(np.flatnonzero(self.explained > self.explained.max() - _SIMPLER)[0])
 
     def prices_under(self, execution: int) -> Floats:
-        """Prices of a device that is like this one but executes another way, ``[22]``."""
+        """Return the prices of a device that is like this one but executes another way, ``[22]``."""
         own, parallel = self.execution, EXECUTIONS.index("parallel")
         if own != execution == parallel:  # half of the time is spent on the longest path
             alone = self.prices[own, : len(OPERATIONS)] / 2
@@ -89,32 +89,32 @@ class KnownDevice:
 
 @lru_cache(maxsize=16)
 def _reference(space: str) -> Floats:
-    """Counts of random architectures of a space, always the same ones: ``[4, 2048, 22]``."""
+    """Count the operations of random architectures of a space, always the same ones: ``[4, 2048, 22]``."""
     counts = executed_counts(get_space(space).sample_many(_NUM_REFERENCE, np.random.default_rng(0)))
     counts.flags.writeable = False
     return counts
 
 
 def centred_counts(archs: Architectures) -> Floats:
-    """Counts ``[4, N, 22]`` from what is usual in the space, so that an offset is one of the usual architecture."""
+    """Count operations ``[4, N, 22]`` relative to the mean of the space, so that an offset is one of the mean."""
     centred: Floats = executed_counts(archs) - _reference(archs.space.name).mean(axis=1, keepdims=True)
     return centred
 
 
 def priced(devices: Sequence[KnownDevice], space: str) -> bool:
-    """Whether known devices have executed all operations that a space has."""
+    """Tell whether known devices have executed all operations that a space has."""
     seen = {kind for device in devices for kind in _kinds(device.space)}
     return bool(devices) and seen.issuperset(_kinds(space))
 
 
 @lru_cache(maxsize=16)
 def _kinds(space: str) -> frozenset[int]:
-    """Operations of a space, places in `OPERATIONS`."""
+    """Find the operations of a space, indices into `OPERATIONS`."""
     return frozenset(np.flatnonzero(_reference(space)[0, :, : len(OPERATIONS)].any(axis=0)).tolist())
 
 
 def hypotheses(devices: Sequence[KnownDevice], space: str) -> Hypotheses:
-    """What the cost of a new device may be in a space.
+    """Make the hypotheses about the cost of a new device in a space.
 
     Price lists are those of the known devices, their mean, the usual prices, and none, a quarter of the probability
     each; where no device has priced the operations, the usual prices and none.
@@ -141,7 +141,7 @@ def hypotheses(devices: Sequence[KnownDevice], space: str) -> Hypotheses:
 
 
 def _standardised(prices: Floats, counts: Floats) -> Floats:
-    """Prices by which the costs of these architectures have variance 1."""
-    deviation = float((counts @ prices).std())
-    standardised: Floats = prices / deviation if deviation > 0 else prices
+    """Scale prices so that the costs of these architectures have variance 1."""
+    standard_deviation = float((counts @ prices).std())
+    standardised: Floats = prices / standard_deviation if standard_deviation > 0 else prices
     return standardised

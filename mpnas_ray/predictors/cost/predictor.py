@@ -35,12 +35,12 @@ __all__ = ["CostConfig", "CostPredictor"]
 Floats = NDArray[np.float64]
 
 _KEPT_FROM = 1_000
-"""Architectures in a list that is likely to be asked for again: the whole of a small space."""
+"""Length of a list of architectures that is likely to be asked for again: the whole of a small space."""
 
 
 @dataclass(frozen=True)
 class CostConfig:
-    """How a cost predictor is learned: in closed form, so that there is nothing to choose. Beside `MixtureConfig`."""
+    """Settings of a cost predictor: none, since it is learned in closed form. It stands beside `MixtureConfig`."""
 
     @property
     def algorithm(self) -> str:
@@ -49,12 +49,12 @@ class CostConfig:
 
     @property
     def seed(self) -> int:
-        """Nothing is drawn."""
+        """0: nothing is drawn."""
         return 0
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CostConfig:
-        """The configuration whose fields are ``values``.
+        """Read the configuration whose fields are ``values``.
 
         Raises:
             PredictorError: If there is a setting, as a later version may have.
@@ -65,7 +65,7 @@ class CostConfig:
 
 
 class CostPredictor:
-    """What is known of devices and, after `fit`, what it became on one cost.
+    """A predictor of costs that knows devices and, after `fit`, has learned one cost.
 
     In spaces whose operations the known devices have priced (NAS-Bench-201 and TransNAS-Bench-101), it ranks before any
     measurement as the known devices do on average. In all others it begins from the usual prices of operations, with a
@@ -73,7 +73,7 @@ class CostPredictor:
     """
 
     def __init__(self, devices: Sequence[KnownDevice] = ()) -> None:
-        """A predictor that has seen no costs of the new device.
+        """Make a predictor that has seen no costs of the new device.
 
         Args:
             devices: Known ones; none leaves the usual prices.
@@ -88,7 +88,7 @@ class CostPredictor:
 
     @classmethod
     def learned_from(cls, tasks: Mapping[str, TableTask]) -> CostPredictor:
-        """A predictor that knows the devices of these tasks; those that measure a quality are passed over.
+        """Make a predictor that knows the devices of these tasks; those that measure a quality are passed over.
 
         Raises:
             PredictorError: If none measures a cost.
@@ -104,7 +104,7 @@ class CostPredictor:
         return CostPredictor([device for device in self.devices if not left_out & origins(device.devices)])
 
     def measuring(self, kind: Kind | None) -> CostPredictor:
-        """A predictor for what it is made for, a ``cost``; as `MixturePredictor.measuring`.
+        """Return a predictor for what it is made for, a ``cost``; see `MixturePredictor.measuring`.
 
         Raises:
             PredictorError: For a quality, which is not linear in operation counts.
@@ -117,7 +117,7 @@ class CostPredictor:
         return self.adapt(() if self._support is None else self._support, self._scores)
 
     def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> CostPredictor:
-        """A new predictor of the same known devices that has learned N measured costs. As `fit` otherwise."""
+        """Return a new predictor of the same known devices that has learned N measured costs; see `fit`."""
         adapted = CostPredictor(self.devices)
         adapted._lists = self._lists  # no device changes them
         adapted.fit(archs, scores)
@@ -149,7 +149,7 @@ class CostPredictor:
             self._posterior = self._condition(self._support, -values)
 
     def predict(self, archs: Sequence[Architecture]) -> Floats:
-        """Minus the expected costs ``[N]``, in the unit of the measured ones; before any, only their order counts.
+        """Predict minus the expected costs ``[N]``, in the unit of the measured ones; before any, only their order counts.
 
         Raises:
             PredictorError: If it was adapted to architectures of another space.
@@ -160,9 +160,9 @@ class CostPredictor:
         return -posterior.predict(counts)
 
     def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[Floats, Floats]:
-        """Minus the expected costs ``[N]`` and how far off they may be, standard deviations ``[N]``, in their unit.
+        """Predict minus the expected costs ``[N]`` and their standard deviations ``[N]``, in the unit of the costs.
 
-        The deviation is that of the cost without the noise of one measurement, over all hypotheses.
+        The standard deviation is that of the cost without the noise of one measurement, over all hypotheses.
 
         Raises:
             PredictorError: If no costs, or only equal ones, were measured, or those of another space.
@@ -174,7 +174,7 @@ class CostPredictor:
         return -mean, deviation
 
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> Floats:
-        """Functions that minus the cost may be, drawn from the posterior at N architectures: ``[num_samples, N]``.
+        """Draw functions that minus the cost may be from the posterior, at N architectures: ``[num_samples, N]``.
 
         In the unit of the measured costs; before any measurement from the prior, where only their order counts.
 
@@ -186,11 +186,11 @@ class CostPredictor:
 
     @property
     def set_aside(self) -> NDArray[np.bool_]:
-        """Which of the N measured costs are not used, since the others rule them out, bool ``[N]``."""
+        """True for those of the N measured costs that are not used, since the others rule them out, bool ``[N]``."""
         return np.empty(0, dtype=np.bool_) if self._posterior is None else self._posterior.set_aside
 
     def resembles(self) -> dict[str, float]:
-        """Probability that the measured costs are like those of each known device, and of none (``general``).
+        """Return the probabilities that the measured costs are like those of each known device, or of none (``general``).
 
         In descending order; they sum to 1. In a space whose operations no device has priced, ``general`` is 1.
 
@@ -206,7 +206,7 @@ class CostPredictor:
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def initialisation(self) -> dict[str, Tensor]:
-        """What is known of devices: the parts of `state_dict` that no measurement changes."""
+        """Return what is known of devices: the parts of `state_dict` that no measurement changes."""
         about = [[device.name, device.space, list(device.devices)] for device in self.devices]
         shape = (len(self.devices), len(EXECUTIONS))
         prices = np.array([device.prices for device in self.devices]).reshape(*shape, NUM_COUNTS)
@@ -218,7 +218,7 @@ class CostPredictor:
         }
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The `initialisation` and, once adapted, the measured architectures (``support.*``), on the CPU."""
+        """Return the `initialisation` and, once adapted, the measured architectures (``support.*``), on the CPU."""
         state = self.initialisation()
         if self._support is not None:
             state["support.space"] = tensor_of_text(self._support.space.name)
@@ -236,7 +236,7 @@ class CostPredictor:
 
     @classmethod
     def of_state(cls, state: dict[str, Tensor]) -> CostPredictor:
-        """A predictor from `state_dict` or `initialisation`.
+        """Rebuild a predictor from `state_dict` or `initialisation`.
 
         Raises:
             PredictorError: If names or shapes are not those of a cost predictor.
@@ -269,7 +269,7 @@ class CostPredictor:
         return CostPosterior.of(counts, costs, hypotheses(self.devices, archs.space.name))
 
     def _asked(self, archs: Sequence[Architecture]) -> tuple[CostPosterior, Floats]:
-        """The posterior, or before any measurement the prior, and what architectures of its space count."""
+        """Return the posterior, or before any measurement the prior, and the counts of the architectures."""
         if self._support is None:
             listed = Architectures.of(archs)
             return self._condition(listed[:0], np.empty(0)), self._counts(listed)
@@ -277,7 +277,7 @@ class CostPredictor:
         return self._posterior, self._counts(same_space(archs, self._support.space.name))
 
     def _counts(self, archs: Architectures) -> Floats:
-        """Counts of N architectures, ``[4, N, 22]``; of a long list they are kept as long as the same object comes."""
+        """Count operations of N architectures, ``[4, N, 22]``; a long list's counts are kept while the same object comes."""
         before, counts = self._lists.get(archs.space.name, (None, None))
         if counts is None or before is not archs:
             counts = centred_counts(archs)
@@ -286,5 +286,5 @@ class CostPredictor:
         return counts
 
     def __getstate__(self) -> dict[str, object]:
-        """Without what is kept of long lists, for pickles and copies."""
+        """Leave what is kept of long lists out of pickles and copies."""
         return {**self.__dict__, "_lists": {}}

@@ -1,4 +1,4 @@
-"""How many operations of each kind an architecture has, and how many of them a device really executes.
+"""Count the operations of each kind that an architecture has, and those that a device really executes.
 
 Frameworks differ in what they run of a cell. One that executes eagerly computes every operation. One that compiles the
 graph leaves out what the output does not depend on, and perhaps also what no input reaches; and where operations run
@@ -18,8 +18,8 @@ from mpnas_ray.spaces.operations import ZERO
 __all__ = ["EXECUTIONS", "NUM_COUNTS", "USUAL_PRICES", "executed_counts", "operation_counts"]
 
 EXECUTIONS = ("all", "needed", "live", "parallel")
-"""``all`` operations; those that the output depends on (``needed``); those on a path from input to output (``live``);
-``parallel``: the live ones, and beside them those on the longest such path."""
+"""Ways of execution: ``all`` operations; those that the output depends on (``needed``); those on a path from input to
+output (``live``); ``parallel``: the live ones, and beside them those on the longest such path."""
 
 NUM_COUNTS = 2 * len(OPERATIONS)
 """Numbers of an architecture in one way of execution: operations of each kind, then those on the longest path."""
@@ -35,7 +35,7 @@ in which a cell lists its operations does not decide between two paths."""
 
 
 def operation_counts(archs: Architectures) -> NDArray[np.float64]:
-    """How many operations of each kind, ``[N, 22]``: all of them, then only those on a path from input to output."""
+    """Count operations of each kind, ``[N, 22]``: all of them, then only those on a path from input to output."""
     graphs = archs.graphs()
     of_kind = _of_kind(graphs)
     counts: NDArray[np.float64] = np.concatenate(
@@ -45,7 +45,7 @@ def operation_counts(archs: Architectures) -> NDArray[np.float64]:
 
 
 def executed_counts(archs: Architectures) -> NDArray[np.float64]:
-    """Operations that are executed, in each of the `EXECUTIONS`: ``[4, N, 22]``.
+    """Count operations that are executed, in each of the `EXECUTIONS`: ``[4, N, 22]``.
 
     The second half of the last axis, operations on the longest path by usual prices, is 0 but for ``parallel``.
     """
@@ -59,13 +59,13 @@ def executed_counts(archs: Architectures) -> NDArray[np.float64]:
 
 
 def _of_kind(graphs: OperationGraphs) -> NDArray[np.bool_]:
-    """Which operation each vertex is, ``[N, V, 11]``; input, output and absent vertices are none."""
+    """Encode the operation of each vertex as one-hot, ``[N, V, 11]``; input, output and absent vertices are none."""
     of_kind: NDArray[np.bool_] = graphs.kinds[..., None] == np.arange(len(OPERATIONS))
     return of_kind
 
 
 def _needed(graphs: OperationGraphs) -> NDArray[np.bool_]:
-    """Vertices that the output depends on, whether or not the input reaches them, ``[N, V]``."""
+    """Find the vertices that the output depends on, whether or not the input reaches them, ``[N, V]``."""
     carries = (graphs.kinds >= 0) & (graphs.kinds != ZERO)
     needed: NDArray[np.bool_] = np.zeros_like(carries)
     needed[:, -1] = True
@@ -75,7 +75,7 @@ def _needed(graphs: OperationGraphs) -> NDArray[np.bool_]:
 
 
 def _longest_path(graphs: OperationGraphs, live: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Operations of each kind on the dearest path from input to output, ``[N, 11]``; 0 where there is no path."""
+    """Count operations of each kind on the dearest path from input to output, ``[N, 11]``; 0 where there is no path."""
     of_kind = _of_kind(graphs).astype(np.float64)
     price = of_kind @ _PATH_PRICES
     longest = np.where(live[:, :1], price, -np.inf) * np.ones(live.shape[1])  # up to and with each vertex
