@@ -37,7 +37,7 @@ from mpnas_ray.tables import BUNDLED_TABLE, TableTask, load_tasks
 from mpnas_ray.tables.stratified import draw_stratified
 from trainables import get_task
 from trainables.proxies import Probe, ProxySettings, get_proxy, proxy_names, random_probe, score_archs, task_probe
-from trainables.training.loop import PreparedData
+from trainables.training.data import PreparedData
 
 NB201 = "nasbench201"
 NUM_CELLS, CHUNK = 1_000, 20

@@ -19,7 +19,8 @@ import torch
 from timing import RESULTS, facts, write_results
 
 from trainables import build_network, get_task
-from trainables.training.loop import PreparedData, Training
+from trainables.training.data import PreparedData
+from trainables.training.loop import Training
 
 CASES = (
     ("digits", "small"),

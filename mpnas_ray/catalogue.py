@@ -1,7 +1,7 @@
-"""Every kind of predictor by name.
+"""Predictors and methods for learning curves, by name.
 
-Those of the predictor study (White et al. 2021, "How Powerful are Performance Predictors in Neural Architecture
-Search?") that learn from measured architectures alone, and the meta-learned one.
+The predictors are those of the predictor study (White et al. 2021, "How Powerful are Performance Predictors in Neural
+Architecture Search?") that learn from measured architectures alone, and the meta-learned ones.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from mpnas_ray.checks import MOST_SEED, require_seed
+from mpnas_ray.curves import CURVE_METHODS, CurveMethod
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.names import no_such
 from mpnas_ray.predictors.base import Predictor
@@ -23,7 +24,7 @@ from mpnas_ray.predictors.regression.estimators import missing_library
 from mpnas_ray.predictors.regression.predictor import regression_predictor
 from mpnas_ray.pretrained.loading import load_predictor
 
-__all__ = ["PREDICTORS", "Family", "load_predictor", "make_predictor"]
+__all__ = ["CURVE_METHODS", "PREDICTORS", "Family", "load_predictor", "make_curve_method", "make_predictor"]
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class Family:
     """One kind of predictor.
 
     Attributes:
-        name: Short.
-        make: A seed to a predictor that has seen no scores of the task.
-        description: What it is, and whose.
-        fewest: Architectures with different scores from which it ranks. With fewer, `make_predictor`'s predictors give
-            equal predictions or refuse to be fitted; a search then keeps the order before.
+        name: Short name, as on the command line.
+        make: Function from a seed to a predictor that has seen no scores of the task.
+        description: One line that says what it is, and who published it.
+        fewest: Number of architectures with different scores from which it ranks. With fewer, it gives equal
+            predictions or refuses to be fitted; a search then keeps its former order.
         requires: Optional library that it needs, of the extra ``predictors``.
-        costs_only: Whether it is for latencies and other costs that add up over operations, not for qualities.
+        costs_only: True if it is for latencies and other costs that add up over operations, not for qualities.
     """
 
     name: str
@@ -108,15 +109,15 @@ PREDICTORS: dict[str, Family] = {
         ),
     )
 }
-"""By name."""
+"""Predictor by name."""
 
 
 def make_predictor(name: str, seed: int = 0) -> Predictor:
-    """A predictor that has seen no scores of the task.
+    """Make a predictor that has seen no scores of the task.
 
     Args:
-        name: Of `PREDICTORS`.
-        seed: Of what it draws when fitted.
+        name: Name in `PREDICTORS`.
+        seed: Seed of what it draws when fitted.
 
     Raises:
         PredictorError: If there is none of that name, if it needs a library that is not installed, or if the seed is
@@ -129,3 +130,19 @@ def make_predictor(name: str, seed: int = 0) -> Predictor:
     if family.requires is not None and find_spec(family.requires) is None:
         raise missing_library(family.requires)
     return family.make(seed)
+
+
+def make_curve_method(name: str, seed: int = 0) -> CurveMethod:
+    """Make a method that judges partially trained networks and has been fitted to nothing.
+
+    Args:
+        name: Name in `CURVE_METHODS`. ``lcranknet`` is not pre-trained; see `mpnas_ray.curves.BUNDLED_NETWORK`.
+        seed: Seed of what it draws when fitted.
+
+    Raises:
+        PredictorError: If there is none of that name, or if the seed is not a whole number from 0 to 2^32 - 1.
+    """
+    if name not in CURVE_METHODS:
+        raise PredictorError(no_such("curve method", name, CURVE_METHODS))
+    require_seed("seed", seed, at_most=MOST_SEED, error=PredictorError)
+    return CURVE_METHODS[name].make(seed)

@@ -1,4 +1,4 @@
-"""Checks of settings where they are given, so that a wrong one is refused there and not hours later.
+"""Check settings where they are given, so that a wrong one is refused there and not hours later.
 
 Booleans are no numbers here, and NaN and infinities are none either; numpy's integers and floats are as good as
 Python's.
@@ -43,11 +43,11 @@ def require_count(
     """Return a whole number as a plain int; refuse all but one of at least ``at_least``, and at most ``at_most``.
 
     Args:
-        name: Of the setting, for the message.
+        name: Name of the setting, for the message.
         value: Anything.
         at_least: The smallest number that is allowed.
         at_most: The largest one; None for any.
-        error: What to raise.
+        error: Kind of error to raise.
     """
     whole = _whole(value)
     if whole is None or whole < at_least or (at_most is not None and whole > at_most):
@@ -76,14 +76,14 @@ def require_number(
     """Return a number as a plain float; refuse all but a finite one within limits.
 
     Args:
-        name: Of the setting, for the message.
+        name: Name of the setting, for the message.
         value: Anything.
         above: A limit that is itself too small; None for none, as for the next three.
         at_least: A limit that is itself allowed.
         below: A limit that is itself too large.
         at_most: A limit that is itself allowed.
         unit: For the message, e.g. ``seconds``.
-        error: What to raise.
+        error: Kind of error to raise.
     """
     finite = _is_finite(value)
     within = finite and (
@@ -161,6 +161,6 @@ def _is_finite(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """The value in a message; long ones by their type."""
+    """Show the value in a message; long ones by their type."""
     text = repr(value)
     return text if len(text) <= 80 else f"a {type(value).__name__} ({text[:60]} ...)"

@@ -1,4 +1,4 @@
-"""Reading the value of a metric, in the same way wherever one comes in.
+"""Read the value of a metric, in the same way wherever one comes in.
 
 Results reach the project from trials, earlier experiments, tables, files and callers, as Python numbers, numpy scalars,
 tensors or text, flat (``{"eval/acc": 0.9}``) or nested (``{"eval": {"acc": 0.9}}``).

@@ -1,4 +1,4 @@
-"""What to answer to a name that is not known."""
+"""Answer a name that is not known with those that are, and the one that was probably meant."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def no_such(what: str, name: object, known: Iterable[str], *, after: str = "", s
 
     Args:
         what: Kind of thing, e.g. ``search space``.
-        name: What was asked for.
+        name: Name that was asked for.
         known: All names that there are.
-        after: What follows the name in the first sentence, e.g. ``to compare``.
-        separator: Between the names.
+        after: Words that follow the name in the first sentence, e.g. ``to compare``.
+        separator: Text between the names.
     """
     names = list(known)
     asked = " ".join(part for part in (f"{name!r}", after) if part)

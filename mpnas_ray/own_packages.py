@@ -84,10 +84,10 @@ def check_own() -> None:
 
 
 def foreign_file(name: str, folder: str | Path) -> Path | None:
-    """A module in a folder that would be imported instead of one of the four packages.
+    """Find a module in a folder that would be imported instead of one of the four packages.
 
     Args:
-        name: Of the package.
+        name: Name of the package.
         folder: Entry of ``sys.path``.
 
     Returns:
@@ -111,11 +111,11 @@ def _error(problem: str, package: str) -> Exception:
 
 
 def _file(module: ModuleType) -> str:
-    """Where a module comes from: a package without ``__init__.py`` has a folder alone."""
+    """Return the file of a module; a package without ``__init__.py`` has a folder alone."""
     return getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), "<no file>")
 
 
 def _folder(module: ModuleType) -> Path:
-    """The entry of ``sys.path`` that a package was found in."""
+    """Return the entry of ``sys.path`` that a package was found in."""
     file = Path(_file(module)).resolve()
     return file.parents[1] if file.name == "__init__.py" else file.parent

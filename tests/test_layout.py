@@ -23,7 +23,7 @@ MAY_IMPORT = {
 
 ROOMS = {
     "mpnas_ray": """
-        errors names checks metric_values optimizers own_packages files stats spaces graphs tables predictors
+        errors version names checks metric_values optimizers own_packages files stats spaces graphs tables predictors
         meta_learning pretrained curves catalogue
     """,
     "searchers": "core background model_based baselines zero_cost schedulers registry testing",
@@ -123,8 +123,9 @@ def run_python(code: str, cwd: Path) -> str:
 
 
 def test_the_method_imports_neither_ray_nor_dgl_nor_torch_at_the_top(tmp_path: Path) -> None:
-    code = "import sys, mpnas_ray; print([m for m in ('ray', 'dgl', 'torch') if m in sys.modules])"
-    assert run_python(code, tmp_path).strip() == "[]"
+    code = "import sys, mpnas_ray; {}; print([m for m in ('ray', 'dgl', 'torch', 'pyarrow') if m in sys.modules])"
+    assert run_python(code.format("mpnas_ray.__version__"), tmp_path).strip() == "[]"
+    assert run_python(code.format("mpnas_ray.get_space"), tmp_path).strip() == "[]"
 
 
 @pytest.mark.long

@@ -91,7 +91,7 @@ from trainables.tasks.datasets.cifar import AlterImages
 from trainables.tasks.datasets.darcy import sample_permeability, solve_darcy
 from trainables.tasks.datasets.darcy_files import load_darcy421
 from trainables.tasks.datasets.satellite import load_satellite
-from trainables.training.loop import Workers
+from trainables.training.workers import Workers
 
 SPACE = "nasbench201"
 ARCHS = get_space(SPACE).sample_many(4, np.random.default_rng(0))

@@ -15,7 +15,8 @@ from cluster.work.items import WorkItem
 from trainables.networks.baselines.dash import chosen_candidates
 from trainables.tasks.core.subset import with_fewer_samples
 from trainables.tasks.core.task import Recipe, Task, get_task
-from trainables.training.loop import PreparedData, Training
+from trainables.training.data import PreparedData
+from trainables.training.loop import Training
 
 __all__ = ["Course", "train", "training_item"]
 

@@ -34,7 +34,7 @@ _POWERS = np.array([0.3, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0])
 
 
 def extrapolated(curves: PartialCurves) -> NDArray[np.float64]:
-    """Expected score after the last epoch of a full training, ``[N]``; NaN for a training without any.
+    """Expect the score after the last epoch of a full training, ``[N]``; NaN for a training without any.
 
     A curve of fewer than three epochs keeps its newest value. No expectation leaves the measured range by more than its
     own width, which Domhan et al. ensure by knowing that an accuracy is at most 1. A value that is an outlier among
@@ -51,7 +51,7 @@ def extrapolated(curves: PartialCurves) -> NDArray[np.float64]:
 
 
 def _extrapolate(values: NDArray[np.float64], num_epochs: int) -> NDArray[np.float64]:
-    """``[N, e]`` to ``[N]``."""
+    """Extrapolate curves ``[N, e]`` to their last values ``[N]``."""
     epochs = values.shape[1]
     shapes, num_parameters, prior = _shapes(np.append(np.arange(1, epochs + 1), num_epochs).astype(np.float64))
     shown, at_end = shapes[:, :-1], shapes[:, -1]  # [G, e], [G]
@@ -79,7 +79,7 @@ def _extrapolate(values: NDArray[np.float64], num_epochs: int) -> NDArray[np.flo
 def _shapes(
     times: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Of each grid point: g at the times ``[G, T]``, its family's number of parameters and its prior, each ``[G]``."""
+    """Return for each grid point g at the times ``[G, T]``, its family's number of parameters and its prior ``[G]``."""
     rates, powers = (grid.reshape(-1, 1) for grid in np.meshgrid(_RATES, _POWERS))
     grown = (rates * times) ** powers
     families = [

@@ -35,11 +35,11 @@ class LcSVR:
     """Support vector regression on partial curves, as a `CurveMethod`."""
 
     def __init__(self, *, num_configurations: int = _NUM_CONFIGURATIONS, seed: int = 0) -> None:
-        """Nothing is fitted yet.
+        """Make a method that is not fitted yet.
 
         Args:
             num_configurations: Hyperparameters to draw.
-            seed: Of them and of the folds, below 2^32.
+            seed: Seed of the draw and of the folds, below 2^32.
 
         Raises:
             PredictorError: If a number is out of its range.

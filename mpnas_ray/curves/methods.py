@@ -1,4 +1,4 @@
-"""All methods that judge partially trained networks, by name."""
+"""Methods that judge partially trained networks, by name; `mpnas_ray.catalogue.make_curve_method` makes them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["CURVE_METHODS", "CurveMethodEntry"]
 
 @dataclass(frozen=True)
 class CurveMethodEntry:
-    """One method.
+    """One method for learning curves.
 
     Attributes:
-        make: A method that has seen nothing, from a seed.
-        source: Where it was published.
-        learns: Whether it has to be fitted to completed trainings first.
-        needs: What the partial curves must hold beside scores and train losses: ``archs``, ``jacob_cov``.
+        make: Function from a seed to a method that has been fitted to nothing.
+        source: One line that says what it does, and who published it.
+        learns: True if it has to be fitted to completed trainings first.
+        needs: Names of what the partial curves must hold beside scores and train losses: ``archs``, ``jacob_cov``.
     """
 
     make: Callable[[int], CurveMethod]
@@ -48,4 +48,4 @@ CURVE_METHODS: dict[str, CurveMethodEntry] = {
         lambda seed: OMNI(seed=seed), "NGBoost, White et al. 2021", learns=True, needs=("archs", "jacob_cov")
     ),
 }
-"""By name. ``lcranknet`` is not pre-trained here: see `BUNDLED_NETWORK`, and `pretrain_without`."""
+"""Method by name. ``lcranknet`` is not pre-trained here: see `BUNDLED_NETWORK`, and `pretrain_without`."""

@@ -29,7 +29,7 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class _CardFile:
-    """The fields that are read of a card."""
+    """Fields of a card that are read."""
 
     config: RankNetConfig
     num_tasks: int
@@ -59,7 +59,7 @@ def save_network(
         tasks: Names of the tasks it learned from, in order.
         predictor: Name of the predictor it was pre-trained with, as `load_predictor` takes it; None for none.
         datasets: All data sets that it, or the predictor, has learned from; None if that is not known.
-        command: What made it.
+        command: Command that made it.
     """
     from safetensors.torch import save
 
@@ -80,10 +80,10 @@ def save_network(
 
 
 def bundled_network(dataset: str) -> Path | None:
-    """Where the network is that comes with the package, for a run that it has seen nothing of.
+    """Find the network that comes with the package, for a run that it has seen nothing of.
 
     Args:
-        dataset: That the run trains on.
+        dataset: Data set that the run trains on.
 
     Returns:
         Its path; None, with a warning, if it has learned from that data set.

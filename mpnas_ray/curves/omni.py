@@ -35,10 +35,10 @@ class OMNI:
     """
 
     def __init__(self, *, seed: int = 0) -> None:
-        """Nothing is fitted yet.
+        """Make a method that is not fitted yet.
 
         Args:
-            seed: Of the boosting, below 2^32.
+            seed: Seed of the boosting, below 2^32.
 
         Raises:
             PredictorError: If it is not such a whole number.
@@ -86,7 +86,7 @@ class OMNI:
 
 @dataclass(frozen=True)
 class _Model:
-    """For one length of curve: the regression, and between which values of jacob_cov and SoTL-E it was fitted."""
+    """The regression for one length of curve, with the limits of jacob_cov and SoTL-E between which it was fitted."""
 
     regression: Any
     low: NDArray[np.float64]

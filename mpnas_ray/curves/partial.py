@@ -24,7 +24,7 @@ class PartialCurves:
         scores: After each epoch, higher is better, float64 ``[N, e]``. NaN (or infinite) is not measured: the end of a
             training that is shorter than others, or a gap.
         train_losses: Means over each epoch, lower is better, float64 ``[N, e]``; NaN likewise.
-        num_epochs: Of a full training, at least e.
+        num_epochs: Number of epochs of a full training, at least e.
         archs: The architecture of each training; None if they are not known.
         features: Other numbers known of each training, as features or zero-cost scores, float64 ``[N, H]``; None for
             none.
@@ -53,7 +53,7 @@ class PartialCurves:
 
     @classmethod
     def of(cls, curves: LearningCurves, epoch: int | None = None) -> PartialCurves:
-        """What was known of a table's trainings after some epoch; None for all of them."""
+        """Take the curves of a table, up to some epoch or, if it is None, whole."""
         whole = cls(
             scores=curves.scores if curves.mode == "max" else -curves.scores,
             train_losses=curves.train_losses,
@@ -63,7 +63,7 @@ class PartialCurves:
         return whole if epoch is None else whole.cut(epoch)
 
     def cut(self, epoch: int) -> PartialCurves:
-        """What was known after ``epoch`` epochs.
+        """Cut the curves after ``epoch`` epochs.
 
         Raises:
             PredictorError: If that is not a whole number of at least 1.
@@ -77,7 +77,7 @@ class PartialCurves:
         return len(self.scores)
 
     def __getitem__(self, rows: NDArray[np.integer] | NDArray[np.bool_] | slice) -> PartialCurves:
-        """Some of the trainings."""
+        """Select some of the trainings."""
         return PartialCurves(
             self.scores[rows],
             self.train_losses[rows],
@@ -88,21 +88,21 @@ class PartialCurves:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Epochs up to the last that has a score, int64 ``[N]``; 0 if none has."""
+        """Number of epochs up to the last that has a score, int64 ``[N]``; 0 if none has."""
         measured = np.isfinite(self.scores)
         last = measured.shape[1] - np.argmax(measured[:, ::-1], axis=1)
         return np.where(measured.any(axis=1), last, 0).astype(np.int64)
 
 
 class CurveMethod(Protocol):
-    """Judges partially trained networks."""
+    """A method that judges partially trained networks."""
 
     def fit(self, curves: PartialCurves, scores: NDArray[np.float64]) -> None:
         """Learn from completed trainings, where the method learns at all; a method that does not ignores them.
 
         Args:
-            curves: Of N trainings, at least as long as those that will be judged; they are cut to that length.
-            scores: What the trainings came to, finite, higher is better, ``[N]``.
+            curves: Curves of N trainings, at least as long as those that will be judged; they are cut to that length.
+            scores: Final scores of the trainings, finite, higher is better, ``[N]``.
 
         Raises:
             PredictorError: If there are fewer than the method needs.
@@ -110,7 +110,7 @@ class CurveMethod(Protocol):
         ...
 
     def predict(self, curves: PartialCurves) -> NDArray[np.float64]:
-        """How good each training will turn out, ``[N]``; higher is better, only the order counts.
+        """Predict how good each training will turn out, ``[N]``; higher is better, only the order counts.
 
         A gap takes the value before it, or where there is none the one after it; a training without any score yet is
         -inf.
@@ -129,6 +129,6 @@ def carried_forward(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def final_scores(curves: LearningCurves) -> NDArray[np.float64]:
-    """What a table's trainings came to, higher is better, ``[N]``; NaN where the loss was not finite."""
+    """Return the final scores of a table's trainings, higher is better, ``[N]``; NaN where the loss was not finite."""
     last = curves.scores[:, -1]
     return last if curves.mode == "max" else -last

@@ -1,4 +1,4 @@
-"""An LCRankNet from a table of ours to a file: what ``mpnas pretrain-scheduler`` does."""
+"""Pre-train an LCRankNet on a table of ours and write it to a file, as ``mpnas pretrain-scheduler`` does."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _REPORT_EVERY = 100
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A network, and what it and its predictor have learned from.
+    """A pre-trained network, and what it and its predictor have learned from.
 
     Attributes:
-        network: Learned from the curves.
+        network: Network that has learned from the curves.
         tasks: Names of the tasks whose curves these were.
         predictor: Name of the predictor it was pre-trained with; None for none.
-        datasets: Of the tasks and of the predictor, sorted.
+        datasets: Data sets of the tasks and of the predictor, sorted.
     """
 
     network: LCRankNet
@@ -61,7 +61,7 @@ def pretrain_without(
         hold_out: Names of tasks.
         every: Task -> curves.
         config: Shape and training; `RankNetConfig()` if None.
-        seed: Of weights and batches.
+        seed: Seed of weights and batches.
         on_step: Called after each step with its number, from 1, and its loss.
 
     Raises:
@@ -92,15 +92,15 @@ def pretrain_on_table(
     command: str = "",
     report: Callable[[str], None] | None = None,
 ) -> Pretrained:
-    """`pretrain_without` on a table's curves, and write ``<out>.safetensors`` and ``.json``.
+    """Call `pretrain_without` on a table's curves, and write ``<out>.safetensors`` and ``.json``.
 
     Args:
         table: A file of `write_curves`, as ``mpnas tables build`` makes it.
         out: The network's files, without ending.
         config: Shape and training; `RankNetConfig()` if None.
         hold_out: Tasks whose data sets must not be learned from.
-        seed: Of weights and batches.
-        command: What is run, for the card.
+        seed: Seed of weights and batches.
+        command: Command that is run, for the card.
         report: Receives a line every hundredth step.
 
     Raises:
@@ -122,7 +122,7 @@ def pretrain_on_table(
 
 
 def _completed(curves: LearningCurves) -> TaskCurves:
-    """The trainings that came to something."""
+    """Select the trainings that have a finite final score."""
     scores = final_scores(curves)
     finite: NDArray[np.bool_] = np.isfinite(scores)
     return PartialCurves.of(curves)[finite], scores[finite]

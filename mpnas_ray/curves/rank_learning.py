@@ -1,4 +1,4 @@
-"""How an LCRankNet learns: from trainings of many tasks first, then from the completed ones of the task at hand."""
+"""Train an LCRankNet, first on trainings of many tasks, then on the completed ones of the task at hand."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mpnas_ray.checks import require_instance, require_seed
+from mpnas_ray.curves.architecture_features import NUM_FEATURES, architecture_features
 from mpnas_ray.curves.partial import PartialCurves
-from mpnas_ray.curves.prior_knowledge import NUM_FEATURES, prior_knowledge
 from mpnas_ray.curves.ranknet import CurveBatch, LCRankNet, RankNetConfig
 from mpnas_ray.curves.scaling import standardized
 from mpnas_ray.errors import PredictorError
@@ -28,7 +28,7 @@ from mpnas_ray.tables.normalization import normalize
 __all__ = ["LCRankNetMethod", "TaskCurves", "pretrain"]
 
 TaskCurves = tuple[PartialCurves, NDArray[np.float64]]
-"""Completed trainings of a task, and what they came to: ``[N]``, higher is better."""
+"""Completed trainings of a task, and their final scores ``[N]``, higher is better."""
 
 _NO_ARCHS, _NO_TASK = 0.1, 0.5
 """Share of batches that hide the architectures, or which task it is: a trial may lack the one, a new task the other."""
@@ -57,14 +57,14 @@ class LCRankNetMethod:
         seed: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        """Nothing is learned yet.
+        """Make a method that has learned nothing on this task.
 
         Args:
             network: One of `pretrain`; is not changed. None to learn from the trainings of `fit` alone.
-            config: Of a network that is not given.
-            predictor: The one that the network was pre-trained with, or none (`prior_knowledge`).
-            seed: Of weights and batches.
-            device: Where to compute.
+            config: Configuration of the network, if none is given.
+            predictor: The one that the network was pre-trained with, or none (`architecture_features`).
+            seed: Seed of weights and batches.
+            device: Device to compute on.
 
         Raises:
             PredictorError: If the seed is not a whole number of at least 0, or the network or its config is none.
@@ -88,7 +88,7 @@ class LCRankNetMethod:
             )
         with _seeded(self.seed, self.device):
             network = LCRankNet(self.config, 0).to(self.device) if self._initial is None else deepcopy(self._initial)
-            features = None if curves.archs is None else self._prior_knowledge(curves.archs)
+            features = None if curves.archs is None else self._features(curves.archs)
             completed = _Completed.of((curves, scores), network.num_tasks, features, self.device, known)
             if self._initial is None:
                 self.network = _learn(network, [completed], _FROM_NOTHING, self.config.learning_rate)
@@ -110,21 +110,21 @@ class LCRankNetMethod:
         if self.network is None:
             raise PredictorError("This LCRankNet has learned nothing yet: call fit first, or give it a network.")
         tasks = torch.full((len(curves),), self.network.num_tasks, device=self.device)
-        features = None if curves.archs is None else self._prior_knowledge(curves.archs)
+        features = None if curves.archs is None else self._features(curves.archs)
         values = self.network(_batch(curves, known, features, self.device), tasks)
         return np.where(curves.lengths > 0, values.double().cpu().numpy(), -np.inf)
 
-    def _prior_knowledge(self, archs: Architectures) -> NDArray[np.float32]:
-        """Each architecture's is computed once: a search asks about the same ones again and again."""
+    def _features(self, archs: Architectures) -> NDArray[np.float32]:
+        """Compute the features of each architecture once: a search asks about the same ones again and again."""
         keys = [(archs.space.name, row.tobytes()) for row in archs.codes]
         new = [row for row, key in enumerate(keys) if key not in self._known_before]
         if new:
-            computed = prior_knowledge(archs[np.array(new)], self.predictor)
+            computed = architecture_features(archs[np.array(new)], self.predictor)
             self._known_before.update(zip((keys[row] for row in new), computed, strict=True))
         return np.stack([self._known_before[key] for key in keys])
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Weights of the network as it is now, on the CPU; empty if it has learned nothing."""
+        """Return the weights of the network as it is now, on the CPU; empty if it has learned nothing."""
         state = {} if self.network is None else self.network.state_dict()
         return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
@@ -159,10 +159,10 @@ def pretrain(
     Args:
         tasks: At least one, each of two trainings or more.
         config: Shape and training; `RankNetConfig()` if None.
-        predictor: One that ranks architectures without scores of the task, if there is one (`prior_knowledge`). What it
-            has learned counts as seen.
-        seed: Of weights and batches.
-        device: Where to compute.
+        predictor: One that ranks architectures without scores of the task, if there is one; see
+            `architecture_features`. What it has learned counts as seen.
+        seed: Seed of weights and batches.
+        device: Device to compute on.
         on_step: Called after each step with its number, from 1, and its loss.
 
     Raises:
@@ -175,7 +175,7 @@ def pretrain(
     require_instance("config", config, RankNetConfig, error=PredictorError)
     completed = []
     for number, (curves, scores) in enumerate(tasks):
-        features = None if curves.archs is None else prior_knowledge(curves.archs, predictor)
+        features = None if curves.archs is None else architecture_features(curves.archs, predictor)
         completed.append(_Completed.of((curves, scores), number, features, device))
     with _seeded(seed, torch.device(device)):
         network = LCRankNet(config, len(tasks)).to(device)
@@ -184,7 +184,7 @@ def pretrain(
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's random numbers follow from the seed, and go on afterwards as if nothing had been drawn."""
+    """Let torch's random numbers follow from the seed, and go on afterwards as if nothing had been drawn."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
@@ -210,7 +210,7 @@ def _batch(
 
 @dataclass(frozen=True, eq=False)
 class _Completed:
-    """N trainings of one task in full, and ranks of what they came to, float32 ``[N]``."""
+    """N trainings of one task in full, and the ranks of their final scores, float32 ``[N]``."""
 
     batch: CurveBatch
     scores: Tensor
@@ -231,7 +231,7 @@ class _Completed:
         return cls(_batch(curves, known, features, device), labels, curves.num_epochs, number)
 
     def cut(self, rows: Tensor, lengths: Tensor, *, with_archs: bool) -> CurveBatch:
-        """Some of the trainings, as they were after so many epochs."""
+        """Cut some of the trainings after so many epochs."""
         whole = self.batch
         lengths = torch.minimum(lengths, whole.lengths[rows])
         graphs = None if whole.graphs is None or not with_archs else whole.graphs[rows]
@@ -246,7 +246,7 @@ def _learn(
     rate: float,
     on_step: Callable[[int, float], None] | None = None,
 ) -> LCRankNet:
-    """One task a step, in turn."""
+    """Train on one task a step, in turn."""
     config, device = network.config, network.tasks.weight.device
     optimizer = AdamW(network.parameters(), lr=rate, weight_decay=config.weight_decay, foreach=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=iterations)
@@ -269,8 +269,9 @@ def _learn(
 
 
 def _random_lengths(count: int, num_epochs: int) -> Tensor:
-    """All but those shown in full at one length: as trials are compared. Its logarithm is uniform, since there is most
-    to save at the beginning.
+    """Draw one length for all but those shown in full, since trials are compared so.
+
+    Its logarithm is uniform, since there is most to save at the beginning.
     """
     length = (num_epochs ** torch.rand(1)).round().long().expand(count)
     return torch.where(torch.rand(count) < _IN_FULL, num_epochs, length)

@@ -1,4 +1,4 @@
-"""LCRankNet (Wistuba and Pedapati, ICML 2020): which of two trainings will end better, from their beginnings.
+"""LCRankNet (Wistuba and Pedapati, ICML 2020) tells from the beginnings of two trainings which will end better.
 
     p(i > j) = sigmoid(f(x_i) - f(x_j))        (their Eq. 2)
 
@@ -6,7 +6,7 @@ f reads the curve by parallel convolutions with ReLU and a global maximum over t
 graph network (theirs is an LSTM over a string), and which data set it is by an embedding. Ours are: the train loss as a
 second channel of the curve; its newest and mean values and the fraction of the training that is done, which go straight
 to the last layers; and two numbers that are known of an architecture before it is trained
-(`mpnas_ray.curves.prior_knowledge`).
+(`mpnas_ray.curves.architecture_features`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mpnas_ray.checks import make_plain, require_count, require_number
-from mpnas_ray.curves.prior_knowledge import NUM_FEATURES
+from mpnas_ray.curves.architecture_features import NUM_FEATURES
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.graphs import GraphBatch
 from mpnas_ray.predictors.neural.gcn import GCN, GCNConfig
@@ -69,11 +69,11 @@ class CurveBatch:
     """N trainings as tensors.
 
     Attributes:
-        curves: Of `standardized`, float32 ``[N, 2, e]``.
+        curves: Curves on the scale of `standardized`, float32 ``[N, 2, e]``.
         lengths: Epochs of each that were trained, int64 ``[N]``; what comes after is not looked at.
-        fractions: Of a full training, float32 ``[N]``, 0 to 1.
+        fractions: Fraction of a full training that each has behind it, float32 ``[N]``, 0 to 1.
         graphs: The architectures; None if they are not known.
-        features: What is known of each architecture beforehand, float32 ``[N, 2]``; zeros if nothing is.
+        features: Features of each architecture, float32 ``[N, 2]``; zeros if they are not known.
     """
 
     curves: Tensor
@@ -87,7 +87,7 @@ class CurveBatch:
 
 
 class LCRankNet(nn.Module):
-    """f: a batch of trainings to one number each, ``[N]``."""
+    """A network f that maps a batch of trainings to one number each, ``[N]``."""
 
     def __init__(self, config: RankNetConfig, num_tasks: int) -> None:
         """Draw initial weights from torch's current random state.
@@ -115,11 +115,11 @@ class LCRankNet(nn.Module):
         )
 
     def forward(self, batch: CurveBatch, tasks: Tensor) -> Tensor:
-        """Numbers ``[N]`` of which only differences mean something.
+        """Compute numbers ``[N]``, of which only the differences mean something.
 
         Args:
             batch: N trainings.
-            tasks: Of each the row of the embedding, int64 ``[N]``.
+            tasks: Row of the embedding for each, int64 ``[N]``.
         """
         there = torch.arange(batch.curves.shape[2], device=batch.curves.device) < batch.lengths[:, None]
         curves = batch.curves * there[:, None]

@@ -1,4 +1,4 @@
-"""Curves of one task on a scale that all tasks share."""
+"""Bring curves of one task to a scale that all tasks share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FEWEST = 4
 
 
 def standardized(curves: PartialCurves, known: PartialCurves) -> NDArray[np.float32]:
-    """Scores and negated train losses, each relative to those of other trainings of the task at the same epoch.
+    """Scale scores and negated train losses relative to those of other trainings of the task at the same epoch.
 
     From each value the median at that epoch is taken, and the rest is divided by the spread (half the distance between
     the 10th and 90th percentile, without outliers), so that neither the metric's unit nor the learning rate's schedule
@@ -52,7 +52,7 @@ def without_outliers(values: NDArray[np.float64], known: NDArray[np.float64]) ->
 
 
 def _centre_and_spread(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of each epoch, ``[e]``; NaN is not measured."""
+    """Compute centre and spread of each epoch, ``[e]`` each; NaN is not measured."""
     counts = np.isfinite(values).sum(axis=0)
     empty = np.where(counts == 0, 0.0, np.nan)
     low, centre, high = np.nanquantile(np.vstack([values, empty[None]]), [0.1, 0.5, 0.9], axis=0)

@@ -1,4 +1,4 @@
-"""What needs no learning: the newest value of a curve, and how fast the train loss has fallen.
+"""Methods that need no learning: the newest value of a curve, and how fast the train loss has fallen.
 
 Sums of train losses estimate training speed (Ru et al. 2021, "Speedy Performance Estimation for Neural Architecture
 Search"): TSE = sum_t l_t (SoTL), TSE-E the same over the last E epochs, TSE-EMA = sum_t g^(T - t) l_t.
@@ -22,12 +22,12 @@ class Unlearned:
     """A function of partial curves as a `CurveMethod`: nothing is fitted."""
 
     def __init__(self, judge: Callable[[PartialCurves], NDArray[np.float64]]) -> None:
-        """With the function, which gives ``[N]``, NaN where it knows nothing."""
+        """Take the function, which gives ``[N]``, NaN where it knows nothing."""
         require_callable("judge", judge, "partial curves -> [N]", error=PredictorError)
         self._judge = judge
 
     def fit(self, curves: PartialCurves, scores: NDArray[np.float64]) -> None:
-        """Nothing."""
+        """Do nothing: there is nothing to learn."""
 
     def predict(self, curves: PartialCurves) -> NDArray[np.float64]:
         """See `CurveMethod.predict`."""
@@ -35,17 +35,17 @@ class Unlearned:
 
 
 def last_value(curves: PartialCurves) -> NDArray[np.float64]:
-    """The newest score, ``[N]``."""
+    """Return the newest score, ``[N]``."""
     return carried_forward(curves.scores)[:, -1]
 
 
 def sotl(curves: PartialCurves) -> NDArray[np.float64]:
-    """Sum over training losses, negated, ``[N]``."""
+    """Sum up the training losses, negated, ``[N]``."""
     return np.asarray(-carried_forward(curves.train_losses).sum(axis=1))
 
 
 def sotl_e(curves: PartialCurves, last: int = 1) -> NDArray[np.float64]:
-    """`sotl` of the ``last`` epochs alone, ``[N]``; the paper takes one.
+    """Sum up the losses of the ``last`` epochs alone, negated, ``[N]``; the paper takes one.
 
     Raises:
         PredictorError: If ``last`` is not a whole number of at least 1.
@@ -55,7 +55,7 @@ def sotl_e(curves: PartialCurves, last: int = 1) -> NDArray[np.float64]:
 
 
 def tse_ema(curves: PartialCurves, decay: float = 0.999) -> NDArray[np.float64]:
-    """`sotl` with older epochs counting less, ``[N]``; the decay is the paper's.
+    """Sum up the losses, negated, with older epochs counting less, ``[N]``; the decay is the paper's.
 
     Raises:
         PredictorError: Unless the decay is above 0 and at most 1.

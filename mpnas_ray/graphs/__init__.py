@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mpnas_ray.graphs.batch import Engine, Flow, GraphBatch, MessagePassing, Normalization, graph_batch, message_passing
+from mpnas_ray.graphs.batch import GraphBatch, graph_batch
 from mpnas_ray.graphs.features import feature_names, graph_features
+from mpnas_ray.graphs.message_passing import Engine, Flow, MessagePassing, Normalization, message_passing
 
 __all__ = [
     "Engine",

@@ -14,7 +14,7 @@ and for each set of operations
 
 The sets are all of the kinds of a space that has up to five of them (7 sets for the three kinds of NAS-Bench-101 and
 -201). The nine kinds of the mixed space have 511, of which many say nearly the same: there the sets are all 15 of the
-four groups in `_GROUPS`, which rank cells better than those 511 and than coarser or finer groups
+four groups of `Operation.group`, which rank cells better than those 511 and than coarser or finer groups
 (benchmarks/results/graph_features.md).
 """
 
@@ -28,7 +28,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from mpnas_ray.spaces import KINDS, Architecture, Architectures, SearchSpace, get_space
+from mpnas_ray.spaces import KINDS, OPERATIONS, Architecture, Architectures, SearchSpace, get_space
 from mpnas_ray.spaces.operations import INPUT, OUTPUT, SKIP, ZERO
 
 __all__ = ["feature_names", "graph_features"]
@@ -41,25 +41,25 @@ NO_PATH = 6
 
 _MOST_KINDS = 5
 _GROUPS: dict[str, tuple[str, ...]] = {
-    "1x1 operations": ("conv1-d1", "linear"),
-    "conv3": ("conv3-d1",),
-    "larger convolutions": ("conv5-d1", "conv5-d2", "conv7-d1", "conv7-d2"),
-    "pooling": ("avgpool", "maxpool"),
+    group: tuple(operation.name for operation in OPERATIONS if operation.group == group)
+    for group in dict.fromkeys(operation.group for operation in OPERATIONS)
+    if group is not None
 }
-"""Of which the sets of a space with more kinds consist: what an operation sees of the input, and whether it learns."""
+"""Groups whose sets stand for those of the kinds in a space with more kinds; each holds operations that see as much of
+the input and that all learn or all do not."""
 
 _NOWHERE = 100  # a length that no path reaches, and which fits into int8 when some more steps are added
 
 
 @dataclass(frozen=True, eq=False)
 class _Layout:
-    """What is counted in one space.
+    """Kinds, groups and sets that are counted in one space.
 
     Attributes:
         kinds: The K kinds that compute something, indices into `KINDS`.
-        members: Which kinds each of G groups holds, bool ``[G, K]``.
-        sets: Which groups each of S sets consists of, bool ``[S, G]``.
-        names: Of the features.
+        members: Kinds that each of G groups holds, bool ``[G, K]``.
+        sets: Groups that each of S sets consists of, bool ``[S, G]``.
+        names: Names of the features.
     """
 
     kinds: NDArray[np.int8]
@@ -126,12 +126,12 @@ def graph_features(archs: Architectures | Iterable[Architecture | str]) -> Float
 
 
 def _path_lengths(kinds: NDArray[np.int8], edges: NDArray[np.uint8], layout: _Layout) -> tuple[Lengths, Lengths]:
-    """Lengths of the shortest and of the longest path through each set alone, ``[S, N]`` each, in operations.
+    """Find the shortest and the longest path through each set alone: lengths ``[S, N]`` each, in operations.
 
     Args:
-        kinds: Of contracted cells, ``[N, V]``.
-        edges: Of contracted cells, ``[N, V, V]``.
-        layout: Of the space.
+        kinds: Kinds of contracted cells, ``[N, V]``.
+        edges: Edges of contracted cells, ``[N, V, V]``.
+        layout: Layout of the space.
     """
     admits = np.zeros((len(layout.sets), len(KINDS) + 1), dtype=bool)  # the last column is that of absent vertices
     admits[:, layout.kinds] = layout.sets.astype(np.int8) @ layout.members.astype(np.int8) > 0

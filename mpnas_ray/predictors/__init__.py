@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mpnas_ray.predictors.base import Evidential, MetaLearned, Predictor
-from mpnas_ray.predictors.cost.predictor import CostConfig, CostPredictor, KnownDevice
+from mpnas_ray.predictors.base import Evidential, MetaLearned, Predictor, Uncertain
+from mpnas_ray.predictors.cost.devices import KnownDevice
+from mpnas_ray.predictors.cost.predictor import CostConfig, CostPredictor
 from mpnas_ray.predictors.gp.gaussian_process import GaussianProcessPredictor, GaussianProcessPrior
 from mpnas_ray.predictors.gp.kernel_process import KernelProcessPredictor
 from mpnas_ray.predictors.neural.gcn import GCNConfig, GCNPredictor
@@ -32,6 +33,7 @@ __all__ = [
     "RegressionPredictor",
     "SemiSupervisedConfig",
     "SemiSupervisedPredictor",
+    "Uncertain",
     "UncertainRegressionPredictor",
     "regression_predictor",
 ]

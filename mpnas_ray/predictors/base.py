@@ -1,4 +1,4 @@
-"""What every predictor of architecture quality offers."""
+"""Protocols of predictors: what each of them offers, and what some offer beside it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from mpnas_ray.spaces import Architecture
 
-__all__ = ["Evidential", "MetaLearned", "Predictor"]
+__all__ = ["Evidential", "MetaLearned", "Predictor", "Uncertain"]
 
 
 @runtime_checkable
 class Predictor(Protocol):
-    """Ranks architectures of one search space after having seen some scores.
+    """Rank architectures of one search space after having seen some scores.
 
     A predictor without labels may rank too (a meta-learned one does); one that cannot raises `PredictorError`.
     """
@@ -31,11 +32,11 @@ class Predictor(Protocol):
         ...
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Predicted scores ``[N]``; higher is better, only their order counts."""
+        """Predict scores ``[N]``; higher is better, only their order counts."""
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that `fit` learned, as CPU tensors."""
+        """Return all that `fit` learned, as CPU tensors."""
         ...
 
     def load(self, state: dict[str, Tensor]) -> None:
@@ -48,18 +49,38 @@ class MetaLearned(Predictor, Protocol):
     """A predictor that knows other tasks: it ranks without a score, and learns a new task from a few."""
 
     def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> MetaLearned:
-        """A new predictor that has learned from measured architectures; this one is not changed. As `fit` otherwise."""
+        """Return a new predictor that has learned from measured architectures; this one is not changed.
+
+        The arguments are those of `fit`.
+        """
+        ...
+
+
+@runtime_checkable
+class Uncertain(Protocol):
+    """A predictor that knows how far off it may be."""
+
+    def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Predict scores ``[N]``; see `Predictor.predict`."""
+        ...
+
+    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Predict means and standard deviations ``[N]``, in one unit; higher is better."""
+        ...
+
+    def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
+        """Draw functions that the scores may be, ``[num_samples, N]``."""
         ...
 
 
 @runtime_checkable
 class Evidential(Protocol):
-    """A meta-learned predictor that says what the measured scores let it believe of the task itself."""
+    """A meta-learned predictor that also judges, by the measured scores, what kind of task it is given."""
 
     def transfer_odds(self) -> float:
-        """Logarithm of how much more probable the scores are with what other tasks say than without it."""
+        """Return the log odds of the scores with what other tasks say, against the scores without it."""
         ...
 
     def probability_of_cost(self) -> float:
-        """Probability that the task measures a cost, such as a latency, rather than a quality."""
+        """Return the probability that the task measures a cost, such as a latency, rather than a quality."""
         ...

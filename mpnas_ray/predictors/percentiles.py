@@ -1,4 +1,4 @@
-"""Where architectures stand among all of their space, and how sure a predictor is of it."""
+"""Percentiles of architectures among all of their space, with intervals by the predictor's uncertainty."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ COVERAGE = 0.8
 """Probability that a true percentile is within its interval, if the predictor is right about itself."""
 
 _NUM_OTHERS = 10_000
-"""Random architectures to compare with, where a space is too large to list."""
+"""Number of random architectures to compare with, where a space is too large to list."""
 
 _NUM_SAMPLES, _AT_ONCE = 400, 100
-"""Score functions: the ends of an interval are then good to about two percent of probability. Few at once, as each
-holds a number for every architecture."""
+"""Number of score functions: the ends of an interval are then good to about two percent of probability. Few at once, as
+each holds a number for every architecture."""
 
 
 @dataclass(frozen=True)
 class Percentiles:
-    """What is predicted of N architectures beside the others of their space.
+    """Predicted percentiles of N architectures among the others of their space.
 
     Attributes:
         num_others: M architectures they are compared with: all of an enumerable space, else 10,000 random ones.
         rank: Place by predicted score, 1 is best, int ``[N]``; the place that a search would give it among the others.
         percentile: Percentage of the others that are worse, 0 to 100, ``[N]``: the median over what the predictor
             holds possible, or for one that does not know its uncertainty what it predicts.
-        low: Where the interval that holds `COVERAGE` of the probability begins, ``[N]``; None if there is none.
-        high: Where it ends.
+        low: Lower end of the interval that holds `COVERAGE` of the probability, ``[N]``; None if there is none.
+        high: Upper end of the interval.
     """
 
     num_others: int
@@ -55,7 +55,7 @@ def predict_percentiles(predictor: Predictor, archs: Sequence[Architecture], rng
     Args:
         predictor: One that ranks already.
         archs: N architectures, at least 1.
-        rng: Of the others and of the score functions.
+        rng: Generator of the others and of the score functions.
     """
     asked = Architectures.of(archs)
     space = asked.space
@@ -74,8 +74,9 @@ def predict_percentiles(predictor: Predictor, archs: Sequence[Architecture], rng
 
 
 def _percentiles(scores: NDArray[np.float64], num_asked: int) -> NDArray[np.float64]:
-    """Of the first columns of ``scores [S, num_asked + M]`` among the others, ``[S, num_asked]``; equal ones are half
-    below.
+    """Rank the first columns of ``scores [S, num_asked + M]`` among the others as percentiles ``[S, num_asked]``.
+
+    Half of the equal ones count as below.
     """
     found = np.empty((len(scores), num_asked))
     for row, of_function in zip(found, scores, strict=True):

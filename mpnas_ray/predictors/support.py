@@ -1,4 +1,4 @@
-"""What predictors that learn from scratch share: the measured architectures, and names in a state of tensors."""
+"""Functions that predictors share: checks of measured architectures, and names in a state of tensors."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 MOST_POINTS = 500
-"""A predictor learns from so many architectures: closed forms cost the cube of their number, and memory its square."""
+"""Most architectures that a predictor learns from: closed forms cost its cube, and memory its square."""
 
 
 def measured(archs: Sequence[Architecture], scores: ArrayLike) -> tuple[Architectures, NDArray[np.float64]]:
-    """N architectures of one space and their scores ``[N]``.
+    """Check N architectures of one space and their scores ``[N]``.
 
     Raises:
         PredictorError: If there is none, if numbers differ, or if a score is not finite.
@@ -74,7 +74,7 @@ def warn_nothing_to_learn(predictor: str) -> None:
 
 
 def same_space(archs: Sequence[Architecture], space: str) -> Architectures:
-    """The architectures that a predictor of ``space`` is asked about; there may be none.
+    """Check the architectures that a predictor of ``space`` is asked about; there may be none.
 
     Raises:
         PredictorError: If they are of another space.
@@ -91,10 +91,10 @@ def same_space(archs: Sequence[Architecture], space: str) -> Architectures:
 
 
 def tensor_of_text(text: str) -> Tensor:
-    """Text as uint8, so that it can stand in a state of tensors."""
+    """Encode text as uint8, so that it can stand in a state of tensors."""
     return torch.tensor(list(text.encode()), dtype=torch.uint8)
 
 
 def text_of_tensor(tensor: Tensor) -> str:
-    """Inverse of `tensor_of_text`."""
+    """Decode what `tensor_of_text` encoded."""
     return bytes(tensor.tolist()).decode()

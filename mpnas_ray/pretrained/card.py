@@ -1,4 +1,4 @@
-"""Where a meta-learned predictor comes from.
+"""Cards that say where a meta-learned predictor comes from.
 
 The card is for people, and for the check that keeps results honest: a predictor must not be judged on a data set, or
 device, that it was meta-learned on (`refuse_if_seen`).
@@ -21,17 +21,17 @@ __all__ = ["PredictorCard", "leave_out", "refuse_if_seen"]
 
 @dataclass(frozen=True)
 class PredictorCard:
-    """Where a predictor comes from.
+    """Origin of a predictor.
 
     Attributes:
-        name: Of the checkpoint, e.g. ``mpnas-3``.
-        config: How it was meta-learned, and its shape.
+        name: Name of the checkpoint, e.g. ``mpnas-3``.
+        config: Settings of its meta-learning, its shape among them.
         sources: Tasks it learned from, in its own order.
         datasets: All data sets that their values depend on.
         devices: All devices that their values depend on.
         licences: Task -> licence of its table; None where the source states none.
         remembered: Tasks whose measurements it carries with it, cell by cell.
-        command: What made it.
+        command: Command that made it.
         quality: Figure -> value, e.g. ``nasbench201/cifar10: Spearman at 5 points, held out``.
     """
 
@@ -56,7 +56,7 @@ class PredictorCard:
         command: str = "",
         quality: Mapping[str, float] | None = None,
     ) -> PredictorCard:
-        """The card of a predictor that was meta-learned from these tasks."""
+        """Make the card of a predictor that was meta-learned from these tasks."""
 
         def union(attribute: str) -> tuple[str, ...]:
             return tuple(sorted({value for task in tasks.values() for value in getattr(task, attribute)}))
@@ -80,11 +80,11 @@ class PredictorCard:
 
     @property
     def spaces(self) -> tuple[str, ...]:
-        """Search spaces it learned from."""
+        """Names of the search spaces it learned from."""
         return tuple(sorted({source.space for source in self.sources}))
 
     def covers(self, space: SearchSpace) -> bool:
-        """Whether it can rank architectures of a space.
+        """Tell whether it can rank architectures of a space.
 
         The mixture describes operations by what they do, so that it covers every space, and a cost predictor begins
         from usual prices where it knows no others; the rest know an operation only if a space they learned from has it.
@@ -94,7 +94,7 @@ class PredictorCard:
 
 
 def leave_out(predictor: CostPredictor, card: PredictorCard, task: TableTask) -> tuple[CostPredictor, PredictorCard]:
-    """A cost predictor that may be judged on a task, with its card: nothing of the task's devices is left in it.
+    """Take the task's devices out of a cost predictor, so that it may be judged on the task; its card with it.
 
     What is known of each device stands apart, so that nothing has to be learned again. Figures of the card are of the
     whole predictor, and go.

@@ -41,7 +41,7 @@ _KIND = "mpnas-ray meta-learned predictor"
 
 @dataclass(frozen=True)
 class _CardFile:
-    """The fields that are read of a card; its other fields say again what these say."""
+    """Fields of a card that are read; its other fields say again what these say."""
 
     algorithm: str
     name: str
@@ -93,12 +93,12 @@ def save_checkpoint(
 
 
 def find_checkpoint(name_or_path: str | Path = "default", space: SearchSpace | None = None) -> Path:
-    """Where a predictor is.
+    """Find the files of a predictor.
 
     Args:
         name_or_path: ``default`` for the bundled one that suits the space, ``cost`` for the bundled one of costs, the
             name of one of `BUNDLED`, or a path.
-        space: Whose architectures are to be ranked, if that is known.
+        space: Space whose architectures are to be ranked, if that is known.
     """
     if name_or_path == "default":
         name_or_path = "mpnas-4" if space is not None and space.name in _OWN_OPERATIONS else "mpnas-3"
@@ -143,7 +143,7 @@ def load_checkpoint(
 
 
 def _read_card(path: Path) -> tuple[PredictorCard, str]:
-    """The card, and the digest of the weights it belongs to."""
+    """Read the card, and the digest of the weights it belongs to."""
     try:
         content: Any = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -184,6 +184,6 @@ def _read_card(path: Path) -> tuple[PredictorCard, str]:
 
 
 def _files(path: str | Path) -> tuple[Path, Path]:
-    """The weights and the card; a dot in the name is not taken for an ending."""
+    """Return the paths of the weights and the card; a dot in the name is not taken for an ending."""
     name = str(path).removesuffix(".safetensors").removesuffix(".json")
     return Path(f"{name}.safetensors"), Path(f"{name}.json")

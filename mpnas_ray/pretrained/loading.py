@@ -1,4 +1,4 @@
-"""Meta-learned predictors by name or path."""
+"""Load meta-learned predictors by name or path."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["load_predictor"]
 def load_predictor(
     name_or_path: str | Path = "default", *, space: str | None = None, device: torch.device | str = "cpu"
 ) -> MixturePredictor | MetaPredictor | CostPredictor:
-    """A meta-learned predictor, ready to rank and to adapt.
+    """Load a meta-learned predictor, ready to rank and to adapt.
 
     Args:
         name_or_path: ``"default"`` for the one that comes with the package and suits the space, ``"cost"`` for the one
             that predicts latency, energy and the like, ``"mpnas-3"`` or ``"mpnas-4"``, or a checkpoint of yours, with
             or without ending (`mpnas meta-train` writes them).
         space: Name of the space whose architectures are to be ranked, if that is known.
-        device: Where to compute.
+        device: Device to compute on.
 
     Raises:
         PredictorError: If a file is missing, damaged, written by a newer version, or something else.

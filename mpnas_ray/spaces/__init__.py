@@ -9,7 +9,7 @@ from mpnas_ray.spaces.nasbench101 import NASBench101
 from mpnas_ray.spaces.nasbench201 import NASBench201
 from mpnas_ray.spaces.nasbenchasr import NASBenchASR
 from mpnas_ray.spaces.operation_graph import OperationGraphs
-from mpnas_ray.spaces.operations import KINDS, OPERATIONS
+from mpnas_ray.spaces.operations import KINDS, OPERATIONS, Operation
 from mpnas_ray.spaces.registry import get_space, parse_architecture, register, space_names
 from mpnas_ray.spaces.space import SearchSpace
 from mpnas_ray.spaces.transnasbench101 import TransNASBench101
@@ -20,6 +20,7 @@ __all__ = [
     "SPACE_NAMES",
     "Architecture",
     "Architectures",
+    "Operation",
     "OperationGraphs",
     "SearchSpace",
     "draw",

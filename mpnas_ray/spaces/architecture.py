@@ -103,7 +103,7 @@ class Architectures(Sequence[Architecture]):
     def __getitem__(
         self, index: int | np.integer | slice | NDArray[np.integer] | NDArray[np.bool_]
     ) -> Architecture | Architectures:
-        """One architecture, or by slice, index array or mask another batch."""
+        """Return one architecture, or by slice, index array or mask another batch."""
         if isinstance(index, int | np.integer):
             return self.space.architecture(self.codes[index])
         return Architectures(self.space, self.codes[index])
@@ -112,15 +112,15 @@ class Architectures(Sequence[Architecture]):
         return len(self.codes)
 
     def graphs(self) -> OperationGraphs:
-        """All cells as graphs of operations."""
+        """Turn all cells into graphs of operations."""
         return self.space.operation_graphs(self.codes)
 
     def canonical_keys(self) -> NDArray[np.uint64]:
-        """Key of the canonical form of each, ``[N]``; computed once, read-only."""
+        """Return the key of the canonical form of each, ``[N]``; computed once, read-only."""
         return self._canonical_keys
 
     def text_keys(self) -> NDArray[np.uint64]:
-        """One number for each, ``[N]``, equal for equal texts."""
+        """Compute one number for each, ``[N]``, equal for equal texts."""
         hashed = np.zeros(len(self), dtype=np.uint64)
         for column in self.codes.T:  # FNV-1a over the letters of the code, in 64 bits
             hashed = (hashed ^ column.astype(np.uint8).astype(np.uint64)) * np.uint64(0x100000001B3)

@@ -1,4 +1,4 @@
-"""An architecture as a picture in text."""
+"""Draw an architecture as a picture in text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["draw"]
 
 
 def draw(arch: Architecture) -> str:
-    """The cell, one vertex a line; a line to the right joins a vertex to the one it reads.
+    """Draw the cell, one vertex a line; a line to the right joins a vertex to the one it reads.
 
     Vertices that carry nothing from input to output are marked: they are built, but do no work.
 

@@ -29,7 +29,7 @@ class Mixed(SearchSpace):
 
     def __init__(self) -> None:
         """Build the space."""
-        operations = {name: name for name in OPERATIONS}
+        operations = {operation.name: operation.name for operation in OPERATIONS}
         super().__init__("mixed", operations)
         self.families: tuple[SearchSpace, ...] = (
             DirectedGraphSpace("nasbench101", operations),
@@ -40,7 +40,7 @@ class Mixed(SearchSpace):
         self.num_architectures = sum(family.num_architectures for family in self.families)
 
     def derivation(self) -> str:
-        """How the number of cells comes about, a line a term."""
+        """Explain the number of cells, a line a term."""
         k = len(self.operations)
         terms = [
             f"{count:,} graphs of {n} vertices x {k}^{n - 2} = {count * k ** (n - 2):,}"
@@ -66,7 +66,7 @@ class Mixed(SearchSpace):
         return OperationGraphs(kinds, edges)
 
     def sample_codes(self, n: int, rng: Generator) -> NDArray[np.int8]:
-        """The family uniformly, then the cell as the family draws it."""
+        """Draw the family uniformly, then the cell as the family draws it."""
         drawn = rng.integers(len(self.families), size=n)
         codes = np.empty((n, self.code_length), dtype=np.int8)
         for number, family in enumerate(self.families):
@@ -75,7 +75,7 @@ class Mixed(SearchSpace):
         return codes
 
     def neighbor_codes(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
-        """The neighbours within the cell's own family."""
+        """List the neighbours within the cell's own family."""
         number, own = self._split(codes)
         return self._join(number, self.families[number].neighbor_codes(own))
 

@@ -32,7 +32,7 @@ _VERTEX = re.compile(r"[0-9]")
 
 @cache
 def _topologies() -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """All labelled topologies: upper triangles ``[T, 21]`` and numbers of inner vertices ``[T]``, 6,472 in all.
+    """List all labelled topologies: upper triangles ``[T, 21]`` and numbers of inner vertices ``[T]``, 6,472 in all.
 
     Every upper triangle of at most 9 edges is tried; those stay in which each inner vertex that has an edge has both a
     reader and a source, and the vertices in use are the first ones.
@@ -59,7 +59,7 @@ def _topologies() -> tuple[NDArray[np.int8], NDArray[np.int8]]:
 
 
 def num_topologies() -> dict[int, int]:
-    """Number of labelled topologies with each number of vertices, 2 to 7."""
+    """Count the labelled topologies with each number of vertices, 2 to 7."""
     _, inner = _topologies()
     return {int(n) + 2: int(count) for n, count in zip(*np.unique(inner, return_counts=True), strict=True)}
 
@@ -89,7 +89,7 @@ class DirectedGraphSpace(SearchSpace):
         return OperationGraphs(kinds, edges)
 
     def sample_codes(self, n: int, rng: Generator) -> NDArray[np.int8]:
-        """Uniform over labelled cells, so nearly always seven vertices."""
+        """Draw uniformly over labelled cells, so nearly always seven vertices."""
         bits, inner = _topologies()
         weights = float(len(self.operations)) ** inner
         chosen = rng.choice(len(bits), size=n, p=weights / weights.sum())
@@ -98,7 +98,7 @@ class DirectedGraphSpace(SearchSpace):
         return np.concatenate([bits[chosen], operations], axis=1)
 
     def neighbor_codes(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
-        """One operation replaced, one edge added or taken away (and the rest pruned), or a vertex put on an edge."""
+        """Replace one operation, add or take away one edge (and prune the rest), or put a vertex on an edge."""
         edges, operations = self._unpack(codes)
         found = {tuple(codes.tolist())}
         for vertex in range(len(operations)):
@@ -120,13 +120,13 @@ class DirectedGraphSpace(SearchSpace):
         return np.array(sorted(found), dtype=np.int8).reshape(-1, self.code_length)
 
     def _with_each_operation(self, edges: NDArray[np.int8], operations: list[int], vertex: int) -> set[tuple[int, ...]]:
-        """Codes of a cell with each operation in turn on one inner vertex."""
+        """List the codes of a cell with each operation in turn on one inner vertex."""
         codes = self._pack(edges, operations)
         place = len(_ROWS) + vertex
         return {(*codes[:place], other, *codes[place + 1 :]) for other in range(len(self.operations))}
 
     def _unpack(self, codes: NDArray[np.int8]) -> tuple[NDArray[np.int8], list[int]]:
-        """Adjacency ``[n, n]`` of the n vertices that are there, and the operations of the inner ones."""
+        """Return the adjacency ``[n, n]`` of the n vertices that are there, and the operations of the inner ones."""
         operations = [int(code) for code in codes[len(_ROWS) :] if code >= 0]
         edges = np.zeros((MAX_VERTICES, MAX_VERTICES), dtype=np.int8)
         edges[_ROWS, _COLUMNS] = codes[: len(_ROWS)]
@@ -134,7 +134,7 @@ class DirectedGraphSpace(SearchSpace):
         return edges[np.ix_(there, there)], operations
 
     def _pack(self, edges: NDArray[np.int8], operations: list[int]) -> list[int]:
-        """Inverse of `_unpack`."""
+        """Return the codes of what `_unpack` returned."""
         there = [*range(len(operations) + 1), _OUT]
         full = np.zeros((MAX_VERTICES, MAX_VERTICES), dtype=np.int8)
         full[np.ix_(there, there)] = edges

@@ -52,15 +52,15 @@ class FourStateSpace(SearchSpace):
         return OperationGraphs(kinds, np.broadcast_to(self._edges, (len(codes), 8, 8)))
 
     def sample_codes(self, n: int, rng: Generator) -> NDArray[np.int8]:
-        """Uniform over the cells."""
+        """Draw uniformly over the cells."""
         return rng.integers(len(self.operations), size=(n, 6), dtype=np.int8)
 
     def neighbor_codes(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
-        """One operation replaced by another."""
+        """Replace one operation by another."""
         return other_values(codes, range(6), len(self.operations))
 
     def enumerate(self) -> Architectures:
-        """All cells, in the order of their codes."""
+        """List all cells, in the order of their codes."""
         if not self.enumerable:
             return super().enumerate()
         return Architectures(self, all_codes((len(self.operations),) * 6))

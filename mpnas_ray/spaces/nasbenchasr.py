@@ -52,17 +52,17 @@ class ChainSpace(SearchSpace):
         return OperationGraphs(kinds, self._edges * there[:, :, None] * there[:, None, :])
 
     def sample_codes(self, n: int, rng: Generator) -> NDArray[np.int8]:
-        """Uniform over the cells."""
+        """Draw uniformly over the cells."""
         operations = rng.integers(len(self.operations), size=(n, 3), dtype=np.int8)
         return np.concatenate([operations, rng.integers(2, size=(n, 6), dtype=np.int8)], axis=1)
 
     def neighbor_codes(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
-        """One operation replaced by another, or one skip connection added or taken away."""
+        """Replace one operation by another, or add or take away one skip connection."""
         operations = other_values(codes, range(3), len(self.operations))
         return np.concatenate([operations, other_values(codes, range(3, 9), 2)])
 
     def enumerate(self) -> Architectures:
-        """All cells, in the order of their codes."""
+        """List all cells, in the order of their codes."""
         if not self.enumerable:
             return super().enumerate()
         return Architectures(self, all_codes((len(self.operations),) * 3 + (2,) * 6))

@@ -34,7 +34,7 @@ class OperationGraphs:
     edges: NDArray[np.uint8]
 
     def live(self) -> NDArray[np.bool_]:
-        """Which vertices carry anything from input to output, ``[N, V]``.
+        """Find the vertices that carry anything from input to output, bool ``[N, V]``.
 
         A skip carries, a zero does not. A cell without a path from input to output has no live vertex at all.
         """
@@ -42,7 +42,7 @@ class OperationGraphs:
         return live
 
     def contracted(self) -> OperationGraphs:
-        """The cells reduced to what they compute: the form that `canonical_keys` compares.
+        """Reduce the cells to what they compute: the form that `canonical_keys` compares.
 
         Zeros and whatever lies on no path from input to output are absent, skips are edges: ``edges[n, i, j]`` is how
         often vertex j adds vertex i, more than 1 for parallel skips. A cell without a path has no vertex at all, not
@@ -52,7 +52,7 @@ class OperationGraphs:
         return OperationGraphs(np.where(live, kinds, np.int8(ABSENT)), multiplicity.astype(np.uint8))
 
     def canonical_keys(self) -> NDArray[np.uint64]:
-        """One number a cell, ``[N]``: equal exactly where two cells compute the same function of the same operations.
+        """Compute one key a cell, ``[N]``, equal where two cells compute the same function of the same operations.
 
         The cell is pruned to what lies on a path from input to output, its zeros are cut and its skips contracted; two
         parallel skips then leave an edge of multiplicity 2, since they double their input. Cells without a path are all
@@ -129,7 +129,7 @@ def _contract(
 
 
 def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Steele et al. 2014, SplittableRandom's finaliser (splitmix64): a bijection of 64-bit words that scatters them."""
+    """Scatter 64-bit words by a bijection (splitmix64, Steele et al. 2014, the finaliser of SplittableRandom)."""
     value = value + np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

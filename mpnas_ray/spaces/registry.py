@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["get_space", "parse_architecture", "register", "space_names"]
 
 _MAKERS: dict[str, Callable[[], SearchSpace]] = {}
-"""Filled by the package `mpnas_ray.spaces`, which is imported before any module of it."""
+"""Name of each space to the function that builds it; filled by `mpnas_ray.spaces`, which is imported first."""
 
 
 def register(name: str, make: Callable[[], SearchSpace]) -> None:
@@ -25,12 +25,12 @@ def register(name: str, make: Callable[[], SearchSpace]) -> None:
 
 
 def space_names() -> tuple[str, ...]:
-    """Names of all search spaces, in the order of their registration."""
+    """Return the names of all search spaces, in the order of their registration."""
     return tuple(_MAKERS)
 
 
 def get_space(name: str) -> SearchSpace:
-    """The search space of that name; the same object each time.
+    """Return the search space of that name, the same object each time.
 
     Raises:
         SearchSpaceError: If there is none; the message lists those there are.

@@ -1,4 +1,4 @@
-"""What every search space offers.
+"""The base class of search spaces.
 
 A space is a layout of small integers (`code_length` int8 codes a cell) with five abstract operations on it, all but the
 reading and writing of text over whole arrays. Everything else (sampling objects, containment, mutation) follows from
@@ -27,7 +27,7 @@ _ENUMERABLE = 20_000
 
 
 class SearchSpace(ABC):
-    """A set of cells.
+    """A search space: a set of cells.
 
     Attributes:
         name: Prefix of every architecture string of the space.
@@ -42,7 +42,7 @@ class SearchSpace(ABC):
     num_architectures: int
 
     def __init__(self, name: str, operations: dict[str, str]) -> None:
-        """Name the space and map each of its operation names to one of the shared kinds (`OPERATIONS`)."""
+        """Name the space and map each of its operation names to the name of one of the shared `OPERATIONS`."""
         self.name = name
         self.operations = tuple(operations)
         self._kinds = np.array([KINDS.index(kind) for kind in operations.values()], dtype=np.int8)
@@ -59,28 +59,28 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def operation_graphs(self, codes: NDArray[np.int8]) -> OperationGraphs:
-        """The cells ``codes [N, code_length]`` as graphs of operations."""
+        """Turn cells ``codes [N, code_length]`` into graphs of operations."""
 
     @abstractmethod
     def sample_codes(self, n: int, rng: Generator) -> NDArray[np.int8]:
-        """Codes of ``n`` independent random cells, ``[n, code_length]``."""
+        """Draw the codes of ``n`` independent random cells, ``[n, code_length]``."""
 
     @abstractmethod
     def neighbor_codes(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
-        """Codes of all cells one change away from one cell ``codes [code_length]``: ``[K, code_length]``."""
+        """List the codes of all cells one change away from one cell ``codes [code_length]``: ``[K, code_length]``."""
 
     @abstractmethod
     def _format(self, codes: NDArray[np.int8]) -> str:
-        """The cell's text, without the name of the space."""
+        """Write the cell as text, without the name of the space."""
 
     @abstractmethod
     def _encode(self, cell: str) -> list[int]:
-        """Inverse of `_format`; raises `SearchSpaceError` for anything else."""
+        """Read what `_format` wrote; raise `SearchSpaceError` for anything else."""
 
     # What follows from it.
 
     def architecture(self, codes: NDArray[np.int8]) -> Architecture:
-        """The architecture that ``codes [code_length]`` stand for."""
+        """Make the architecture that ``codes [code_length]`` stand for."""
         return Architecture(f"{self.name}:{self._format(codes)}", tuple(codes.tolist()))
 
     def parse(self, text: str) -> Architecture:
@@ -95,7 +95,7 @@ class SearchSpace(ABC):
         return self.architecture(np.asarray(self._encode(cell), dtype=np.int8))
 
     def __contains__(self, arch: object) -> bool:
-        """Whether an architecture, or its string, is one of this space."""
+        """Tell whether an architecture, or its string, is one of this space."""
         text = str(arch) if isinstance(arch, Architecture) else arch
         if not isinstance(text, str):
             return False
@@ -105,11 +105,11 @@ class SearchSpace(ABC):
             return False
 
     def sample(self, rng: Generator) -> Architecture:
-        """One random architecture."""
+        """Draw one random architecture."""
         return self.sample_many(1, rng)[0]
 
     def sample_many(self, n: int, rng: Generator) -> Architectures:
-        """``n`` independent random architectures, 0 or more; the same one may come twice.
+        """Draw ``n`` independent random architectures, 0 or more; the same one may come twice.
 
         Raises:
             SearchSpaceError: If ``n`` is not such a number.
@@ -118,21 +118,21 @@ class SearchSpace(ABC):
         return Architectures(self, self.sample_codes(n, rng))
 
     def neighbors(self, arch: Architecture) -> Architectures:
-        """All architectures one change away, each once, ``arch`` not among them."""
+        """List all architectures one change away, each once, ``arch`` not among them."""
         return Architectures(self, self.neighbor_codes(np.asarray(arch.codes, dtype=np.int8)))
 
     def mutate(self, arch: Architecture, rng: Generator) -> Architecture:
-        """One of the neighbours, each as likely as the others."""
+        """Draw one of the neighbours, each as likely as the others."""
         neighbors = self.neighbors(arch)
         return neighbors[int(rng.integers(len(neighbors)))]
 
     @property
     def enumerable(self) -> bool:
-        """Whether the space is small enough (20,000) to list and rank whole rather than to sample."""
+        """True if the space is small enough (20,000) to be listed and ranked whole rather than sampled."""
         return self.num_architectures <= _ENUMERABLE
 
     def enumerate(self) -> Architectures:
-        """Every architecture once; only for an `enumerable` space."""
+        """List every architecture once; only for an `enumerable` space."""
         raise SearchSpaceError(
             f"{self.name} has {self.num_architectures:,} architectures, too many to list: sample it."
         )
@@ -144,13 +144,14 @@ class SearchSpace(ABC):
         return everything[np.sort(first)]
 
     def distinct(self) -> Architectures:
-        """One architecture for each canonical form, the first in the order of `enumerate`; only for an `enumerable`
-        space.
+        """List one architecture of each canonical form, the first in the order of `enumerate`.
+
+        Only for an `enumerable` space.
         """
         return self._distinct
 
     def _operation(self, name: str, where: str, cell: str) -> int:
-        """Code of an operation, or an error that says which there are."""
+        """Return the code of an operation, or raise an error that says which there are."""
         if name in self.operations:
             return self.operations.index(name)
         raise SearchSpaceError(
@@ -163,7 +164,7 @@ class SearchSpace(ABC):
 
 
 def other_values(codes: NDArray[np.int8], places: range, num_values: int) -> NDArray[np.int8]:
-    """All copies of ``codes`` with one of ``places`` set to another of ``num_values`` values: ``[K, code_length]``."""
+    """List all copies of ``codes`` with another of ``num_values`` values at one of ``places``: ``[K, code_length]``."""
     steps = np.arange(1, num_values)
     changed = np.repeat(codes[None], len(places) * len(steps), axis=0)
     rows = np.arange(len(changed)).reshape(len(places), len(steps))
@@ -173,6 +174,6 @@ def other_values(codes: NDArray[np.int8], places: range, num_values: int) -> NDA
 
 
 def all_codes(sizes: tuple[int, ...]) -> NDArray[np.int8]:
-    """Every tuple of codes with ``0 <= code_i < sizes[i]``, in lexicographic order: ``[prod(sizes), len(sizes)]``."""
+    """List all codes with ``0 <= code_i < sizes[i]``, in lexicographic order: ``[prod(sizes), len(sizes)]``."""
     grid = np.indices(sizes, dtype=np.int8)
     return np.ascontiguousarray(grid.reshape(len(sizes), -1).T)

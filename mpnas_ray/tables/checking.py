@@ -1,4 +1,4 @@
-"""Whether the files of a folder are sound: for `mpnas tables check`."""
+"""Check whether the files of a folder are sound, for `mpnas tables check`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["FileCheck", "check_tables"]
 
 @dataclass(frozen=True)
 class FileCheck:
-    """What `check_tables` found in one file.
+    """The finding of `check_tables` in one file.
 
     Attributes:
         path: The file.
         num_rows: Its rows; None if it cannot be read.
         tasks: Names of the tasks in it, variants too.
-        problem: What is wrong and what to do; None if nothing is.
+        problem: Description of what is wrong and what to do; None if nothing is.
         note: Why a sound file has no task for us; None otherwise.
     """
 

@@ -1,4 +1,4 @@
-"""Trainings of many architectures on several tasks, epoch by epoch: the tables that we train ourselves.
+"""Learning curves of many architectures on several tasks: the tables that we train ourselves.
 
 A Parquet file in long format, one row an epoch of a training, the rows of a training one after the other,
 
@@ -53,20 +53,20 @@ class LearningCurves:
     Attributes:
         task: Name of the task.
         datasets: Names of the data sets that the values depend on.
-        metric: Of validation and test, e.g. ``accuracy``.
-        mode: Whether it is better high (``max``) or low (``min``).
-        settings: How the networks were trained: plain values.
+        metric: Metric of validation and test, e.g. ``accuracy``.
+        mode: ``max`` if it is better high, ``min`` if it is better low.
+        settings: Settings with which the networks were trained, plain values.
         archs: The architecture of each training, one for each seed of it.
-        seeds: Of each training, int64 ``[N]``.
+        seeds: Seeds of each training, int64 ``[N]``.
         scores: Validation metric after each epoch as measured, float64 ``[N, E]``; NaN from where the loss was not
             finite.
         train_losses: Means over each epoch, float64 ``[N, E]``.
         test: Test metric after the last epoch, float64 ``[N]``; NaN if the loss was not finite.
         parameters: int64 ``[N]``.
         flops: Multiply-adds of one input, int64 ``[N]``.
-        seconds: Of each training, validation included, float64 ``[N]``.
-        source: Who trained them.
-        licence: Of the values.
+        seconds: Seconds of each training, validation included, float64 ``[N]``.
+        source: Name of who trained them.
+        licence: Licence of the values.
 
     Raises:
         TableError: If numbers do not match, a training comes twice, or there is no such mode.
@@ -108,7 +108,7 @@ class LearningCurves:
         return len(self.archs)
 
     def table_task(self, part: str = "validation") -> TableTask:
-        """What the architectures came to after the last epoch, seeds averaged; a loss that was not finite is left out.
+        """Average the final scores of the architectures over seeds; scores of a loss that was not finite are left out.
 
         Args:
             part: ``validation``, named ``<space>/<task>``, or ``test``, named ``<space>/<task>@test``.
@@ -253,7 +253,7 @@ def _curves(
 
 
 def holds_curves(path: Path) -> bool:
-    """Whether a file says that it is of this schema."""
+    """Tell whether a file says that it is of this schema."""
     return has_card(path, _KEY)
 
 

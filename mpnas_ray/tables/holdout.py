@@ -1,4 +1,4 @@
-"""Which tasks may be learned from when one is held out."""
+"""Select the tasks that may be learned from when one is held out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["leaves_out"]
 
 
 def leaves_out(tasks: Mapping[str, TableTask], held_out: str | Sequence[str]) -> dict[str, TableTask]:
-    """The tasks that share neither a data set nor a device with those held out, in their order.
+    """Select the tasks that share neither a data set nor a device with those held out, in their order.
 
     So every column of a held-out data set goes, in every table: other budgets, releases, splits and spaces; for a
     latency, every column of its device and of all devices of its family. Names are compared by `origins`.

@@ -1,4 +1,4 @@
-"""A folder of table files as named tasks."""
+"""Read a folder of table files as named tasks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def load_tasks(
     (`mpnas_ray.tables.schema`). A folder need not hold all of them.
 
     Args:
-        folder: Where the ``*.parquet`` files lie; not searched deeper. Or one such file.
+        folder: Folder that holds the ``*.parquet`` files, not searched deeper, or one such file.
         names: Read only these tasks, and only the columns they need; variants may be among them.
         variants: Without ``names``: also read other budgets, splits and devices, named ``<task>@<variant>``.
 
@@ -58,7 +58,7 @@ def load_tasks(
 
 
 def load_file(path: Path, names: Collection[str] | None = None, *, variants: bool = False) -> list[TableTask]:
-    """The tasks of one file, see `load_tasks`; none for an official file that has nothing for us."""
+    """Read the tasks of one file, see `load_tasks`; none for an official file that has nothing for us."""
     if path.name in UNUSED:
         return []
     if path.name in OFFICIAL:
@@ -82,13 +82,13 @@ def load_file(path: Path, names: Collection[str] | None = None, *, variants: boo
 
 
 def _trained(curves: Mapping[str, LearningCurves], names: Collection[str] | None, variants: bool) -> list[TableTask]:
-    """Validation after the last epoch; the test part is a variant."""
+    """Make tasks of the validation scores after the last epoch; the test part is a variant."""
     tasks = [one.table_task(part) for one in curves.values() for part in ("validation", "test")]
     return [task for task in tasks if (task.name in names if names is not None else variants or "@" not in task.name)]
 
 
 def table_files(folder: str | Path) -> list[Path]:
-    """The Parquet files of a folder: official ones in their own order, then the others by name; of a file, itself.
+    """List the Parquet files of a folder: official ones in their own order, then the others by name; of a file, itself.
 
     Raises:
         TableError: If there is no such folder or file, or no table in the folder.
@@ -109,7 +109,7 @@ def table_files(folder: str | Path) -> list[Path]:
 
 
 def _names_in(folder: str | Path) -> list[str]:
-    """Names of the tasks of our own files in a folder, for a suggestion."""
+    """List the names of the tasks of our own files in a folder, for a suggestion."""
     names: list[str] = []
     for path in table_files(folder):
         if holds_curves(path):
@@ -120,7 +120,7 @@ def _names_in(folder: str | Path) -> list[str]:
 
 
 def _where(name: str, others: Collection[str]) -> str:
-    """Which file an official task would come from, or which official tasks there are."""
+    """Say from which file an official task would come, or which official tasks there are."""
     known = {f"{table.space}/{column.task}": table.file for table in OFFICIAL.values() for column in table.columns}
     if name in known:
         return f"It comes from {known[name]}, which is not there."

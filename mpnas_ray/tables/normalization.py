@@ -1,4 +1,4 @@
-"""Scores of different tasks on one scale, on which one absurd value must not blind what learns to all others.
+"""Bring scores of different tasks to one scale, on which one absurd value does not hide all others.
 
 A training that diverges gives a finite, huge loss. Divided by a standard deviation that contains it, all other scores
 become one and the same. `clip_outliers` therefore moves such scores to where the others end, and `normalize` begins
@@ -20,12 +20,13 @@ __all__ = ["Normalization", "clip_outliers", "normal_scores", "normalize", "outl
 Normalization = Literal["zscore", "rank"]
 
 _FAR = 50.0
-"""Spreads from which a score is an outlier: so far that regular scores of NAS tables are none. In samples of 5, 10, 30
-and 100 scores of fifteen tables 0.2, 1.2, 0.01 and 0 % have one (500 samples of each); with 20 spreads 2.1, 7.9, 3.4
-and 3.4 % have one, as cells that stay at chance lie 15 to 20 interquartile ranges below the quartile on CIFAR-10."""
+"""Number of spreads from which a score is an outlier: so far that regular scores of NAS tables are none. In samples of
+5, 10, 30 and 100 scores of fifteen tables 0.2, 1.2, 0.01 and 0 % have one (500 samples of each); with 20 spreads 2.1,
+7.9, 3.4 and 3.4 % have one, as cells that stay at chance lie 15 to 20 interquartile ranges below the quartile on
+CIFAR-10."""
 
 _MOVED = 3.0
-"""Spreads to which an outlier is moved, if the others do not go further (Tukey 1977 calls what is beyond "far out").
+"""Number of spreads to which an outlier is moved, if the others do not go further (Tukey 1977: "far out").
 From 30 points of NAS-Bench-201's CIFAR-100, one of them absurd, linear regression ranks the others with 0.55, 0.53 and
 0.50 if moved to 1, 3 and 5 spreads, 0.61 without the absurd one and 0.08 if nothing is moved (8 samples)."""
 
@@ -34,7 +35,7 @@ _SAME = 1e-12
 
 
 def outlier_limits(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Between which limits N values, of which higher is better, are to be trusted.
+    """Find the limits between which N values, of which higher is better, are to be trusted.
 
     Low outliers are common (failures) and of no interest in themselves, so all of them are moved. Their fence is 50
     interquartile ranges below the lower quartile, both of all values but the lowest; if there is a value below it, the
@@ -75,7 +76,7 @@ def outlier_limits(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def clip_outliers(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Finite values ``[N]`` within their `outlier_limits`, in the same order; values without outliers come as they are.
+    """Clip finite values ``[N]`` to their `outlier_limits`; values without outliers come as they are.
 
     Making an outlier still lower changes nothing in the result, to the last bit, nor in what is learned from it. Where
     the lowest of thirty scores becomes an outlier, every predictor of `mpnas_ray.predictors.PREDICTORS` ranks other
@@ -86,7 +87,7 @@ def clip_outliers(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def normalize(scores: ArrayLike, kind: Normalization = "zscore") -> NDArray[np.float64]:
-    """Scores ``[N]`` to mean 0 and standard deviation 1, in the same order; all equal scores become 0.
+    """Bring scores ``[N]`` to mean 0 and standard deviation 1, in the same order; all equal scores become 0.
 
     Nothing but ``scores`` is looked at, so what must not be seen (query points, test architectures) must not be passed.
 
@@ -122,7 +123,7 @@ def normalize(scores: ArrayLike, kind: Normalization = "zscore") -> NDArray[np.f
 
 
 def normal_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Quantiles of a standard normal at the scores' ranks ``[N]``, (rank - 1/2) / N; ties share their mean rank."""
+    """Map scores ``[N]`` to the quantiles of a standard normal at (rank - 1/2) / N; ties share their mean rank."""
     from scipy.special import ndtri
     from scipy.stats import rankdata  # takes a second to import
 
@@ -130,7 +131,7 @@ def normal_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _quartile_and_spread(ordered: NDArray[np.float64]) -> tuple[float, float]:
-    """The lower quartile of ascending values, and how far the upper one is above it, 0 if all are equal.
+    """Return the lower quartile of ascending values, and how far the upper one is above it, 0 if all are equal.
 
     Quartiles are values of the sample, the outer ones of two; where they are equal, eighths, sixteenths, ... follow.
     """

@@ -29,12 +29,12 @@ _OTHER_NAMES: dict[str, str] = {
 
 
 def origins(names: Iterable[str]) -> frozenset[str]:
-    """The data sets and devices that are meant, and the families of those devices: two lists are compared by this.
+    """Name the data sets and devices that are meant, and the families of those devices, so that lists can be compared.
 
     Capitals and the signs between words do not count, and other names of a known device stand for it.
 
     Args:
-        names: Of data sets, devices and families of devices, as a table or a card has them.
+        names: Names of data sets, devices and families of devices, as a table or a card has them.
 
     Returns:
         Names for comparing, not for showing.

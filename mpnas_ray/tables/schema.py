@@ -1,4 +1,4 @@
-"""Our own table files: one task a file.
+"""Read and write our own table files, one task a file.
 
 A Parquet file with two columns, one row an architecture,
 
@@ -79,12 +79,12 @@ def read_task(path: str | Path) -> TableTask:
 
 
 def is_own(path: Path) -> bool:
-    """Whether a file says that it is of our schema."""
+    """Tell whether a file says that it is of our schema."""
     return has_card(path, _KEY)
 
 
 def task_card(path: Path) -> dict[str, Any]:
-    """The file's metadata, checked; its rows are not read."""
+    """Read and check the file's metadata; its rows are not read."""
     card = read_card(path, _KEY, _VERSION, "table")
     wrong = [key for key in _TEXTS if not isinstance(card.get(key), str)]
     wrong += [key for key in _LISTS if not _is_list_of_texts(card.get(key))]

@@ -1,4 +1,4 @@
-"""A task's architectures in two parts, e.g. to meta-train on and to test on."""
+"""Split a task's architectures into two parts, e.g. to meta-train on and to test on."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Indices = NDArray[np.int64]
 
 
 def split_random(task: TableTask, num_first: int, rng: Generator) -> tuple[Indices, Indices]:
-    """``num_first`` architectures at random, and all the others (the paper's split).
+    """Split off ``num_first`` architectures at random from all the others (the paper's split).
 
-    Twins (other texts of one canonical form) may come to lie on both sides.
+    Isomorphic cells (other texts of one canonical form) may come to lie on both sides.
 
     Returns:
         Two index arrays into the task, disjoint, together all of it, each in random order.
@@ -33,7 +33,7 @@ def split_random(task: TableTask, num_first: int, rng: Generator) -> tuple[Indic
 
 
 def split_by_class(task: TableTask, num_first: int, rng: Generator) -> tuple[Indices, Indices]:
-    """As `split_random`, but all architectures of one canonical form on the same side.
+    """Split at random, with all architectures of one canonical form on the same side.
 
     Classes are taken in random order, each that still fits, so the first part has ``num_first`` architectures or, where
     no class left is small enough, a few less (never with NAS-Bench-201's thousands of classes of one).

@@ -1,4 +1,4 @@
-"""Which architectures to measure for a new table."""
+"""Choose architectures to measure for a new table."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mpnas_ray.spaces.operations import INPUT, SKIP
 __all__ = ["draw_stratified"]
 
 _POOL = 64
-"""Candidates for each architecture."""
+"""Number of candidates for each architecture."""
 _PATIENCE = 200
-"""Pools in a row without anything new after which a space counts as used up."""
+"""Number of pools in a row without anything new after which a space counts as used up."""
 
 
 def draw_stratified(space: SearchSpace, num_archs: int, seed: int = 0) -> Architectures:
-    """Random architectures, no two of one canonical form, spread over topologies and operations.
+    """Draw random architectures, no two of one canonical form, spread over topologies and operations.
 
     A uniform draw from the mixed space nearly always gives cells with all their operations alive, and a meta-learner
     sees little of the others. So each architecture is chosen among 64 random ones: of the family that is rarest so far
@@ -31,8 +31,8 @@ def draw_stratified(space: SearchSpace, num_archs: int, seed: int = 0) -> Archit
 
     Args:
         space: Any.
-        num_archs: How many.
-        seed: Of the draw.
+        num_archs: Number of architectures.
+        seed: Seed of the draw.
 
     Raises:
         TableError: If the space has not so many, or a number is no whole one of at least 0.

@@ -17,27 +17,27 @@ __all__ = ["Kind", "Mode", "TableTask"]
 Mode = Literal["min", "max"]
 
 Kind = Literal["quality", "cost"]
-"""What a task measures of an architecture: how good it is, or how dear."""
+"""Kind of measurement: how good an architecture is, or how dear."""
 
 _CHUNK = 50_000
 
 
 @dataclass(frozen=True, eq=False)
 class TableTask:
-    """A (space, data set, metric), measured.
+    """Measurements of one (space, data set, metric).
 
     Attributes:
         name: ``<space>/<task>``, e.g. ``nasbench201/darcy``; a variant (other budget, other split) adds ``@<variant>``.
         archs: The N architectures, each text once.
         raw: Measured values, float64 ``[N]``, finite, in ``unit`` as the table has them; read-only.
-        metric: What was measured, e.g. ``test_accuracy``.
-        mode: Whether ``raw`` is better high (``max``) or low (``min``).
-        unit: Of ``raw``: ``%``, ``fraction``, ``ms`` or empty.
+        metric: Name of what was measured, e.g. ``test_accuracy``.
+        mode: ``max`` if ``raw`` is better high, ``min`` if it is better low.
+        unit: Unit of ``raw``: ``%``, ``fraction``, ``ms`` or empty.
         datasets: Names of the data sets that the values depend on; none for a latency.
         devices: Names of the devices that the values depend on, and of families of devices (``xeon``) of which one says
             much about another; none for an accuracy.
         columns: ``<file>:<column>`` of each column read.
-        source: Who measured, or published, the values.
+        source: Name of who measured, or published, the values.
         licence: Licence of that source; None if it states none.
         scores: Higher is better: ``raw``, or ``-raw`` where the mode is ``min``; float64 ``[N]``, read-only.
 
@@ -78,16 +78,16 @@ class TableTask:
         return len(self.archs)
 
     def __getitem__(self, rows: slice | NDArray[np.integer] | NDArray[np.bool_]) -> TableTask:
-        """The same task on some of its architectures, by slice, index array or mask."""
+        """Return the same task on some of its architectures, by slice, index array or mask."""
         return replace(self, archs=self.archs[rows], raw=self.raw[rows])
 
     @property
     def kind(self) -> Kind:
-        """A value that depends on a device is a cost; all others are qualities."""
+        """``cost`` for a value that depends on a device, ``quality`` for all others."""
         return "cost" if self.devices else "quality"
 
     def value_of(self, arch: Architecture | str) -> float:
-        """The raw value of one architecture, by its text.
+        """Look up the raw value of one architecture, by its text.
 
         Raises:
             TableError: If it was not measured.
@@ -102,12 +102,12 @@ class TableTask:
 
     @cached_property
     def _row_of(self) -> dict[tuple[int, ...], int]:
-        """Codes -> row."""
+        """Row of each architecture by its codes."""
         return {tuple(codes): row for row, codes in enumerate(self.archs.codes.tolist())}
 
     @cached_property
     def canonical_keys(self) -> NDArray[np.uint64]:
-        """Key of the canonical form of each architecture, ``[N]``; twins are those of equal key."""
+        """Key of the canonical form of each architecture, ``[N]``; isomorphic ones have equal keys."""
         # In pieces: all 423,624 graphs of NAS-Bench-101 at once would take more than a gigabyte.
         pieces = [self.archs[start : start + _CHUNK].canonical_keys() for start in range(0, len(self), _CHUNK)]
         keys: NDArray[np.uint64] = np.concatenate(pieces) if pieces else np.empty(0, dtype=np.uint64)

@@ -15,11 +15,10 @@ from scipy.stats import spearmanr
 
 from mpnas_ray.catalogue import PREDICTORS, make_predictor
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.predictors import MetaLearned, Predictor
+from mpnas_ray.predictors import MetaLearned, Predictor, Uncertain
 from mpnas_ray.predictors.support import warn_nothing_to_learn
 from mpnas_ray.spaces import KINDS, Architectures, get_space
 from searchers import PredictorSearch
-from searchers.model_based.ranking.acquisition import Uncertain
 from searchers.testing import METRIC, run_trials
 
 NAMES = tuple(PREDICTORS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mpnas_ray.catalogue import make_predictor
+from mpnas_ray.catalogue import make_curve_method, make_predictor
 from mpnas_ray.errors import MPNASError
 from mpnas_ray.meta_learning.gradient import MetaConfig
 from mpnas_ray.names import did_you_mean, no_such
@@ -51,6 +51,7 @@ def test_the_message_says_what_there_is() -> None:
         ),
         (lambda: get_space("mixed").parse("nasbench-asr:|skip|skip|skip|"), "nasbenchasr"),
         (lambda: make_predictor("bannanas"), "bananas"),
+        (lambda: make_curve_method("lcsrv"), "lcsvr"),
         (lambda: RegressionPredictor("random_forrest"), "random-forest"),
         (lambda: KernelProcessPredictor("path"), "paths"),
         (lambda: MetaConfig(algorithm="bool"), "boil"),  # type: ignore[arg-type]

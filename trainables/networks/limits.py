@@ -153,12 +153,12 @@ def _terms(sizes: NetworkSizes) -> _Terms:
     macro_flops = _flops(network, sizes.input_shape)
     parameters, flops, activations = np.zeros((3, len(KINDS) + 1), dtype=np.int64)
     for (channels, *sides), count in cells.items():
-        for kind in OPERATIONS:
+        for kind, operation in enumerate(OPERATIONS):
             with torch.device("meta"):
-                operation = build_operation(kind, channels, len(sides)).eval()
-            parameters[KINDS.index(kind)] += count * _parameters(operation)
-            flops[KINDS.index(kind)] += count * _flops(operation, (channels, *sides))
-            activations[KINDS.index(kind)] += count * _activations(operation, (channels, *sides))
+                module = build_operation(operation.name, channels, len(sides)).eval()
+            parameters[kind] += count * _parameters(module)
+            flops[kind] += count * _flops(module, (channels, *sides))
+            activations[kind] += count * _activations(module, (channels, *sides))
     return _Terms(_parameters(network), macro_flops, macro_activations, parameters, flops, activations)
 
 

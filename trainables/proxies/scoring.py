@@ -20,7 +20,7 @@ from trainables.networks.shapes import checked_shape
 from trainables.proxies.registry import Batch, Loss, Proxy
 from trainables.tasks.core.losses import cross_entropy
 from trainables.tasks.core.task import Task
-from trainables.training.loop import PreparedData
+from trainables.training.data import PreparedData
 
 __all__ = ["Inputs", "Probe", "ProxySettings", "random_probe", "score_archs", "task_probe"]
 

@@ -16,7 +16,7 @@ from mpnas_ray.spaces import Architectures
 from trainables.proxies.registry import get_proxy
 from trainables.proxies.scoring import Inputs, Probe, ProxySettings, score_archs, task_probe
 from trainables.tasks.core.task import get_task
-from trainables.training.loop import PreparedData
+from trainables.training.data import PreparedData
 
 __all__ = ["ZeroCostScore"]
 

@@ -6,107 +6,28 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from mpnas_ray.checks import require_bool, require_count, require_one_of, require_seed
+from mpnas_ray.checks import require_bool, require_one_of, require_seed
 from mpnas_ray.errors import TaskError
 from trainables.networks.named import build_named
-from trainables.networks.scaling import Decoder, Encoder, fit_scaling
-from trainables.tasks.core.task import FixedScaling, Recipe, Split, Task, TaskData
+from trainables.tasks.core.task import Recipe, Split, Task
+from trainables.training.data import PreparedData
 from trainables.training.optimisation import make_optimizer, make_schedule
+from trainables.training.workers import Workers
 
-__all__ = ["PreparedData", "Training", "Workers", "check_batches", "recipe_of"]
+__all__ = ["Training", "check_batches", "recipe_of"]
 
 _LOGGER = logging.getLogger(__name__)
 
 Precision = Literal["float32", "bfloat16"]
 
 _PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
-@dataclass(frozen=True)
-class Workers:
-    """One of the processes that train a network together, each on its share of every batch.
-
-    Attributes:
-        rank: Of this process, from 0.
-        count: Of all, joined in `torch.distributed`'s default group.
-
-    Raises:
-        TaskError: If there is no such process.
-    """
-
-    rank: int
-    count: int
-
-    def __post_init__(self) -> None:
-        require_count("count", self.count, error=TaskError)
-        require_count("rank", self.rank, 0, self.count - 1, error=TaskError)
-
-    def share(self, samples: Tensor) -> Tensor:
-        """This process's part of a batch; parts differ by at most one sample."""
-        return samples.tensor_split(self.count)[self.rank]
-
-    def total(self, value: Tensor) -> Tensor:
-        """The sum over all processes."""
-        total = value.clone()
-        distributed.all_reduce(total)
-        return total
-
-    def gather(self, outputs: Tensor, num: int) -> Tensor:
-        """What the processes have computed of ``num`` samples, in their order.
-
-        Args:
-            outputs: For this process's share of the samples, the same size everywhere: shares are filled up.
-            num: Number of samples without filling.
-        """
-        parts = [torch.empty_like(outputs) for _ in range(self.count)]
-        distributed.all_gather(parts, outputs.contiguous())
-        return torch.cat(parts)[:num]
-
-
-class PreparedData:
-    """A task's data on the device they are used on, encoded once.
-
-    Attributes:
-        encoder: From measured inputs to what a network reads.
-        decoder: From what a network gives to what the loss compares.
-        parts: Name -> encoded inputs and raw targets.
-        encoded_shape: Of one encoded input, which networks are built for.
-    """
-
-    def __init__(self, task: Task, data_dir: Path | None, device: torch.device) -> None:
-        """Load, check and encode.
-
-        Raises:
-            TaskError: If the data are missing or no network could be trained on them.
-        """
-        data: TaskData = task.load_checked(data_dir)
-        train = data.train
-        if isinstance(task.input_scaling, FixedScaling):
-            mean, deviation = task.input_scaling.tensors(train.inputs.ndim - 2)
-        else:
-            mean, deviation = fit_scaling(train.inputs, task.input_scaling)
-        self.encoder = Encoder(mean, deviation, task.coordinates)
-        self.decoder: nn.Module = nn.Identity()
-        if task.target_scaling != "none":
-            self.decoder = Decoder(*fit_scaling(train.targets, task.target_scaling))
-        self.encoder.to(device)
-        self.decoder.to(device)
-        self.parts = {name: self._encode(getattr(data, name), device) for name in ("train", "validation", "test")}
-        self.encoded_shape = tuple(self.parts["train"].inputs.shape[1:])
-
-    def _encode(self, split: Split, device: torch.device) -> Split:
-        inputs = self.encoder(split.inputs.to(device))
-        if inputs.ndim == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)  # 1.1 to 1.6 times the speed
-        return Split(inputs, split.targets.to(device), split.groups)
 
 
 class Training:
@@ -136,10 +57,12 @@ class Training:
             task: The task.
             data: Its data, on the device to train on.
             preset: Sizes of the network of an architecture; see `build_network`.
-            recipe: In place of the task's.
-            seed: Of initial weights, of the order of samples, and of what a network draws itself, such as dropout.
-            precision: Of the network's arithmetic; weights, losses and metrics are float32 always. If None, bfloat16
-                for classes on a GPU that has it, else float32: fields are wanted to more digits than bfloat16 has.
+            recipe: Recipe to train by instead of the task's own.
+            seed: Seed of the initial weights, of the order of samples, and of what a network draws itself, such as
+                dropout.
+            precision: Precision of the network's arithmetic; weights, losses and metrics are float32 always. If None,
+                bfloat16 for classes on a GPU that has it, else float32: fields are wanted to more digits than bfloat16
+                has.
             compiled: Let `torch.compile` make the network faster: worth its minute where epochs are long.
             workers: The processes that share each batch; all must do the same. Their result is that of one process, but
                 for rounding, for what networks draw and, on CPUs, for batch norm, which sees its process's share alone.
@@ -177,7 +100,7 @@ class Training:
         self._schedule = make_schedule(self.recipe, self._optimizer, self._steps)
 
     def _parallel(self) -> nn.Module:
-        """The network, which adds up gradients over all workers where there are several."""
+        """Wrap the network so that gradients are added up over all workers, where there are several."""
         if self._workers is None:
             return self.network
         on_gpu = self._data.parts["train"].inputs.device.type == "cuda"
@@ -186,7 +109,7 @@ class Training:
         return DistributedDataParallel(self.network, find_unused_parameters=self._leads_nowhere())
 
     def _leads_nowhere(self) -> bool:
-        """Whether outputs do not depend on some of the weights, those of operations off all paths."""
+        """Tell whether outputs do not depend on some of the weights, those of operations off all paths."""
         outputs = self.network.eval()(self._data.parts["train"].inputs[:2])
         weights = list(self.network.parameters())
         return any(gradient is None for gradient in torch.autograd.grad(outputs.sum(), weights, allow_unused=True))
@@ -198,7 +121,7 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs of the recipe are done."""
+        """True once all epochs of the recipe are done."""
         return self.epoch >= self.recipe.epochs
 
     def run_epoch(self) -> dict[str, float]:
@@ -230,7 +153,7 @@ class Training:
         }
 
     def _fit(self, train: Split) -> float:
-        """One pass over the training part; returns the mean loss."""
+        """Pass once over the training part; return the mean loss."""
         self._forward.train()
         total = torch.zeros((), device=train.inputs.device)
         order = torch.randperm(len(train), generator=self._order).to(train.inputs.device)
@@ -256,9 +179,9 @@ class Training:
         """Gradients of a batch, added up over its pieces.
 
         Args:
-            inputs: Of the batch, or of this worker's share of it.
-            targets: Theirs.
-            num: Samples of the whole batch, if these are a share of it.
+            inputs: Inputs of the batch, or of this worker's share of it.
+            targets: Targets of the same samples.
+            num: Number of samples in the whole batch, if these are a share of it.
 
         Returns:
             The part that these samples have in the batch's mean loss.
@@ -274,13 +197,13 @@ class Training:
         return part
 
     def _decoded(self, inputs: Tensor) -> Tensor:
-        """What the loss compares, float32."""
+        """Decode the network's outputs to what the loss compares, float32."""
         with torch.autocast(inputs.device.type, self._precision, enabled=self._precision != torch.float32):
             outputs = self._forward(inputs)
         return self._data.decoder(outputs.float())  # type: ignore[no-any-return]
 
     def _within_memory(self, function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
-        """The function's value; while the device's memory is too small for it, of batches cut in twice as many pieces.
+        """Call the function, with batches cut into twice as many pieces as long as the device's memory is too small.
 
         Raises:
             TaskError: If pieces of two samples are too large.
@@ -305,13 +228,13 @@ class Training:
                 torch.cuda.empty_cache()
 
     def score(self, part: str) -> float:
-        """The task's metric over ``validation`` or ``test``, as one whole."""
+        """Compute the task's metric over ``validation`` or ``test``, as one whole."""
         split = self._data.parts[part]
         return self.task.metric(self.predict(part), split.targets, split.groups)
 
     @torch.no_grad()
     def predict(self, part: str) -> Tensor:
-        """Decoded outputs for a whole part, ``[N, ...]``."""
+        """Predict a whole part: decoded outputs ``[N, ...]``."""
         self._forward.eval()
         inputs = self._data.parts[part].inputs
         if self._workers is None:
@@ -325,7 +248,7 @@ class Training:
         return torch.cat([self._decoded(batch) for batch in torch.split(inputs, size)])
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next epoch depends on: tensors and plain values."""
+        """Return everything that the next epoch depends on: tensors and plain values."""
         return {
             "epoch": self.epoch,
             "network": self.network.state_dict(),
@@ -369,7 +292,7 @@ def check_batches(task: str, recipe: Recipe, num_train: int, num_workers: int = 
 
 
 def recipe_of(task: Task, config: Mapping[str, Any]) -> Recipe:
-    """The task's recipe with what a trial's config says otherwise."""
+    """Replace values of the task's recipe by those that a trial's config holds."""
     named = {name: config[name] for name in ("epochs", "batch_size", "learning_rate", "weight_decay") if name in config}
     return replace(task.recipe, **named)
 

@@ -14,7 +14,7 @@ from ray import tune
 from mpnas_ray.errors import TaskError
 from trainables.networks.named import network_name
 from trainables.tasks.core.task import Task
-from trainables.training.loop import PreparedData
+from trainables.training.data import PreparedData
 from trainables.tune.storage_retries import patiently
 from trainables.tune.time_limit import killed_after
 from trainables.tune.trial import (

@@ -19,7 +19,7 @@ from mpnas_ray.checks import require_count, require_number
 from mpnas_ray.errors import TaskError
 from trainables.networks.named import network_name
 from trainables.tasks.core.task import Task
-from trainables.training.loop import Workers
+from trainables.training.workers import Workers
 from trainables.tune.time_limit import killed_after
 from trainables.tune.trial import (
     RECORD_FILE,

@@ -24,7 +24,9 @@ from mpnas_ray.files.json_records import parse_json
 from trainables.networks.named import network_name
 from trainables.networks.saved import FoundNetwork, NetworkCard
 from trainables.tasks.core.task import Task, get_task
-from trainables.training.loop import PreparedData, Training, Workers, recipe_of
+from trainables.training.data import PreparedData
+from trainables.training.loop import Training, recipe_of
+from trainables.training.workers import Workers
 from trainables.tune.storage_retries import patiently
 
 __all__ = [

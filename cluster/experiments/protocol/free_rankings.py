@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.spaces import KINDS, Architectures
+from mpnas_ray.spaces import KINDS, OPERATIONS, Architectures
 from mpnas_ray.tables import TableTask, normalize
 
 __all__ = ["MeanRank", "ParameterCount", "Ranker", "same_kind", "same_space"]
@@ -63,7 +63,8 @@ class ParameterCount:
 
     def predict(self, archs: Architectures) -> NDArray[np.float64]:
         """Weights of each cell ``[N]``, in units of one pointwise convolution; dead operations count too."""
-        sizes = np.array([*map(_size, KINDS), 0.0])  # the last is for -1, no node
+        sizes = np.zeros(len(KINDS) + 1)  # the last is for -1, no node
+        sizes[: len(OPERATIONS)] = [operation.weights_per_channel_pair for operation in OPERATIONS]
         totals: NDArray[np.float64] = sizes[archs.graphs().kinds].sum(axis=1)
         return totals
 
@@ -80,9 +81,3 @@ def same_space(target: TableTask, tasks: Iterable[TableTask]) -> list[TableTask]
 def same_kind(target: TableTask, tasks: Sequence[TableTask]) -> list[TableTask]:
     """Select the tasks that measure a cost, if the target is a cost, else those that measure a quality."""
     return [task for task in tasks if task.kind == target.kind]
-
-
-def _size(kind: str) -> float:
-    if kind == "linear":
-        return 1.0
-    return float(kind.removeprefix("conv").partition("-")[0]) ** 2 if kind.startswith("conv") else 0.0

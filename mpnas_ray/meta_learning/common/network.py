@@ -48,23 +48,23 @@ class Graphs:
         return len(self.inputs)
 
     def __getitem__(self, rows: Tensor | slice) -> Graphs:
-        """Those of these indices; an index of shape [tasks, n] gives graphs ``[tasks, n]``."""
+        """Select the graphs of these indices; an index of shape [tasks, n] gives graphs ``[tasks, n]``."""
         return Graphs(self.inputs[rows], self.reads[rows])
 
     @property
     def num_nodes(self) -> int:
-        """V, the global node included."""
+        """Number of nodes V, the global node included."""
         return self.inputs.shape[-2]
 
     def padded(self, num_nodes: int) -> Graphs:
-        """The same graphs with more nodes, which nobody reads; spaces of different sizes so fit into one batch."""
+        """Add nodes that nobody reads, so that spaces of different sizes fit into one batch."""
         added = num_nodes - self.num_nodes
         flows = self.reads.shape[-2] // self.num_nodes
         return Graphs(F.pad(self.inputs, (0, 0, 0, added)), F.pad(self.reads, (0, added, 0, added * flows)))
 
     @staticmethod
     def joined(parts: Sequence[Graphs]) -> Graphs:
-        """Those of several spaces in one batch, in their order."""
+        """Join the graphs of several spaces into one batch, in their order."""
         num_nodes = max(part.num_nodes for part in parts)
         padded = [part.padded(num_nodes) for part in parts]
         return Graphs(torch.cat([part.inputs for part in padded]), torch.cat([part.reads for part in padded]))
@@ -93,7 +93,7 @@ def initial_parameters(
     num_inputs: int = len(KINDS),
     num_outputs: int = 1,
 ) -> Parameters:
-    """Random weights as `GCN` draws its own: uniform in +-1/sqrt(in), biases of layers 0, layer norms the identity."""
+    """Draw weights as `GCN` draws its own: uniform in +-1/sqrt(in), biases of layers 0, layer norms the identity."""
     flows = len(_flows(config))
     parameters: Parameters = {}
     for name, shape in _shapes(config, num_inputs, num_outputs).items():
@@ -109,14 +109,14 @@ def initial_parameters(
 
 
 def stacked(parameters: Parameters, tasks: int) -> Parameters:
-    """The same parameters for each of so many tasks; nothing is copied."""
+    """Repeat the parameters for each of so many tasks; nothing is copied."""
     return {name: tensor.expand(tasks, *tensor.shape) for name, tensor in parameters.items()}
 
 
 def forward(
     parameters: Parameters, graphs: Graphs, config: GCNConfig, dropout_generator: torch.Generator | None = None
 ) -> Tensor:
-    """Scores ``[tasks, N]``; the arguments are those of `embed`."""
+    """Predict scores ``[tasks, N]``; the arguments are those of `embed`."""
     states = embed(parameters, graphs, config, dropout_generator)
     return torch.baddbmm(parameters["head.bias"][:, None], states, parameters["head.weight"]).squeeze(2)
 
@@ -124,13 +124,13 @@ def forward(
 def embed(
     parameters: Parameters, graphs: Graphs, config: GCNConfig, dropout_generator: torch.Generator | None = None
 ) -> Tensor:
-    """States of the global nodes after the last layer, which the head reads: ``[tasks, N, width]``.
+    """Compute the states of the global nodes after the last layer, which the head reads: ``[tasks, N, width]``.
 
     Args:
         parameters: With a leading dimension for the task.
         graphs: ``[tasks, N, ...]``.
         config: Shape of the network.
-        dropout_generator: Where dropout draws from; without one there is no dropout.
+        dropout_generator: Generator of dropout; without one there is no dropout.
     """
     tasks, num_archs, num_nodes = graphs.inputs.shape[:3]
     flows = graphs.reads.shape[2] // num_nodes
@@ -174,7 +174,7 @@ def check_shapes(
 
 
 def _shapes(config: GCNConfig, num_inputs: int, num_outputs: int) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of each parameter, in the order in which they are drawn."""
+    """Return the shape of each parameter by name, in the order in which they are drawn."""
     shapes: dict[str, tuple[int, ...]] = {}
     for number in range(config.num_layers):
         inner = config.width if number else num_inputs

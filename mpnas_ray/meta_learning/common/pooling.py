@@ -1,4 +1,4 @@
-"""The architectures of many tasks, each once: tasks of one space have mostly measured the same ones."""
+"""Pool the architectures of many tasks, each once: tasks of one space have mostly measured the same ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MeasuredTask:
     """A task as a pool holds it.
 
     Attributes:
-        rows: Which architectures of the pool were measured, int64 ``[N]``.
+        rows: Indices of the architectures of the pool that were measured, int64 ``[N]``.
         scores: Their scores, higher is better, on the task's own scale, ``[N]``.
     """
 

@@ -20,7 +20,7 @@ _FORMAT = 1
 
 
 def identity(settings: Mapping[str, Any], tasks: Mapping[str, TableTask]) -> str:
-    """What two trainings must share for one to go on from the other's state."""
+    """Return what two trainings must share for one to go on from the other's state."""
     sizes = {name: [len(task), float(np.sum(task.scores))] for name, task in tasks.items()}
     return json.dumps({"config": settings, "tasks": sizes})
 
@@ -32,7 +32,7 @@ def write_state(path: Path, identity: str, content: Mapping[str, Any]) -> None:
 
 
 def read_state(path: Path, identity: str, device: torch.device | str) -> dict[str, Any]:
-    """What `write_state` wrote.
+    """Read what `write_state` wrote.
 
     Raises:
         PredictorError: If the file is damaged, or of another training.

@@ -39,12 +39,12 @@ _COUNTS = (
 
 @dataclass(frozen=True)
 class MetaConfig:
-    """How a predictor is meta-learned and adapted.
+    """Settings of meta-learning and of adaptation.
 
     The defaults are ours, made so that one leave-one-out fold takes minutes on a CPU; `paper` has the paper's.
 
     Attributes:
-        algorithm: Which parts of the predictor move in the inner loop: ``boil`` the body, ``anil`` the head, ``maml``
+        algorithm: Parts of the predictor that move in the inner loop: ``boil`` the body, ``anil`` the head, ``maml``
             both; ``pretrain`` has no inner loop in meta-training, and both move on a new task.
         gcn: Shape of the predictor; its dropout acts on query sets of meta-training only. What it says about training
             from scratch is not used.
@@ -54,7 +54,7 @@ class MetaConfig:
         num_query: Architectures of an episode to judge the adapted predictor by.
         first_order: Leave out the second derivatives in the outer gradient.
         outer_rate: Peak learning rate of the outer AdamW.
-        weight_decay: Of the outer AdamW.
+        weight_decay: Weight decay of the outer AdamW.
         schedule: ``warmup_cosine`` rises for a tenth of the iterations, then falls to 0 along a cosine.
         clip_norm: Longest outer gradient.
         iterations: Outer steps, each on one meta-batch.
@@ -67,7 +67,7 @@ class MetaConfig:
         normalization: Scale of the scores within each support and query set, see `mpnas_ray.tables.normalize`.
         adapt_rate: Step size on a new task, lower than `inner_rate` as more steps are taken. Chosen on TransNAS tasks
             (scene and segmentsemantic held out, 5 and 10 points): 0.03 was better there than 0.02 and 0.01.
-        seed: Of initial weights, episodes, dropout and folds.
+        seed: Seed of initial weights, episodes, dropout and folds.
 
     Raises:
         PredictorError: If a setting is out of its range.
@@ -119,7 +119,9 @@ class MetaConfig:
 
     @classmethod
     def paper(cls, algorithm: Algorithm = "boil", seed: int = 0) -> MetaConfig:
-        """Table 9 of MP-NAS: inner rate 0.035, 6 steps, outer rate 8e-5, batch 64, 400 epochs, width 600, dropout 0.2.
+        """Return the settings of Table 9 of MP-NAS.
+
+        Inner rate 0.035, 6 steps, outer rate 8e-5, batch 64, 400 epochs, width 600, dropout 0.2.
 
         The paper defines neither batch nor epoch. We read: a batch is one episode of 64 architectures (8 support and 56
         query); an epoch sees the 7,812 meta-training architectures of each of NAS-Bench-201's six source tasks once,
@@ -141,7 +143,7 @@ class MetaConfig:
 
     @property
     def training_steps(self) -> int:
-        """Steps of the inner loop during meta-training."""
+        """Number of steps of the inner loop during meta-training."""
         return 0 if self.algorithm == "pretrain" else self.inner_steps
 
     @property
@@ -155,12 +157,12 @@ class MetaConfig:
         return InnerRates.of(self.algorithm, self.adapt_rate)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; `from_dict` is its inverse."""
+        """Return plain values, for JSON; `from_dict` is its inverse."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> MetaConfig:
-        """The configuration that `to_dict` wrote.
+        """Read the configuration that `to_dict` wrote.
 
         Raises:
             PredictorError: If a setting is unknown or out of range.

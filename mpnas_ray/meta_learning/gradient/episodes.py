@@ -32,7 +32,7 @@ class EpisodePart:
     """Support or query sets of several tasks.
 
     Attributes:
-        rows: Which architectures of the pool, int64 ``[tasks, n]``.
+        rows: Indices of architectures of the pool, int64 ``[tasks, n]``.
         graphs: ``[tasks, n, ...]``.
         scores: Normalised within each row, ``[tasks, n]``.
     """
@@ -42,7 +42,7 @@ class EpisodePart:
     scores: Tensor
 
     def __getitem__(self, tasks: slice) -> EpisodePart:
-        """The sets of some of the tasks."""
+        """Select the sets of some of the tasks."""
         return EpisodePart(self.rows[tasks], self.graphs[tasks], self.scores[tasks])
 
 
@@ -58,7 +58,7 @@ class Episodes:
         return len(self.names)
 
     def __getitem__(self, tasks: slice) -> Episodes:
-        """The episodes of some of the tasks."""
+        """Select the episodes of some of the tasks."""
         return Episodes(self.names[tasks], self.support[tasks], self.query[tasks])
 
 
@@ -68,7 +68,7 @@ class EpisodePool:
 
     Attributes:
         graphs: All different architectures of all tasks, padded to one size, ``[N, ...]``.
-        classes: Canonical class of each, ``[N]``: equal only for twins of one space.
+        classes: Canonical class of each, ``[N]``: equal only for isomorphic cells of one space.
         tasks: Name -> task.
         config: Says how scores are normalised.
     """
@@ -103,9 +103,9 @@ class EpisodePool:
         )
 
     def held_apart(self, fraction: float, rng: Generator) -> tuple[EpisodePool, EpisodePool]:
-        """Two pools of the same tasks: most architectures, and those of a random ``fraction`` of all classes.
+        """Split into two pools of the same tasks: most architectures, and a random ``fraction`` of all classes.
 
-        Twins are always on the same side, and so is an architecture that several tasks have measured.
+        Isomorphic cells are always on the same side, and so is an architecture that several tasks have measured.
 
         Raises:
             PredictorError: Unless the fraction is between 0 and 1.
@@ -126,7 +126,7 @@ class EpisodePool:
     def draw(
         self, rng: Generator, *, names: tuple[str, ...] | None = None, num_support: int = 0, num_query: int = 0
     ) -> Episodes:
-        """A meta-batch.
+        """Draw a meta-batch.
 
         Args:
             rng: Source of the tasks, if they are not named, and of the architectures.

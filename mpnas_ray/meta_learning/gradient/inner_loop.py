@@ -1,4 +1,4 @@
-"""The inner loop: from the meta-learned initialisation to one task by a few gradient steps on its support set.
+"""The inner loop adapts the meta-learned initialisation to one task by a few gradient steps on its support set.
 
 theta_g <- theta_g - rate_g * gradient_g L(support; theta), for the body (graph layers) and the head (last linear map).
 The three algorithms are one function here and differ in the rates alone:
@@ -31,8 +31,8 @@ __all__ = ["Algorithm", "InnerRates", "OuterGradient", "adapt", "trajectory"]
 Algorithm = Literal["boil", "maml", "anil", "pretrain"]
 
 OuterGradient = Literal["second", "first", "none"]
-"""What an outer loss is differentiated through: the steps and their gradients (``second`` order); the steps alone,
-their gradients being constants (``first`` order); or nothing, for use on a new task."""
+"""Order in which an outer loss is differentiated: through the steps and their gradients (``second`` order); the steps
+alone, their gradients being constants (``first`` order); or nothing, for use on a new task."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class InnerRates:
 
     @classmethod
     def of(cls, algorithm: Algorithm, rate: float) -> InnerRates:
-        """The rates that make the inner loop this algorithm's.
+        """Return the rates that make the inner loop this algorithm's.
 
         Raises:
             PredictorError: If there is no such algorithm.
@@ -57,7 +57,7 @@ class InnerRates:
         return cls(body=0.0 if algorithm == "anil" else rate, head=0.0 if algorithm == "boil" else rate)
 
     def of_parameter(self, name: str) -> float:
-        """Step size of the parameter of this name."""
+        """Return the step size of the parameter of this name."""
         return self.head if name.startswith("head.") else self.body
 
 
@@ -68,14 +68,14 @@ def trajectory(
     *,
     outer_gradient: OuterGradient = "second",
 ) -> Iterator[Parameters]:
-    """Parameters after one step, two steps, and so on without end, for all tasks at once.
+    """Yield the parameters after one step, two steps, and so on without end, for all tasks at once.
 
     Args:
         loss: Support loss of each task, ``[tasks]``, as a function of the parameters ``[tasks, ...]``. A task's loss
             may depend on its own parameters only.
-        initial: Where to start from, ``[tasks, ...]``; never modified. For ``first`` and ``second`` it takes part in
-            the graph.
-        rates: How far each part moves.
+        initial: Parameters to start from, ``[tasks, ...]``; never modified. For ``first`` and ``second`` it takes part
+            in the graph.
+        rates: Step size of each part.
         outer_gradient: See `OuterGradient`.
 
     Yields:
@@ -95,7 +95,7 @@ def adapt(
     *,
     outer_gradient: OuterGradient = "second",
 ) -> Parameters:
-    """The parameters after ``num_steps`` steps, 0 or more; see `trajectory`.
+    """Return the parameters after ``num_steps`` steps, 0 or more; see `trajectory`.
 
     Raises:
         PredictorError: If ``num_steps`` is not such a number.
@@ -114,7 +114,7 @@ def _step(
     rates: InnerRates,
     outer_gradient: OuterGradient,
 ) -> Parameters:
-    """What ``moving`` becomes in one gradient step; the other parameters are those of ``initial``."""
+    """Move ``moving`` by one gradient step; the other parameters are those of ``initial``."""
     if outer_gradient == "none":
         moving = {name: tensor.detach().requires_grad_() for name, tensor in moving.items()}
     with torch.enable_grad():

@@ -1,4 +1,4 @@
-"""A meta-learned predictor: ranks at once, and adapts to a new task from a few measured architectures."""
+"""A predictor meta-learned by gradient: it ranks at once, and adapts to a task from a few measured architectures."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ STEP_COUNTS = (5, 10, 20, 50, 100)
 """Numbers of inner steps that adaptation chooses from."""
 
 _FEWEST = 4
-"""Below so many measured architectures the zero-shot ranking is kept."""
+"""Number of measured architectures below which the zero-shot ranking is kept."""
 
 _CHUNK = 512
-"""Architectures ranked at once: their node states (V x width floats each) stay in the processor's cache."""
+"""Number of architectures ranked at once: their node states (V x width floats each) stay in the processor's cache."""
 
 
 class MetaPredictor:
@@ -53,12 +53,12 @@ class MetaPredictor:
         *,
         device: torch.device | str = "cpu",
     ) -> None:
-        """A predictor that ranks zero-shot.
+        """Make a predictor that ranks zero-shot.
 
         Args:
             config: Shape and algorithm; `MetaConfig()` if None.
             initial: The meta-learned initialisation, copied; random weights from ``config.seed`` if None.
-            device: Where to compute.
+            device: Device to compute on.
 
         Raises:
             PredictorError: If the initialisation has not the shape that ``config`` says.
@@ -74,11 +74,11 @@ class MetaPredictor:
 
     @property
     def num_steps(self) -> int:
-        """Inner steps that the last adaptation chose; 0 for the zero-shot ranking."""
+        """Number of inner steps that the last adaptation chose; 0 for the zero-shot ranking."""
         return self._num_steps
 
     def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> MetaPredictor:
-        """A new predictor of the same initialisation, adapted to N measured architectures of one space.
+        """Return a new predictor of the same initialisation, adapted to N measured architectures of one space.
 
         With fewer than four, or if all scores are equal, it ranks zero-shot.
 
@@ -94,7 +94,7 @@ class MetaPredictor:
         return adapted
 
     def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
-        """As `adapt`, but this predictor becomes the adapted one. Earlier adaptations have no influence."""
+        """Adapt this predictor itself, see `adapt`; earlier adaptations have no influence."""
         values = np.asarray(scores, dtype=np.float64)
         if values.shape != (len(archs),) or not np.isfinite(values).all():
             raise PredictorError(
@@ -123,7 +123,7 @@ class MetaPredictor:
     def _adaptations(
         self, graphs: Graphs, scores: NDArray[np.float64], fold: NDArray[np.int64]
     ) -> Iterator[tuple[int, Parameters]]:
-        """Parameters ``[folds + 1, ...]`` after each of `STEP_COUNTS`; row f has not seen fold f, the last row saw all.
+        """Yield parameters ``[folds + 1, ...]`` after each of `STEP_COUNTS`; row f missed fold f, the last saw all.
 
         Each row normalises the scores it sees by themselves.
         """
@@ -147,7 +147,7 @@ class MetaPredictor:
 
     @torch.no_grad()
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Predicted scores ``[N]``: higher is better, only their order counts."""
+        """Predict scores ``[N]``: higher is better, only their order counts."""
         if not len(archs):
             return np.empty(0)
         graphs = graphs_of(Architectures.of(archs), self.config.gcn, self.device)
@@ -159,11 +159,11 @@ class MetaPredictor:
         return np.asarray(torch.cat(parts).double().cpu().numpy(), dtype=np.float64)
 
     def initialisation(self) -> Parameters:
-        """What meta-learning made, on the CPU."""
+        """Return what meta-learning made, on the CPU."""
         return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in self._initial.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The initialisation (``initial.*``) and, once adapted, what it became (``adapted.*``), on the CPU."""
+        """Return the initialisation (``initial.*``) and, once adapted, what it became (``adapted.*``), on the CPU."""
         state = {f"initial.{name}": tensor for name, tensor in self._initial.items()}
         if self._adapted is not None:
             state |= {f"adapted.{name}": tensor for name, tensor in self._adapted.items()}
@@ -187,13 +187,13 @@ class MetaPredictor:
 
 
 def _folds(num_points: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Fold of each point: its own up to 10 points, else one of five, in random order and of nearly equal size."""
+    """Assign a fold to each point: its own up to 10 points, else one of five random ones of nearly equal size."""
     numbers = np.arange(num_points, dtype=np.int64)
     return numbers if num_points <= 10 else rng.permutation(numbers) % 5
 
 
 def _repeated(graphs: Graphs, tasks: int) -> Graphs:
-    """``[N, ...]`` -> ``[tasks, N, ...]``, the same for each; copied here once rather than in every step."""
+    """Repeat ``[N, ...]`` as ``[tasks, N, ...]``; copied here once rather than in every step."""
     return Graphs(
         graphs.inputs.expand(tasks, *graphs.inputs.shape).contiguous(),
         graphs.reads.expand(tasks, *graphs.reads.shape).contiguous(),
@@ -201,7 +201,7 @@ def _repeated(graphs: Graphs, tasks: int) -> Graphs:
 
 
 def _agreement(predicted: NDArray[np.floating], scores: NDArray[np.float64]) -> float:
-    """Rank correlation; -1 where predictions are all equal or not finite, so that any order is preferred."""
+    """Compute the rank correlation; -1 where predictions are equal or not finite, so that any order is preferred."""
     if not np.isfinite(predicted).all() or predicted.min() == predicted.max():
         return -1.0
     return float(spearman(predicted, scores))

@@ -35,7 +35,7 @@ __all__ = ["MetaResult", "Progress", "Validation", "meta_train", "outer_loss", "
 
 @dataclass(frozen=True)
 class Progress:
-    """Where meta-training stands, after one outer step.
+    """State of meta-training after one outer step.
 
     Attributes:
         iteration: Outer steps taken.
@@ -56,7 +56,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Validation:
-    """One meta-validation: after how many outer steps, and its mean Spearman correlation."""
+    """One meta-validation: the number of outer steps before it, and its mean Spearman correlation."""
 
     iteration: int
     spearman: float
@@ -64,14 +64,14 @@ class Validation:
 
 @dataclass(frozen=True)
 class MetaResult:
-    """What meta-training made.
+    """The result of meta-training.
 
     Attributes:
         parameters: The best initialisation that meta-validation saw.
         validations: All meta-validations in order.
         iterations: Outer steps taken.
         seconds: Spent, over all interruptions.
-        stopped_early: Whether patience ran out.
+        stopped_early: True if patience ran out.
     """
 
     parameters: Parameters
@@ -99,7 +99,7 @@ class _State:
         return max((validation.spearman for validation in self.validations), default=-math.inf)
 
     def patience_used(self) -> int:
-        """Meta-validations since the best one."""
+        """Number of meta-validations since the best one."""
         values = [validation.spearman for validation in self.validations]
         return len(values) - 1 - values.index(max(values)) if values else 0
 
@@ -120,7 +120,7 @@ def meta_train(
     Args:
         tasks: Name -> task to learn from; see `mpnas_ray.tables.leaves_out` for what must not be among them.
         config: `MetaConfig()` if None.
-        device: Where to compute.
+        device: Device to compute on.
         checkpoint: File to continue from, if it is there, and to write at each meta-validation.
         on_progress: Called after each outer step; what it raises ends the training.
 
@@ -168,7 +168,7 @@ def outer_loss(
     config: MetaConfig,
     dropout_generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Mean squared error on the query set of each task, ``[tasks]``, after adaptation to its support set."""
+    """Compute the mean squared error on each task's query set, ``[tasks]``, after adaptation to its support set."""
     order: OuterGradient = "first" if config.first_order else "second"
     adapted = _adapted(parameters, episodes.support, config, order)
     predicted = forward(adapted, episodes.query.graphs, config.gcn, dropout_generator)
@@ -176,7 +176,7 @@ def outer_loss(
 
 
 def validate(parameters: Parameters, episodes: Episodes, config: MetaConfig) -> float:
-    """Mean Spearman correlation on query sets, after adaptation as in meta-training.
+    """Compute the mean Spearman correlation on query sets, after adaptation as in meta-training.
 
     Query sets without an order count 0, as do constant predictions.
     """
@@ -188,7 +188,7 @@ def validate(parameters: Parameters, episodes: Episodes, config: MetaConfig) -> 
 
 
 def outer_rate(config: MetaConfig, iteration: int) -> float:
-    """Learning rate of outer step ``iteration``, counted from 0."""
+    """Return the learning rate of outer step ``iteration``, counted from 0."""
     if config.schedule == "constant":
         return config.outer_rate
     warmup = max(1, config.iterations // 10)
@@ -232,7 +232,7 @@ def _initial_state(config: MetaConfig, device: torch.device | str) -> _State:
 
 
 def _validation_episodes(pool: EpisodePool, rng: Generator) -> Episodes:
-    """The same number of episodes of each task, of the size that the held-apart part of the smallest one allows."""
+    """Draw equally many episodes of each task, of the size that the held-apart part of the smallest one allows."""
     smallest = min(pool.tasks, key=lambda name: len(pool.tasks[name].rows))
     available = len(pool.tasks[smallest].rows) - pool.config.num_support
     if available < 2:

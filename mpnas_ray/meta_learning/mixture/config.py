@@ -15,12 +15,12 @@ from mpnas_ray.predictors.neural.gcn import GCNConfig
 __all__ = ["MixtureConfig"]
 
 _MOST_PRICE_LISTS = 10_000
-"""Each is a mean function with values for all architectures that are ranked: so many take gigabytes."""
+"""Most price lists. Each is a mean function with values for all ranked architectures: so many take gigabytes."""
 
 
 @dataclass(frozen=True)
 class MixtureConfig:
-    """How a mixture predictor is meta-learned.
+    """Settings of the meta-learning of a mixture predictor.
 
     The constants are ours, none is from a paper.
 
@@ -29,15 +29,15 @@ class MixtureConfig:
         iterations: Steps of its training.
         batch_size: Architectures of a step, drawn in proportion to the number of tasks that measured them.
         learning_rate: Peak of its one-cycle schedule.
-        weight_decay: Of its AdamW.
+        weight_decay: Weight decay of its AdamW.
         archs_per_task: Larger tasks are thinned to so many random architectures, to bound memory and their weight.
         num_price_lists: Random lists of operation prices, each the mean function of a task that measures a cost.
         price_spread: Standard deviation of log prices around their usual ratios.
         prior_iterations: Steps of learning the prior.
         prior_rate: Step size of its Adam.
-        shrinkage: How strongly the prior is held to where it starts.
+        shrinkage: Strength with which the prior is held to where it starts.
         source_dropout: Part of the sources left out of every second group of episodes, as a new task may be like none.
-        seed: Of initial weights, batches, prices and episodes.
+        seed: Seed of initial weights, batches, prices and episodes.
 
     Raises:
         PredictorError: If a setting is out of its range.
@@ -77,12 +77,12 @@ class MixtureConfig:
         return "mixture"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; `from_dict` is its inverse."""
+        """Return plain values, for JSON; `from_dict` is its inverse."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> MixtureConfig:
-        """The configuration that `to_dict` wrote.
+        """Read the configuration that `to_dict` wrote.
 
         Raises:
             PredictorError: If a setting is unknown or out of range.

@@ -8,36 +8,25 @@ from and to zeros are cut.
 
 from __future__ import annotations
 
-import math
-import re
+from dataclasses import astuple
 
 import numpy as np
 import torch
 
 from mpnas_ray.meta_learning.common.network import Graphs
-from mpnas_ray.spaces import KINDS, Architectures
-from mpnas_ray.spaces.operations import GLOBAL, ZERO
+from mpnas_ray.spaces import KINDS, OPERATIONS, Architectures
+from mpnas_ray.spaces.operations import GLOBAL, INPUT, OUTPUT, ZERO, Descriptor
 
 __all__ = ["NUM_INPUTS", "described_graphs"]
 
-_DESCRIPTORS = ("conv", "log2 kernel", "dilation - 1", "linear", "pool", "max", "skip", "zero", "input", "output")
+_NUM_DESCRIPTORS = len(astuple(Descriptor())) + 2
+"""The numbers of an operation's `Descriptor`, whether the node is the input, and whether it is the output."""
 
+_TABLE = np.zeros((len(KINDS), _NUM_DESCRIPTORS), dtype=np.float32)
+_TABLE[: len(OPERATIONS), :-2] = [astuple(operation.descriptor) for operation in OPERATIONS]
+_TABLE[INPUT, -2] = _TABLE[OUTPUT, -1] = 1.0
 
-def _description(kind: str) -> list[float]:
-    conv = re.fullmatch(r"conv(\d)-d(\d)", kind)
-    if conv:
-        own = {"conv": 1.0, "log2 kernel": math.log2(int(conv[1])), "dilation - 1": int(conv[2]) - 1.0}
-    elif kind == "linear":  # a 1x1 convolution without normalisation
-        own = {"conv": 1.0, "linear": 1.0}
-    elif kind in ("avgpool", "maxpool"):
-        own = {"pool": 1.0, "max": float(kind == "maxpool")}
-    else:
-        own = {kind: 1.0}
-    return [own.get(name, 0.0) for name in _DESCRIPTORS]
-
-
-_TABLE = np.array([_description(kind) for kind in KINDS], dtype=np.float32)
-NUM_INPUTS = 2 * len(_DESCRIPTORS) + 1
+NUM_INPUTS = 2 * _NUM_DESCRIPTORS + 1
 """Numbers that describe a node: the descriptors of a live one, those of a dead one, whether it is the global one."""
 
 
@@ -52,8 +41,8 @@ def described_graphs(archs: Architectures, device: torch.device | str = "cpu") -
     described = _TABLE[np.where(there, graphs.kinds, GLOBAL)] * there[..., None]
     num_archs, num_nodes = there.shape
     states = np.zeros((num_archs, num_nodes + 1, NUM_INPUTS), dtype=np.float32)
-    states[:, 1:, : len(_DESCRIPTORS)] = described * live[..., None]
-    states[:, 1:, len(_DESCRIPTORS) : -1] = described * ~live[..., None]
+    states[:, 1:, :_NUM_DESCRIPTORS] = described * live[..., None]
+    states[:, 1:, _NUM_DESCRIPTORS:-1] = described * ~live[..., None]
     states[:, 0, -1] = 1.0
 
     carries = there & (graphs.kinds != ZERO)

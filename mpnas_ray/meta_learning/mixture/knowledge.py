@@ -1,4 +1,4 @@
-"""What is known of architectures before a task is measured: mean functions that it may have, and kernels around them.
+"""Knowledge of architectures before a task is measured: mean functions that it may have, and kernels around them.
 
 Everything is standardised over random architectures of the space, without looking at any score, so that a number means
 the same in every space: one standard deviation of what this space has to offer.
@@ -34,14 +34,14 @@ __all__ = [
 ]
 
 TASK_KINDS: tuple[Kind, Kind] = ("quality", "cost")
-"""What a task measures; a kind's number is its place."""
+"""Kinds of measurements; a kind's number is its index."""
 
 SAME_SPACE, OTHER_SPACE, POOL, NOTHING, PRICES = range(5)
 """Categories of mean functions."""
 
 NUM_CATEGORIES = 5
 LINEAR = (True, False, False, True, False, False)
-"""Which of the kernels are linear; the others are radial. See `views`."""
+"""True for the kernels that are linear; the others are radial. See `views`."""
 
 NUM_KERNELS = len(LINEAR)
 SOURCE_KERNELS = 3
@@ -62,9 +62,9 @@ class RawKnowledge:
     """Numbers of N architectures of one space before they are standardised, all float64.
 
     Attributes:
-        ranks: What is known of their ranks in each source task, ``[N, K]``.
-        values: What is known of their values there, ``[N, K]``.
-        counts: Of operations, ``[N, 22]``.
+        ranks: Known or predicted ranks in each source task, ``[N, K]``.
+        values: Known or predicted values there, ``[N, K]``.
+        counts: Counts of operations, ``[N, 22]``.
         prices: Minus the price by each list, ``[N, P]``.
         graph: Graph features, ``[N, F]``.
         codes: Their codes, ``[N, code_length]``.
@@ -79,22 +79,22 @@ class RawKnowledge:
 
     @property
     def columns(self) -> tuple[Tensor, ...]:
-        """All that is standardised."""
+        """Return all that is standardised."""
         return self.ranks, self.values, self.counts, self.prices, self.graph
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What random architectures of a space are like, and how the sources relate to it.
+    """Statistics of random architectures of a space, and the relation of the sources to it.
 
     Attributes:
         space: Name of the space.
         location: Means of all columns, float64 ``[columns]``.
         factor: 1 / standard deviation of each, 0 for one that does not vary.
         widths: Number of columns: ranks, values, operation counts, prices, graph features.
-        covariance: Of the standardised ranks and of the values, ``[2, K, K]``.
-        same_space: Which sources are of this space, bool ``[K]``.
-        cost: Which sources measure a cost, bool ``[K]``.
+        covariance: Covariance of the standardised ranks and of the values, ``[2, K, K]``.
+        same_space: True for sources of this space, bool ``[K]``.
+        cost: True for sources that measure a cost, bool ``[K]``.
         choices: The codes that vary in the space and each value that they take: (place, value), int64 ``[V, 2]``.
     """
 
@@ -109,7 +109,7 @@ class Reference:
 
     @classmethod
     def of(cls, raw: RawKnowledge, space: str, sources: tuple[Source, ...]) -> Reference:
-        """From random architectures of the space."""
+        """Measure random architectures of the space."""
         columns = torch.cat(raw.columns, dim=1)
         deviation = columns.std(dim=0, correction=0)
         factor = torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0)
@@ -132,17 +132,17 @@ class Reference:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What is known of N architectures of one space; leading dimensions ``...`` are ``[N]`` or ``[episodes, n]``.
+    """Knowledge of N architectures of one space; leading dimensions ``...`` are ``[N]`` or ``[episodes, n]``.
 
     Attributes:
         ranks: Ranks in each source task: as measured there, without noise, or as the network predicts them, float64
             ``[..., K]``.
         values: Values in each source task: as measured there, or as the network predicts them, ``[..., K]``.
-        counts: Of operations, scaled to mean square norm 1, ``[..., 22]``.
+        counts: Counts of operations, scaled to mean square norm 1, ``[..., 22]``.
         prices: Minus the price by each list, ``[..., P]``.
         graph: Graph features, scaled likewise, ``[..., F]``.
-        choices: Which values the codes have, scaled to norm 1, ``[..., V]``.
-        reference: Of the space.
+        choices: Values of the codes, one-hot and scaled to norm 1, ``[..., V]``.
+        reference: Reference of the space.
     """
 
     ranks: Tensor
@@ -155,7 +155,7 @@ class Knowledge:
 
     @classmethod
     def of(cls, raw: RawKnowledge, reference: Reference) -> Knowledge:
-        """Standardised by what is usual in the space."""
+        """Standardise numbers by what is usual in the space."""
         standard = (torch.cat(raw.columns, dim=1) - reference.location) * reference.factor
         ranks, values, counts, prices, graph = torch.split(standard, reference.widths, dim=1)
         of_counts, of_graph = (torch.split(reference.factor, reference.widths)[place] for place in (2, 4))
@@ -172,7 +172,7 @@ class Knowledge:
         )
 
     def __getitem__(self, rows: Tensor | slice) -> Knowledge:
-        """That of these architectures; an index of shape [episodes, n] gives ``[episodes, n, ...]``."""
+        """Select these architectures; an index of shape [episodes, n] gives ``[episodes, n, ...]``."""
         return replace(
             self,
             ranks=self.ranks[rows],
@@ -188,7 +188,7 @@ class Knowledge:
 
 
 def price_lists(config: MixtureConfig) -> NDArray[np.float64]:
-    """Random prices of operations, ``[P, 22]``: half of the lists charge every operation, half only live ones."""
+    """Draw prices of operations, ``[P, 22]``: half of the lists charge every operation, half only live ones."""
     rng = np.random.default_rng([config.seed, 7])
     noise = config.price_spread * rng.standard_normal((config.num_price_lists, len(USUAL_PRICES)))
     prices = USUAL_PRICES * np.exp(noise)
@@ -197,7 +197,7 @@ def price_lists(config: MixtureConfig) -> NDArray[np.float64]:
 
 
 def priced_counts(archs: Architectures, lists: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
-    """Operation counts ``[N, 22]`` and minus the prices ``[N, P]``."""
+    """Compute operation counts ``[N, 22]`` and minus the prices ``[N, P]``."""
     counts = operation_counts(archs)
     return torch.from_numpy(counts), torch.from_numpy(-counts @ lists.T)
 
@@ -210,7 +210,7 @@ class Candidates:
         category: Number of its category, ``[C]``.
         source: Number of the source task, or -1, ``[C]``.
         kind: A place in `TASK_KINDS`, or -1 for either, ``[C]``.
-        there: Whether it may be used, ``[C]``.
+        there: True where it may be used, ``[C]``.
     """
 
     category: Tensor
@@ -220,7 +220,7 @@ class Candidates:
 
 
 def candidates(reference: Reference, kept: Tensor) -> Candidates:
-    """Those for a task of the reference's space that may look at the sources ``kept``, bool ``[K]``."""
+    """List the candidates for a task of the reference's space that may look at the sources ``kept``, bool ``[K]``."""
     num_sources, num_prices = len(kept), reference.widths[3]
     category = torch.where(reference.same_space, SAME_SPACE, OTHER_SPACE)
     kind = reference.cost.long()
@@ -235,7 +235,7 @@ def candidates(reference: Reference, kept: Tensor) -> Candidates:
 
 
 def mean_functions(known: Knowledge, kept: Tensor) -> Tensor:
-    """Values of all candidates, ``[..., C]``; those that may not be used are 0."""
+    """Compute the values of all candidates, ``[..., C]``; those that may not be used are 0."""
     of_ranks, of_values = known.reference.covariance
     pools = [
         _pooled(numbers, covariance, members & kept)
@@ -247,7 +247,7 @@ def mean_functions(known: Knowledge, kept: Tensor) -> Tensor:
 
 
 def views(known: Knowledge, kept: Tensor) -> tuple[Tensor, ...]:
-    """Six descriptions of each architecture, ``[..., d]``, of which the kernels are made.
+    """Describe each architecture in six ways, ``[..., d]``, of which the kernels are made.
 
     The first three are what is known of the sources ``kept``: ranks for a linear and for a radial kernel, values for a
     radial one. Then operation counts for a linear kernel, choices and graph features for radial ones. The mean squared
@@ -259,7 +259,7 @@ def views(known: Knowledge, kept: Tensor) -> tuple[Tensor, ...]:
 
 
 def kernels(one: Knowledge, other: Knowledge, kept: Tensor) -> Tensor:
-    """Covariances of what a task may add to its mean function, ``[..., 6, n, m]``, each of variance 1 on average.
+    """Compute covariances of what a task may add to its mean function, ``[..., 6, n, m]``, of variance 1 on average.
 
     Linear, or radial, ``exp(-|x - y|^2)``, in one of the `views`.
     """
@@ -273,7 +273,7 @@ def kernels(one: Knowledge, other: Knowledge, kept: Tensor) -> Tensor:
 
 
 def kernel_diagonals(known: Knowledge, kept: Tensor) -> Tensor:
-    """The variances of `kernels`, ``[6, N]``."""
+    """Compute the variances of `kernels`, ``[6, N]``."""
     return torch.stack(
         [
             of_view.square().sum(dim=1) if linear else torch.ones(len(of_view), dtype=of_view.dtype)
@@ -291,7 +291,7 @@ def _kernel(one: Tensor, other: Tensor, linear: bool) -> Tensor:
 
 
 def _pools(reference: Reference) -> tuple[Tensor, Tensor, Tensor]:
-    """Sources that are averaged: qualities of this space, qualities of others, costs."""
+    """List the sources that are averaged: qualities of this space, qualities of others, costs."""
     return (
         reference.same_space & ~reference.cost,
         ~reference.same_space & ~reference.cost,
@@ -300,7 +300,7 @@ def _pools(reference: Reference) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _pooled(numbers: Tensor, covariance: Tensor, members: Tensor) -> Tensor:
-    """Mean over the sources ``members``, standardised, ``[..., 1]``."""
+    """Average over the sources ``members``, standardised, ``[..., 1]``."""
     weights = members.to(numbers)
     variance = weights @ covariance.to(numbers) @ weights
     return (numbers @ weights)[..., None] / variance.clamp(min=1e-6).sqrt()

@@ -1,4 +1,4 @@
-"""Learning the prior: gradient descent on the correlation that is reached in episodes of the source tasks.
+"""Learn the prior by gradient descent on the correlation that is reached in episodes of the source tasks.
 
 In an episode one source task plays the new one: a few of its scores are the support, and the mean functions and kernels
 do without every source of its data sets or devices. Given the episode, nothing but the prior changes, so episodes are
@@ -34,9 +34,9 @@ _NUM_QUERY = 48
 _MOST_JUDGED = 1_000
 _ROUGHLY = 0.7
 _TOP = 4
-"""Every second episode of its size draws from so many times its architectures, the best by ranks with noise of a
-standard deviation of 0.7 of theirs. On five design columns, with five random first architectures each, the best 0.1 %
-then took 28 queries in the geometric mean, and 44 where all episodes draw from the whole space."""
+"""Every second episode of its size is drawn from so many times as many architectures: the best ones by their ranks,
+with noise of 0.7 times the ranks' standard deviation. On five design columns, with five random first architectures
+each, the best 0.1 % then took 28 queries in the geometric mean, and 44 where all episodes draw from the whole space."""
 
 _CLIPPED = 0.6
 """Part of the episodes whose scores are clipped values; those of the others are normal scores (`support_scales`)."""
@@ -47,10 +47,10 @@ class EpisodeSource:
     """A source task to draw episodes from.
 
     Attributes:
-        known: Of architectures of its space.
-        rows: Which of them were measured, int64 ``[n]``.
+        known: Knowledge of architectures of its space.
+        rows: Indices of those that were measured, int64 ``[n]``.
         scores: Higher is better, ``[n]``.
-        kind: What it measures.
+        kind: Kind of its measurements.
         usable: Sources that share no data set or device with it, bool ``[K]``.
     """
 
@@ -64,7 +64,7 @@ class EpisodeSource:
 def learn_prior(
     sources: Sequence[EpisodeSource], config: MixtureConfig, on_step: Callable[[int, float], None] | None = None
 ) -> Prior:
-    """The prior that ranks query architectures of held-out sources best.
+    """Learn the prior that ranks query architectures of held-out sources best.
 
     Args:
         sources: In the order of the source network's outputs.
@@ -97,7 +97,7 @@ def learn_prior(
 
 
 def validate_prior(source: EpisodeSource, prior: Prior, rng: Generator) -> float:
-    """Mean Spearman correlation in 20 episodes of a source with 5 points, without the sources of its data sets."""
+    """Compute the mean Spearman correlation in 20 episodes of a source, with 5 points and no source of its data."""
     kept = torch.from_numpy(source.usable)
     log_prior = prior.log_weights(candidates(source.known.reference, kept), 5, float(source.kind == "cost"))
     found = []
@@ -131,7 +131,7 @@ class _Episodes:
 
 
 def _choices_of_sources(source: EpisodeSource, config: MixtureConfig, rng: Generator) -> list[Tensor]:
-    """All usable ones; and, as a new task may be like none of them, a random part."""
+    """Keep all usable sources or, since a new task may be like none of them, a random part."""
     thinned = source.usable & (rng.random(len(source.usable)) >= config.source_dropout)
     return [torch.from_numpy(kept) for kept in (source.usable, thinned) if kept.any()]
 
@@ -164,7 +164,7 @@ def _draw(source: EpisodeSource, kept: Tensor, num_points: int, count: int, rng:
 
 
 def _drawn_rows(source: EpisodeSource, number: int, near_the_top: bool, rng: Generator) -> NDArray[np.intp]:
-    """Random architectures of an episode; near the top as a search measures them, which knows roughly where that is."""
+    """Draw architectures of an episode at random, or near the top, which a search that measures them knows roughly."""
     if not near_the_top:
         return rng.choice(len(source.rows), number, replace=False)
     roughly = normalize(source.scores, "rank") + _ROUGHLY * rng.standard_normal(len(source.rows))
@@ -172,7 +172,7 @@ def _drawn_rows(source: EpisodeSource, number: int, near_the_top: bool, rng: Gen
 
 
 def _predicted(episodes: _Episodes, prior: Prior) -> Tensor:
-    """``[E, q]``."""
+    """Predict the query scores, ``[E, q]``."""
     num_points = 0 if episodes.found is None else episodes.found.num_points
     log_prior = prior.log_weights(episodes.candidates, num_points, float(episodes.kind == "cost"))
     if episodes.found is None:
@@ -185,7 +185,7 @@ def _predicted(episodes: _Episodes, prior: Prior) -> Tensor:
 
 
 def _correlations(predicted: Tensor, targets: Tensor) -> Tensor:
-    """Of each row, ``[E]``; 0 where one side does not vary."""
+    """Correlate each row, ``[E]``; 0 where one side does not vary."""
     predicted = predicted - predicted.mean(dim=1, keepdim=True)
     targets = targets - targets.mean(dim=1, keepdim=True)
     lengths = predicted.square().sum(dim=1) * targets.square().sum(dim=1)

@@ -52,7 +52,7 @@ class SpaceMemory:
 
     @classmethod
     def of(cls, tasks: Mapping[int, TableTask]) -> SpaceMemory:
-        """From tasks of one space by their places among the sources."""
+        """Collect tasks of one space, given by their places among the sources."""
         members = list(tasks.values())
         archs = members[0].archs.space.enumerate()
         rows = [_find(_index(archs), task.archs.text_keys()) for task in members]
@@ -69,7 +69,7 @@ class SpaceMemory:
         return cls(archs, np.array(list(tasks), dtype=np.int64), measured, smoothed)
 
     def recall(self, archs: Architectures) -> tuple[Floats, Floats]:
-        """Smoothed and measured values of other architectures of any space, ``[M, R]`` each, NaN where unknown.
+        """Recall smoothed and measured values of architectures of any space, ``[M, R]`` each, NaN where unknown.
 
         Those of the very cell if this space has it, else the mean over the isomorphic cells.
         """
@@ -85,7 +85,7 @@ class SpaceMemory:
 
     @cached_property
     def _values(self) -> Floats:
-        """``[2, N, R]``, NaN where missing."""
+        """Return the values as numbers, ``[2, N, R]``, NaN where missing."""
         both = np.stack([self.smoothed, self.measured])
         return np.where(both == _MISSING, np.nan, both / _UNIT)
 
@@ -95,7 +95,7 @@ class SpaceMemory:
 
     @cached_property
     def _classes(self) -> tuple[NDArray[np.uint64], Floats]:
-        """Canonical keys in ascending order ``[G]``, and the mean values of each class ``[2, G, R]``."""
+        """Average over classes: canonical keys in ascending order ``[G]``, mean values of each class ``[2, G, R]``."""
         keys, of_class = np.unique(self.archs.canonical_keys(), return_inverse=True)
         there = ~np.isnan(self._values)
         total, count = np.zeros((2, len(keys), len(self.sources))), np.zeros((2, len(keys), len(self.sources)))
@@ -123,7 +123,7 @@ class Memory:
 
         Args:
             tasks: Name -> task.
-            names: Those of the predictor's sources, in its order.
+            names: Names of the predictor's sources, in its order.
             remembered: Names of those that may be remembered.
         """
         by_space: dict[str, dict[int, TableTask]] = {}
@@ -139,7 +139,7 @@ class Memory:
         return tuple(int(place) for space in self.spaces for place in space.sources)
 
     def recall(self, archs: Architectures) -> tuple[Floats, Floats]:
-        """Smoothed and measured values of N architectures in each source, ``[N, K]`` each, NaN where unknown."""
+        """Recall smoothed and measured values of N architectures in each source, ``[N, K]`` each, NaN where unknown."""
         smoothed = np.full((len(archs), self.num_sources), np.nan)
         measured = smoothed.copy()
         for space in self.spaces:
@@ -147,7 +147,7 @@ class Memory:
         return smoothed, measured
 
     def tensors(self) -> dict[str, Tensor]:
-        """Name -> tensor, for a checkpoint."""
+        """Return tensors by name, for a checkpoint."""
         return {
             f"{space.archs.space.name}.{name}": torch.from_numpy(np.array(values))
             for space in self.spaces
@@ -160,7 +160,7 @@ class Memory:
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor], num_sources: int) -> Memory:
-        """The inverse of `tensors`.
+        """Rebuild the memory from `tensors`.
 
         Raises:
             PredictorError: If names, types or shapes are not those of a memory of so many sources.
@@ -194,14 +194,14 @@ def _space_memory(tensors: Mapping[str, Tensor], name: str, num_sources: int) ->
 
 
 def _index(archs: Architectures) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
-    """Text keys in ascending order, and their places."""
+    """Sort text keys: return them in ascending order, and their places."""
     keys = archs.text_keys()
     order = np.argsort(keys)
     return keys[order], order
 
 
 def _find(index: tuple[NDArray[np.uint64], NDArray[np.intp]], wanted: NDArray[np.uint64]) -> NDArray[np.intp]:
-    """Where the wanted keys are, -1 for those that are not there; the index has ascending keys and their places."""
+    """Find the wanted keys, -1 for those that are not there; the index has ascending keys and their places."""
     keys, places = index
     if not len(keys):
         return np.full(len(wanted), -1)

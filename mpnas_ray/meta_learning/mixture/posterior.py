@@ -33,23 +33,23 @@ __all__ = [
 ]
 
 OFFSET_VARIANCE = 25.0
-"""Of the offset, in units of a mean function's variance: wide, as scores may be of any level."""
+"""Variance of the offset, in units of a mean function's variance: wide, as scores may be of any level."""
 
 _NEGLIGIBLE = 0.03
-"""Probability of the hypotheses that `Posterior.moments` leaves out: most of them, and deviations change by 2 %."""
+"""Probability of the hypotheses that `Posterior.moments` leaves out: most; standard deviations change by 2 %."""
 
 _SIGNS = torch.tensor([1.0, -1.0], dtype=torch.float64)
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """All that the probability of a hypothesis depends on, for E support sets with scores on S scales.
+    """Statistics that the probabilities of the hypotheses depend on, for E support sets with scores on S scales.
 
     Attributes:
         num_points: n.
         score_score: Inner products of the whitened scores with themselves, ``[E, S, H]``.
-        score_mean: Of whitened scores and mean functions, ``[E, S, H, C]``.
-        mean_mean: Of whitened mean functions with themselves, ``[E, H, C]``.
+        score_mean: Products of whitened scores and mean functions, ``[E, S, H, C]``.
+        mean_mean: Products of whitened mean functions with themselves, ``[E, H, C]``.
         log_det: Halves of the log determinants, ``[E, H]``.
     """
 
@@ -60,7 +60,7 @@ class Statistics:
     log_det: Tensor
 
     def float(self) -> Statistics:
-        """In single precision, which is enough once the factors are applied."""
+        """Convert to single precision, which is enough once the factors are applied."""
         return Statistics(
             self.num_points,
             self.score_score.float(),
@@ -86,7 +86,7 @@ class Evidence:
 
     @classmethod
     def of(cls, support: Knowledge, scores: Tensor, kept: Tensor, doubt: Tensor | None = None) -> Evidence:
-        """From support sets ``[E, n]`` and their scores on each scale ``[E, S, n]``, with n of 1 or more.
+        """Compute evidence from support sets ``[E, n]`` and their scores on each scale ``[E, S, n]``, n at least 1.
 
         ``doubt`` ``[n]`` is added to the noise of each score, see
         `mpnas_ray.meta_learning.mixture.scales.support_doubt`.
@@ -113,7 +113,7 @@ class Evidence:
 
 
 def log_likelihoods(found: Statistics) -> Tensor:
-    """Logarithms of the probability of the scores given each hypothesis, up to a constant, ``[E, S, H, C, 2, 7]``."""
+    """Compute the log probability of the scores under each hypothesis, up to a constant, ``[E, S, H, C, 2, 7]``."""
     like = found.score_score
     scales, signs = SCALES.to(like), _SIGNS.to(like)
     quadratic = (
@@ -125,33 +125,33 @@ def log_likelihoods(found: Statistics) -> Tensor:
 
 
 def hypothesis_weights(found: Statistics, log_prior: tuple[Tensor, Tensor]) -> Tensor:
-    """Posterior probabilities ``[E, S, H, C, 2, 7]``; they sum to 1 for each scale of each support set."""
+    """Compute posterior probabilities ``[E, S, H, C, 2, 7]``; they sum to 1 for each scale of each support set."""
     log_weight = log_likelihoods(found) + _log_prior(log_prior, found.score_score)
     return log_weight.flatten(2).softmax(dim=2).view(log_weight.shape)
 
 
 def _log_prior(log_prior: tuple[Tensor, Tensor], like: Tensor) -> Tensor:
-    """Logarithms of the prior probabilities of all hypotheses, ``[H, C, 2, 7]``."""
+    """Compute the log prior probabilities of all hypotheses, ``[H, C, 2, 7]``."""
     amplitude, mean = (part.to(like) for part in log_prior)
     return amplitude[:, None, None, None] + mean[:, :, None] + LOG_SCALE_PRIOR.to(like)
 
 
 def signed_scales(weights: Tensor) -> Tensor:
-    """Expected sign times scale, jointly with amplitudes and mean function: ``[..., H, C]``."""
+    """Compute the expected sign times scale, jointly with amplitudes and mean function: ``[..., H, C]``."""
     return torch.einsum("...hcsl,s,l->...hc", weights, _SIGNS.to(weights), SCALES.to(weights))
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """The scores that one support set lets expect on each of S scales, as a function of what is known.
+    """Posterior of the scores given one support set, on each of S scales.
 
     Attributes:
-        support: What is known of the n measured architectures.
+        support: Knowledge of the n measured architectures.
         kept: Sources in use, ``[K]``.
-        mean_weights: Of the mean functions, ``[S, C]``.
-        kernel_weights: Of the kernels with each support architecture, ``[S, kernels, n]``.
+        mean_weights: Weights of the mean functions, ``[S, C]``.
+        kernel_weights: Weights of the kernels with each support architecture, ``[S, kernels, n]``.
         evidence: None without points.
-        weights: Of the hypotheses, ``[S, H, C, 2, 7]``; None without points.
+        weights: Probabilities of the hypotheses, ``[S, H, C, 2, 7]``; None without points.
     """
 
     support: Knowledge
@@ -162,7 +162,7 @@ class Posterior:
     weights: Tensor | None = None
 
     def mean(self, means: Tensor, between: Tensor) -> Tensor:
-        """Expected scores up to a constant, ``[S, N]``.
+        """Compute expected scores up to a constant, ``[S, N]``.
 
         Args:
             means: Mean functions of N architectures, ``[N, C]``.
@@ -172,13 +172,13 @@ class Posterior:
         return self.mean_weights.to(means) @ means.T + weights @ between.flatten(0, 1)
 
     def moments(self, known: Knowledge, means: Tensor, between: Tensor) -> tuple[Tensor, Tensor]:
-        """Means and variances of the noiseless scores of N architectures on each scale, ``[S, N]`` each.
+        """Compute means and variances of the noiseless scores of N architectures on each scale, ``[S, N]`` each.
 
         Over the probable hypotheses and all functions of their Gaussian processes. The means have the offset that
         `mean` leaves out.
 
         Args:
-            known: What is known of the architectures.
+            known: Knowledge of the architectures.
             means: See `mean`.
             between: See `mean`.
 
@@ -247,7 +247,7 @@ def posterior(
 
 
 def _probable(probabilities: Tensor) -> Tensor:
-    """Places of the fewest entries that hold all of the sum but the negligible part."""
+    """Find the places of the fewest entries that hold all of the sum but the negligible part."""
     ordered, places = probabilities.sort(descending=True)
     needed = int((ordered.cumsum(0) < (1 - _NEGLIGIBLE) * ordered.sum()).sum()) + 1
     return places[:needed]

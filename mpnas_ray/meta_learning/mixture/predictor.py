@@ -13,7 +13,6 @@ from torch import Tensor
 
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.graphs.features import graph_features
 from mpnas_ray.meta_learning.common.network import Parameters, check_shapes
 from mpnas_ray.meta_learning.mixture.config import MixtureConfig
 from mpnas_ray.meta_learning.mixture.description import NUM_INPUTS
@@ -22,30 +21,20 @@ from mpnas_ray.meta_learning.mixture.knowledge import (
     PRICES,
     SOURCE_KERNELS,
     Knowledge,
-    RawKnowledge,
     Reference,
     Source,
     candidates,
-    price_lists,
-    priced_counts,
 )
+from mpnas_ray.meta_learning.mixture.lookup import Lookup
 from mpnas_ray.meta_learning.mixture.memory import Memory
 from mpnas_ray.meta_learning.mixture.posterior import Posterior, log_likelihoods, posterior
 from mpnas_ray.meta_learning.mixture.prior import AMPLITUDES, COST_PROBABILITY, LOG_SCALE_PRIOR, Prior
-from mpnas_ray.meta_learning.mixture.rows import KernelRows
 from mpnas_ray.meta_learning.mixture.sampling import sample_posterior
 from mpnas_ray.meta_learning.mixture.scales import support_doubt, support_scales
-from mpnas_ray.meta_learning.mixture.source_network import predict_sources
 from mpnas_ray.spaces import Architecture, Architectures, get_space
 from mpnas_ray.tables import Kind
 
 __all__ = ["MixturePredictor"]
-
-_NUM_REFERENCE = 2_048
-"""Random architectures of a space that say what is usual in it."""
-
-_KEPT_FROM = 1_001
-"""Architectures in a list that is likely to be asked for again: the whole of a small space. More than a shortlist."""
 
 _EXPECTED = 0.9
 """Probability that the name of a metric says rightly whether it is a quality or a cost."""
@@ -78,16 +67,16 @@ class MixturePredictor:
         cost_probability: float = COST_PROBABILITY,
         device: torch.device | str = "cpu",
     ) -> None:
-        """A predictor that ranks zero-shot.
+        """Make a predictor that ranks zero-shot.
 
         Args:
-            config: What it was meta-learned with.
+            config: Configuration of the meta-learning.
             sources: The K tasks that it learned from, in the order of the network's outputs.
             network: The source network's parameters.
             prior: Learned with it.
-            memory: What the tables of the sources have measured; None for nothing.
-            cost_probability: That the new task measures a cost, see `measuring` and `expecting`.
-            device: Where the network computes; the closed forms, which are small, stay on the CPU.
+            memory: Measurements of the tables of the sources; None for nothing.
+            cost_probability: Probability that the new task measures a cost, see `measuring` and `expecting`.
+            device: Device of the network; the closed forms, which are small, stay on the CPU.
 
         Raises:
             PredictorError: If network or prior have not the shape that ``config`` and ``sources`` say.
@@ -105,10 +94,8 @@ class MixturePredictor:
         self.device = torch.device(device)
         self._network = {name: tensor.detach().to(self.device) for name, tensor in network.items()}
         self._prior = prior
-        self._price_lists = price_lists(config)
         self._kept = torch.ones(len(self.sources), dtype=torch.bool)
-        self._references: dict[str, KernelRows] = {}
-        self._lists: dict[str, KernelRows] = {}
+        self._lookup = Lookup(config, self.sources, self._network, self.memory, self._kept)
         self._support: Architectures | None = None
         self._scores: NDArray[np.float64] = np.empty(0)
         self._posterior: Posterior | None = None
@@ -120,22 +107,22 @@ class MixturePredictor:
 
     @property
     def kind(self) -> Kind | None:
-        """The kind of the new task, None if that is not certain."""
+        """Kind of the new task, None if that is not certain."""
         return {0.0: "quality", 1.0: "cost"}.get(self.cost_probability)  # type: ignore[return-value]
 
     def measuring(self, kind: Kind | None) -> MixturePredictor:
-        """A predictor for tasks that measure a ``quality``, a ``cost`` (a latency, energy), or None: either.
+        """Return a predictor for tasks that measure a ``quality``, a ``cost`` (a latency, energy), or None: either.
 
         Before the first score it ranks for qualities if it is not told; then the scores decide.
         """
         return self._with_cost_probability(COST_PROBABILITY if kind is None else float(kind == "cost"))
 
     def expecting(self, kind: Kind) -> MixturePredictor:
-        """A predictor for tasks that probably measure this, as the name of the metric says; scores may overrule it."""
+        """Return a predictor for tasks that probably measure this, by their metric's name; scores may overrule it."""
         return self._with_cost_probability(_EXPECTED if kind == "cost" else 1 - _EXPECTED)
 
     def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> MixturePredictor:
-        """A new predictor of the same meta-learned belief, conditioned on N measured architectures of one space.
+        """Return a new predictor of the same meta-learned belief, conditioned on N measured architectures of one space.
 
         With none, or if all scores are equal, it ranks zero-shot.
 
@@ -151,7 +138,7 @@ class MixturePredictor:
         return adapted
 
     def fit(self, archs: Sequence[Architecture], scores: ArrayLike) -> None:
-        """As `adapt`, but this predictor becomes the adapted one. Earlier adaptations have no influence."""
+        """Adapt this predictor itself, see `adapt`; earlier adaptations have no influence."""
         values = np.asarray(scores, dtype=np.float64)
         if values.shape != (len(archs),) or not np.isfinite(values).all():
             raise PredictorError(
@@ -161,12 +148,16 @@ class MixturePredictor:
         self._support, self._scores, self._posterior = None, np.empty(0), None
         if len(values) and values.min() < values.max():
             self._support, self._scores = Architectures.of(archs), values
-            known = self.known(self._support)
+            known = self._lookup.known(self._support)
             scales, doubt = (torch.from_numpy(found) for found in (support_scales(values), support_doubt(values)))
             self._posterior = posterior(known, scales, self._kept, self._log_prior(known.reference), doubt)
 
+    def known(self, archs: Architectures) -> Knowledge:
+        """Return what is known of N architectures before their task is measured."""
+        return self._lookup.known(archs)
+
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Expected scores ``[N]``: higher is better, only their order counts.
+        """Predict expected scores ``[N]``: higher is better, only their order counts.
 
         Raises:
             PredictorError: If it was adapted to architectures of another space.
@@ -176,16 +167,16 @@ class MixturePredictor:
         listed = Architectures.of(archs)
         belief = self._belief(listed.space.name)
         location, unit = self._usual(listed.space.name)
-        _, means, between = self._asked(listed, belief)
+        _, means, between = self._lookup.compared(listed, self._measured(listed), belief.support)
         # Each scale of the scores has its own posterior; they are averaged in units of what is usual in the space.
         expected = (belief.mean(means, between).double() - location) / unit
         return np.asarray(expected.mean(dim=0).numpy(), dtype=np.float64)
 
     def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Expected scores ``[N]`` as by `predict`, and how far off they may be: standard deviations ``[N]``.
+        """Predict expected scores ``[N]``, as `predict` does, and their standard deviations ``[N]``.
 
-        In units of the standard deviation of the expected scores over the space. The deviation is that of the noiseless
-        score, over all hypotheses and over both scales of the scores.
+        Both are in units of the standard deviation of the expected scores over the space. They are those of the
+        noiseless score, over all hypotheses and over both scales of the scores.
 
         Raises:
             PredictorError: If no scores, or only equal ones, were measured, or those of another space.
@@ -195,7 +186,7 @@ class MixturePredictor:
             raise PredictorError("predict_with_deviation needs measured scores that differ: call fit or adapt first.")
         belief = self._belief(listed.space.name)
         location, unit = self._usual(listed.space.name)
-        known, means, between = self._asked(listed, belief)
+        known, means, between = self._lookup.compared(listed, self._measured(listed), belief.support)
         expected = (belief.mean(means, between).double() - location) / unit
         spread = belief.moments(known, means, between)[1] / unit.square()
         mean = expected.mean(dim=0)
@@ -203,7 +194,7 @@ class MixturePredictor:
         return np.asarray(mean.numpy()), np.asarray(together.clamp(min=0).sqrt().numpy())
 
     def transfer_odds(self) -> float:
-        """Logarithm of how much more probable the scores are with what other tasks say than without it.
+        """Return the log odds of the scores with what other tasks say, against the scores without it.
 
         Hypotheses that use the sources, by their mean function or by most of their variance, are set against those that
         know the architecture alone, each group weighed by the prior within it. Of both scales of the scores the mean.
@@ -222,7 +213,7 @@ class MixturePredictor:
         return float(odds.mean())
 
     def probability_of_cost(self) -> float:
-        """Probability that the task measures a cost, given its scores; before any, what was told."""
+        """Return the probability that the task measures a cost, given its scores; before any, what was told."""
         if self._posterior is None or self.cost_probability in (0.0, 1.0):
             return self.cost_probability
         belief = self._adapted_posterior()
@@ -238,7 +229,7 @@ class MixturePredictor:
         return float((of_kind[1] - of_kind[0] + log_odds).mean().sigmoid())
 
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
-        """Score functions drawn from the posterior, at N architectures: ``[num_samples, N]``.
+        """Draw score functions from the posterior, at N architectures: ``[num_samples, N]``.
 
         In units of the standard deviation of the measured scores, half of them (as normal scores, the other half) on
         their clipped scale. Each sample is one function, so that its highest architecture is a proposal of Thompson
@@ -252,7 +243,7 @@ class MixturePredictor:
         require_count("num_samples", num_samples, error=PredictorError)
         listed = Architectures.of(archs)
         belief, scores = self._belief(listed.space.name), np.empty((1, 0))
-        known, support = self.known(listed), belief.support
+        known, support = self._lookup.known(listed), belief.support
         if self._support is not None:
             scores = support_scales(self._scores)
         log_prior = self._log_prior(known.reference)
@@ -260,14 +251,14 @@ class MixturePredictor:
         return sample_posterior(support, values, known, self._kept, log_prior, num_samples, rng, doubt)
 
     def initialisation(self) -> dict[str, Tensor]:
-        """What meta-learning made, on the CPU: the parts of `state_dict` that no task changes."""
+        """Return what meta-learning made, on the CPU: the parts of `state_dict` that no task changes."""
         state = {f"network.{name}": tensor for name, tensor in self._network.items()}
         state |= {f"prior.{name}": tensor for name, tensor in self._prior.tensors().items()}
         state |= {f"memory.{name}": tensor for name, tensor in self.memory.tensors().items()}
         return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The `initialisation` and, once adapted, the measured architectures (``support.*``), on the CPU."""
+        """Return the `initialisation` and, once adapted, the measured architectures (``support.*``), on the CPU."""
         state = self.initialisation()
         if self._support is not None:
             state["support.space"] = torch.tensor(list(self._support.space.name.encode()), dtype=torch.uint8)
@@ -296,7 +287,7 @@ class MixturePredictor:
         cost_probability: float = COST_PROBABILITY,
         device: torch.device | str = "cpu",
     ) -> MixturePredictor:
-        """A predictor from `state_dict` or `initialisation`.
+        """Rebuild a predictor from `state_dict` or `initialisation`.
 
         Raises:
             PredictorError: If names or shapes are not those of this configuration and these sources.
@@ -317,10 +308,6 @@ class MixturePredictor:
             predictor.fit(*_support_of(state))
         return predictor
 
-    def __getstate__(self) -> dict[str, object]:
-        """Without what is kept of long lists, for pickles and copies."""
-        return {**self.__dict__, "_lists": {}}
-
     def _with_cost_probability(self, probability: float) -> MixturePredictor:
         other = self._not_adapted(probability)
         if self._support is not None:
@@ -337,7 +324,7 @@ class MixturePredictor:
             cost_probability=cost_probability,
             device=self.device,
         )
-        other._references, other._lists = self._references, self._lists  # no task changes them
+        other._lookup = self._lookup  # no task changes it
         return other
 
     def _log_prior(self, reference: Reference) -> tuple[Tensor, Tensor]:
@@ -349,15 +336,15 @@ class MixturePredictor:
         return self._posterior
 
     def _weighed(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Weights of all hypotheses ``[S, H, C, 2, 7]``, and their prior."""
+        """Return the weights of all hypotheses ``[S, H, C, 2, 7]``, and their prior."""
         belief = self._adapted_posterior()
         assert belief.weights is not None
         return belief.weights, self._log_prior(belief.support.reference)
 
     def _belief(self, space: str) -> Posterior:
-        """The posterior, or before any measurement the expectation of the prior."""
+        """Return the posterior, or before any measurement the expectation of the prior."""
         if self._posterior is None:
-            rows = self._reference_rows(space)
+            rows = self._lookup.usual(space)
             empty = torch.empty(1, 0, dtype=torch.float64)
             return posterior(rows.known[:0], empty, self._kept, self._log_prior(rows.known.reference))
         if space != self._posterior.support.reference.space:
@@ -368,60 +355,18 @@ class MixturePredictor:
         return self._posterior
 
     def _usual(self, space: str) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the expected scores over the space, on each scale: ``[S, 1]`` each."""
-        belief, rows = self._belief(space), self._reference_rows(space)
-        usual = belief.mean(rows.means, rows.between(self._measured(rows), belief.support)).double()
+        """Compute mean and standard deviation of the expected scores over the space, on each scale: ``[S, 1]`` each."""
+        belief, rows = self._belief(space), self._lookup.usual(space)
+        usual = belief.mean(rows.means, rows.between(self._measured(rows.archs), belief.support)).double()
         return usual.mean(dim=1, keepdim=True), usual.std(dim=1, keepdim=True, correction=0).clamp(min=1e-9)
 
-    def known(self, archs: Architectures) -> Knowledge:
-        """Knowledge of N architectures before their task is measured."""
-        reference = self._reference_rows(archs.space.name).known.reference
-        return Knowledge.of(self._raw(archs), reference)
-
-    def _measured(self, rows: KernelRows) -> Architectures:
-        return rows.archs[:0] if self._support is None else self._support
-
-    def _asked(self, archs: Architectures, belief: Posterior) -> tuple[Knowledge, Tensor, Tensor]:
-        """Knowledge of N architectures, their mean functions ``[N, C]``, and their kernels with the support.
-
-        A long list is kept, as long as the same object comes again; what is part of a list is looked up there.
-        """
-        kept = self._lists.get(archs.space.name)
-        if kept is not None and kept.archs is archs:
-            return kept.known, kept.means, kept.between(self._measured(kept), belief.support)
-        found = None if kept is None or len(archs) >= _KEPT_FROM else kept.find(archs)
-        if kept is not None and found is not None:
-            places = torch.from_numpy(found)
-            between = kept.between(self._measured(kept), belief.support, places)
-            return kept.known[places], kept.means[places], between
-        rows = KernelRows(archs, self.known(archs), self._kept)
-        if len(archs) >= _KEPT_FROM:
-            self._lists[archs.space.name] = rows
-        return rows.known, rows.means, rows.between(self._measured(rows), belief.support)
-
-    def _reference_rows(self, space: str) -> KernelRows:
-        """What is usual in a space: random architectures of it, always the same ones. Made at its first use."""
-        if space not in self._references:
-            archs = get_space(space).sample_many(_NUM_REFERENCE, np.random.default_rng(0))
-            raw = self._raw(archs)
-            known = Knowledge.of(raw, Reference.of(raw, space, self.sources))
-            self._references[space] = KernelRows(archs, known, self._kept)
-        return self._references[space]
-
-    def _raw(self, archs: Architectures) -> RawKnowledge:
-        ranks, values = (torch.from_numpy(recalled) for recalled in self.memory.recall(archs))
-        unknown = ranks.isnan().any(dim=1) | values.isnan().any(dim=1)
-        if unknown.any():
-            outputs = predict_sources(self._network, archs[unknown.numpy()], self.config).cpu()
-            for recalled, predicted in zip((ranks, values), outputs.chunk(2, dim=1), strict=True):
-                recalled[unknown] = torch.where(recalled[unknown].isnan(), predicted, recalled[unknown])
-        counts, prices = priced_counts(archs, self._price_lists)
-        graph = torch.from_numpy(graph_features(archs)).double()
-        return RawKnowledge(ranks, values, counts, prices, graph, torch.from_numpy(archs.codes.astype(np.float64)))
+    def _measured(self, archs: Architectures) -> Architectures:
+        """Return the measured architectures, or none of the space of ``archs``."""
+        return archs[:0] if self._support is None else self._support
 
 
 def _support_of(state: dict[str, Tensor]) -> tuple[Architectures, NDArray[np.float64]]:
-    """The measured architectures of a state dict, and their scores; raises `PredictorError` if they are not whole."""
+    """Read measured architectures and scores from a state dict; raise `PredictorError` if they are not whole."""
     try:
         space = get_space(bytes(state["support.space"].tolist()).decode())
         archs = Architectures(space, state["support.codes"].numpy())

@@ -1,4 +1,4 @@
-"""What is likely of a new task before it is measured; learned from episodes of the source tasks."""
+"""Prior probabilities of the hypotheses about a new task, learned from episodes of the source tasks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["AMPLITUDES", "COST_PROBABILITY", "LOG_SCALE_PRIOR", "SCALES", "Prior
 
 
 def _amplitudes() -> Tensor:
-    """Each kernel in turn has most of the variance, then all have the same; at four sizes."""
+    """List the amplitudes: each kernel in turn has most of the variance, then all have the same; at four sizes."""
     few, most = 0.03, 1 - 0.03 * (NUM_KERNELS - 1)
     shares = [[most if place == kernel else few for place in range(NUM_KERNELS)] for kernel in range(NUM_KERNELS)]
     shares.append([1 / NUM_KERNELS] * NUM_KERNELS)
@@ -29,7 +29,7 @@ def _amplitudes() -> Tensor:
 
 
 _NOISE = 0.1
-"""Part of the variance beside the mean function that is noise. With 0.2, and 0.08 for each kernel that is not in turn,
+"""Share of the variance beside the mean function that is noise. With 0.2, and 0.08 for each kernel that is not in turn,
 Kendall's tau on NAS-Bench-101 is lower by 0.02 and design columns are the same."""
 
 AMPLITUDES = _amplitudes()
@@ -45,11 +45,11 @@ COST_PROBABILITY = 0.3
 
 _CATEGORY_START = ((0.45, 0.2, 0.2, 0.03, 0.04), (0.3, 0.03, 0.15, 0.03, 0.5))
 _REVERSED_START = (0.08, 0.05)
-"""Where learning starts: weights of the categories of mean functions and odds of a reversed sign, given the kind.
+"""Weights of the categories of mean functions and odds of a reversed sign from which learning starts, given the kind.
 Ours, set by eye on NAS-Bench-201 and TransNAS-Bench-101; what is learned moves away from it."""
 
 _MISMATCH_START = -2.0
-"""Log weight of a source of the other kind, where learning starts."""
+"""Log weight of a source of the other kind from which learning starts."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ class Prior:
     """Logarithms of weights; the first index of the first two is a constant and a slope in log(number of points).
 
     Attributes:
-        amplitude: Of the settings in `AMPLITUDES`, float64 ``[2, H]``.
-        category: Of each category and sign, given the kind of task, ``[2, 2, 5, 2]``.
-        source: Of each source, ``[K]``.
-        mismatch: Of a source of the other kind, given the kind of task, ``[2]``.
+        amplitude: Log weights of the settings in `AMPLITUDES`, float64 ``[2, H]``.
+        category: Log weights of each category and sign, given the kind of task, ``[2, 2, 5, 2]``.
+        source: Log weight of each source, ``[K]``.
+        mismatch: Log weight of a source of the other kind, given the kind of task, ``[2]``.
     """
 
     amplitude: Tensor
@@ -70,13 +70,13 @@ class Prior:
 
     @classmethod
     def start(cls, num_sources: int) -> Prior:
-        """Where learning starts."""
+        """Return the prior from which learning starts."""
         zeros = [torch.zeros(shape, dtype=torch.float64) for shape in _shapes(num_sources).values()]
         return cls(*zeros)
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor]) -> Prior:
-        """The inverse of `tensors`.
+        """Rebuild the prior from `tensors`.
 
         Raises:
             PredictorError: If other names are there.
@@ -98,17 +98,17 @@ class Prior:
                 )
 
     def tensors(self) -> dict[str, Tensor]:
-        """Name -> tensor."""
+        """Return the tensors by name."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
     def log_weights(self, candidates: Candidates, num_points: int, cost_probability: float) -> tuple[Tensor, Tensor]:
-        """Log probabilities of the amplitudes ``[H]``, and of mean function and sign ``[C, 2]``.
+        """Compute log probabilities of the amplitudes ``[H]``, and of mean function and sign ``[C, 2]``.
 
         Args:
             candidates: The mean functions.
             num_points: Number of measurements.
-            cost_probability: That the task measures a cost. Before the first measurement, which could tell, the
-                likelier kind is taken.
+            cost_probability: Probability that the task measures a cost. Before the first measurement, which could tell,
+                the likelier kind is taken.
         """
         amplitude = self.amplitude[0] + _slope(num_points) * self.amplitude[1]
         probability = cost_probability if num_points else float(cost_probability > 0.5)
@@ -120,7 +120,7 @@ class Prior:
         return amplitude.log_softmax(0), log_weight
 
     def _of_kind(self, candidates: Candidates, num_points: int, kind: int) -> Tensor:
-        """Log probabilities of mean function and sign ``[C, 2]``.
+        """Compute log probabilities of mean function and sign ``[C, 2]``.
 
         Each category shares its weight among those of its mean functions that may be used.
         """
@@ -137,7 +137,7 @@ class Prior:
         return log_weight - log_weight.logsumexp((0, 1))
 
     def penalty(self) -> Tensor:
-        """Squared distance from where learning started."""
+        """Compute the squared distance from where learning started."""
         return torch.stack([tensor.square().sum() for tensor in self.tensors().values()]).sum()
 
 

@@ -17,7 +17,7 @@ from mpnas_ray.spaces import Architectures
 __all__ = ["KernelRows"]
 
 _MOST_ROWS = 256
-"""Rows that are kept: of 15,625 candidates they take 96 MB. A search with more results computes all anew each time."""
+"""Number of rows that are kept: of 15,625 candidates they take 96 MB. A search with more results keeps none."""
 
 
 class KernelRows:
@@ -28,7 +28,7 @@ class KernelRows:
 
         Args:
             archs: The N architectures.
-            known: What is known of them.
+            known: Knowledge of them.
             kept: Sources in use.
         """
         self.archs = archs
@@ -42,7 +42,7 @@ class KernelRows:
         self._sorted_keys = keys[order], order
 
     def between(self, measured: Architectures, support: Knowledge, places: Tensor | None = None) -> Tensor:
-        """Kernels of n measured architectures with all N, or those at some places, float32 ``[n, kernels, N]``."""
+        """Compute kernels of n measured architectures with all N, or some of them, float32 ``[n, kernels, N]``."""
         if len(measured) > _MOST_ROWS:
             return self._computed(support, self.known if places is None else self.known[places])
         names = [codes.tobytes() for codes in measured.codes]
@@ -59,7 +59,7 @@ class KernelRows:
         return self._rows[: len(rows)] if in_order else self._rows[rows]
 
     def find(self, archs: Architectures) -> NDArray[np.intp] | None:
-        """Places of other architectures of the space in this list; None if one is not there."""
+        """Find other architectures of the space in this list: their places, or None if one is not there."""
         wanted = archs.text_keys()
         keys, order = self._sorted_keys
         near = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)

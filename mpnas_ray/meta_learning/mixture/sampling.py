@@ -1,4 +1,4 @@
-"""Functions drawn from the posterior of the mixture.
+"""Draw functions from the posterior of the mixture.
 
 A hypothesis is drawn by its probability, then a function of its Gaussian process by Matheron's rule: one drawn from
 the prior, corrected by what it says wrongly of the support. The linear kernels have exact features, the radial ones
@@ -37,11 +37,11 @@ def sample_posterior(
     """Draw score functions, half of them given each scale of the scores.
 
     Args:
-        support: Of the n measured architectures; with none the functions are drawn from the prior.
-        scores: Theirs on E scales, ``[E, n]``.
-        known: Of the N architectures where the functions are wanted.
+        support: Knowledge of the n measured architectures; with none the functions are drawn from the prior.
+        scores: Scores of the measured architectures on E scales, ``[E, n]``.
+        known: Knowledge of the N architectures where the functions are wanted.
         kept: Sources in use.
-        log_prior: Of the hypotheses.
+        log_prior: Log prior of the hypotheses.
         num_samples: S.
         rng: Source of all randomness.
         doubt: See `Evidence.of`.
@@ -76,7 +76,7 @@ def sample_posterior(
 def _prior_functions(
     support: Knowledge, known: Knowledge, kept: Tensor, amplitudes: Tensor, rng: Generator
 ) -> tuple[Tensor, Tensor]:
-    """One function of each prior process at the support ``[S, n]`` and elsewhere ``[S, N]``."""
+    """Draw one function of each prior process at the support ``[S, n]`` and elsewhere ``[S, N]``."""
     here, there = [], []
     for linear, at_support, elsewhere in zip(LINEAR, views(support, kept), views(known, kept), strict=True):
         if linear:

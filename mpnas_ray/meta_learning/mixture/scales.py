@@ -18,7 +18,7 @@ and one of 4 where the worst architecture had the absurd score: room layout 0.89
 
 
 def support_scales(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores ``[n]`` to mean 0 and standard deviation 1 in two ways, ``[2, n]``; all equal scores become 0.
+    """Bring scores ``[n]`` to mean 0 and standard deviation 1 in two ways, ``[2, n]``; all equal scores become 0.
 
     The first keeps distances, but clips what is further than three robust standard deviations from the median, as
     failed architectures would otherwise set the scale. The robust standard deviation is never less than 0.3 of the
@@ -34,7 +34,7 @@ def support_scales(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def support_doubt(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Noise that the scores ``[n]`` have beyond what is usual, as variances ``[n]``: 0 but for outliers.
+    """Estimate the noise of the scores ``[n]`` beyond what is usual, as variances ``[n]``: 0 but for outliers.
 
     On either scale an outlier is the worst architecture. But a training that diverged says little of its architecture:
     one such word must not overrule what all others say, and several that agree are believed.

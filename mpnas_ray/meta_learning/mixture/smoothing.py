@@ -1,4 +1,4 @@
-"""Less noise in what a table has measured: cells that are alike should have scores that are alike.
+"""Take noise from what a table has measured: cells that are alike should have scores that are alike.
 
 A table trains each cell once, or a few times, and the best of thousands of noisy scores is mostly lucky: who goes down
 such a column meets the winner's curse. A score is therefore taken apart into what the structure of the cell says, what
@@ -58,7 +58,7 @@ def smoothed_scores(archs: Architectures, scores: Floats) -> Floats:
 
 
 def _features(archs: Architectures) -> Floats:
-    """Graph features, a random map of them, and choices of each architecture, ``[N, F]``, centred."""
+    """Describe each architecture by graph features, a random map of them, and its choices: ``[N, F]``, centred."""
     graph = graph_features(archs).astype(np.float64)
     graph = (graph - graph.mean(axis=0))[:, graph.std(axis=0) > 0]
     graph /= graph.std(axis=0) * np.sqrt(max(graph.shape[1], 1))
@@ -73,7 +73,7 @@ def _features(archs: Architectures) -> Floats:
 
 
 def _choices(archs: Architectures) -> Floats:
-    """Which value each code has and, where those are few, each pair of codes: ``[N, F]``, centred."""
+    """Encode the value of each code and, where those are few, of each pair of codes: ``[N, F]``, centred."""
     single = [archs.codes == value for value in np.unique(archs.codes)]
     chosen = np.stack(single, axis=2).astype(np.float64)  # [N, code, value]
     num_codes, num_values = chosen.shape[1:]
@@ -88,7 +88,7 @@ def _choices(archs: Architectures) -> Floats:
 
 
 def _regression(features: Floats, scores: Floats) -> Floats:
-    """Fitted values of a ridge regression for each column, ``[N, R]``."""
+    """Compute the fitted values of a ridge regression for each column, ``[N, R]``."""
     mean = scores.mean(axis=0)
     eigenvalues, vectors = np.linalg.eigh(features.T @ features)
     eigenvalues = np.maximum(eigenvalues, 0)[:, None]

@@ -1,4 +1,4 @@
-"""One graph network for all source tasks: it predicts the scores of each, of architectures that none has measured.
+"""One graph network for all source tasks predicts the scores of architectures that none of them has measured.
 
 The body is the GCN of the paper, without an inner loop. Each source task has two outputs of its own: its scores as
 ranks, and as values clipped at three standard deviations, both to mean 0 and standard deviation 1. What it predicts for
@@ -30,13 +30,13 @@ from mpnas_ray.tables import normalize
 __all__ = ["predict_sources", "source_scores", "train_sources"]
 
 _CHUNK = 1_024
-"""Architectures at once: their node states stay in the processor's cache."""
+"""Number of architectures at once: their node states stay in the processor's cache."""
 
 _SAVE_EVERY = 200
 
 
 def predict_sources(parameters: Parameters, archs: Architectures, config: MixtureConfig) -> Tensor:
-    """Outputs float64 ``[N, 2 K]``, the ranks of all K tasks before their values."""
+    """Predict outputs float64 ``[N, 2 K]``, the ranks of all K tasks before their values."""
     device = parameters["head.bias"].device
     with torch.no_grad():
         outputs = [
@@ -59,10 +59,10 @@ def train_sources(
     """Learn all source tasks at once by mean squared error.
 
     Args:
-        pools: What was measured; all of it is learned from.
+        pools: Pools of measured architectures; all are learned from.
         names: The tasks in the order of their outputs.
         config: Shape and training.
-        device: Where to compute.
+        device: Device to compute on.
         identity: See `mpnas_ray.meta_learning.common.resuming`.
         checkpoint: File to continue from, if it is there, and to write every so often.
         on_step: Called after each step with its number and loss.
@@ -100,7 +100,7 @@ def train_sources(
 
 
 def source_scores(pools: Sequence[SpacePool], names: Sequence[str]) -> NDArray[np.float32]:
-    """What the network learns, float32 ``[N, 2 K]``, NaN where a task has not measured an architecture."""
+    """Collect the targets of the network, float32 ``[N, 2 K]``, NaN where a task has not measured an architecture."""
     scores = np.full((sum(len(pool.archs) for pool in pools), 2 * len(names)), np.nan, dtype=np.float32)
     first = 0
     for pool in pools:
@@ -159,7 +159,7 @@ class _State:
 
 
 def _batches(measured: Tensor, config: MixtureConfig, state: _State) -> Iterator[Tensor]:
-    """Rows of each step that is left, drawn in proportion to the number of tasks that measured them."""
+    """Yield the rows of each step that is left, drawn in proportion to the number of tasks that measured them."""
     cumulative = measured.sum(dim=1).cpu().double().cumsum(dim=0)
     while state.step < config.iterations:
         drawn = torch.rand(config.batch_size, generator=state.batches, dtype=torch.float64) * cumulative[-1]
@@ -169,6 +169,6 @@ def _batches(measured: Tensor, config: MixtureConfig, state: _State) -> Iterator
 def _forward(
     parameters: Parameters, graphs: Graphs, config: MixtureConfig, dropout: torch.Generator | None = None
 ) -> Tensor:
-    """Outputs ``[N, 2 K]``."""
+    """Compute outputs ``[N, 2 K]``."""
     features = embed(stacked(parameters, 1), Graphs(graphs.inputs[None], graphs.reads[None]), config.gcn, dropout)[0]
     return torch.addmm(parameters["head.bias"], features, parameters["head.weight"])

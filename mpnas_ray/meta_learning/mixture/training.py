@@ -26,12 +26,12 @@ from mpnas_ray.tables import TableTask, origins
 __all__ = ["MixtureResult", "meta_train_mixture"]
 
 _FEWEST = 100
-"""Architectures that a task must have: episodes take up to 98 of them."""
+"""Number of architectures that a task must have: episodes take up to 98 of them."""
 
 
 @dataclass(frozen=True)
 class MixtureResult:
-    """What meta-training made.
+    """The result of meta-training.
 
     Attributes:
         predictor: Ranks zero-shot.
@@ -64,7 +64,7 @@ def meta_train_mixture(
         config: `MixtureConfig()` if None.
         remember: Names of the tasks whose measurements the predictor carries with it
             (`mpnas_ray.meta_learning.mixture.memory`); all if None.
-        device: Where to compute.
+        device: Device to compute on.
         checkpoint: File to continue from, if it is there, and to write every 200 steps.
         on_progress: Called after each step; what it raises ends the training. Its loss is that of the source network,
             then 1 - the mean correlation in the prior's episodes, at last that in meta-validation.
@@ -111,7 +111,7 @@ def meta_train_mixture(
 def _episode_sources(
     tasks: Mapping[str, TableTask], pools: Sequence[SpacePool], predictor: MixturePredictor
 ) -> list[EpisodeSource]:
-    """The sources as episodes are drawn from them, in their order."""
+    """Prepare the sources, in their order, for episodes to be drawn from them."""
     seen = {name: origins((*task.datasets, *task.devices)) for name, task in tasks.items()}
     found = {}
     for pool in pools:

@@ -8,7 +8,7 @@ architecture x with counts c_v(x) is
 
 where D_v is what prices typically are. All is Gaussian, so that evidence and posterior have closed forms (Bishop 2006,
 section 3.3); hypotheses are weighed by their evidence. Costs are taken in raw units, since that is where they are
-linear, from their median and in units of their median deviation: another unit or zero point changes nothing.
+linear, from their median and in units of their median absolute deviation: another unit or zero point changes nothing.
 
 The constants are ours; benchmarks/results/cost_predictor.md says on which devices they were chosen.
 """
@@ -27,37 +27,37 @@ __all__ = ["NOISES", "SPREADS", "CostPosterior", "Hypotheses", "cost_unit"]
 Floats = NDArray[np.float64]
 
 SPREADS = (0.1, 0.3, 1.0)
-"""How far prices may be from those of a hypothesis, as parts of what prices typically are."""
+"""Spreads of prices around those of a hypothesis, as parts of what prices typically are."""
 
 NOISES = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Standard deviations of the noise, in units of the standard deviation of the costs over the space."""
 
 _SCALES = np.exp(np.linspace(-2.2, 2.2, 17))
-"""Standard deviation of the costs over the space, in units of the median deviation of the measured ones."""
+"""Standard deviation of the costs over the space, in units of the median absolute deviation of the measured ones."""
 
 _OFFSET = 30.0
 """Standard deviation of the offset, in the same units: wide, as a zero point may be anywhere."""
 
 _FURTHEST = 50.0
-"""Costs are cut off at so many median deviations from the median, lest squares of absurd ones leave no digits."""
+"""Number of median absolute deviations from the median where costs are cut off: absurd ones would leave no digits."""
 
 _RULED_OUT = 5.0
-"""A cost so many standard deviations from what all others say of it is set aside, one in `_MOST_SET_ASIDE` at most."""
+"""Number of standard deviations between a cost and what all others say of it from which it is set aside."""
 
 _MOST_SET_ASIDE = 5
 
 _MOST_ASKED = 64
-"""Costs furthest from what is predicted of them that are compared with what all others say: what that takes grows with
-their number times the hypotheses."""
+"""Number of costs, those furthest from what is predicted of them, that are compared with what all others say: what that
+takes grows with their number times the hypotheses."""
 
 
 @dataclass(frozen=True)
 class Hypotheses:
-    """What a cost is believed to be before it is measured, for V ways of execution and F counts.
+    """Hypotheses about a cost before it is measured, for V ways of execution and F counts.
 
     Attributes:
         prices: Price lists that give costs of variance 1 over the space (or 0), ``[V, D, F]``.
-        log_prior: Of each, ``[V, D]``.
+        log_prior: Log prior probability of each list, ``[V, D]``.
         typical: Standard deviation of a price at spread 1, ``[V, F]``.
     """
 
@@ -67,7 +67,7 @@ class Hypotheses:
 
 
 def cost_unit(costs: Floats) -> tuple[float, float]:
-    """Median of n costs that differ, and 1.4826 times the median distance from it of those that are not equal to it."""
+    """Return the median of n costs that differ, and 1.4826 times the median distance of those not equal to it."""
     middle = float(np.median(costs))
     distance = np.abs(costs - middle)
     return middle, 1.4826 * float(np.median(distance[distance > 0]))
@@ -111,8 +111,10 @@ class _Part:
         return cls(execution, width, left, singular, right, costs, means, log_weight)
 
     def left_out(self, scales: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats, Floats]:
-        """Of each hypothesis and each of the ``rows``: what the other costs say of its cost (mean and variance), and
-        the log weight without it, each ``[T D L, rows]`` (Rasmussen and Williams 2006, Eq. 5.12).
+        """Leave out each of the ``rows`` in turn, under each hypothesis (Rasmussen and Williams 2006, Eq. 5.12).
+
+        Returns:
+            Mean and variance of its cost by all other costs, and the log weight without it: ``[T D L, rows]`` each.
         """
         variance = np.square(NOISES)[:, None]
         inside = np.square(self.singular) / (np.square(self.singular) + variance)  # [T, k]
@@ -136,9 +138,9 @@ class CostPosterior:
     Attributes:
         hypotheses: Weighed.
         middle: Median of the costs.
-        unit: Their median deviation.
-        scales: That were tried.
-        set_aside: Which of the n costs are ruled out by the others, bool ``[n]``.
+        unit: Their median absolute deviation.
+        scales: Scales that were tried.
+        set_aside: True for those of the n costs that the others rule out, bool ``[n]``.
     """
 
     hypotheses: Hypotheses
@@ -194,10 +196,10 @@ class CostPosterior:
         return weights.reshape(len(self.hypotheses.prices), len(SPREADS), *weights.shape[1:])
 
     def _distances(self, counts: Floats) -> tuple[NDArray[np.intp], Floats]:
-        """How far costs in use are from what all others say of them, in standard deviations.
+        """Compute how far costs in use are from what all others say of them, in standard deviations.
 
         Args:
-            counts: Of the m architectures in use, ``[V, m, F]``.
+            counts: Counts of the m architectures in use, ``[V, m, F]``.
 
         Returns:
             Places of those with the largest residuals, ``[k]``, and their distances ``[k]``.
@@ -215,8 +217,9 @@ class CostPosterior:
 
     @cached_property
     def moments(self) -> tuple[Floats, Floats]:
-        """First and second moments of offset and prices, each times the probability of the way of execution:
-        ``[V, 1 + F]`` and ``[V, 1 + F, 1 + F]``, in units of `unit` from `middle`.
+        """First and second moments of offset and prices, each times the probability of the way of execution.
+
+        Their shapes are ``[V, 1 + F]`` and ``[V, 1 + F, 1 + F]``, their units those of `unit` from `middle`.
         """
         num_executions, _, num_counts = self.hypotheses.prices.shape
         first = np.zeros((num_executions, 1 + num_counts))
@@ -246,18 +249,18 @@ class CostPosterior:
 
     @staticmethod
     def _coefficients(part: _Part, noise: float, prices: Floats) -> tuple[Floats, Floats]:
-        """Posterior mean of offset and prices at scale l is a + l b_d: a ``[1 + F]``, b ``[D, 1 + F]``."""
+        """Split the posterior mean of offset and prices at scale l, a + l b_d: a ``[1 + F]``, b ``[D, 1 + F]``."""
         gain = part.width[:, None] * (part.right.T * (part.singular / (np.square(part.singular) + noise**2)))
         return gain @ (part.left.T @ part.costs), prices - (gain @ (part.left.T @ part.means)).T
 
     def predict(self, counts: Floats) -> Floats:
-        """Expected costs ``[N]`` of architectures with counts ``[V, N, F]``, in the unit of the costs."""
+        """Predict the expected costs ``[N]`` of architectures with counts ``[V, N, F]``, in the unit of the costs."""
         first, _ = self.moments
         mean: Floats = first[:, 0].sum() + np.einsum("vnf,vf->n", counts, first[:, 1:])
         return self.middle + self.unit * mean
 
     def predict_with_deviation(self, counts: Floats) -> tuple[Floats, Floats]:
-        """Expected costs and standard deviations of what they would be without noise, each ``[N]``."""
+        """Predict expected costs and standard deviations of what they would be without noise, each ``[N]``."""
         first, second = self.moments
         mean, square = np.zeros(counts.shape[1]), np.zeros(counts.shape[1])
         for of_execution, one, two in zip(counts, first, second, strict=True):
@@ -267,7 +270,7 @@ class CostPosterior:
         return self.middle + self.unit * mean, self.unit * np.sqrt(np.maximum(square - np.square(mean), 0.0))
 
     def sample(self, counts: Floats, number: int, rng: Generator) -> Floats:
-        """Cost functions drawn from the posterior, ``[number, N]``: a hypothesis, then offset and prices under it."""
+        """Draw cost functions from the posterior, ``[number, N]``: a hypothesis, then offset and prices under it."""
         cumulative = self.weights.ravel().cumsum()
         drawn = np.searchsorted(cumulative, rng.random(number) * cumulative[-1])
         places = np.unravel_index(np.minimum(drawn, len(cumulative) - 1), self.weights.shape)

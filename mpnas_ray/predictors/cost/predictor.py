@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,38 +20,27 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from mpnas_ray.errors import MPNASError, PredictorError
-from mpnas_ray.predictors.cost.posterior import CostPosterior, Hypotheses
-from mpnas_ray.predictors.encodings.operation_counts import EXECUTIONS, NUM_COUNTS, USUAL_PRICES, executed_counts
+from mpnas_ray.predictors.cost.devices import KnownDevice, centred_counts, hypotheses, priced
+from mpnas_ray.predictors.cost.posterior import CostPosterior
+from mpnas_ray.predictors.encodings.operation_counts import EXECUTIONS, NUM_COUNTS
 from mpnas_ray.predictors.support import same_space, tensor_of_text, text_of_tensor
-from mpnas_ray.spaces import OPERATIONS, Architecture, Architectures, get_space
+from mpnas_ray.spaces import Architecture, Architectures, get_space
 from mpnas_ray.tables.origins import origins
 
 if TYPE_CHECKING:
     from mpnas_ray.tables import Kind, TableTask
 
-__all__ = ["CostConfig", "CostPredictor", "KnownDevice"]
+__all__ = ["CostConfig", "CostPredictor"]
 
 Floats = NDArray[np.float64]
 
-_NUM_REFERENCE = 2_048
-"""Random architectures of a space, over which costs of a price list are brought to variance 1."""
-
-_OWN_EXECUTION = 0.5
-"""Probability that a device like a known one executes cells the way that one does; the other ways share the rest."""
-
-_SMALLEST_TYPICAL = 0.2
-"""A price may differ from zero even if it is zero by all lists: a part of the largest typical price."""
-
 _KEPT_FROM = 1_000
-"""Architectures in a list that is likely to be asked for again: the whole of a small space."""
-
-_SIMPLER = 0.002
-"""A later way of execution must explain so much more of a known device's costs to be taken for its own."""
+"""Length of a list of architectures that is likely to be asked for again: the whole of a small space."""
 
 
 @dataclass(frozen=True)
 class CostConfig:
-    """How a cost predictor is learned: in closed form, so that there is nothing to choose. Beside `MixtureConfig`."""
+    """Settings of a cost predictor: none, since it is learned in closed form. It stands beside `MixtureConfig`."""
 
     @property
     def algorithm(self) -> str:
@@ -61,12 +49,12 @@ class CostConfig:
 
     @property
     def seed(self) -> int:
-        """Nothing is drawn."""
+        """0: nothing is drawn."""
         return 0
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CostConfig:
-        """The configuration whose fields are ``values``.
+        """Read the configuration whose fields are ``values``.
 
         Raises:
             PredictorError: If there is a setting, as a later version may have.
@@ -76,60 +64,8 @@ class CostConfig:
         return cls()
 
 
-@dataclass(frozen=True, eq=False)
-class KnownDevice:
-    """The prices of one measured cost.
-
-    Attributes:
-        name: Of its task.
-        space: Whose architectures were measured.
-        devices: Names of device and families, as in `TableTask.devices`.
-        prices: Of each count in each way of execution, by least squares, ``[4, 22]``, in the unit of the table.
-        explained: Part of the variance of the costs that they explain, ``[4]``.
-    """
-
-    name: str
-    space: str
-    devices: tuple[str, ...]
-    prices: Floats
-    explained: Floats
-
-    @classmethod
-    def of(cls, task: TableTask) -> KnownDevice:
-        """Learn prices from a table; cells without a path from input to output are left out.
-
-        Raises:
-            PredictorError: If the task measures a quality, or the same cost for all architectures.
-        """
-        if task.kind != "cost":
-            raise PredictorError(f"{task.name} measures a quality: a cost predictor learns from costs alone.")
-        connected = task.archs.graphs().live()[:, -1]
-        counts, costs = executed_counts(task.archs[connected]), task.raw[connected] * (1 if task.mode == "min" else -1)
-        if not len(costs) or np.ptp(costs) == 0:
-            raise PredictorError(f"{task.name} has no costs that differ: nothing can be learned from it.")
-        costs = costs - costs.mean()
-        counts = counts - counts.mean(axis=1, keepdims=True)
-        prices = np.stack([np.linalg.lstsq(of_execution, costs, rcond=None)[0] for of_execution in counts])
-        wrong = np.einsum("vnf,vf->vn", counts, prices) - costs
-        return cls(task.name, task.archs.space.name, task.devices, prices, 1 - wrong.var(axis=1) / costs.var())
-
-    @property
-    def execution(self) -> int:
-        """Place of its way of execution in `EXECUTIONS`; of nearly equal ones the first."""
-        return int(np.flatnonzero(self.explained > self.explained.max() - _SIMPLER)[0])
-
-    def prices_under(self, execution: int) -> Floats:
-        """Prices of a device that is like this one but executes another way, ``[22]``."""
-        own, parallel = self.execution, EXECUTIONS.index("parallel")
-        if own != execution == parallel:  # half of the time is spent on the longest path
-            alone = self.prices[own, : len(OPERATIONS)] / 2
-            return np.concatenate([alone, alone])
-        prices: Floats = self.prices[EXECUTIONS.index("live") if own == parallel != execution else own]
-        return prices
-
-
 class CostPredictor:
-    """What is known of devices and, after `fit`, what it became on one cost.
+    """A predictor of costs that knows devices and, after `fit`, has learned one cost.
 
     In spaces whose operations the known devices have priced (NAS-Bench-201 and TransNAS-Bench-101), it ranks before any
     measurement as the known devices do on average. In all others it begins from the usual prices of operations, with a
@@ -137,7 +73,7 @@ class CostPredictor:
     """
 
     def __init__(self, devices: Sequence[KnownDevice] = ()) -> None:
-        """A predictor that has seen no costs of the new device.
+        """Make a predictor that has seen no costs of the new device.
 
         Args:
             devices: Known ones; none leaves the usual prices.
@@ -152,7 +88,7 @@ class CostPredictor:
 
     @classmethod
     def learned_from(cls, tasks: Mapping[str, TableTask]) -> CostPredictor:
-        """A predictor that knows the devices of these tasks; those that measure a quality are passed over.
+        """Make a predictor that knows the devices of these tasks; those that measure a quality are passed over.
 
         Raises:
             PredictorError: If none measures a cost.
@@ -168,7 +104,7 @@ class CostPredictor:
         return CostPredictor([device for device in self.devices if not left_out & origins(device.devices)])
 
     def measuring(self, kind: Kind | None) -> CostPredictor:
-        """A predictor for what it is made for, a ``cost``; as `MixturePredictor.measuring`.
+        """Return a predictor for what it is made for, a ``cost``; see `MixturePredictor.measuring`.
 
         Raises:
             PredictorError: For a quality, which is not linear in operation counts.
@@ -181,7 +117,7 @@ class CostPredictor:
         return self.adapt(() if self._support is None else self._support, self._scores)
 
     def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> CostPredictor:
-        """A new predictor of the same known devices that has learned N measured costs. As `fit` otherwise."""
+        """Return a new predictor of the same known devices that has learned N measured costs; see `fit`."""
         adapted = CostPredictor(self.devices)
         adapted._lists = self._lists  # no device changes them
         adapted.fit(archs, scores)
@@ -213,7 +149,7 @@ class CostPredictor:
             self._posterior = self._condition(self._support, -values)
 
     def predict(self, archs: Sequence[Architecture]) -> Floats:
-        """Minus the expected costs ``[N]``, in the unit of the measured ones; before any, only their order counts.
+        """Predict minus the expected costs ``[N]`` in the unit of the measured ones; before any, only order counts.
 
         Raises:
             PredictorError: If it was adapted to architectures of another space.
@@ -224,9 +160,9 @@ class CostPredictor:
         return -posterior.predict(counts)
 
     def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[Floats, Floats]:
-        """Minus the expected costs ``[N]`` and how far off they may be, standard deviations ``[N]``, in their unit.
+        """Predict minus the expected costs ``[N]`` and their standard deviations ``[N]``, in the unit of the costs.
 
-        The deviation is that of the cost without the noise of one measurement, over all hypotheses.
+        The standard deviation is that of the cost without the noise of one measurement, over all hypotheses.
 
         Raises:
             PredictorError: If no costs, or only equal ones, were measured, or those of another space.
@@ -238,7 +174,7 @@ class CostPredictor:
         return -mean, deviation
 
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> Floats:
-        """Functions that minus the cost may be, drawn from the posterior at N architectures: ``[num_samples, N]``.
+        """Draw functions that minus the cost may be from the posterior, at N architectures: ``[num_samples, N]``.
 
         In the unit of the measured costs; before any measurement from the prior, where only their order counts.
 
@@ -250,11 +186,11 @@ class CostPredictor:
 
     @property
     def set_aside(self) -> NDArray[np.bool_]:
-        """Which of the N measured costs are not used, since the others rule them out, bool ``[N]``."""
+        """True for those of the N measured costs that are not used, since the others rule them out, bool ``[N]``."""
         return np.empty(0, dtype=np.bool_) if self._posterior is None else self._posterior.set_aside
 
     def resembles(self) -> dict[str, float]:
-        """Probability that the measured costs are like those of each known device, and of none (``general``).
+        """Return the probability that measured costs are like those of each known device, or of none (``general``).
 
         In descending order; they sum to 1. In a space whose operations no device has priced, ``general`` is 1.
 
@@ -264,13 +200,13 @@ class CostPredictor:
         if self._posterior is None or self._support is None:
             raise PredictorError("resembles needs measured scores that differ: call fit or adapt first.")
         of_list = self._posterior.weights.sum(axis=(0, 1, 2, 4))
-        known = self.devices if _priced(self.devices, self._support.space.name) else ()
+        known = self.devices if priced(self.devices, self._support.space.name) else ()
         found = {device.name: float(weight) for device, weight in zip(known, of_list[: len(known)], strict=True)}
         found["general"] = float(of_list[len(known) :].sum())
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def initialisation(self) -> dict[str, Tensor]:
-        """What is known of devices: the parts of `state_dict` that no measurement changes."""
+        """Return what is known of devices: the parts of `state_dict` that no measurement changes."""
         about = [[device.name, device.space, list(device.devices)] for device in self.devices]
         shape = (len(self.devices), len(EXECUTIONS))
         prices = np.array([device.prices for device in self.devices]).reshape(*shape, NUM_COUNTS)
@@ -282,7 +218,7 @@ class CostPredictor:
         }
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The `initialisation` and, once adapted, the measured architectures (``support.*``), on the CPU."""
+        """Return the `initialisation` and, once adapted, the measured architectures (``support.*``), on the CPU."""
         state = self.initialisation()
         if self._support is not None:
             state["support.space"] = tensor_of_text(self._support.space.name)
@@ -300,7 +236,7 @@ class CostPredictor:
 
     @classmethod
     def of_state(cls, state: dict[str, Tensor]) -> CostPredictor:
-        """A predictor from `state_dict` or `initialisation`.
+        """Rebuild a predictor from `state_dict` or `initialisation`.
 
         Raises:
             PredictorError: If names or shapes are not those of a cost predictor.
@@ -329,11 +265,11 @@ class CostPredictor:
         return predictor
 
     def _condition(self, archs: Architectures, costs: Floats) -> CostPosterior:
-        counts = _centred_counts(archs)
-        return CostPosterior.of(counts, costs, _hypotheses(self.devices, archs.space.name))
+        counts = centred_counts(archs)
+        return CostPosterior.of(counts, costs, hypotheses(self.devices, archs.space.name))
 
     def _asked(self, archs: Sequence[Architecture]) -> tuple[CostPosterior, Floats]:
-        """The posterior, or before any measurement the prior, and what architectures of its space count."""
+        """Return the posterior, or before any measurement the prior, and the counts of the architectures."""
         if self._support is None:
             listed = Architectures.of(archs)
             return self._condition(listed[:0], np.empty(0)), self._counts(listed)
@@ -341,74 +277,14 @@ class CostPredictor:
         return self._posterior, self._counts(same_space(archs, self._support.space.name))
 
     def _counts(self, archs: Architectures) -> Floats:
-        """Counts of N architectures, ``[4, N, 22]``; of a long list they are kept as long as the same object comes."""
+        """Count operations of N architectures, ``[4, N, 22]``; a long list's counts are kept for the same object."""
         before, counts = self._lists.get(archs.space.name, (None, None))
         if counts is None or before is not archs:
-            counts = _centred_counts(archs)
+            counts = centred_counts(archs)
             if len(archs) >= _KEPT_FROM:
                 self._lists[archs.space.name] = archs, counts
         return counts
 
     def __getstate__(self) -> dict[str, object]:
-        """Without what is kept of long lists, for pickles and copies."""
+        """Leave what is kept of long lists out of pickles and copies."""
         return {**self.__dict__, "_lists": {}}
-
-
-@lru_cache(maxsize=16)
-def _reference(space: str) -> Floats:
-    """Counts of random architectures of a space, always the same ones: ``[4, 2048, 22]``."""
-    counts = executed_counts(get_space(space).sample_many(_NUM_REFERENCE, np.random.default_rng(0)))
-    counts.flags.writeable = False
-    return counts
-
-
-def _centred_counts(archs: Architectures) -> Floats:
-    """Counts ``[4, N, 22]`` from what is usual in the space, so that an offset is one of the usual architecture."""
-    centred: Floats = executed_counts(archs) - _reference(archs.space.name).mean(axis=1, keepdims=True)
-    return centred
-
-
-def _priced(devices: Sequence[KnownDevice], space: str) -> bool:
-    """Whether known devices have executed all operations that a space has."""
-    seen = {kind for device in devices for kind in _kinds(device.space)}
-    return bool(devices) and seen.issuperset(_kinds(space))
-
-
-@lru_cache(maxsize=16)
-def _kinds(space: str) -> frozenset[int]:
-    """Operations of a space, places in `OPERATIONS`."""
-    return frozenset(np.flatnonzero(_reference(space)[0, :, : len(OPERATIONS)].any(axis=0)).tolist())
-
-
-def _hypotheses(devices: Sequence[KnownDevice], space: str) -> Hypotheses:
-    """What the cost of a new device may be in a space.
-
-    Price lists are those of the known devices, their mean, the usual prices, and none, a quarter of the probability
-    each; where no device has priced the operations, the usual prices and none.
-    """
-    reference = _reference(space)
-    known = devices if _priced(devices, space) else ()
-    usual = np.concatenate([USUAL_PRICES, USUAL_PRICES])
-    prices, log_prior, typical = [], [], []
-    for execution in range(len(EXECUTIONS)):
-        lists = [_standardised(device.prices_under(execution), reference[execution]) for device in known]
-        other = (1 - _OWN_EXECUTION) / (len(EXECUTIONS) - 1)
-        weights = [(_OWN_EXECUTION if device.execution == execution else other) / len(known) for device in known]
-        if known:
-            lists.append(_standardised(np.mean(lists, axis=0), reference[execution]))
-            weights.append(1 / len(EXECUTIONS))
-        lists.append(_standardised(usual, reference[execution]))
-        size = np.sqrt(np.mean(np.square(lists), axis=0))
-        lists.append(np.zeros(NUM_COUNTS))
-        weights += [1 / len(EXECUTIONS)] * 2
-        prices.append(lists)
-        log_prior.append(np.log(weights))
-        typical.append(np.maximum(size, _SMALLEST_TYPICAL * size.max()))
-    return Hypotheses(np.array(prices), np.array(log_prior), np.array(typical))
-
-
-def _standardised(prices: Floats, counts: Floats) -> Floats:
-    """Prices by which the costs of these architectures have variance 1."""
-    deviation = float((counts @ prices).std())
-    standardised: Floats = prices / deviation if deviation > 0 else prices
-    return standardised

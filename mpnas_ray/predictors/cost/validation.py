@@ -1,4 +1,4 @@
-"""How well a cost predictor ranks on its own known devices, each in turn as one that it has never seen."""
+"""Measure how well a cost predictor ranks on its own known devices, each in turn as one that it has never seen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NUM_POINTS, _DRAWS, _MOST_JUDGED = 10, 10, 4_000
 
 
 def few_shot_correlations(predictor: CostPredictor, tasks: Mapping[str, TableTask]) -> dict[str, float]:
-    """Spearman's correlation on each task, given 10 random measurements and nothing of the task's devices.
+    """Compute Spearman's correlation on each task, given 10 random measurements and nothing of the task's devices.
 
     Mean over 10 draws; over at most 4,000 of the other architectures, those without a path from input to output left
     out. A task of fewer than 20 is passed over.

@@ -1,4 +1,4 @@
-"""How many operations of each kind an architecture has, and how many of them a device really executes.
+"""Count the operations of each kind that an architecture has, and those that a device really executes.
 
 Frameworks differ in what they run of a cell. One that executes eagerly computes every operation. One that compiles the
 graph leaves out what the output does not depend on, and perhaps also what no input reaches; and where operations run
@@ -7,8 +7,6 @@ these four ways (`EXECUTIONS`); which one, is for the measurements to say.
 """
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,31 +18,24 @@ from mpnas_ray.spaces.operations import ZERO
 __all__ = ["EXECUTIONS", "NUM_COUNTS", "USUAL_PRICES", "executed_counts", "operation_counts"]
 
 EXECUTIONS = ("all", "needed", "live", "parallel")
-"""``all`` operations; those that the output depends on (``needed``); those on a path from input to output (``live``);
-``parallel``: the live ones, and beside them those on the longest such path."""
+"""Ways of execution: ``all`` operations; those that the output depends on (``needed``); those on a path from input to
+output (``live``); ``parallel``: the live ones, and beside them those on the longest such path."""
 
 NUM_COUNTS = 2 * len(OPERATIONS)
 """Numbers of an architecture in one way of execution: operations of each kind, then those on the longest path."""
 
 
-def _usual_price(kind: str) -> float:
-    conv = re.fullmatch(r"conv(\d)-d\d", kind)
-    if conv:
-        return int(conv[1]) / 3
-    return {"linear": 1 / 3, "avgpool": 0.5, "maxpool": 0.5, "skip": 0.05, "zero": 0.0}[kind]
+USUAL_PRICES = np.array([operation.usual_price for operation in OPERATIONS])
+"""Usual price of each operation, float64 ``[11]``, in units of a 3x3 convolution."""
 
-
-USUAL_PRICES = np.array([_usual_price(kind) for kind in OPERATIONS])
-"""Of one operation of each kind, float64 ``[11]``, in units of a 3x3 convolution. Ours: a convolution counts by the
-square root of its arithmetic, as moving data costs too and does not grow with the kernel."""
-
-_PATH_PRICES = USUAL_PRICES + 1e-6 * np.sqrt([2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31])
-"""By which a path is longest. No two different sets of operations have the same price, so that the order in which a
-cell lists its operations does not decide between two paths."""
+_PRIMES = [number for number in range(2, 100) if all(number % smaller for smaller in range(2, number))]
+_PATH_PRICES = USUAL_PRICES + 1e-6 * np.sqrt(_PRIMES[: len(OPERATIONS)])
+"""Prices that say which path is the longest. No two different sets of operations have the same price, so that the order
+in which a cell lists its operations does not decide between two paths."""
 
 
 def operation_counts(archs: Architectures) -> NDArray[np.float64]:
-    """How many operations of each kind, ``[N, 22]``: all of them, then only those on a path from input to output."""
+    """Count operations of each kind, ``[N, 22]``: all of them, then only those on a path from input to output."""
     graphs = archs.graphs()
     of_kind = _of_kind(graphs)
     counts: NDArray[np.float64] = np.concatenate(
@@ -54,7 +45,7 @@ def operation_counts(archs: Architectures) -> NDArray[np.float64]:
 
 
 def executed_counts(archs: Architectures) -> NDArray[np.float64]:
-    """Operations that are executed, in each of the `EXECUTIONS`: ``[4, N, 22]``.
+    """Count operations that are executed, in each of the `EXECUTIONS`: ``[4, N, 22]``.
 
     The second half of the last axis, operations on the longest path by usual prices, is 0 but for ``parallel``.
     """
@@ -68,13 +59,13 @@ def executed_counts(archs: Architectures) -> NDArray[np.float64]:
 
 
 def _of_kind(graphs: OperationGraphs) -> NDArray[np.bool_]:
-    """Which operation each vertex is, ``[N, V, 11]``; input, output and absent vertices are none."""
+    """Encode the operation of each vertex as one-hot, ``[N, V, 11]``; input, output and absent vertices are none."""
     of_kind: NDArray[np.bool_] = graphs.kinds[..., None] == np.arange(len(OPERATIONS))
     return of_kind
 
 
 def _needed(graphs: OperationGraphs) -> NDArray[np.bool_]:
-    """Vertices that the output depends on, whether or not the input reaches them, ``[N, V]``."""
+    """Find the vertices that the output depends on, whether or not the input reaches them, ``[N, V]``."""
     carries = (graphs.kinds >= 0) & (graphs.kinds != ZERO)
     needed: NDArray[np.bool_] = np.zeros_like(carries)
     needed[:, -1] = True
@@ -84,7 +75,7 @@ def _needed(graphs: OperationGraphs) -> NDArray[np.bool_]:
 
 
 def _longest_path(graphs: OperationGraphs, live: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Operations of each kind on the dearest path from input to output, ``[N, 11]``; 0 where there is no path."""
+    """Count operations of each kind on the dearest path from input to output, ``[N, 11]``; 0 where there is no path."""
     of_kind = _of_kind(graphs).astype(np.float64)
     price = of_kind @ _PATH_PRICES
     longest = np.where(live[:, :1], price, -np.inf) * np.ones(live.shape[1])  # up to and with each vertex

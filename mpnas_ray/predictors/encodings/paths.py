@@ -1,4 +1,4 @@
-"""The path encoding of cells (White et al. 2021, BANANAS): which sequences of operations lead from input to output.
+"""The path encoding of cells (White et al. 2021, BANANAS): the sequences of operations from input to output.
 
 A cell becomes a row of zeros and ones, one for each sequence of operations: 1 where some path from the cell's input to
 its output runs through exactly these operations. A zero cuts a path, a skip is an operation like others, an edge
@@ -31,7 +31,7 @@ _BITS = 4  # a kind and one, at most 14
 
 @dataclass(frozen=True, eq=False)
 class PathEncoding:
-    """The features of one space.
+    """The path features of one space.
 
     Attributes:
         words: int64 ``[P]``, ascending; each is a sequence of operations, 4 bits for the kind and 1 of each, the last
@@ -41,7 +41,7 @@ class PathEncoding:
     words: NDArray[np.int64]
 
     def encode(self, archs: Architectures) -> NDArray[np.float32]:
-        """Rows of zeros and ones, ``[N, P]``. Paths whose sequence is no feature are left out."""
+        """Encode cells as rows of zeros and ones, ``[N, P]``; paths whose sequence is no feature are left out."""
         rows = np.zeros((len(archs), len(self.words)), dtype=np.float32)
         for members, words in _paths(archs.graphs()):
             places = np.searchsorted(self.words, words).clip(max=len(self.words) - 1)
@@ -50,7 +50,7 @@ class PathEncoding:
         return rows
 
     def names(self) -> list[tuple[str, ...]]:
-        """The operations of each sequence, by their names in `KINDS`."""
+        """Operations of each sequence, by their names in `KINDS`."""
         digits = 2**_BITS
         return [
             tuple(
@@ -62,7 +62,7 @@ class PathEncoding:
 
 @cache
 def path_encoding(space: str) -> PathEncoding:
-    """The encoding of a space, always the same.
+    """Return the encoding of a space, always the same.
 
     Its features are the sequences that occur in the space, at most the `MAX_PATHS` that most cells have; the paper
     truncates likewise, as long sequences are rare and say little. A space that is too large to list is judged by 20,000
@@ -78,7 +78,7 @@ def path_encoding(space: str) -> PathEncoding:
 
 
 def _paths(graphs: OperationGraphs) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int64]]]:
-    """Every path of vertices from input to output: which cells have it, and its word in each of them."""
+    """Yield every path of vertices from input to output: the cells that have it, and its word in each of them."""
     last = graphs.kinds.shape[1] - 1
     carries = (graphs.kinds != ZERO) & (graphs.kinds != ABSENT)
     letters = graphs.kinds.astype(np.int64) + 1

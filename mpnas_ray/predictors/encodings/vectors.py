@@ -18,12 +18,13 @@ from mpnas_ray.spaces import OPERATIONS, Architectures
 __all__ = ["Encoding", "encode"]
 
 Encoding = Literal["adjacency", "paths"]
-"""``adjacency`` is the adjacency one-hot encoding: the operation of each vertex and which vertices it reads. ``paths``:
-which sequences of operations lead from input to output, see `mpnas_ray.predictors.encodings.paths`."""
+"""Kinds of encodings. ``adjacency`` is the adjacency one-hot encoding: the operation of each vertex and which vertices
+it reads. ``paths``: which sequences of operations lead from input to output, see
+`mpnas_ray.predictors.encodings.paths`."""
 
 
 def encode(archs: Architectures, encoding: Encoding) -> NDArray[np.float32]:
-    """Rows of zeros and ones, ``[N, F]``; F follows from the space.
+    """Encode architectures as rows of zeros and ones, ``[N, F]``; F follows from the space.
 
     Raises:
         PredictorError: If there is no such encoding.

@@ -24,13 +24,13 @@ Floats = NDArray[np.float64]
 
 
 def differing(codes: Codes) -> Floats:
-    """In which choices each pair of N rows ``[N, L]`` differs: 0 or 1, ``[L, N, N]``."""
+    """Find the choices in which each pair of N rows ``[N, L]`` differs: 0 or 1, ``[L, N, N]``."""
     columns = codes.T
     return np.asarray(columns[:, :, None] != columns[:, None, :], dtype=np.float64)
 
 
 def kernel(first: Codes, second: Codes, weights: Floats) -> Floats:
-    """The kernel of each row of ``first [N, L]`` with each of ``second [M, L]``, ``[N, M]``.
+    """Compute the kernel of each row of ``first [N, L]`` with each of ``second [M, L]``, ``[N, M]``.
 
     Args:
         first: Codes; -1, an absent one, is a value like others.
@@ -44,7 +44,7 @@ def kernel(first: Codes, second: Codes, weights: Floats) -> Floats:
 
 
 def prior_functions(codes: Codes, weights: Floats, num_functions: int, rng: Generator) -> Floats:
-    """Functions of the Gaussian process with mean 0 and kernel k at N rows of choices: ``[num_functions, N]``.
+    """Draw functions of the Gaussian process with mean 0 and kernel k at N rows of choices: ``[num_functions, N]``.
 
     Where the grid of all choices has at most 100,000 points the functions are exact: on the grid the kernel is a
     Kronecker product of one small matrix a choice, and so is its root. Elsewhere they are sums of 2,048 random
@@ -69,7 +69,7 @@ def _on_grid(places: NDArray[np.intp], weights: Floats, num_functions: int, rng:
 
 
 def _whole_grid(sizes: tuple[int, ...], weights: Floats, num_functions: int, rng: Generator) -> Floats:
-    """``[num_functions, product of sizes]``."""
+    """Draw functions on the whole grid, ``[num_functions, product of sizes]``."""
     values = rng.standard_normal((num_functions, *sizes))
     for choice, (size, weight) in enumerate(zip(sizes, weights.tolist(), strict=True), start=1):
         # The matrix of a choice is 1 on the diagonal and exp(-w) elsewhere: its eigenvalue is 1 - exp(-w), and larger
@@ -90,7 +90,7 @@ def _by_features(codes: Codes, weights: Floats, num_functions: int, rng: Generat
 
 
 def _one_hot(*several: Codes) -> tuple[list[Floats], NDArray[np.intp]]:
-    """Each ``[N, L]`` as ``[N, sum of sizes]``, and how many values each choice has among them all, ``[L]``."""
+    """Encode each ``[N, L]`` as ``[N, sum of sizes]``; count the values that each choice has in all, ``[L]``."""
     least = np.min([codes.min(axis=0) for codes in several], axis=0).astype(np.intp)
     sizes = np.max([codes.max(axis=0) for codes in several], axis=0) - least + 1
     encoded = []

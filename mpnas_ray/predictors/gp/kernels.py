@@ -37,15 +37,15 @@ _NUM_WAVES = 2_048
 
 @dataclass(frozen=True)
 class Kernel:
-    """B base kernels.
+    """A sum of B base kernels.
 
     Attributes:
-        num_base: B.
-        describe: N architectures to what the base kernels compare, an array ``[N, ...]``.
-        base: Two such descriptions to the base kernels of each pair, ``[B, N, M]``.
-        diagonal: A description to the base kernels of each architecture with itself, ``[B, N]``.
-        prior_functions: A description, the weights ``[B]``, a number and a generator to functions drawn from the
-            Gaussian process with mean 0 and the weighted sum as covariance, ``[number, N]``.
+        num_base: Number of base kernels, B.
+        describe: Function from N architectures to what the base kernels compare, an array ``[N, ...]``.
+        base: Function from two such descriptions to the base kernels of each pair, ``[B, N, M]``.
+        diagonal: Function from a description to the base kernels of each architecture with itself, ``[B, N]``.
+        prior_functions: Function from a description, the weights ``[B]``, a number and a generator to functions drawn
+            from the Gaussian process with mean 0 and the weighted sum as covariance, ``[number, N]``.
     """
 
     num_base: int
@@ -60,14 +60,14 @@ def _ones(num_base: int) -> Callable[[Rows], Floats]:
 
 
 def _squared_exponentials(first: Rows, second: Rows, rates: tuple[float, ...]) -> Floats:
-    """exp(-rate x squared distance) of rows ``[N, F]`` and ``[M, F]``, for each rate: ``[rates, N, M]``."""
+    """Compute exp(-rate x squared distance) of rows ``[N, F]`` and ``[M, F]``, for each rate: ``[rates, N, M]``."""
     common = (first @ second.T).astype(np.float64)
     distances = np.square(first).sum(axis=1)[:, None] + np.square(second).sum(axis=1) - 2 * common
     return np.stack([np.exp(-rate * np.maximum(distances, 0)) for rate in rates])
 
 
 def _wave_functions(rows: Rows, rates: tuple[float, ...], weights: Floats, num: int, rng: Generator) -> Floats:
-    """Functions whose covariance is the weighted sum of `_squared_exponentials`, up to chance: ``[num, N]``.
+    """Draw functions whose covariance is the weighted sum of `_squared_exponentials`, up to chance: ``[num, N]``.
 
     Sums of random waves have it (Rahimi and Recht 2007). A wave belongs to a rate as often as its weight says.
     """
@@ -80,7 +80,7 @@ def _wave_functions(rows: Rows, rates: tuple[float, ...], weights: Floats, num: 
 
 
 def _exponential(encoding: Encoding, rates: tuple[float, ...]) -> Kernel:
-    """exp(-rate x number of places where two encodings differ), which is their squared distance, for each rate."""
+    """Make the kernel exp(-rate x number of choices in which two encodings differ) for each rate."""
     return Kernel(
         len(rates),
         lambda archs: encode(archs, encoding),
@@ -100,14 +100,14 @@ def _label_functions(labels: Rows, weights: Floats, num: int, rng: Generator) ->
 
 
 _FEATURE_RATES = (0.5, 2.0)
-"""Of the squared distance, which is 2 on average over a space. On NAS-Bench-101 single rates from 0.25 to 1, and pairs
-and triples of rates from 0.125 to 3, were within 0.015 of each other in Kendall's tau."""
+"""Rates of the squared distance, which is 2 on average over a space. On NAS-Bench-101 single rates from 0.25 to 1, and
+pairs and triples of rates from 0.125 to 3, were within 0.015 of each other in Kendall's tau."""
 
 _NUM_REFERENCES = 4_096
 
 
 def _features(archs: Architectures) -> Floats:
-    """Graph features, and the number of operations of each kind as written, ``[N, F]``.
+    """Compute graph features, and the number of operations of each kind as written, ``[N, F]``.
 
     What computes nothing still takes time: with these numbers Spearman's correlation with the GPU latency of
     NAS-Bench-201 rose from 0.81 to 0.97 at 100 points, and was never lower on qualities.
@@ -118,7 +118,7 @@ def _features(archs: Architectures) -> Floats:
 
 @cache
 def _feature_scale(space: str) -> tuple[Floats, Floats]:
-    """Mean of each feature over random cells of a space, and what to multiply it with: ``[F]`` each.
+    """Compute the mean of each feature over random cells of a space, and what to multiply it with: ``[F]`` each.
 
     After that a feature has the standard deviation 1 / sqrt(number of features that vary); those that do not are 0.
     """
@@ -163,4 +163,4 @@ KERNELS: dict[str, Kernel] = {
         len(_FEATURE_RATES) + 1, _standard_features, _feature_kernels, _feature_diagonal, _feature_functions
     ),
 }
-"""By name."""
+"""Kernel by name."""

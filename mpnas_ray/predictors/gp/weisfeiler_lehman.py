@@ -28,7 +28,7 @@ _NOWHERE = np.uint64(0)
 
 
 def vertex_labels(archs: Architectures, num_rounds: int) -> Labels:
-    """Labels of N cells of V vertices after 0, 1, ... rounds: ``[N, num_rounds + 1, V]``, 0 where there is none.
+    """Label N cells of V vertices after 0, 1, ... rounds: ``[N, num_rounds + 1, V]``, 0 where there is no vertex.
 
     They are hashes of 64 bits, equal where two vertices are alike, in whatever cells.
     """
@@ -46,13 +46,13 @@ def vertex_labels(archs: Architectures, num_rounds: int) -> Labels:
 
 
 def label_similarities(first: Labels, second: Labels) -> NDArray[np.float64]:
-    """Cosines between the counts of labels of N cells and of M cells after each round: ``[num_rounds + 1, N, M]``.
+    """Compute cosines between the label counts of N cells and of M cells after each round: ``[num_rounds + 1, N, M]``.
 
     Fastest where ``first`` is the shorter one.
 
     Args:
-        first: Of `vertex_labels`, ``[N, num_rounds + 1, V]``.
-        second: ``[M, num_rounds + 1, V]``.
+        first: Labels of `vertex_labels`, ``[N, num_rounds + 1, V]``.
+        second: Labels likewise, ``[M, num_rounds + 1, V]``.
     """
     found = np.empty((first.shape[1], len(first), len(second)))
     for rounds, cosines in enumerate(found):
@@ -63,7 +63,7 @@ def label_similarities(first: Labels, second: Labels) -> NDArray[np.float64]:
 
 
 def label_features(labels: Labels, vocabulary: Labels | None = None) -> csr_array:
-    """Counts of the labels ``[N, V]`` of N cells, divided by the length of the vector of all counts of the cell.
+    """Count the labels ``[N, V]`` of N cells, divided by the length of the vector of all counts of the cell.
 
     Args:
         labels: After one number of rounds.
@@ -85,7 +85,7 @@ def label_features(labels: Labels, vocabulary: Labels | None = None) -> csr_arra
 
 
 def _scattered(words: Labels) -> Labels:
-    """A bijection of 64-bit words whose results look random (Steele et al. 2014, the finaliser of SplittableRandom)."""
+    """Scatter 64-bit words by a bijection (Steele et al. 2014, the finaliser of SplittableRandom)."""
     words = words + np.uint64(0x9E3779B97F4A7C15)
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

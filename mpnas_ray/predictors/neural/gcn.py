@@ -44,7 +44,7 @@ from mpnas_ray.tables.normalization import normalize
 __all__ = ["GCN", "GCNConfig", "GCNPredictor", "Loss", "pairwise_loss"]
 
 Loss = Literal["mse", "pairwise"]
-"""Mean squared error of standardised scores, or `pairwise_loss`."""
+"""Loss: mean squared error of standardised scores, or `pairwise_loss`."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ class GCNConfig:
 
     @classmethod
     def paper(cls) -> GCNConfig:
-        """Table 9 of MP-NAS: 4 layers, width 600, ReLU, dropout 0.2, MSE; the rest as in BRP-NAS's released code."""
+        """Return the settings of Table 9 of MP-NAS: 4 layers, width 600, dropout 0.2; the rest is BRP-NAS's code."""
         return cls(width=600, dropout=0.2, flow="reverse", learning_rate=3.5e-4, epochs=250, batch_size=64)
 
 
 class GCN(nn.Module):
-    """The network: a batch of graphs to one scalar each, ``[N]``."""
+    """A graph convolutional network from a batch of graphs to one scalar each, ``[N]``."""
 
     def __init__(self, config: GCNConfig, engine: Engine = "auto") -> None:
         """Draw initial weights from torch's current random state.
@@ -105,12 +105,12 @@ class GCN(nn.Module):
         self.head = nn.Linear(config.width, 1)
 
     def forward(self, batch: GraphBatch) -> Tensor:
-        """Scores ``[N]``."""
+        """Predict scores ``[N]``."""
         scores: Tensor = self.head(self.embed(batch))[:, 0]
         return scores
 
     def embed(self, batch: GraphBatch) -> Tensor:
-        """States of the global nodes, ``[N, width]``: what the head reads."""
+        """Compute the states of the global nodes, ``[N, width]``, which the head reads."""
         flows: tuple[Literal["forward", "reverse"], ...] = (
             ("forward", "reverse") if self.config.flow == "both" else (self.config.flow,)
         )
@@ -153,13 +153,13 @@ class GCNPredictor:
         device: torch.device | str = "cpu",
         engine: Engine = "auto",
     ) -> None:
-        """Nothing is trained yet.
+        """Make a predictor that is not trained yet.
 
         Args:
             config: Shape and training; `GCNConfig()` if None.
-            loss: What is minimised; ``pairwise`` is BRP-NAS's way.
-            seed: Of weights, batches and dropout.
-            device: Where to compute.
+            loss: Loss that is minimised; ``pairwise`` is BRP-NAS's way.
+            seed: Seed of weights, batches and dropout.
+            device: Device to compute on.
             engine: See `mpnas_ray.graphs`.
 
         Raises:
@@ -214,7 +214,7 @@ class GCNPredictor:
 
     @torch.no_grad()
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Predicted standardised scores, ``[N]``; see `Predictor.predict`."""
+        """Predict standardised scores, ``[N]``; see `Predictor.predict`."""
         if self._network is None:
             raise PredictorError("This predictor has seen no scores yet: call fit first.")
         if not len(archs):
@@ -224,7 +224,7 @@ class GCNPredictor:
         return np.asarray(torch.cat(parts).double().cpu().numpy(), dtype=np.float64)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Weights of the network, on the CPU."""
+        """Return the weights of the network, on the CPU."""
         if self._network is None:
             raise PredictorError("This predictor has seen no scores yet: call fit first.")
         return {name: tensor.detach().cpu().clone() for name, tensor in self._network.state_dict().items()}
@@ -240,7 +240,7 @@ class GCNPredictor:
 
 
 def pairwise_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of which of two architectures is better, over all pairs of N (RankNet, Burges et al. 2005).
+    """Compute the cross-entropy of the better of two architectures, over all pairs of N (RankNet, Burges et al. 2005).
 
     The predicted probability that i is better than j is sigmoid(score_i - score_j); it should be 1 or 0, and 1/2 for
     equal labels. With one scalar an architecture, the two directions of a pair say the same, and each pair counts once;

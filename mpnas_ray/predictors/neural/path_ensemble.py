@@ -55,7 +55,7 @@ class PathEnsembleConfig:
 
 
 class PathEnsemblePredictor:
-    """Networks that differ in their initial weights and in the order of their batches.
+    """An ensemble of networks that differ in their initial weights and in the order of their batches.
 
     Scores are standardised without outliers (`mpnas_ray.tables.normalize`). The loss is the mean absolute error, as in
     the paper's released code; the text of the paper divides each error by the distance of the score from a bound known
@@ -64,11 +64,11 @@ class PathEnsemblePredictor:
     """
 
     def __init__(self, config: PathEnsembleConfig | None = None, *, seed: int = 0) -> None:
-        """Nothing is trained yet.
+        """Make a predictor that is not trained yet.
 
         Args:
             config: Shape and training; `PathEnsembleConfig()` if None.
-            seed: Of weights and batches: the same scores give the same predictor.
+            seed: Seed of weights and batches: the same scores give the same predictor.
 
         Raises:
             PredictorError: If the seed is not a whole number of at least 0.
@@ -93,11 +93,11 @@ class PathEnsemblePredictor:
         self._space = support.space.name
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Mean over the members, in standard deviations of the measured scores: ``[N]``; see `Predictor.predict`."""
+        """Predict the mean over the members, in standard deviations of the measured scores: ``[N]``."""
         return self.predict_with_deviation(archs)[0]
 
     def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and standard deviation over the members (with M - 1 in its denominator), each ``[N]``.
+        """Predict mean and standard deviation over the members (with M - 1 in its denominator), each ``[N]``.
 
         Raises:
             PredictorError: Before `fit`, or for architectures of another space.
@@ -106,7 +106,7 @@ class PathEnsemblePredictor:
         return members.mean(axis=0), members.std(axis=0, ddof=1)
 
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
-        """Functions that the scores may be, at N architectures: ``[num_samples, N]``.
+        """Draw functions that the scores may be, at N architectures: ``[num_samples, N]``.
 
         A function is the mean of the members plus a combination of their deviations from it, with standard normal
         coefficients over sqrt(M - 1). So it is a Gaussian process with the members' mean and sample covariance: at each
@@ -124,7 +124,7 @@ class PathEnsemblePredictor:
 
     @torch.no_grad()
     def predict_by_member(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """What each member predicts, ``[M, N]``.
+        """Predict with each member, ``[M, N]``.
 
         Raises:
             PredictorError: Before `fit`, or for architectures of another space.
@@ -136,7 +136,7 @@ class PathEnsemblePredictor:
         return np.asarray(predicted.double().numpy(), dtype=np.float64)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Weights and biases of each layer of all members, and the name of the space, on the CPU."""
+        """Return weights and biases of each layer of all members, and the name of the space, on the CPU."""
         self._refuse_unfitted()
         state = {"space": tensor_of_text(self._space)}
         for number, layer in enumerate(self._layers):
@@ -175,14 +175,14 @@ class _Layer:
 
 
 def _forward(layers: list[_Layer], states: Tensor) -> Tensor:
-    """Inputs of each member ``[members, N, P]`` to its predictions ``[members, N]``."""
+    """Map inputs of each member ``[members, N, P]`` to its predictions ``[members, N]``."""
     for layer in layers[:-1]:
         states = F.relu(torch.baddbmm(layer.bias, states, layer.weight))
     return torch.baddbmm(layers[-1].bias, states, layers[-1].weight)[..., 0]
 
 
 def _initial(num_inputs: int, config: PathEnsembleConfig, generator: torch.Generator) -> list[_Layer]:
-    """Weights uniform as by Glorot and Bengio 2010, which the released code takes too."""
+    """Draw uniform weights as Glorot and Bengio 2010, which the released code does too."""
     layers = []
     for inner, outer in pairwise([num_inputs, *[config.width] * config.num_layers, 1]):
         bound = math.sqrt(6 / (inner + outer))

@@ -68,7 +68,9 @@ class SemiSupervisedConfig:
 
 
 class SemiSupervisedPredictor:
-    """Its training follows from ``seed`` alone. Scores are standardised without outliers (`mpnas_ray.tables`).
+    """A predictor that also learns from unmeasured architectures; its training follows from ``seed`` alone.
+
+    Scores are standardised without outliers (`mpnas_ray.tables`).
 
     With one score, or equal ones, there is nothing to learn: every prediction is 0, and a warning says so once.
     """
@@ -76,12 +78,12 @@ class SemiSupervisedPredictor:
     def __init__(
         self, config: SemiSupervisedConfig | None = None, *, seed: int = 0, device: torch.device | str = "cpu"
     ) -> None:
-        """Nothing is trained yet.
+        """Make a predictor that is not trained yet.
 
         Args:
             config: Shape and training; `SemiSupervisedConfig()` if None.
-            seed: Of weights, batches and unmeasured architectures.
-            device: Where to compute.
+            seed: Seed of weights, batches and unmeasured architectures.
+            device: Device to compute on.
 
         Raises:
             PredictorError: If the seed is not a whole number of at least 0.
@@ -125,7 +127,7 @@ class SemiSupervisedPredictor:
     def _train(
         self, encoder: GCN, decoder: nn.Module, batch: GraphBatch, rows: Tensor, labels: Tensor, num_measured: int
     ) -> None:
-        """One phase: the measured architectures are the first, and the first ``len(labels)`` have scores."""
+        """Train one phase: the measured architectures are the first, and the first ``len(labels)`` have scores."""
         config = self.config
         parameters = [*encoder.parameters(), *decoder.parameters()]
         optimizer = AdamW(parameters, config.learning_rate, weight_decay=config.encoder.weight_decay, foreach=True)
@@ -147,7 +149,7 @@ class SemiSupervisedPredictor:
 
     @torch.no_grad()
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Predicted standardised scores, ``[N]``; see `Predictor.predict`.
+        """Predict standardised scores, ``[N]``; see `Predictor.predict`.
 
         Raises:
             PredictorError: Before `fit`, or for architectures of another space.
@@ -158,7 +160,7 @@ class SemiSupervisedPredictor:
         return np.asarray(torch.cat([torch.empty(0), *parts]).double().cpu().numpy(), dtype=np.float64)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Weights of the encoder and the name of the space, on the CPU; the decoder has served its purpose."""
+        """Return the weights of the encoder and the name of the space, on the CPU; the decoder is not needed again."""
         weights = self._known().state_dict()
         return {
             "space": tensor_of_text(self._space),

@@ -31,15 +31,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimator:
-    """How to fit one kind of regression, and what it knows.
+    """One kind of regression: the function that fits it, and what it knows of its uncertainty.
 
     Attributes:
-        fit: Rows ``[N, F]``, targets ``[N]`` (of mean 0 and deviation 1) and a seed to a fitted model, whose
-            ``predict`` takes rows.
-        encoding: What the rows are.
-        functions: A fitted model, rows ``[N, F]``, a number and a generator to functions that the targets may be,
-            ``[number, N]``; None for a model that does not know its uncertainty.
-        deviation: A fitted model and rows to standard deviations ``[N]``; None likewise.
+        fit: Function from rows ``[N, F]``, targets ``[N]`` (of mean 0 and standard deviation 1) and a seed to a fitted
+            model, whose ``predict`` takes rows.
+        encoding: Encoding of the architectures as rows.
+        functions: Function from a fitted model, rows ``[N, F]``, a number and a generator to functions that the targets
+            may be, ``[number, N]``; None for a model that does not know its uncertainty.
+        deviation: Function from a fitted model and rows to standard deviations ``[N]``; None likewise.
     """
 
     fit: Callable[[Floats, Floats, int], Any]
@@ -61,12 +61,12 @@ def import_library(name: str) -> Any:
 
 
 def missing_library(name: str) -> PredictorError:
-    """The error that names the extra."""
+    """Make the error that names the extra."""
     return PredictorError(f"This predictor needs {name}: pip install 'mpnas-ray[predictors]'.")
 
 
 def _random_forest(rows: Floats, targets: Floats, seed: int) -> Any:
-    """With the values of NAS-Bench-301 (Zela et al. 2022), which NASLib takes too."""
+    """Fit a random forest with the values of NAS-Bench-301 (Zela et al. 2022), which NASLib takes too."""
     from sklearn.ensemble import RandomForestRegressor
 
     return RandomForestRegressor(
@@ -80,7 +80,7 @@ def _random_forest(rows: Floats, targets: Floats, seed: int) -> Any:
 
 
 def _trees(forest: Any, rows: Floats) -> Floats:
-    """What each tree predicts, ``[trees, N]``."""
+    """Predict with each tree, ``[trees, N]``."""
     return np.stack([tree.predict(rows.astype(np.float32)) for tree in forest.estimators_])
 
 
@@ -89,7 +89,7 @@ def _forest_deviation(forest: Any, rows: Floats) -> Floats:
 
 
 def _forest_functions(forest: Any, rows: Floats, num: int, rng: Generator) -> Floats:
-    """With the mean and the covariance of the trees, as `PathEnsemblePredictor.sample_scores`."""
+    """Draw functions with the mean and the covariance of the trees, as `PathEnsemblePredictor.sample_scores`."""
     trees = _trees(forest, rows)
     mean = trees.mean(axis=0)
     coefficients = rng.standard_normal((num, len(trees))) / np.sqrt(len(trees) - 1)
@@ -105,7 +105,7 @@ def _xgboost(rows: Floats, targets: Floats, seed: int) -> Any:
 
 
 def _lightgbm(rows: Floats, targets: Floats, seed: int) -> Any:
-    """With the values of GBDT-NAS (Luo et al. 2020); its leaves of 5 points would learn nothing of less than ten."""
+    """Fit with the values of GBDT-NAS (Luo et al. 2020); its leaves of 5 points learn nothing from less than ten."""
     return (
         import_library("lightgbm")
         .LGBMRegressor(
@@ -127,7 +127,7 @@ def _lightgbm(rows: Floats, targets: Floats, seed: int) -> Any:
 
 
 def _ngboost(rows: Floats, targets: Floats, seed: int) -> Any:
-    """Trees predict the mean and the logarithm of the standard deviation of a normal distribution (Duan et al. 2020).
+    """Fit trees that predict mean and log standard deviation of a normal distribution (Duan et al. 2020).
 
     NASLib's leaves hold at least 15 points, or half of all, which half of the points at a time never fill below 60:
     ours shrink faster.
@@ -159,7 +159,7 @@ def _ngboost_deviation(model: Any, rows: Floats) -> Floats:
 
 
 def _ngboost_functions(model: Any, rows: Floats, num: int, rng: Generator) -> Floats:
-    """Independent at each architecture: a distribution for each is all that the model gives."""
+    """Draw at each architecture independently: a distribution for each is all that the model gives."""
     predicted = model.pred_dist(rows)
     return np.asarray(predicted.loc + predicted.scale * rng.standard_normal((num, len(rows))))
 
@@ -174,16 +174,16 @@ class _Members:
     models: tuple[Any, ...]
 
     def by_member(self, rows: Floats) -> Floats:
-        """Predictions of each member, ``[members, N]``."""
+        """Predict with each member, ``[members, N]``."""
         return np.stack([model.predict(rows) for model in self.models])
 
     def predict(self, rows: Floats) -> Floats:
-        """Mean over the members, ``[N]``."""
+        """Predict the mean over the members, ``[N]``."""
         return np.asarray(self.by_member(rows).mean(axis=0))
 
 
 def _bootstrapped_trees(rows: Floats, targets: Floats, seed: int) -> _Members:
-    """Boosted trees (Friedman 2001), each fitted to as many points as there are, drawn with replacement.
+    """Fit boosted trees (Friedman 2001), each to as many points as there are, drawn with replacement.
 
     With scikit-learn's settings but for fifty trees, which take half the time of a hundred. Not in the study.
     """
@@ -203,19 +203,19 @@ def _members_deviation(members: _Members, rows: Floats) -> Floats:
 
 
 def _members_functions(members: _Members, rows: Floats, num: int, rng: Generator) -> Floats:
-    """Members drawn at random, with replacement: a bootstrap sample stands for a draw from the posterior."""
+    """Draw members at random, with replacement: a bootstrap sample stands for a draw from the posterior."""
     return members.by_member(rows)[rng.integers(len(members.models), size=num)]
 
 
 def _bayesian_linear(rows: Floats, targets: Floats, seed: int) -> Any:
-    """With both precisions by evidence (MacKay 1992), where NASLib starts from 1 and 100 and does likewise."""
+    """Fit a linear regression with both precisions by evidence (MacKay 1992); NASLib starts from 1 and 100."""
     from sklearn.linear_model import BayesianRidge
 
     return BayesianRidge().fit(rows, targets)
 
 
 def _linear_deviation(model: Any, rows: Floats) -> Floats:
-    """Without the noise."""
+    """Compute the standard deviations without the noise."""
     centred = rows - model.X_offset_
     return np.asarray(np.sqrt(np.maximum(((centred @ model.sigma_) * centred).sum(axis=1), 0.0)))
 
@@ -226,7 +226,7 @@ def _linear_functions(model: Any, rows: Floats, num: int, rng: Generator) -> Flo
 
 
 def _mlp(rows: Floats, targets: Floats, seed: int) -> Any:
-    """One network of the shape and training of BANANAS (White et al. 2021), but of squared errors.
+    """Fit one network of the shape and training of BANANAS (White et al. 2021), but by squared errors.
 
     NASLib's, of 20 layers and absolute errors, is not in this library.
     """
@@ -254,4 +254,4 @@ ESTIMATORS: dict[str, Estimator] = {
     "bayes-linear": Estimator(_bayesian_linear, "paths", functions=_linear_functions, deviation=_linear_deviation),
     "mlp": Estimator(_mlp, "paths"),
 }
-"""By name."""
+"""Estimator by name."""

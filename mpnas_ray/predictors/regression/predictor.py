@@ -34,12 +34,12 @@ class RegressionPredictor:
     """
 
     def __init__(self, estimator: str, *, encoding: Encoding | None = None, seed: int = 0) -> None:
-        """A predictor that has seen no scores; `regression_predictor` makes one.
+        """Take the estimator, before any score; `regression_predictor` makes one.
 
         Args:
             estimator: A name of `ESTIMATORS`.
-            encoding: Of the architectures; None for the one that goes with the estimator.
-            seed: Of what is drawn when fitting, below 2^32: the same scores give the same predictor.
+            encoding: Encoding of the architectures; None for the one that goes with the estimator.
+            seed: Seed of what is drawn when fitting, below 2^32: the same scores give the same predictor.
 
         Raises:
             PredictorError: If there is no such estimator or encoding, or the seed is out of its range.
@@ -77,7 +77,7 @@ class RegressionPredictor:
         self._support, self._scores, self._columns, self._model = support, values, columns, model
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """In standard deviations of the measured scores: ``[N]``; see `Predictor.predict`.
+        """Predict in standard deviations of the measured scores, ``[N]``; see `Predictor.predict`.
 
         Raises:
             PredictorError: Before `fit`, or for architectures of another space.
@@ -89,7 +89,7 @@ class RegressionPredictor:
             return np.asarray(self._model.predict(rows), dtype=np.float64)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The measured architectures, their scores and the seed, on the CPU: `load` fits to them again."""
+        """Return the measured architectures, their scores and the seed, on the CPU: `load` fits to them again."""
         support = self._known()
         return {
             "space": tensor_of_text(support.space.name),
@@ -119,16 +119,16 @@ class RegressionPredictor:
         return self._support
 
     def _rows(self, archs: Sequence[Architecture]) -> Floats:
-        """Encoded, without the columns that did not vary among the measured architectures."""
+        """Encode architectures, without the columns that did not vary among the measured ones."""
         listed = same_space(archs, self._known().space.name)
         return encode(listed, self.encoding)[:, self._columns].astype(np.float64)
 
 
 class UncertainRegressionPredictor(RegressionPredictor):
-    """A `RegressionPredictor` whose estimator knows its uncertainty. With nothing to learn, deviations are 1."""
+    """A `RegressionPredictor` whose estimator knows its uncertainty. With nothing to learn, each is 1."""
 
     def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What `predict` gives and its standard deviation, each ``[N]``.
+        """Predict scores, see `predict`, and their standard deviations, each ``[N]``.
 
         Over the trees of a forest, of the coefficients of a linear regression; NGBoost's is that of a new measurement.
 
@@ -142,7 +142,7 @@ class UncertainRegressionPredictor(RegressionPredictor):
             return self.predict(archs), deviation(self._model, rows)
 
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
-        """Functions that the scores may be, at N architectures: ``[num_samples, N]``.
+        """Draw functions that the scores may be, at N architectures: ``[num_samples, N]``.
 
         NGBoost's are independent from one architecture to the next, as in the paper of BANANAS (independent Thompson
         sampling); the others vary as their trees or linear functions do.
@@ -159,12 +159,12 @@ class UncertainRegressionPredictor(RegressionPredictor):
 
 
 def regression_predictor(estimator: str, *, encoding: Encoding | None = None, seed: int = 0) -> RegressionPredictor:
-    """A predictor by the name of its estimator; one that knows its uncertainty, if the estimator does.
+    """Make a predictor by the name of its estimator; it knows its uncertainty if the estimator does.
 
     Args:
         estimator: A name of `ESTIMATORS`.
-        encoding: Of the architectures; None for the one that goes with the estimator.
-        seed: Of what is drawn when fitting.
+        encoding: Encoding of the architectures; None for the one that goes with the estimator.
+        seed: Seed of what is drawn when fitting.
 
     Raises:
         PredictorError: If there is no such estimator.

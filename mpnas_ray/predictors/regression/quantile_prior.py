@@ -26,11 +26,11 @@ Floats = NDArray[np.float64]
 
 _WIDTH, _DROPOUT = 50, 0.1
 _RATES, _STEPS, _BATCH = (0.01, 0.002, 0.0004), 1_000, 64
-"""The released code names these rates, but its optimizer keeps the first."""
+"""Learning rates; the released code names these, but its optimizer keeps the first."""
 
 
 def truncated_normal_scores(quantiles: Floats, num: int) -> Floats:
-    """Normal scores of quantiles (section 4 of the paper).
+    """Map scores to normal scores of their quantiles (section 4 of the paper).
 
     psi = Phi^-1(min(max(quantile, d), 1 - d)) with d = 1 / (4 n^(1/4) sqrt(pi log n))
 
@@ -60,7 +60,7 @@ class QuantilePrior:
         Args:
             archs: N architectures of one space.
             targets: Normal scores on S tasks, ``[S, N]``; NaN where a task did not measure an architecture.
-            seed: Of weights, batches and dropout.
+            seed: Seed of weights, batches and dropout.
         """
         encoded = encode(archs, "adjacency")
         columns = np.flatnonzero(encoded.min(axis=0) != encoded.max(axis=0))
@@ -75,7 +75,7 @@ class QuantilePrior:
         return cls(network.eval().requires_grad_(False), columns)
 
     def predict(self, archs: Architectures) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the normal score of N architectures on a new task, each ``[N]``."""
+        """Predict mean and standard deviation of the normal score of N architectures on a new task, each ``[N]``."""
         inputs = torch.from_numpy(encode(archs, "adjacency")[:, self.columns])
         mean, deviation = _normal(self.network(inputs))
         return mean.double().numpy(), deviation.double().numpy()
@@ -92,7 +92,7 @@ def _network(num_inputs: int) -> nn.Sequential:
 
 
 def _normal(outputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs ``[N, 2]`` as means and standard deviations, each ``[N]``."""
+    """Turn outputs ``[N, 2]`` into means and standard deviations, each ``[N]``."""
     return outputs[:, 0], F.softplus(outputs[:, 1]) + 1e-3
 
 

@@ -1,4 +1,4 @@
-"""Codes of a space from the columns in which a table stores its cells, all rows at once."""
+"""Read the codes of a space from the columns in which a table stores its cells, all rows at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ABSENT = -1
 
 
 def four_state_codes(path: Path, table: Any, space: SearchSpace, operations: tuple[str, ...]) -> NDArray[np.int8]:
-    """Codes ``[N, 6]``; ``operations`` are the names that the file's codes 0, 1, ... stand for."""
+    """Read codes ``[N, 6]``; ``operations`` are the names that the file's codes 0, 1, ... stand for."""
     stored = np.stack([integers(path, table, column) for column in FOUR_STATE_COLUMNS], axis=1)
     wrong = (stored < 0) | (stored >= len(operations))
     if wrong.any():
@@ -38,7 +38,7 @@ def four_state_codes(path: Path, table: Any, space: SearchSpace, operations: tup
 
 
 def upper_triangle_codes(path: Path, table: Any, space: SearchSpace, operations: tuple[str, ...]) -> NDArray[np.int8]:
-    """Codes ``[N, 26]`` of NAS-Bench-101: 21 edges, five operations.
+    """Read codes ``[N, 26]`` of NAS-Bench-101: 21 edges, five operations.
 
     Both columns come dictionary-encoded. There are only some thousand different triangles and 364 different lists of
     operations, so these are translated and checked once each, and rows look them up.
@@ -70,7 +70,7 @@ def upper_triangle_codes(path: Path, table: Any, space: SearchSpace, operations:
 
 
 def _edges(triangle: str) -> tuple[NDArray[np.int8], int]:
-    """One cell's triangle in the 7 x 7 layout of the space, whose output is vertex 6; (zeros, 0) if it is none."""
+    """Bring a cell's triangle to the 7 x 7 layout of the space, whose output is vertex 6; (zeros, 0) if it is none."""
     full = np.zeros((MAX_VERTICES, MAX_VERTICES), dtype=np.int8)
     rows_columns = np.triu_indices(MAX_VERTICES, k=1)
     n = next((n for n in range(2, MAX_VERTICES + 1) if n * (n - 1) // 2 == len(triangle)), 0)
@@ -86,11 +86,11 @@ def _edges(triangle: str) -> tuple[NDArray[np.int8], int]:
 
 
 def _dictionary(table: Any, column: str) -> tuple[NDArray[np.int64], list[str]]:
-    """A dictionary-encoded column: index of each row's value ``[N]``, and the values."""
+    """Read a dictionary-encoded column: index of each row's value ``[N]``, and the values."""
     encoded = table.column(column).chunk(0)  # the only one, see `read_columns`
     return np.asarray(encoded.indices.to_numpy(), dtype=np.int64), encoded.dictionary.to_pylist()
 
 
 def _translation(space: SearchSpace, operations: tuple[str, ...]) -> NDArray[np.int8]:
-    """The space's code for each of the file's codes, by name."""
+    """Return the space's code for each of the file's codes, by name."""
     return np.array([space.operations.index(name) for name in operations], dtype=np.int8)

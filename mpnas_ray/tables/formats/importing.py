@@ -1,4 +1,4 @@
-"""From an official file to tasks."""
+"""Read tasks from an official file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["check_texts", "import_tasks", "read_cells"]
 
 
 def import_tasks(path: Path, columns: Sequence[OfficialColumn]) -> list[TableTask]:
-    """Tasks of some columns of the official file ``path``; rows that were not measured (NaN) are left out.
+    """Read tasks from columns of the official file ``path``; leave out rows that were not measured (NaN).
 
     Raises:
         TableError: If the file is damaged, lacks a column, or holds a value or a cell that makes no sense.
@@ -72,7 +72,7 @@ def import_tasks(path: Path, columns: Sequence[OfficialColumn]) -> list[TableTas
 
 
 def read_cells(path: Path, official: OfficialTable) -> tuple[Architectures, NDArray[np.int64]]:
-    """The file's architectures, and their numbers ``[N]`` by its key column."""
+    """Read the file's architectures, and their numbers ``[N]`` by its key column."""
     space = get_space(official.space)
     triangles = official.cells == "upper triangle"
     stored = UPPER_TRIANGLE_COLUMNS if triangles else FOUR_STATE_COLUMNS
@@ -101,7 +101,7 @@ def check_texts(path: Path, official: OfficialTable) -> None:
 
 
 def _joined_cells(path: Path, official: OfficialTable) -> tuple[Architectures, NDArray[np.int64]]:
-    """The cells of the file that this one refers to."""
+    """Read the cells of the file that this one refers to."""
     other = path.with_name(official.cells_in or "")
     if not other.is_file():
         raise TableError(
@@ -114,7 +114,7 @@ def _joined_cells(path: Path, official: OfficialTable) -> tuple[Architectures, N
 def _rows_of(
     path: Path, official: OfficialTable, wanted: NDArray[np.int64], keys: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Row of each wanted number among ``keys``: a join, so the two files may be sorted differently."""
+    """Find the row of each wanted number among ``keys``: a join, so the two files may be sorted differently."""
     _refuse_repeats(path, official.key, wanted)
     order = np.argsort(keys)
     rows = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]

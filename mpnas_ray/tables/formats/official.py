@@ -12,7 +12,7 @@ __all__ = ["OFFICIAL", "UNUSED", "OfficialColumn", "OfficialTable"]
 
 @dataclass(frozen=True)
 class OfficialColumn:
-    """One column as a task; see `TableTask` for what is not said here.
+    """One column that is a task; see `TableTask` for what is not said here.
 
     Attributes:
         column: Its name in the file.
@@ -38,13 +38,13 @@ class OfficialColumn:
 
 @dataclass(frozen=True)
 class OfficialTable:
-    """One file.
+    """One official file.
 
     Attributes:
         file: Its name.
         space: Search space of its cells.
-        cells: How they are stored, see `mpnas_ray.tables.formats.cells`.
-        operations: What the file's operation codes 0, 1, ... stand for, by the space's names.
+        cells: Way in which they are stored, see `mpnas_ray.tables.formats.cells`.
+        operations: Operations that the file's codes 0, 1, ... stand for, by the space's names.
         columns: The tasks in it.
         key: Column that is another number in every row.
         text: Column of official architecture strings, if there is one.

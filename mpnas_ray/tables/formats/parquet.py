@@ -1,4 +1,4 @@
-"""Reading Parquet so that whatever is wrong with a file becomes one `TableError` that names it."""
+"""Read Parquet so that whatever is wrong with a file becomes one `TableError` that names it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["floats", "has_card", "integers", "opened", "read_card", "read_column
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The file as a `pyarrow.parquet.ParquetFile`; pyarrow's errors inside the block become a `TableError`."""
+    """Open the file as a `pyarrow.parquet.ParquetFile`; pyarrow's errors inside the block become a `TableError`."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
@@ -35,19 +35,19 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def has_card(path: Path, key: bytes) -> bool:
-    """Whether a file has key-value metadata of ours under this key."""
+    """Tell whether a file has key-value metadata of ours under this key."""
     with opened(path) as file:
         return key in (file.schema_arrow.metadata or {})
 
 
 def read_card(path: Path, key: bytes, version: int, what: str) -> dict[str, Any]:
-    """The JSON object in a file's metadata under a key; its rows are not read.
+    """Read the JSON object in a file's metadata under a key; its rows are not read.
 
     Args:
         path: The file.
-        key: Of the metadata.
-        version: That is understood, which the object must name.
-        what: That the file holds then, for messages.
+        key: Key of the metadata.
+        version: Version that is understood, which the object must name.
+        what: Name of what the file holds then, for messages.
 
     Raises:
         TableError: If there is none, or one that is not understood.
@@ -67,7 +67,7 @@ def read_card(path: Path, key: bytes, version: int, what: str) -> dict[str, Any]
 
 
 def read_columns(path: Path, columns: Sequence[str], dictionaries: Sequence[str] = ()) -> Any:
-    """These columns alone, as a `pyarrow.Table` of one chunk.
+    """Read these columns alone, as a `pyarrow.Table` of one chunk.
 
     However a file stores them, text columns among ``dictionaries`` come dictionary-encoded as strings, each value of
     the dictionary in some row, and the others as plain values.
@@ -102,7 +102,7 @@ def read_columns(path: Path, columns: Sequence[str], dictionaries: Sequence[str]
 
 
 def integers(path: Path, table: Any, column: str) -> NDArray[np.int64]:
-    """An integer column, ``[N]``."""
+    """Read an integer column, ``[N]``."""
     values = table.column(column)
     if not pa.types.is_integer(values.type):
         raise TableError(f"{path}: column {column} holds {values.type}, not integers.")
@@ -114,7 +114,7 @@ def integers(path: Path, table: Any, column: str) -> NDArray[np.int64]:
 
 
 def floats(path: Path, table: Any, column: str) -> NDArray[np.float64]:
-    """A column of numbers, ``[N]``; missing ones are NaN."""
+    """Read a column of numbers, ``[N]``; missing ones are NaN."""
     values = table.column(column)
     if not pa.types.is_floating(values.type):
         raise TableError(f"{path}: column {column} holds {values.type}, not floating point numbers.")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from mpnas_ray.predictors.gp.gaussian_process import Conditioned, GaussianProcessPrior, most_probable
+from mpnas_ray.predictors.gp.gaussian_process import ConditionedOnChoices, GaussianProcessPrior, most_probable
 from mpnas_ray.predictors.regression.quantile_prior import QuantilePrior, truncated_normal_scores
 from mpnas_ray.spaces import Architectures, SearchSpace
 from mpnas_ray.tables import TableTask
@@ -155,5 +155,5 @@ class _QuantileRanker:
         level = residuals.mean()
         targets = residuals - level
         logarithms = most_probable(measured.codes, targets, GaussianProcessPrior())
-        of_process, doubt = Conditioned.of(measured, targets, logarithms).predict(archs.codes)
+        of_process, doubt = ConditionedOnChoices.of(measured, targets, logarithms).predict(archs.codes)
         return mean + spread * (level + of_process), spread * doubt, float(results.max())

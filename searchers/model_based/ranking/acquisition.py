@@ -5,8 +5,7 @@ The rules are those of Frazier 2018, "A Tutorial on Bayesian Optimization".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -14,12 +13,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from mpnas_ray.checks import require_one_of
-from mpnas_ray.spaces import Architecture, Architectures
+from mpnas_ray.predictors.base import Uncertain
+from mpnas_ray.spaces import Architectures
 
 __all__ = [
     "ACQUISITIONS",
     "Acquisition",
-    "Uncertain",
     "acquire",
     "best_first",
     "expected_improvement",
@@ -35,23 +34,6 @@ ACQUISITIONS: tuple[Acquisition, ...] = ("mean", "ei", "ucb", "thompson")
 UCB_DEVIATIONS = 0.7
 """Number of standard deviations above the mean. On CIFAR-100 of NAS-Bench-201 the best 0.1 % took 6 queries
 with 0.7 and 8 with 1.5, in the median of five runs: little more than a guess."""
-
-
-@runtime_checkable
-class Uncertain(Protocol):
-    """A predictor that knows how far off it may be."""
-
-    def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
-        """Return expected scores ``[N]``."""
-        ...
-
-    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return means and standard deviations ``[N]``, in one unit; higher is better."""
-        ...
-
-    def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
-        """Draw functions that the scores may be, ``[num_samples, N]``."""
-        ...
 
 
 def expected_improvement(

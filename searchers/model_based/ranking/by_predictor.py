@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from mpnas_ray.checks import require_count, require_one_of
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.predictors import Evidential, GCNPredictor, MetaLearned, Predictor
+from mpnas_ray.predictors import Evidential, GCNPredictor, MetaLearned, Predictor, Uncertain
 from mpnas_ray.spaces import Architectures
 from searchers.core.candidates import Candidates
 from searchers.model_based.ranking.acquisition import (
     ACQUISITIONS,
     Acquisition,
-    Uncertain,
     acquire,
     best_first,
     improve_shortlist,

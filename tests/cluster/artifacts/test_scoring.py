@@ -23,7 +23,7 @@ from mpnas_ray.tables.stratified import draw_stratified
 from trainables import build_network, get_task
 from trainables.proxies import Proxy, ProxySettings, ZeroCostScore, get_proxy
 from trainables.proxies import registry as proxy_registry
-from trainables.training.loop import PreparedData
+from trainables.training.data import PreparedData
 
 SETTINGS = ProxySettings(batch_size=8)
 DEAD = "nasbench201:|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|nor_conv_3x3~2|"

@@ -13,7 +13,8 @@ from torch import Tensor
 from cluster.artifacts.single_network import BaselineReport, run_baseline
 from mpnas_ray.errors import RunError, SearchSpaceError, TaskError
 from trainables import darcy_task, load_network, relative_l2
-from trainables.training.loop import PreparedData, Training
+from trainables.training.data import PreparedData
+from trainables.training.loop import Training
 
 TINY = darcy_task("tiny-baseline", resolution=9, num_train=20, num_validation=10, num_test=10)
 MODEL = "dash-search:kernels=3,dilations=1.2"

@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from mpnas_ray.curves import CURVE_METHODS, PartialCurves, final_scores
+from mpnas_ray.catalogue import make_curve_method
+from mpnas_ray.curves import PartialCurves, final_scores
 from mpnas_ray.curves.lcsvr import LcSVR
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.spaces import get_space
@@ -55,7 +56,7 @@ def test_omni_reads_its_three_sources() -> None:
     pytest.importorskip("ngboost")
     curves, scores = late_bloomers(20)
     assert curves.features is not None
-    method = CURVE_METHODS["omni"].make(0)
+    method = make_curve_method("omni")
 
     with pytest.raises(PredictorError, match="jacob_cov"):
         method.fit(PartialCurves(curves.scores, curves.train_losses, EPOCHS, curves.archs), scores)

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from mpnas_ray.catalogue import make_curve_method
 from mpnas_ray.curves import BUNDLED_NETWORK, CURVE_METHODS, CurveMethod, LCRankNetMethod, PartialCurves, load_network
 from mpnas_ray.curves.lcsvr import LcSVR
 from mpnas_ray.curves.scaling import standardized
@@ -31,7 +32,7 @@ def trainings(absurd: float | None, size: int = 30) -> tuple[PartialCurves, NDAr
 def method(name: str) -> CurveMethod:
     if name == "bundled":
         return LCRankNetMethod(load_network(BUNDLED_NETWORK)[0])
-    return LcSVR(num_configurations=15) if name == "lcsvr" else CURVE_METHODS[name].make(0)
+    return LcSVR(num_configurations=15) if name == "lcsvr" else make_curve_method(name)
 
 
 NAMES = [
@@ -63,6 +64,6 @@ def test_a_first_epoch_that_exploded_does_not_hide_the_rest_of_its_curve() -> No
     curves, scores = trainings(None)
     best = int(np.argmax(scores))
     curves.scores[best, 0] = -1e300
-    expected = CURVE_METHODS["extrapolation"].make(0).predict(curves.cut(SHOWN))
+    expected = make_curve_method("extrapolation").predict(curves.cut(SHOWN))
     assert abs(expected[best]) < 2
     assert expected[best] > np.median(expected)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mpnas_ray.curves import CURVE_METHODS, PartialCurves, final_scores
+from mpnas_ray.catalogue import make_curve_method
+from mpnas_ray.curves import PartialCurves, final_scores
 from mpnas_ray.curves.partial import carried_forward
 from mpnas_ray.curves.training_speed import last_value, sotl, sotl_e, tse_ema
 from mpnas_ray.errors import PredictorError
@@ -51,7 +52,7 @@ def test_lengths_end_at_the_last_score() -> None:
 def test_a_training_of_which_nothing_is_known_comes_last(name: str) -> None:
     curves = partial([[0.1, 0.2], [NAN, NAN], [0.3, 0.1]], [[1.0, 0.5], [NAN, NAN], [0.4, 0.3]])
 
-    predicted = CURVE_METHODS[name].make(0).predict(curves)
+    predicted = make_curve_method(name).predict(curves)
 
     assert predicted.argmin() == 1
     assert predicted[1] == -np.inf
@@ -90,7 +91,7 @@ def test_extrapolation_finds_where_curves_of_its_families_go(curve: Callable[...
     ends = np.linspace(0.6, 0.95, 8)
     whole = np.stack([curve(np.arange(1.0, 41), end) for end in ends])
 
-    predicted = CURVE_METHODS["extrapolation"].make(0).predict(partial(whole[:, :15].tolist(), num_epochs=40))
+    predicted = make_curve_method("extrapolation").predict(partial(whole[:, :15].tolist(), num_epochs=40))
 
     assert predicted == pytest.approx(whole[:, -1], abs=0.02)
     assert np.abs(predicted - whole[:, -1]).mean() < np.abs(whole[:, 14] - whole[:, -1]).mean()
@@ -103,7 +104,7 @@ def test_extrapolation_finds_where_curves_of_its_families_go(curve: Callable[...
     st.floats(-100, 100),
 )
 def test_extrapolation_moves_with_the_unit_of_the_score(curve: list[int], factor: float, shift: float) -> None:
-    method = CURVE_METHODS["extrapolation"].make(0)
+    method = make_curve_method("extrapolation")
     values = np.array([curve], dtype=np.float64)
 
     one = method.predict(partial(values.tolist()))

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from mpnas_ray.errors import TaskError
-from mpnas_ray.spaces import OPERATIONS, SPACE_NAMES, get_space
+from mpnas_ray.spaces import OPERATIONS, SPACE_NAMES, Operation, get_space
 from trainables import build_network
 from trainables.networks.cell import Cell
-from trainables.networks.operations import build_operation
+from trainables.networks.operations import BUILDERS, build_operation
 
 SHAPES = [((1, 8, 8), False), ((3, 29, 29), True), ((2, 45), False), ((4, 24), True), ((3, 32, 32), False)]
 
@@ -88,10 +88,21 @@ def test_a_cell_without_a_path_returns_zeros_and_still_trains() -> None:
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in network.parameters())
 
 
-@pytest.mark.parametrize("kind", OPERATIONS)
+def test_every_operation_has_a_builder_and_every_builder_an_operation() -> None:
+    assert list(BUILDERS) == [operation.name for operation in OPERATIONS]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 @pytest.mark.parametrize("shape", [(2, 8, 24), (2, 8, 7, 7)])
-def test_operations_keep_shape(kind: str, shape: tuple[int, ...]) -> None:
-    assert build_operation(kind, 8, len(shape) - 2)(torch.randn(*shape)).shape == shape
+def test_operations_keep_shape(operation: Operation, shape: tuple[int, ...]) -> None:
+    assert build_operation(operation.name, 8, len(shape) - 2)(torch.randn(*shape)).shape == shape
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_operations_have_as_many_weights_as_they_say(operation: Operation) -> None:
+    module = build_operation(operation.name, 8, 2)
+    weights = sum(parameter.numel() for parameter in module.parameters() if parameter.ndim == 4)
+    assert weights == operation.weights_per_channel_pair * 8 * 8
 
 
 @pytest.mark.parametrize("side", [7, 8, 29, 33])

@@ -13,7 +13,8 @@ from torch import nn
 from mpnas_ray.errors import TaskError
 from trainables import CellTrainable, Task, darcy_task, get_task, load_network
 from trainables.networks import save_network
-from trainables.training.loop import PreparedData, Training, recipe_of
+from trainables.training.data import PreparedData
+from trainables.training.loop import Training, recipe_of
 from trainables.tune.trial import score_test
 
 ARCH = "mixed:nasbench101:|conv3-d1~0|maxpool~0|output~0~1~2|"

@@ -18,7 +18,9 @@ from torch import distributed, nn
 from mpnas_ray.errors import TaskError
 from trainables import CellTrainable, DistributedCellTrainable, Task, darcy_task
 from trainables.tasks.core.losses import relative_l2
-from trainables.training.loop import PreparedData, Training, Workers
+from trainables.training.data import PreparedData
+from trainables.training.loop import Training
+from trainables.training.workers import Workers
 from trainables.tune.distributed import DRIVER_RESOURCES
 from trainables.tune.trial import RECORD_FILE
 

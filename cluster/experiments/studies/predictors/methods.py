@@ -24,7 +24,7 @@ from mpnas_ray.tables import LearningCurves, read_curves
 from trainables.proxies import get_proxy, proxy_names
 from trainables.proxies.scoring import Probe, ProxySettings, random_probe, score_archs, task_probe
 from trainables.tasks.core.task import get_task
-from trainables.training.loop import PreparedData
+from trainables.training.data import PreparedData
 
 __all__ = ["META_LEARNED", "METHODS", "SCORED", "SHARES", "SLOW", "Knowledge", "Method"]
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpnas_ray.meta_learning.mixture.description import NUM_INPUTS, described_graphs
-from mpnas_ray.predictors.encodings.operation_counts import USUAL_PRICES, operation_counts
+from mpnas_ray.predictors.encodings.operation_counts import operation_counts
 from mpnas_ray.spaces import OPERATIONS, SPACE_NAMES, Architectures, get_space
 
 
@@ -21,7 +21,7 @@ def test_counts_of_a_cell_by_hand() -> None:
     text = "nasbench201:|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|+|none~0|none~1|skip_connect~2|"
     counts = operation_counts(cell(text))[0]
     every, live = counts[: len(OPERATIONS)], counts[len(OPERATIONS) :]
-    named = dict(zip(OPERATIONS, zip(every, live, strict=True), strict=True))
+    named = {operation.name: n for operation, n in zip(OPERATIONS, zip(every, live, strict=True), strict=True)}
     assert named["conv3-d1"] == (1, 0)
     assert named["conv1-d1"] == (1, 1)
     assert named["skip"] == (1, 1)
@@ -66,6 +66,6 @@ def test_an_architecture_is_described_the_same_in_any_company(seed: int) -> None
 
 
 def test_usual_prices_rise_with_the_kernel_and_ignore_what_costs_nothing() -> None:
-    price = dict(zip(OPERATIONS, USUAL_PRICES, strict=True))
+    price = {operation.name: operation.usual_price for operation in OPERATIONS}
     assert price["zero"] == 0 < price["skip"] < price["conv1-d1"] < price["conv3-d1"] == 1
     assert price["conv3-d1"] < price["conv5-d1"] == price["conv5-d2"] < price["conv7-d1"]

@@ -38,7 +38,7 @@ PRICES = {
 
 def costs(archs: Architectures, prices: dict[str, float], execution: str = "all", noise: float = 0.1) -> Floats:
     counts = executed_counts(archs)[EXECUTIONS.index(execution), :, : len(OPERATIONS)]
-    found: Floats = 7 + counts @ [prices.get(kind, 0.0) for kind in OPERATIONS]
+    found: Floats = 7 + counts @ [prices.get(operation.name, 0.0) for operation in OPERATIONS]
     return found + noise * np.random.default_rng(len(archs)).standard_normal(len(archs))
 
 
@@ -228,7 +228,7 @@ def test_it_is_for_costs_alone(predictor: CostPredictor, tasks: dict[str, TableT
 def test_other_spaces(predictor: CostPredictor, space: str, knows_devices: bool) -> None:
     """Where no device has executed all operations, it begins from usual prices, and learns all the same."""
     archs = get_space(space).sample_many(400, np.random.default_rng(1))
-    prices = {kind: 1.0 + place for place, kind in enumerate(OPERATIONS[:9])}
+    prices = {operation.name: 1.0 + number for number, operation in enumerate(OPERATIONS[:9])}
     scores = -costs(archs, prices)
     adapted = predictor.adapt(archs[:30], scores[:30])
     assert (len(adapted.resembles()) > 1) == knows_devices

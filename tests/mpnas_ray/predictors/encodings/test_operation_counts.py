@@ -14,7 +14,10 @@ def counted(cell: str) -> dict[str, dict[str, int]]:
     counts = executed_counts(Architectures.of([SPACE.parse(cell)]))[:, 0].astype(int)
     rows = dict(zip(EXECUTIONS, counts[:, : len(OPERATIONS)], strict=True)) | {"path": counts[-1, len(OPERATIONS) :]}
     assert not counts[:-1, len(OPERATIONS) :].any()
-    return {name: {kind: int(n) for kind, n in zip(OPERATIONS, row, strict=True) if n} for name, row in rows.items()}
+    return {
+        name: {operation.name: int(n) for operation, n in zip(OPERATIONS, row, strict=True) if n}
+        for name, row in rows.items()
+    }
 
 
 def test_what_leads_nowhere_is_left_out_by_a_compiler() -> None:

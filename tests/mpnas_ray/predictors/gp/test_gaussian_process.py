@@ -17,8 +17,9 @@ from scipy.stats import multivariate_normal, spearmanr
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors import GaussianProcessPredictor, GaussianProcessPrior, Predictor
 from mpnas_ray.predictors.gp.categorical_kernel import differing, kernel, prior_functions
-from mpnas_ray.predictors.gp.gaussian_process import most_probable, negative_log_density, normal_scores
+from mpnas_ray.predictors.gp.gaussian_process import most_probable, negative_log_density
 from mpnas_ray.spaces import KINDS, SPACE_NAMES, Architectures, get_space
+from mpnas_ray.tables.normalization import normal_scores
 
 SPACE = get_space("nasbench201")
 CELLS = SPACE.enumerate()

@@ -9,7 +9,7 @@ from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors import RegressionPredictor, UncertainRegressionPredictor, regression_predictor
 from mpnas_ray.predictors.encodings.vectors import encode
 from mpnas_ray.predictors.regression.estimators import ESTIMATORS
-from mpnas_ray.spaces import OPERATIONS, SPACE_NAMES, Architectures, get_space
+from mpnas_ray.spaces import KINDS, OPERATIONS, SPACE_NAMES, Architectures, get_space
 
 SPACE = get_space("nasbench201")
 ARCHS = SPACE.sample_many(40, np.random.default_rng(0))
@@ -30,7 +30,7 @@ def test_the_adjacency_encoding_by_hand() -> None:
     row = encode(Architectures.of([cell]), "adjacency")[0]
     operations, edges = row[: 5 * len(OPERATIONS)].reshape(5, -1), row[5 * len(OPERATIONS) :]
     assert operations.sum() == 2
-    assert operations[0, OPERATIONS.index("conv3-d1")] == operations[1, OPERATIONS.index("maxpool")] == 1
+    assert operations[0, KINDS.index("conv3-d1")] == operations[1, KINDS.index("maxpool")] == 1
     pairs = list(zip(*np.triu_indices(7, k=1), strict=True))
     assert [pairs[place] for place in np.flatnonzero(edges)] == [(0, 1), (0, 2), (1, 2), (2, 6)]
 

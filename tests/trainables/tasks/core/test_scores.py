@@ -30,7 +30,8 @@ from trainables import (
 )
 from trainables.tasks.core.metrics import majority_vote
 from trainables.tasks.datasets.cifar import AlterImages
-from trainables.training.loop import PreparedData, Training
+from trainables.training.data import PreparedData
+from trainables.training.loop import Training
 from trainables.training.optimisation import make_optimizer, make_schedule
 
 ARCH = "mixed:nasbench101:|conv3-d1~0|maxpool~0|output~0~1~2|"

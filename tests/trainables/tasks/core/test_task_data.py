@@ -29,7 +29,8 @@ from trainables import (
     relative_l2,
 )
 from trainables.tasks.core.subset import with_fewer_samples
-from trainables.training.loop import PreparedData, Training
+from trainables.training.data import PreparedData
+from trainables.training.loop import Training
 
 SIZES = {"train": 12, "validation": 8, "test": 6}
 PARTS = tuple(SIZES)

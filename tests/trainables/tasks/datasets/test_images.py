@@ -15,7 +15,7 @@ from trainables import get_task, spherical_digits_task
 from trainables.tasks.datasets.cifar import AlterImages, load_cifar100
 from trainables.tasks.datasets.digits import load_digit_parts
 from trainables.tasks.datasets.spherical import load_spherical, project, random_rotation
-from trainables.training.loop import PreparedData
+from trainables.training.data import PreparedData
 
 
 def cifar_part(count: int, seed: int) -> dict[str, object]:
