@@ -22,7 +22,7 @@ UNSHARE = ["unshare", "--mount", "--propagation", "private"]
 PROGRAM = """
 import sys, time
 import ray
-from cluster import shared_storage
+from cluster.storage import shared_storage
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.shared_storage import check_shared
 from mpnas_ray.errors import RunError
