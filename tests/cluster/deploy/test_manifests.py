@@ -28,7 +28,7 @@ from ray.scripts.scripts import start as ray_start
 from cluster.cli import app
 
 ROOT = Path(__file__).parents[3]
-CLUSTER = ROOT / "cluster"
+CLUSTER = ROOT / "cluster" / "deploy"
 KUBERAY = CLUSTER / "kuberay"
 RAY_UP = ("aws.yaml", "onprem.yaml")
 DOCKERFILE = CLUSTER / "Dockerfile"

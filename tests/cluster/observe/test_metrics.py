@@ -18,7 +18,7 @@ from cluster.observe.metrics import METRICS, VERDICTS, SearchMetrics
 from searchers import MPNASSearch, RandomSearch
 
 ROOT = Path(__file__).parents[3]
-DASHBOARD = ROOT / "cluster" / "grafana" / "mpnas.json"
+DASHBOARD = ROOT / "cluster" / "deploy" / "grafana" / "mpnas.json"
 PAGE = ROOT / "docs" / "watching.md"
 KEY = "validation_loss"
 

@@ -93,7 +93,7 @@ def test_it_learned_from_all_tables_and_may_not_be_judged_on_any(name: str, tabl
 @pytest.mark.long
 def test_neither_ray_nor_dgl_is_imported() -> None:
     program = (
-        "import sys; from mpnas_ray.predictors import load_predictor; load_predictor();"
+        "import sys; from mpnas_ray.catalogue import load_predictor; load_predictor();"
         "print([name for name in ('ray', 'dgl') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
