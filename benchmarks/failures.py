@@ -32,7 +32,7 @@ import ray
 from failure_ground import ENVIRONMENT, EPOCHS, NUM_TRIALS, ROOT, Ground
 from faulty_digits import HANG, MEMORY
 from flaky_storage import FlakyStorage
-from ray._private.state import actors, available_resources_per_node
+from ray_inside import actors, available_resources_per_node
 from timing import RESULTS, facts, write_results
 
 from cluster.ray.jobs import follow_job, submit_job

@@ -23,12 +23,12 @@ import numpy as np
 import optuna
 import psutil
 import ray
-import ray.train._internal.storage as ray_storage
 from ray import tune
 from ray.cloudpickle import register_pickle_by_value
-from ray.tune.execution.tune_controller import TuneController
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
+from ray_inside import TuneController
+from ray_inside import storage as ray_storage
 from tabular_runs import SPACE, write_table
 from timing import CallTimes
 

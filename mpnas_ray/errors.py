@@ -13,6 +13,7 @@ __all__ = [
     "SettingError",
     "TableError",
     "TaskError",
+    "UntestedRayError",
     "UserCodeError",
 ]
 
@@ -59,3 +60,7 @@ class RunInterruptedError(RunError):
 
 class ForeignModuleError(MPNASError, ImportError):
     """A module that is not of this project has the name of one of its packages, and is found before it."""
+
+
+class UntestedRayError(MPNASError):
+    """The installed Ray is not one that this project is tested with; the message names the tested versions."""

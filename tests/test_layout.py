@@ -23,7 +23,8 @@ MAY_IMPORT = {
 
 ROOMS = {
     "mpnas_ray": """
-        errors version names checks metric_values optimizers own_packages files stats spaces graphs tables predictors
+        errors version ray_versions names checks metric_values optimizers own_packages files stats spaces graphs tables
+        predictors
         meta_learning pretrained curves catalogue
     """,
     "searchers": "core background model_based baselines zero_cost schedulers registry testing",

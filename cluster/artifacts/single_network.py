@@ -23,7 +23,7 @@ from cluster.run.damage import network_problem
 from cluster.run.finish import REPORT_FILE, read_report, score_on_cluster
 from cluster.run.report import error_file
 from cluster.run.search import prepare_tune
-from cluster.storage.lock import sole_driver
+from cluster.storage.lock import locked
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.shared_storage import check_shared
 from cluster.storage.trial_files import MAX_FAILURES, read_trials
@@ -208,7 +208,7 @@ def _train(
     check_batches(task.name, recipe, len(data.train))
     _check_shape(config, task, data)
     places = {"data_dir": str(data_path)} if data_path else {}
-    with sole_driver(folder), connected():
+    with locked(folder), connected():
         check_shared(folder)
         most_concurrent(resources)
         folder.write(_SETTINGS, json.dumps(config, indent=2) + "\n")

@@ -1,8 +1,8 @@
-"""Numbers of a search under way, for Prometheus: Ray exports them beside its own, on the node of the search's driver.
+"""Export the state of a running search to Prometheus, by way of Ray on the node of the search's driver.
 
-All are gauges, counts too. A count here is read off the searcher or off Tune's trials, goes on where it was when a run
-is continued, and is 0 before the first failure. Ray's counters cannot be set to 0, and those of a driver that is gone
-stay on its node, to be added to those of the next; a gauge goes with its driver.
+All metrics are gauges, even counts. A count here is read from the searcher or from Tune's trials, goes on where it was
+when a run is continued, and is 0 before the first failure. Ray's counters cannot be set to 0, and those of a driver
+that has ended stay on its node and are added to those of the next driver; a gauge ends with its driver.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ METRICS = {
     "mpnas_ranking_age": "Results that the ranking in use does not know.",
     "mpnas_transfer_verdict": "What was learned on other tasks hurts (-1), is undecided (0) or helps (1) on this one.",
 }
-"""Name -> what it is. Each has the tag ``run``, and in Prometheus the prefix ``ray_``. The last three are only of
-searchers that have a predictor, the verdict of one that is meta-learned. Ranking age and verdict begin with the first
-ranking and the first check."""
+"""Name -> description. Each has the tag ``run``, and in Prometheus the prefix ``ray_``. Only searchers with a predictor
+have the last three, and only those with a meta-learned one have the verdict. Ranking age and verdict begin with the
+first ranking and the first check."""
 
 VERDICTS = {"hurts": -1, "undecided": 0, "helps": 1}
 """`searchers.model_based.ranking.transfer_check.Verdict` as the value of ``mpnas_transfer_verdict``."""
@@ -45,16 +45,16 @@ _SECONDS_BETWEEN_UPDATES = 5.0
 
 
 class SearchMetrics(Callback):
-    """Keeps the gauges of `METRICS` up to date, and never lets a search fail for it.
+    """Keep the gauges of `METRICS` up to date; an error there never ends the search.
 
     Tune pickles searcher and callback together, so that a restored callback looks at the restored searcher.
     """
 
     def __init__(self, searcher: ArchitectureSearcher, run: str, metric: str, mode: str) -> None:
-        """Nothing is exported before the first step of the experiment.
+        """Export nothing before the first step of the experiment.
 
         Args:
-            searcher: Of the experiment.
+            searcher: Searcher of the experiment.
             run: Value of the tag ``run``.
             metric: Key of the metric in the trials' results.
             mode: ``min`` or ``max``.
@@ -69,21 +69,21 @@ class SearchMetrics(Callback):
         self._warned = False
 
     def setup(self, *args: Any, **info: Any) -> None:
-        """The run begins, or goes on."""
+        """Begin or continue a run."""
         self._forget()
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Tune has handled an event, and the trials have the status that follows from it."""
+        """Update the gauges now and then, after Tune has handled an event."""
         if time.monotonic() - self._updated >= _SECONDS_BETWEEN_UPDATES:
             self._update(trials)
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
-        """The last values."""
+        """Export the last values."""
         self._update(trials)
 
     def _update(self, trials: list[Any]) -> None:
         try:
-            for name, value in {**self._of_trials(trials), **self._of_searcher()}.items():
+            for name, value in {**self._trial_values(trials), **self._searcher_values()}.items():
                 if name not in self._gauges:
                     gauge = Gauge(name, description=METRICS[name], tag_keys=("run",))
                     self._gauges[name] = gauge.set_default_tags({"run": self._run})
@@ -94,7 +94,7 @@ class SearchMetrics(Callback):
             self._warned = True
         self._updated = time.monotonic()
 
-    def _of_trials(self, trials: list[Any]) -> dict[str, float]:
+    def _trial_values(self, trials: list[Any]) -> dict[str, float]:
         statuses = [trial.status for trial in trials]
         values: dict[str, float] = {
             "mpnas_trials_finished": statuses.count("TERMINATED"),
@@ -111,7 +111,7 @@ class SearchMetrics(Callback):
             values["mpnas_best_value"] = max(finite) if self._mode == "max" else min(finite)
         return values
 
-    def _of_searcher(self) -> dict[str, float]:
+    def _searcher_values(self) -> dict[str, float]:
         searcher = self._searcher
         values: dict[str, float] = {
             "mpnas_proposals": sum(not trial_id.startswith(EVALUATED) for trial_id in searcher.observations.trials),
@@ -127,5 +127,5 @@ class SearchMetrics(Callback):
         return values
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles its callbacks; gauges belong to one process."""
+        """Leave the gauges, which belong to one process, out of Tune's pickles."""
         return {**self.__dict__, "_gauges": {}}

@@ -1,4 +1,4 @@
-"""Progress of a search: a line for each finished trial, and below a live line where there is a screen."""
+"""Print the progress of a search: a line for each finished trial, and a live line below on a terminal."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["SearchProgress"]
 
 
 class SearchProgress(Callback):
-    """Prints trials done, their metric, the best so far and the time left. In a log file only whole lines appear."""
+    """Print finished trials, their metric, the best so far and the time left; in a log file, whole lines only."""
 
     def __init__(self, metric: str, mode: str, num_samples: int) -> None:
-        """Nothing is printed until the run begins."""
+        """Print nothing until the run begins."""
         self._metric, self._mode, self._num_samples = metric, mode, num_samples
         self._console: Console | None = None
         self._status: Status | None = None
@@ -30,7 +30,7 @@ class SearchProgress(Callback):
         self._done_here = 0
 
     def setup(self, *args: Any, **info: Any) -> None:
-        """The run begins, or goes on."""
+        """Begin or continue a run."""
         self._start, self._done_here = time.monotonic(), 0
         # Else FORCE_COLOR and the like would send the control codes of the live line into a log, too.
         is_log = not sys.stdout.isatty()
@@ -42,14 +42,14 @@ class SearchProgress(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """Some trial finished an epoch."""
+        """Update the live line after an epoch of some trial."""
         if self._status:
             running = [t for t in trials if t.status == "RUNNING" and t.last_result]
             epochs = ", ".join(f"{t.trial_id[-5:]} epoch {t.last_result.get('epoch', '?')}" for t in running)
             self._status.update(f"{self._summary(trials)}, now {epochs}")
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial ended well, or with NaN."""
+        """Print a trial that ended well, or with NaN."""
         value = trial.last_result.get(self._metric, math.nan)
         best = self._best(trials, trial)
         seconds = trial.last_result.get("time_total_s", 0.0)
@@ -57,7 +57,7 @@ class SearchProgress(Callback):
         self._print(trials, trial, best, line)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial failed."""
+        """Print a trial that failed."""
         reason = _reason(trial.error_file)
         line = f"   failed           {trial.config.get('arch')}  {reason}(see {trial.error_file})"
         self._print(trials, trial, self._best(trials), line)
@@ -81,7 +81,7 @@ class SearchProgress(Callback):
         return f"{done}/{self._num_samples} trials, best {self._metric} {best}, {self._left(done)} left"
 
     def _best(self, trials: list[Any], ended: Any = None) -> float | None:
-        """Best last value of the trials that ended well, those of earlier sessions too."""
+        """Return the best last value of the trials that ended well, those of earlier sessions too."""
         values = [
             trial.last_result.get(self._metric, math.nan)
             for trial in trials
@@ -91,23 +91,23 @@ class SearchProgress(Callback):
 
     @staticmethod
     def _num_done(trials: list[Any], ended: Any = None) -> int:
-        """Trials that ended; Tune announces the end of one before it marks it."""
+        """Count the trials that ended; Tune announces the end of one before it marks it."""
         return sum(trial is ended or trial.is_finished() for trial in trials)
 
     def _left(self, done: int) -> str:
-        """Time left, judged by the trials that this session finished."""
+        """Estimate the time left by the trials that this session finished."""
         if not self._done_here:
             return "?:??"
         seconds = (time.monotonic() - self._start) / self._done_here * (self._num_samples - done)
         return str(timedelta(seconds=round(seconds))).removeprefix("0:")
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles its callbacks; a screen cannot be."""
+        """Leave the terminal, which cannot be pickled, out of Tune's pickles."""
         return {**self.__dict__, "_console": None, "_status": None}
 
 
 def _reason(error_file: str | None) -> str:
-    """The last error of a trial in a line, as far as its file is there."""
+    """Return the last error of a trial in a line, if its file is there."""
     try:
         text = Path(error_file or "").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What a searcher thought, on file: one line of JSON an event."""
+"""Write the events of a searcher into a file: one line of JSON for each."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ _here: ContextVar[RunFolder | None] = ContextVar("here", default=None)
 
 @contextmanager
 def telemetry_to(folder: RunFolder) -> Iterator[None]:
-    """While this is open, `SearchTelemetry` writes into this folder, wherever its run began: runs are moved and
-    copied.
-    """
+    """Let `SearchTelemetry` write into this folder while this is open, since its run may have been moved or copied."""
     token = _here.set(folder)
     try:
         yield
@@ -42,7 +40,7 @@ def telemetry_to(folder: RunFolder) -> Iterator[None]:
 
 
 def count_refits(folder: RunFolder) -> int:
-    """How many refits the file of a run tells of; lines that are damaged do not count."""
+    """Count the refits in the file of a run; damaged lines do not count."""
     try:
         return (folder.read(_FILE) or "").count('"event": "refit"')
     except (OSError, RunError):
@@ -50,20 +48,23 @@ def count_refits(folder: RunFolder) -> int:
 
 
 class SearchTelemetry(Callback):
-    """Writes ``telemetry.jsonl`` into the run folder.
+    """Write ``telemetry.jsonl`` into the run folder.
 
-    ``proposal``: architecture, predicted score, rank, which refit ranked it and how many results that did not know.
-    ``zero_shot``: what a meta-learned predictor ranked before the first result.
-    ``refit``: number of points and candidates, seconds, Spearman correlation of earlier predictions with what came out,
-    and now and then whether what was learned on other tasks helps on this one, in words.
-    ``scored``: how many candidates a zero-cost score ranked, how many it could not, and the seconds.
-    ``result``: a trial's last metric, or that it failed.
+    The events are:
+
+    - ``proposal``: architecture, predicted score, rank, number of the refit that ranked it, and the number of results
+      that this refit did not know.
+    - ``zero_shot``: ranking of a meta-learned predictor before the first result.
+    - ``refit``: number of points and candidates, seconds, Spearman correlation of earlier predictions with the results,
+      and now and then whether the knowledge from other tasks helps on this one, in words.
+    - ``scored``: number of candidates that a zero-cost score ranked, number of those it could not rank, and seconds.
+    - ``result``: a trial's last metric, or that it failed.
 
     Tune pickles searcher and callback together, so that a restored callback looks at the restored searcher.
     """
 
     def __init__(self, searcher: ArchitectureSearcher, storage: str, name: str, metric: str) -> None:
-        """Nothing is written until the first event."""
+        """Write nothing until the first event."""
         self._searcher = searcher
         self._storage, self._name, self._metric = storage, name, metric
         self._folder: RunFolder | None = None
@@ -73,15 +74,15 @@ class SearchTelemetry(Callback):
         self._next_write = 0.0
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial ended well."""
+        """Record the result of a trial that ended well."""
         self._record({"event": "result", "trial_id": trial.trial_id, "value": trial.last_result.get(self._metric)})
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial failed."""
+        """Record that a trial failed."""
         self._record({"event": "result", "trial_id": trial.trial_id, "failed": True})
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
-        """Write what is left."""
+        """Write the last events."""
         self._take(None)
         self._write(patient=True)
 
@@ -99,7 +100,7 @@ class SearchTelemetry(Callback):
         self._new_lines.extend(json.dumps({"time": round(time.time(), 3), **each}) for each in events)
 
     def _write(self, *, patient: bool) -> None:
-        """Storage that fails must not end the run, nor hold up Tune's control loop: the lines come with later ones."""
+        """Write the new lines, later ones too if storage fails: that must not end the run or hold up Tune's loop."""
         try:
             if self._folder is None:
                 folder = _here.get() or RunFolder(self._storage, self._name)
@@ -113,6 +114,6 @@ class SearchTelemetry(Callback):
             logger.warning("Could not write %s of %s: %s", _FILE, self._name, error)
 
     def __getstate__(self) -> dict[str, Any]:
-        """A restored callback reads the file that is there."""
+        """Let a restored callback read the file that is there."""
         fresh: dict[str, Any] = {"_folder": None, "_lines": [], "_new_lines": [], "_num_taken": 0, "_next_write": 0.0}
         return {**self.__dict__, **fresh}

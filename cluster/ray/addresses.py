@@ -1,4 +1,8 @@
-"""Ask whether a Ray answers at an address, before Ray itself does: its own clients wait for one to two minutes."""
+"""Ask whether a Ray answers at an address, before Ray itself does: its own clients wait for one to two minutes.
+
+Addresses are found as Ray finds them, by functions that are not part of its documented interface
+(tests/cluster/ray/test_contracts.py).
+"""
 
 from __future__ import annotations
 
@@ -12,23 +16,26 @@ from typing import TypeVar
 import grpc
 import ray
 import requests
-from ray._private import services
-from ray._private.grpc_utils import init_grpc_channel
-from ray.dashboard.utils import get_address_for_submission_client
 from ray.exceptions import RayError
 
 from mpnas_ray.errors import RunError
+from mpnas_ray.ray_versions import check_ray_version, relying_on_ray
+
+with relying_on_ray():
+    from ray._private import services
+    from ray._private.grpc_utils import init_grpc_channel
+    from ray.dashboard.utils import get_address_for_submission_client
 
 __all__ = ["check_ray", "find_dashboard", "given_address", "in_one_line", "named_by_address_alone"]
 
 T = TypeVar("T")
 
 ANSWER_S = 5.0
-"""A server that answers does so in milliseconds; one that has not by then never will."""
+"""Seconds to wait for an answer, which takes milliseconds where there is one."""
 
 _GCS = "/ray.rpc.NodeInfoGcsService/GetClusterId"
 _CLIENT_SERVER = "/ray.rpc.RayletDriver/ClusterInfo"
-"""The methods called at ``host:port`` and at ``ray://host:port``: Ray knows them, and other servers do not."""
+"""Methods that are called at ``host:port`` and at ``ray://host:port``: Ray has them, and other servers do not."""
 
 _VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 
@@ -36,18 +43,20 @@ _VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 def check_ray() -> None:
     """Make sure that `ray.init` will find the cluster that it is to join, if it is to join one.
 
-    That is the one at ``RAY_ADDRESS``, or else the one that ``ray start`` began on this machine. Nothing is asked where
-    Ray runs already in this process.
+    That is the one at ``RAY_ADDRESS``, or else the one that ``ray start`` began on this machine. No server is asked
+    where Ray runs already in this process.
 
     Raises:
+        UntestedRayError: If the version of Ray is not one that is tested.
         RunError: If the address is malformed, or if no Ray answers there within `ANSWER_S` seconds.
     """
+    check_ray_version()
     if ray.is_initialized():
         return
     given = os.environ.get("RAY_ADDRESS", "")
     try:
         _within(2 * ANSWER_S, _check_ray, given)
-    except (OSError, ValueError, RuntimeError, RayError) as error:  # the last two: those of a token that is missing
+    except (OSError, ValueError, RuntimeError, RayError) as error:  # a missing token is one of the last two
         where = f"RAY_ADDRESS={given}" if given else "The cluster that was started on this machine"
         advice = (
             "Set it to host:port of a running cluster, as `ray start` prints it, or unset it to start Ray here."
@@ -76,15 +85,15 @@ def _check_ray(given: str) -> None:
 
 
 def find_dashboard(address: str | None = None) -> str:
-    """The URL of a cluster's dashboard, which answers.
+    """Return the URL of a cluster's dashboard, which answers.
 
     Args:
-        address: As of `cluster.ray.jobs.submit_job`.
+        address: Address of the cluster, as for `cluster.ray.jobs.submit_job`.
 
     Raises:
         OSError: If no dashboard answers there within twice `ANSWER_S` seconds.
         ValueError: If the address is malformed.
-        RuntimeError: If Ray wants a token that there is not.
+        RuntimeError: If Ray asks for a token and there is none.
     """
     given = given_address(address)
     with named_by_address_alone():
@@ -92,7 +101,10 @@ def find_dashboard(address: str | None = None) -> str:
 
 
 def given_address(address: str | None) -> str:
-    """The address, or what the variables say; empty if nothing does. Ray's client lets the variables go before it."""
+    """Return the address, or else that of Ray's variables, or else an empty text.
+
+    Ray's own client prefers the variables to the address that it is given.
+    """
     return address or next(filter(None, map(os.environ.get, _VARIABLES)), "")
 
 
@@ -122,10 +134,7 @@ def _find_dashboard(given: str) -> str:
 
 @contextmanager
 def named_by_address_alone() -> Iterator[None]:
-    """Let the address that Ray's job client is given count: to it, the variables go before.
-
-    The variables are taken out of this process' environment meanwhile.
-    """
+    """Take Ray's variables out of this process' environment: its job client prefers them to the address it is given."""
     before = {name: os.environ.pop(name) for name in _VARIABLES if name in os.environ}
     try:
         yield
@@ -134,7 +143,7 @@ def named_by_address_alone() -> Iterator[None]:
 
 
 def _checked_address(text: str, default_port: int | None = None) -> str:
-    """The address as ``host:port``."""
+    """Return the address as ``host:port``."""
     found = re.fullmatch(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+)(?::(?P<port>\d+))?/?", text)
     port = int(found["port"] or default_port or 0) if found else 0
     if found is None or not 0 < port < 2**16:
@@ -143,7 +152,7 @@ def _checked_address(text: str, default_port: int | None = None) -> str:
 
 
 def _check_server(address: str, method: str) -> None:
-    """Call a method of Ray's that takes an empty message. Any answer will do but that there is no such method."""
+    """Call a method of Ray's that takes an empty message; any answer proves a Ray, unless it knows no such method."""
     channel = init_grpc_channel(address, [("grpc.enable_http_proxy", 0)])  # as Ray itself connects
     try:
         channel.unary_unary(method)(b"", timeout=ANSWER_S)
@@ -161,7 +170,7 @@ def _check_server(address: str, method: str) -> None:
 
 
 def _check_dashboard(url: str) -> None:
-    """Look at the page that Ray's job client looks at first."""
+    """Ask for the page that Ray's job client asks for first."""
     try:
         answer = requests.get(f"{url}/api/version", timeout=ANSWER_S)
     except requests.Timeout as error:
@@ -181,7 +190,7 @@ def _check_dashboard(url: str) -> None:
 
 
 def _last_clause(text: str | None) -> str:
-    """Return the last clause of a message: of errors that wrap one another, what the innermost says."""
+    """Return the last clause of a message, which is that of the innermost of nested errors."""
     return in_one_line(Exception((text or "").rsplit(": ", 1)[-1])).strip("\"'(). ") or "no reason given"
 
 
@@ -191,10 +200,10 @@ def in_one_line(error: BaseException) -> str:
 
 
 def _within(seconds: float, function: Callable[[str], T], argument: str) -> T:
-    """The function's value or error; what it calls may wait for ever, such as for a name server.
+    """Call a function that may wait for ever, such as for a name server, and return its value.
 
     Raises:
-        TimeoutError: If there is none in time.
+        TimeoutError: If it has not returned in time.
     """
     values: list[T] = []
     errors: list[BaseException] = []

@@ -1,4 +1,4 @@
-"""The Ray cluster under a run: attach to it or start one, and ask what it has."""
+"""Attach to the Ray cluster of a run or start one, and ask what its nodes have."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mpnas_ray.errors import ForeignModuleError, RunError
 from mpnas_ray.names import did_you_mean
 from mpnas_ray.own_packages import OWN_PACKAGES, foreign_file, put_first
 
-__all__ = ["alive_nodes", "connected", "most_concurrent", "places_on"]
+__all__ = ["alive_nodes", "connected", "most_concurrent", "slots_on"]
 
 
 @contextmanager
@@ -31,18 +31,19 @@ def connected(*, dashboard: bool = False) -> Iterator[None]:
     """Use the Ray of this process, at ``RAY_ADDRESS`` or of this machine; else start one here and stop it afterwards.
 
     Args:
-        dashboard: Start its dashboard, too, on the loopback address: Ray Train asks it which of its trainings were
+        dashboard: Whether to start the dashboard, too, on the loopback address: Ray Train asks it which trainings were
             stopped, and without an answer never gives back their CPUs and GPUs.
 
     Raises:
+        UntestedRayError: If the version of Ray is not one that is tested.
         RunError: If no Ray answers at the address, or if it does not let this program in.
         ForeignModuleError: If the workers of the Ray of this process would import other packages instead of ours.
     """
+    check_ray()
     if ray.is_initialized():
         _check_workers()
         yield
         return
-    check_ray()
     given = os.environ.get("RAY_ADDRESS")
     options: dict[str, Any] = {"log_to_driver": False, "runtime_env": _runtime_env()}
     if not given:
@@ -62,6 +63,8 @@ def connected(*, dashboard: bool = False) -> Iterator[None]:
 
 
 _HOOK = "worker_process_setup_hook"
+_JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Variable in which Ray passes the runtime environment of a job to its program; not a documented one."""
 
 
 def _runtime_env() -> dict[str, Any] | None:
@@ -69,7 +72,7 @@ def _runtime_env() -> dict[str, Any] | None:
 
     Ray takes one hook: that of the job, if this program runs in one that has one.
     """
-    job = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")).get("runtime_env") or {}
+    job = json.loads(os.environ.get(_JOB_CONFIG, "{}")).get("runtime_env") or {}
     return None if _HOOK in job else {_HOOK: put_first}
 
 
@@ -106,18 +109,18 @@ def _check_workers() -> None:
 
 
 def most_concurrent(worker: Resources, num_workers: int = 1, *, autoscaling: bool = False) -> int:
-    """How many trials fit on the cluster side by side, as it is now.
+    """Count the trials that fit on the cluster at the same time, as it is now.
 
     Args:
-        worker: What each worker of a trial takes, on one node.
-        num_workers: Of each trial; they may be on different nodes.
-        autoscaling: Nodes come on demand: where nothing fits, one trial is to ask for them.
+        worker: Resources of each worker of a trial, on one node.
+        num_workers: Workers of each trial; they may be on different nodes.
+        autoscaling: Whether nodes come on demand; then one trial that fits nowhere is let through to ask for them.
 
     Raises:
-        RunError: If not even one does, and none ever will; else such a run would wait for ever.
+        RunError: If not even one trial fits, and none ever will: the run would wait for ever.
     """
     nodes = alive_nodes()
-    fitting = sum(places_on(node, worker) for node in nodes)
+    fitting = sum(slots_on(node, worker) for node in nodes)
     if fitting >= num_workers:
         return fitting // num_workers
     if autoscaling:
@@ -134,7 +137,7 @@ def most_concurrent(worker: Resources, num_workers: int = 1, *, autoscaling: boo
 
 
 def _similar_resources(wanted: Mapping[str, float], nodes: Sequence[Resources]) -> str:
-    """For a resource that no node has, the name of one that some node has."""
+    """Suggest the name of a resource that some node has for one that no node has."""
     known = [name for node in nodes for name in node if not name.startswith("node:")]
     kinds = [name.removeprefix(ACCELERATOR_PREFIX) for name in known]
     unknown = [name.removeprefix(ACCELERATOR_PREFIX) for name in wanted if name not in known and name != "GPU"]
@@ -142,10 +145,10 @@ def _similar_resources(wanted: Mapping[str, float], nodes: Sequence[Resources]) 
 
 
 def alive_nodes() -> list[Resources]:
-    """What each node of the cluster has, free or not."""
+    """Return the resources of each node of the cluster, free or not."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
-def places_on(node: Mapping[str, float], worker: Resources) -> int:
-    """Workers that a node has room for."""
+def slots_on(node: Mapping[str, float], worker: Resources) -> int:
+    """Count the workers that a node has room for."""
     return min(int(node.get(name, 0.0) / amount + 1e-9) for name, amount in worker.items() if amount > 0)

@@ -1,4 +1,4 @@
-"""Runs as jobs of a Ray cluster: what ``mpnas submit`` does, over Ray's own job client."""
+"""Submit commands as jobs of a Ray cluster and follow them, over Ray's own job client."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from ray.exceptions import RayError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
+from tenacity import retry, retry_if_exception_message, stop_after_delay, wait_fixed
 
 from cluster.ray.addresses import find_dashboard, given_address, in_one_line, named_by_address_alone
 from mpnas_ray.errors import RunError
@@ -21,7 +23,7 @@ __all__ = ["EXCLUDES", "follow_job", "submit_job"]
 
 EXCLUDES = (
     # Version control, environments and caches.
-    ".git/",
+    ".git",
     ".venv*/",
     "venv/",
     "__pycache__/",
@@ -67,12 +69,13 @@ EXCLUDES = (
     "auth_token",
     "kubeconfig*",
 )
-"""What of a working directory is not uploaded, as patterns of gitignore; what ``.gitignore`` and ``.rayignore`` name
-there is not either. The file ``.rayignore`` of this project holds the same for the plain ``ray job submit``."""
+"""Patterns of gitignore for the files of a working directory that are not uploaded; files that its own ``.gitignore``
+and ``.rayignore`` name are not uploaded either. The file ``.rayignore`` of this project holds the same patterns for the
+plain ``ray job submit``."""
 
 _PAUSE_S = 0.5
 _AGENT_S = 60.0
-"""For the agent that starts jobs: the dashboard of a new cluster answers seconds before the agent does."""
+"""Seconds to wait for the agent that starts jobs: the dashboard of a new cluster answers seconds before it does."""
 
 
 def submit_job(
@@ -82,15 +85,15 @@ def submit_job(
     working_dir: str | Path = ".",
     submission_id: str | None = None,
 ) -> str:
-    """Hand a command of ``mpnas`` to a cluster.
+    """Submit a command of ``mpnas`` to a cluster.
 
     Args:
-        command: Its words, e.g. ``["search", "--task", "digits"]``. No shell reads them.
-        address: Of the cluster's dashboard, ``http://host:8265`` or ``host:8265``, or of the cluster itself; what
-            ``RAY_API_SERVER_ADDRESS`` or ``RAY_ADDRESS`` say if None, else this machine's. A token is taken from where
-            Ray looks for it (``RAY_AUTH_TOKEN``).
+        command: Words of the command, e.g. ``["search", "--task", "digits"]``. No shell reads them.
+        address: Address of the cluster's dashboard, ``http://host:8265`` or ``host:8265``, or of the cluster itself.
+            If None, ``RAY_API_SERVER_ADDRESS`` or ``RAY_ADDRESS`` name it, else it is this machine's. A token is taken
+            from where Ray looks for it (``RAY_AUTH_TOKEN``).
         working_dir: Folder to upload and to run in, without `EXCLUDES`.
-        submission_id: Name of the job, as yet unused; Ray makes one if None.
+        submission_id: Name of the job, which no other job has; Ray makes one if None.
 
     Returns:
         The job's submission id.
@@ -104,37 +107,39 @@ def submit_job(
     # Python looks into the folder first; our checkout may be that folder, and what is installed there may be older.
     module = "mpnas_cli" if foreign_file("cluster", folder) else "cluster.cli"
     with _explained(address):
-        client, start = _client(address), time.monotonic()
-        while True:
-            try:
-                return str(
-                    client.submit_job(
-                        entrypoint=shlex.join(["python", "-u", "-m", module, *command]),
-                        submission_id=submission_id,
-                        runtime_env={"working_dir": str(folder), "excludes": list(EXCLUDES)},
-                    )
-                )
-            except RuntimeError as error:  # noqa: PERF203  (a call that fails is what the loop is for)
-                if "No available agent" not in str(error) or time.monotonic() - start > _AGENT_S:
-                    raise
-                time.sleep(_PAUSE_S)
+        return _submit(
+            _client(address),
+            entrypoint=shlex.join(["python", "-u", "-m", module, *command]),
+            submission_id=submission_id,
+            runtime_env={"working_dir": str(folder), "excludes": list(EXCLUDES)},
+        )
+
+
+@retry(
+    retry=retry_if_exception_message(match="(?s).*No available agent"),
+    stop=stop_after_delay(_AGENT_S),
+    wait=wait_fixed(_PAUSE_S),
+    reraise=True,
+)
+def _submit(client: JobSubmissionClient, **job: Any) -> str:
+    return str(client.submit_job(**job))
 
 
 def follow_job(
     job: str, *, address: str | None = None, echo: Callable[[str], None] = lambda text: print(text, end="", flush=True)
 ) -> int:
-    """Pass on what a job prints until it has ended.
+    """Pass on the output of a job until it has ended.
 
     Args:
-        job: Its submission id.
-        address: As of `submit_job`.
-        echo: Receives the text as it comes.
+        job: Submission id of the job.
+        address: Address of the cluster, as for `submit_job`.
+        echo: Function that receives the text as it comes.
 
     Returns:
         The job's exit status: 0 if it succeeded; 1 if it ended otherwise without one.
 
     Raises:
-        RunError: If the cluster is not to be reached any more; the job may go on.
+        RunError: If the cluster can no longer be reached; the job may go on.
     """
     with _explained(address):
         client = _client(address)
@@ -165,7 +170,7 @@ def _exit_status(details: JobDetails, echo: Callable[[str], None]) -> int:
 
 @contextmanager
 def _explained(address: str | None) -> Iterator[None]:
-    """Ray's errors in a line."""
+    """Turn errors of Ray's client into a `RunError` of one line."""
     try:
         yield
     except (OSError, RuntimeError, ValueError, RayError, aiohttp.ClientError) as error:  # OSError: those of requests

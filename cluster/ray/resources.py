@@ -1,4 +1,4 @@
-"""Resources that trials and other workers ask of a cluster: checks of what a user wrote, and amounts in words."""
+"""Check the resources that a user asks of a cluster for trials and other workers, and put amounts into words."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def check_further(amounts: Mapping[str, object]) -> Resources:
 
 
 def in_words(amounts: Mapping[str, float]) -> str:
-    """Amounts as a person reads them: ``1 CPU, 0.5 GPU, 0.72 GB of memory, a GPU of the kind A100, 2 slots``."""
+    """Return amounts as a person reads them: ``1 CPU, 0.5 GPU, 0.72 GB of memory, a GPU of the kind A100, 2 slots``."""
     return ", ".join(_in_words(name, amount) for name, amount in amounts.items())
 
 

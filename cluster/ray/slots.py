@@ -1,4 +1,4 @@
-"""As many trials at a time as the cluster has places for, while nodes come and go."""
+"""Run as many trials at a time as the cluster has slots for, while nodes come and go."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cluster.ray.resources import Resources
 from mpnas_ray.errors import RunError
 from searchers import ArchitectureSearcher
 
-__all__ = ["Elastic", "Places", "places_of_this_session"]
+__all__ = ["Elastic", "Slots", "slots_of_this_session"]
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 
@@ -26,15 +26,15 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Places:
-    """What decides how many trials run at a time.
+class Slots:
+    """The resources and limits that decide how many trials run at a time.
 
     Attributes:
-        worker: What each worker of a trial takes.
-        num_workers: Of each trial.
+        worker: Resources of each worker of a trial.
+        num_workers: Workers of each trial.
         most: Trials at a time that the user allows; None for any number.
-        autoscaling: Whether nodes come on demand: then one more than fit is let through, since a trial that waits is
-            what makes the cluster start a node.
+        autoscaling: Whether nodes come on demand. Then one trial more than fit is let through, since only a trial that
+            waits makes the cluster start a node.
     """
 
     worker: Resources
@@ -43,7 +43,7 @@ class Places:
     autoscaling: bool = False
 
     def count(self) -> int | None:
-        """As the nodes are now; None if trials fit on none, as when the only one is gone."""
+        """Count the trials that fit on the nodes as they are now; None if none fits, as when the only node is gone."""
         try:
             fitting = most_concurrent(self.worker, self.num_workers) + self.autoscaling
         except (RunError, ray.exceptions.RayError):
@@ -51,31 +51,31 @@ class Places:
         return min(fitting, self.most or fitting)
 
 
-_places: ContextVar[Places] = ContextVar("places")
+_slots: ContextVar[Slots] = ContextVar("places")
 
 
 @contextmanager
-def places_of_this_session(places: Places) -> Iterator[None]:
-    """While this is open, `Elastic` goes by these, whatever an earlier session of the run went by."""
-    token = _places.set(places)
+def slots_of_this_session(places: Slots) -> Iterator[None]:
+    """Make `Elastic` follow these slots while this is open, whatever an earlier session of the run followed."""
+    token = _slots.set(places)
     try:
         yield
     finally:
-        _places.reset(token)
+        _slots.reset(token)
 
 
 class Elastic(Callback):
-    """Tells the searcher how many trials may be under way, after Tune has told it so once for all.
+    """Tell the searcher how many trials may be under way, which Tune tells it only once.
 
-    Tune pickles it into the run's folder, and what the user allows may be another number in the next session: so it
-    holds none, see `places_of_this_session`.
+    Tune pickles this callback into the run's folder, and the user may allow another number in the next session. So it
+    holds no number of its own, see `slots_of_this_session`.
     """
 
     _number: int | None = None
     _next_look = 0.0
 
     def __init__(self, searcher: ArchitectureSearcher) -> None:
-        """Of the run; Tune pickles both together."""
+        """Follow the run of a searcher; Tune pickles both together."""
         self._searcher = searcher
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
@@ -84,14 +84,14 @@ class Elastic(Callback):
         if now < self._next_look:
             return
         self._next_look = now + _SECONDS_BETWEEN_LOOKS
-        number = _places.get().count()
+        number = _slots.get().count()
         if number is None:
             return  # trials under way wait for another node
         if self._number is not None and number != self._number:
-            _logger.info("The cluster has %d places for trials, after %d.", number, self._number)
+            _logger.info("The cluster has %d slots for trials, after %d.", number, self._number)
         self._number = number
         self._searcher.set_max_concurrency(number)
 
     def __getstate__(self) -> dict[str, Any]:
-        """A restored one looks at once."""
+        """Let a restored callback look at the nodes at once."""
         return {"_searcher": self._searcher}

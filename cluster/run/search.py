@@ -19,7 +19,7 @@ from cluster.observe.telemetry import SearchTelemetry, telemetry_to
 from cluster.ray.addresses import check_ray
 from cluster.ray.connection import connected, most_concurrent
 from cluster.ray.memory_deaths import memory_deaths_survived
-from cluster.ray.slots import Elastic, Places, places_of_this_session
+from cluster.ray.slots import Elastic, Slots, slots_of_this_session
 from cluster.ray.snapshots import enqueue_all, reconcile, restored
 from cluster.run.assemble import make_scheduler, make_searcher
 from cluster.run.damage import extended_run, settings_before, with_network
@@ -30,7 +30,7 @@ from cluster.run.settings import RunSettings
 from cluster.run.trainable import make_trainable
 from cluster.run.trial_sizes import TrialSizes, choose_sizes
 from cluster.run.zero_cost import zero_cost_score
-from cluster.storage.lock import sole_driver
+from cluster.storage.lock import locked
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.shared_storage import check_shared
 from cluster.storage.trial_files import MAX_FAILURES, TrialFiles, newest_trainings, read_trials
@@ -278,7 +278,7 @@ def _search(
     before = _of_space(before, settings)
     fresh_searcher = partial(make_searcher, settings, task, limits, score)
     searcher, scheduler = fresh_searcher(), make_scheduler(settings, task)
-    with sole_driver(folder), connected(dashboard=settings.workers_per_trial > 1):
+    with locked(folder), connected(dashboard=settings.workers_per_trial > 1):
         check_shared(folder)
         sizes = choose_sizes(settings, task, data)
         fitting = [  # the largest must fit, too; the smallest are as many as there may be
@@ -296,8 +296,8 @@ def _search(
         if tuner is None:
             enqueue_all(searcher, _distinct([*before, *here]))
             tuner = _tuner(settings, task, folder, trainable, searcher, scheduler, concurrent, progress)
-        places = Places(sizes.resources[0], settings.workers_per_trial, settings.max_concurrent, settings.autoscaling)
-        with memory_deaths_survived(), places_of_this_session(places), telemetry_to(folder):
+        slots = Slots(sizes.resources[0], settings.workers_per_trial, settings.max_concurrent, settings.autoscaling)
+        with memory_deaths_survived(), slots_of_this_session(slots), telemetry_to(folder):
             results = tuner.fit()
         return finish(results, settings, task, folder, concurrent=concurrent, start=start)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ray import tune
 
-from cluster.ray.connection import alive_nodes, places_on
+from cluster.ray.connection import alive_nodes, slots_on
 from cluster.ray.resources import Resources
 from cluster.run.settings import RunSettings
 from mpnas_ray.spaces import Architectures, get_space, parse_architecture
@@ -122,4 +122,4 @@ def _gpu_share(least: float, needed: float) -> float:
 
 def _fit_everywhere(largest: Resources, asked: Resources) -> bool:
     """Whether each node has as many places for trials of the largest size as for what the user asked."""
-    return all(places_on(node, largest) >= places_on(node, asked) for node in alive_nodes())
+    return all(slots_on(node, largest) >= slots_on(node, asked) for node in alive_nodes())

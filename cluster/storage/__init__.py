@@ -1,1 +1,1 @@
-"""The folder of a run on any storage: its files, its lock, and what its trials left in it."""
+"""The folder of a run on any storage: its files, its lock, and the files of its trials."""

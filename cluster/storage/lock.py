@@ -1,4 +1,4 @@
-"""One driver to a run: two that search in one folder would overwrite each other's trials."""
+"""Lock a run's folder for one driver: two that search in one folder would overwrite each other's trials."""
 
 from __future__ import annotations
 
@@ -19,31 +19,30 @@ from cluster.storage.run_folder import DRIVER_FILE, RunFolder
 from mpnas_ray.errors import RunError
 from mpnas_ray.files.json_records import parse_json
 
-__all__ = ["DRIVER_FILE", "sole_driver"]
+__all__ = ["DRIVER_FILE", "locked"]
 
 _BEAT_S = 5.0
 _STALE_S = 20.0
-"""Seconds without a beat after which a driver counts as dead. Only this process's clock is asked, no clocks of two
-machines are compared."""
+"""Seconds without a beat after which a driver counts as dead, by the clock of the process that waits for one."""
 
 _SETTLE_S = 0.3
-"""Between writing the file and reading it again: of two drivers that begin at once, the later writer stays."""
+"""Seconds between writing the file and reading it again: of two drivers that begin at once, the later writer stays."""
 
 _logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def sole_driver(folder: RunFolder) -> Iterator[None]:
-    """Hold a run's folder for this process.
+def locked(folder: RunFolder) -> Iterator[None]:
+    """Lock a run's folder for this process, while this is open.
 
-    A driver that was killed leaves its file behind: one of this machine is known to be dead by its process, others by
-    their beats, which are waited for. A driver that finds its file taken over, because it stood still for long, is
-    interrupted as by Ctrl-C.
+    A driver that was killed leaves its file behind. One of this machine is known to be dead by its process, and one of
+    another machine by its beats, for which this function waits. A driver that finds its file taken over, because it
+    stood still for long, is interrupted as by Ctrl-C.
 
     Raises:
         RunError: If another driver works there.
     """
-    mine = {"host": socket.gethostname(), "pid": os.getpid(), "place": _place(), "token": secrets.token_hex(8)}
+    mine = {"host": socket.gethostname(), "pid": os.getpid(), "machine": _machine(), "token": secrets.token_hex(8)}
     other = _read(folder)
     if other is not None and not _is_dead_here(other) and _beats(folder, other):
         raise RunError(
@@ -82,14 +81,14 @@ def _beat(patient: RunFolder, mine: dict[str, Any], ended: threading.Event) -> N
 
 
 def _interrupt() -> None:
-    """As Ctrl-C does, which wakes a main thread that waits; what runs in the background may ignore it, and is ended."""
+    """Interrupt the main thread as Ctrl-C does; end a process that runs in the background and ignores it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         os._exit(1)
     os.kill(os.getpid(), signal.SIGINT)
 
 
 def _read(folder: RunFolder) -> dict[str, Any] | None:
-    """What the file says; a damaged one says nothing, and counts as a driver without beats."""
+    """Read the driver's file; a damaged one gives nothing, and counts as a driver without beats."""
     try:
         text = folder.read(DRIVER_FILE)
     except RunError:  # a folder of that name
@@ -108,9 +107,9 @@ def _is_mine(folder: RunFolder, mine: dict[str, Any]) -> bool:
 
 
 def _is_dead_here(driver: dict[str, Any]) -> bool:
-    """Whether a driver was a process of this machine that is no more."""
+    """Tell whether a driver was a process of this machine that has ended."""
     pid = driver.get("pid")
-    if driver.get("place") != _place() or not isinstance(pid, int) or not 0 < pid < 2**31:
+    if driver.get("machine") != _machine() or not isinstance(pid, int) or not 0 < pid < 2**31:
         return False
     try:
         os.kill(pid, 0)
@@ -121,15 +120,15 @@ def _is_dead_here(driver: dict[str, Any]) -> bool:
     return False
 
 
-def _place() -> str:
-    """This machine and its numbering of processes: containers may share the name of a host, but not these numbers."""
+def _machine() -> str:
+    """Name this machine and its numbering of processes: containers may share a host's name, but not these numbers."""
     boot, numbering = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     known = [boot.read_text().strip(), str(numbering.stat().st_ino)] if boot.exists() and numbering.exists() else []
     return "-".join([socket.gethostname(), *known])
 
 
 def _beats(folder: RunFolder, driver: dict[str, Any]) -> bool:
-    """Whether a driver's file changes while one waits; a file that goes away means that the run is free."""
+    """Wait for a change of a driver's file; a file that goes away means that the run is free."""
     _logger.warning(
         "%s names a driver (%s on %s); waiting for a sign of life", folder, driver.get("pid"), driver.get("host")
     )

@@ -1,4 +1,4 @@
-"""The folder of a run, on this machine or on remote storage, beside Tune's own files."""
+"""Read and write files in the folder of a run, on this machine or on remote storage, beside Tune's own files."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["DRIVER_FILE", "SETTINGS_FILE", "RunFolder", "check_run_name"]
 _T = TypeVar("_T")
 
 _UNFIT = frozenset("/\\\0\n\r")
-"""Letters that are in no name of a run."""
+"""Characters that no name of a run may have."""
 
 SETTINGS_FILE = "run.json"
-"""How a run was started (`cluster.run.settings`); a folder without it is not a run."""
+"""File with the settings of a run; a folder without it is not a run."""
 
 DRIVER_FILE = "driver.json"
-"""In a run's folder while a driver works there (`cluster.storage.lock`): ``host``, ``pid``, ``token`` and ``beat``, a
-number that is counted up."""
+"""File in a run's folder while a driver works there (`cluster.storage.lock`), with ``host``, ``pid``, ``token`` and
+``beat``, a number that is counted up."""
 
 
 def check_run_name(name: object) -> None:
-    """Refuse what cannot be the name of a run.
+    """Refuse a name that no run can have.
 
     Raises:
         RunError: If it is no name of a folder.
@@ -42,7 +42,7 @@ def check_run_name(name: object) -> None:
 
 
 class RunFolder:
-    """Files of one run. A file is written under another name and then renamed, so that it is whole or not there.
+    """The files of one run. Each is written under another name and then renamed, so that it is whole or not there.
 
     Storage that fails is tried again for a while (`trainables.tune.storage_retries`).
     """
@@ -53,7 +53,7 @@ class RunFolder:
         Args:
             storage: A folder, or a URI that pyarrow understands: ``s3://...``, ``gs://...``, or for all others
                 ``fsspec+<protocol>://...``; what Tune calls ``storage_path``.
-            name: Of the run.
+            name: Name of the run.
 
         Raises:
             RunError: If the name is not one of a folder, or if nothing can be written there.
@@ -64,7 +64,7 @@ class RunFolder:
         self.name = name
         self.storage = storage if "://" in storage else str(Path(storage).expanduser().resolve())
         self._made: list[str] = []
-        self._patience_s = 0.0  # a place that cannot be written now is rather a wrong one
+        self._patience_s = 0.0  # a folder that cannot be written now is rather a wrong one
         try:
             self._fs, root = fs.FileSystem.from_uri(self.storage)
             self._path = f"{root.rstrip('/')}/{name}"
@@ -82,10 +82,10 @@ class RunFolder:
 
     @classmethod
     def of_run(cls, run: str | Path) -> RunFolder:
-        """The folder of a run that exists.
+        """Open the folder of a run that exists.
 
         Args:
-            run: Folder or URI.
+            run: Folder or URI of the run.
 
         Raises:
             RunError: If there is no run of mpnas-ray.
@@ -107,26 +107,31 @@ class RunFolder:
         return cls(f"{storage or '/'}{options}", name)
 
     def __str__(self) -> str:
-        """Where it is, as Tune wants to be told."""
+        """Return the folder or URI as Tune takes it."""
         return self.place_of("")
 
     @property
     def shown(self) -> str:
-        """Where it is, as users and `trainables.load_network` want to be told: of this machine's folders, the path."""
+        """The folder as users and `trainables.load_network` take it: a path on this machine, else the URI."""
         return self._path if self.is_local else str(self)
 
+    @property
+    def filesystem_and_path(self) -> tuple[fs.FileSystem, str]:
+        """The file system that the folder lies in, and its path there."""
+        return self._fs, self._path
+
     def sibling(self, name: str) -> str:
-        """Folder or URI of another run in the same storage."""
+        """Return the folder or URI of another run in the same storage."""
         storage, options = _split(self.storage)
         return f"{storage.rstrip('/')}/{name}{options}"
 
     def place_of(self, path: str) -> str:
-        """Folder or URI of something in this folder; the options of a URI (``?region=...``) stay at its end."""
+        """Return the folder or URI of something in this folder; options of a URI (``?region=...``) stay at its end."""
         storage, options = _split(self.storage)
         return f"{storage.rstrip('/')}/{self.name}{f'/{path}' if path else ''}{options}"
 
     def impatient(self) -> RunFolder:
-        """The same folder for those who cannot wait: they try once."""
+        """Return the same folder for callers that cannot wait: each action is tried once."""
         other = copy(self)
         other._patience_s = 0.0
         return other
@@ -137,7 +142,7 @@ class RunFolder:
         return isinstance(self._fs, fs.LocalFileSystem)
 
     def is_empty(self) -> bool:
-        """Whether nothing was ever put there, but for what a driver leaves that was killed before it began."""
+        """Tell whether nothing was ever put there, except by a driver that was killed before it began."""
         found = self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path)))
         return all(info.base_name == DRIVER_FILE or info.extension == "part" for info in found)
 
@@ -151,7 +156,7 @@ class RunFolder:
             raise
 
     def _missing(self) -> list[str]:
-        """The folder and those above it that are not there, innermost first; of remote storage, the folder alone."""
+        """List the folder and its parents that are missing, innermost first; on remote storage, the folder alone."""
         if not self.is_local:
             gone = self._fs.get_file_info(self._path).type == fs.FileType.NotFound
             return [self._path] if gone else []
@@ -198,22 +203,22 @@ class RunFolder:
         )
 
     def names(self) -> set[str]:
-        """Files and folders at the top."""
+        """List the files and folders at the top."""
         found = self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path)))
         return {info.base_name for info in found}
 
     def files(self) -> dict[str, int]:
-        """All files at any depth: their paths in this folder and their sizes in bytes."""
+        """List all files at any depth: their paths in this folder and their sizes in bytes."""
         found = self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path, recursive=True)))
         return {info.path[len(self._path) + 1 :]: info.size for info in found if info.type == fs.FileType.File}
 
     def read(self, file_name: str) -> str | None:
-        """A file's text, or None if there is no such file."""
+        """Read a file's text; None if there is no such file."""
         content = self.read_bytes(file_name)
         return None if content is None else content.decode(errors="replace")
 
     def read_bytes(self, file_name: str) -> bytes | None:
-        """A file's content, or None if there is no such file."""
+        """Read a file's content; None if there is no such file."""
 
         def read() -> bytes:
             try:
@@ -230,7 +235,7 @@ class RunFolder:
             return None
 
     def read_json(self, file_name: str) -> dict[str, Any] | None:
-        """A JSON object, or None if there is no such file.
+        """Read a JSON object; None if there is no such file.
 
         Raises:
             RunError: If the file holds something else.
@@ -244,13 +249,8 @@ class RunFolder:
             raise RunError(f"{self}/{file_name} does not hold what mpnas-ray writes there.")
         return content
 
-    def be_storage_of(self, context: Any) -> None:
-        """Let a storage context of Tune, which remembers where a run was started, name this folder."""
-        context.storage_filesystem = self._fs
-        context.storage_fs_path, context.experiment_dir_name = self._path.rsplit("/", 1)
-
     def upload(self, folder: Path, name: str) -> str:
-        """Copy a local folder into this one; returns where it is now."""
+        """Copy a local folder into this one and return its new folder or URI."""
 
         def copy_all() -> None:
             self._fs.create_dir(f"{self._path}/{name}")
@@ -264,7 +264,7 @@ class RunFolder:
 
 
 def _split(place: str) -> tuple[str, str]:
-    """A place without the options at the end of a URI, and these; the name of a folder may have a question mark."""
+    """Part a URI from the options at its end; the path of a folder has none, though it may have a question mark."""
     if "://" not in place:
         return place, ""
     place, mark, options = place.partition("?")

@@ -1,4 +1,4 @@
-"""Whether all nodes of the cluster see the folder of a run; asked of each of them, before the run begins."""
+"""Ask each node of the cluster whether it sees the folder of a run, before the run begins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mpnas_ray.errors import RunError
 __all__ = ["check_shared"]
 
 _TIMEOUT_S = 60.0
-"""For all answers. A node that gives none, because it is busy or just leaving, does not hold up the run."""
+"""Seconds to wait for all answers. A node that gives none, since it is busy or just leaving, does not stop the run."""
 
 
 def check_shared(folder: RunFolder) -> None:
@@ -26,7 +26,7 @@ def check_shared(folder: RunFolder) -> None:
     Storage that is no file system is taken to be seen by all.
 
     Raises:
-        RunError: Naming the nodes.
+        RunError: If some nodes do not see it; the message names them.
     """
     nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     here = ray.get_runtime_context().get_node_id()
@@ -49,7 +49,7 @@ def check_shared(folder: RunFolder) -> None:
 
 
 def _blind(nodes: dict[str, str], path: str) -> dict[str, str]:
-    """Those of the nodes that do not see a file."""
+    """Return the nodes that do not see a file."""
     look: Any = ray.remote(num_cpus=0, max_retries=0)(_sees)
     asked = {
         node: look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(path)

@@ -1,4 +1,4 @@
-"""What the folders of a run's trials hold, read without Tune.
+"""Read the folders of a run's trials without Tune.
 
 Tune's snapshots of a run are older than what its trials have written, most of all than their checkpoints, which the
 workers put there themselves. After a kill these files are the truth.
@@ -32,9 +32,9 @@ class TrialFiles:
 
     Attributes:
         trial_id: Name of its folder.
-        config: Its config, ``arch`` or ``model`` and all constants.
-        result: The last result that it reported and that is still known; None if there is none.
-        training: Its newest whole checkpoint, if it has one.
+        config: Config of the trial: ``arch`` or ``model``, and all constants.
+        result: Last result that it reported and that is still known; None if there is none.
+        training: Newest whole checkpoint, if it has one.
         failed: Whether it raised, or was lost, more often than it is tried again.
     """
 
@@ -46,14 +46,14 @@ class TrialFiles:
 
     @property
     def arch(self) -> str:
-        """Its architecture string, or the name of its baseline."""
+        """The architecture string, or the name of the network that is compared with."""
         return network_name(self.config)
 
 
 def read_trials(folder: RunFolder) -> list[TrialFiles]:
-    """All trials of a run whose config can be read, those that reported first standing first.
+    """Read all trials of a run whose config can be read, in the order of their last reports.
 
-    A file that a kill cut short counts as far as it goes: of results the whole lines, of checkpoints the whole ones.
+    Of results that a kill cut short, the whole lines count; of checkpoints, the whole ones.
     """
     contents: dict[str, dict[str, int]] = defaultdict(dict)
     for path, size in folder.files().items():
@@ -65,7 +65,7 @@ def read_trials(folder: RunFolder) -> list[TrialFiles]:
 
 
 def newest_trainings(trials: list[TrialFiles]) -> dict[str, EarlierTraining]:
-    """The furthest training of each architecture, by its string."""
+    """Return the furthest training of each architecture, by its string."""
     newest: dict[str, EarlierTraining] = {}
     for trial in trials:
         if trial.training and not trial.failed:
@@ -76,7 +76,7 @@ def newest_trainings(trials: list[TrialFiles]) -> dict[str, EarlierTraining]:
 
 
 def _read_trial(folder: RunFolder, trial_id: str, files: dict[str, int]) -> TrialFiles | None:
-    """None for a folder that is not a trial's, or that holds nothing of use."""
+    """Read the folder of a trial; None for a folder that is not a trial's, or that holds nothing of use."""
     result = _last_result(folder.read(f"{trial_id}/{_RESULTS}")) if _RESULTS in files else None
     name, record = _newest_checkpoint(folder, trial_id, files)
     config = record["config"] if record else (result or {}).get("config")
@@ -99,7 +99,7 @@ def _read_trial(folder: RunFolder, trial_id: str, files: dict[str, int]) -> Tria
 
 
 def _newest_checkpoint(folder: RunFolder, trial_id: str, files: dict[str, int]) -> tuple[str, dict[str, Any] | None]:
-    """Name and record of the whole checkpoint with the most epochs."""
+    """Return name and record of the whole checkpoint with the most epochs."""
     newest: tuple[int, str, dict[str, Any] | None] = (0, "", None)
     for path in files:
         name, _, file = path.partition("/")
@@ -116,13 +116,13 @@ def _newest_checkpoint(folder: RunFolder, trial_id: str, files: dict[str, int]) 
 
 
 def _num_failures(folder: RunFolder, trial_id: str, files: dict[str, int]) -> int:
-    """How often Tune says that a trial failed; its file stays when a later try succeeds."""
+    """Return how often a trial failed by Tune's file, which stays when a later try succeeds."""
     text = folder.read(f"{trial_id}/{_ERROR}") if _ERROR in files else None
     return max((int(number) for number in _FAILURE.findall(text or "")), default=0)
 
 
 def _last_result(text: str | None) -> dict[str, Any] | None:
-    """The last whole result of JSON lines; Tune writes each with its line end."""
+    """Return the last whole result of JSON lines; Tune writes each with its line end."""
     for line in reversed((text or "").splitlines()):
         parsed = _parsed(line)
         if _is_result(parsed):
@@ -131,7 +131,7 @@ def _last_result(text: str | None) -> dict[str, Any] | None:
 
 
 def _is_result(found: object) -> TypeGuard[dict[str, Any]]:
-    """Whether it is what a trial reports, as far as is looked at here."""
+    """Tell whether it is what a trial reports, as far as is looked at here."""
     if not isinstance(found, dict):
         return False
     timestamp, epoch = found.get("timestamp", 0), found.get("epoch", 0)

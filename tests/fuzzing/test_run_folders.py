@@ -15,7 +15,7 @@ from cluster.run.damage import settings_before
 from cluster.run.finish import earlier_report
 from cluster.run.report import SearchReport
 from cluster.run.settings import RunSettings
-from cluster.storage.lock import sole_driver
+from cluster.storage.lock import locked
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import newest_trainings, read_trials
 from mpnas_ray.errors import MPNASError
@@ -31,7 +31,7 @@ FILES = {
     "run.json": json.dumps({"format": 2, **SETTINGS.__dict__}),
     "report.json": REPORT.to_json(),
     "telemetry.jsonl": '{"time": 1.5, "event": "refit", "seconds": 1}\n',
-    "driver.json": '{"host": "x", "pid": 1, "place": "x", "token": "x", "beat": 1}',
+    "driver.json": '{"host": "x", "pid": 1, "machine": "x", "token": "x", "beat": 1}',
     "t1/params.json": json.dumps(CONFIG),
     "t1/result.json": f"{json.dumps(RESULT)}\n",
     "t1/error.txt": "Failure # 1 (occurred at x)\n",
@@ -65,7 +65,7 @@ def read_all(run: Path) -> None:
         assert all(training.epoch >= 0 for training in newest_trainings(trials).values())
         assert all(trial.arch for trial in trials)
         assert count_refits(folder) >= 0
-        with sole_driver(folder):
+        with locked(folder):
             pass
         settings_before(folder, SETTINGS)
         settings = RunSettings.read(folder)

@@ -1,1 +1,1 @@
-"""Trainables for Ray Tune."""
+"""Trainables of Ray Tune, and what a trial does with its config, its checkpoints and its storage."""

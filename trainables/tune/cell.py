@@ -1,4 +1,4 @@
-"""The trainable that Tune runs: one architecture on one task, on one device."""
+"""Train one architecture on one task, on one device, as a trainable of Tune."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from trainables.tune.trial import (
     task_of,
     write_checkpoint,
 )
+from trainables.tune.trial_storage import number_checkpoints_after, remembered_epoch, storage_of
 
 __all__ = ["CellTrainable"]
 
@@ -40,12 +41,12 @@ class CellTrainable(tune.Trainable):
 
     Config, all plain values:
         arch: Architecture string of any space.
-        model: In its place, the name of a network to compare with (`trainables.networks.baselines`).
+        model: Name of a network to compare with (`trainables.networks.baselines`), in place of ``arch``.
         task: Name of a task (`get_task`).
         preset: Sizes of the network, ``paper`` or ``small``. Default ``paper``.
-        epochs, batch_size, learning_rate, weight_decay: In place of the task's recipe.
-        seed: Of weights and batches. Default 0.
-        data_dir: Where the user's data files are. Default: the task's own place.
+        epochs, batch_size, learning_rate, weight_decay: Values in place of those of the task's recipe.
+        seed: Seed of weights and batches. Default 0.
+        data_dir: Folder of the user's data files. Default: the task's own folder.
         device: Default: the GPU that Ray gave to the trial, else the CPU.
         num_threads: Of torch, on the CPU. Default 1, so that trials side by side do not slow each other down.
         precision: ``float32`` or ``bfloat16``. Default: see `trainables.training.loop.Training`.
@@ -58,7 +59,7 @@ class CellTrainable(tune.Trainable):
     finite ends the trial with a metric of NaN.
 
     Checkpoints hold all that the next epoch depends on. Actors can be reused: the data stay loaded from trial to trial.
-    A training that was done already is not done again: what it came to is reported, with 0 ``seconds``.
+    A training that was done already is not repeated: its last result is reported once more, with 0 ``seconds``.
 
     Example:
         >>> tuner = tune.Tuner(CellTrainable, param_space={"task": "digits", "preset": "small"}, ...)
@@ -74,9 +75,9 @@ class CellTrainable(tune.Trainable):
         """Load the data, unless this actor has them, and build the network.
 
         Args:
-            config: See the class.
-            task: In place of the one that the config names.
-            earlier: By architecture string, or name of a baseline, trainings to go on from rather than to begin.
+            config: Entries as described for the class.
+            task: Task in place of the one that the config names.
+            earlier: Trainings to go on from rather than to begin, by architecture string or name of a network.
 
         Raises:
             TaskError: If an entry of the config is wrong, or the task's data are.
@@ -96,7 +97,8 @@ class CellTrainable(tune.Trainable):
         return True
 
     def _build(self, config: dict[str, Any]) -> None:
-        note_start(getattr(self, "_storage", None), config)
+        storage = storage_of(self)
+        note_start(storage, config)
         self._config = dict(config)
         self._begin()
         earlier = self._earlier.get(network_name(config))
@@ -106,7 +108,8 @@ class CellTrainable(tune.Trainable):
                 self._ended = earlier.ended
             except TaskError as error:
                 self._begin_anew(error)
-            self._number_checkpoints_after(earlier.checkpoint)
+            if storage is not None:
+                number_checkpoints_after(storage, earlier.checkpoint)
 
     def _begin(self) -> None:
         task = task_of(self._config, self._given_task)
@@ -122,12 +125,6 @@ class CellTrainable(tune.Trainable):
         with tune.Checkpoint(earlier.checkpoint).as_directory() as checkpoint_dir:
             self.load_checkpoint(checkpoint_dir)
 
-    def _number_checkpoints_after(self, checkpoint: str) -> None:
-        """Tune counts on from the checkpoints it remembers: it would write into the newer one that we go on from."""
-        storage, number = getattr(self, "_storage", None), checkpoint.rpartition("_")[2]
-        if storage is not None and number.isdecimal():
-            storage.current_checkpoint_index = max(storage.current_checkpoint_index, int(number))
-
     def _data(self, task: Task, config: dict[str, Any]) -> PreparedData:
         key = (task.name, config.get("data_dir"), device_of(config))
         if self._prepared is None or self._prepared[0] != key:
@@ -135,7 +132,7 @@ class CellTrainable(tune.Trainable):
         return self._prepared[1]
 
     def step(self) -> dict[str, Any]:
-        """One epoch, or once more the result of a training that has ended."""
+        """Train one epoch, or report the result of a training that has ended once more."""
         if self._result and (self._ended or self._result["done"]):
             return {**self._result, "seconds": 0.0, "done": True}
         time_limit_s = self._config.get("time_limit_s")
@@ -144,11 +141,11 @@ class CellTrainable(tune.Trainable):
         return self._result
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
-        """As Tune's own, which lets one failure of storage fail the trial."""
+        """Save as Tune does, but wait for storage that fails, which would fail the trial."""
         return patiently(lambda: tune.Trainable.save(self, checkpoint_dir), f"save trial {self.trial_id}")
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Everything the next epoch depends on, and the last result (`trainables.tune.trial`)."""
+        """Save what the next epoch depends on, and the last result (`trainables.tune.trial`)."""
         write_checkpoint(checkpoint_dir, self._training, self._config, self._result)
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
@@ -159,12 +156,11 @@ class CellTrainable(tune.Trainable):
         self._ended = False
 
     def restore(self, checkpoint_path: Any) -> None:
-        """Go to a checkpoint that Tune remembers, unless this training began from one at least as new.
+        """Restore a checkpoint that Tune remembers, unless this training began from one at least as new.
 
-        What Tune remembers may be deleted by then, its snapshots being older than the newest checkpoints.
+        The checkpoint may be deleted by then, since Tune's snapshots are older than the newest checkpoints.
         """
-        remembered = (getattr(checkpoint_path, "metrics", None) or {}).get("epoch", 0)
-        if self._training.epoch == 0 or remembered > self._training.epoch:
+        if self._training.epoch == 0 or remembered_epoch(checkpoint_path) > self._training.epoch:
             try:
                 patiently(lambda: tune.Trainable.restore(self, checkpoint_path), f"restore trial {self.trial_id}")
             except TaskError as error:

@@ -1,4 +1,4 @@
-"""The trainable for candidates that want more than one GPU: Ray Train's workers, driven from inside a Tune trial."""
+"""Train one architecture by several workers of Ray Train, which a trial of Tune drives."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ from trainables.tune.trial import (
     task_of,
     write_checkpoint,
 )
+from trainables.tune.trial_storage import train_into
 
 __all__ = ["DRIVER_RESOURCES", "DistributedCellTrainable"]
 
 _logger = logging.getLogger(__name__)
 
 DRIVER_RESOURCES = {"CPU": 0.0, "memory": 2.0**20}
-"""What Tune sets aside for the trial itself, which only waits: the workers ask for theirs. Tune wants something."""
+"""Resources of the trial itself, which only waits: the workers ask for theirs. Tune does not accept none at all."""
 
 
 def DistributedCellTrainable(  # noqa: N802  (stands beside CellTrainable, and is used as it is)
@@ -51,7 +52,7 @@ def DistributedCellTrainable(  # noqa: N802  (stands beside CellTrainable, and i
     checkpoint_every: int = 1,
     max_failures: int = 3,
 ) -> None:
-    """Trains as `CellTrainable` does, each batch shared among several workers.
+    """Train as `CellTrainable` does, with each batch shared among several workers.
 
     The result is that of one worker with the same batch size, but for rounding and for what `Training` says of workers.
     Workers that die are started again and go on from the last checkpoint, which lies in the trial's own folder.
@@ -61,12 +62,12 @@ def DistributedCellTrainable(  # noqa: N802  (stands beside CellTrainable, and i
     ``max_concurrent_trials`` to what fits, or trials wait for each other.
 
     Args:
-        config: As of `CellTrainable`.
-        task: In place of the one that the config names.
-        earlier: By architecture string, or name of a baseline, trainings to go on from rather than to begin.
+        config: Entries as for `CellTrainable`.
+        task: Task in place of the one that the config names.
+        earlier: Trainings to go on from rather than to begin, by architecture string or name of a network.
         num_workers: Processes of a trial; each trains on ``batch_size / num_workers`` samples a step.
-        worker_resources: Of each; one CPU if None. With a ``GPU`` among them, each worker trains on its own.
-        checkpoint_every: Epochs between two checkpoints; the last epoch has one always.
+        worker_resources: Resources of each worker; one CPU if None. With a ``GPU``, each worker trains on its own.
+        checkpoint_every: Epochs between two checkpoints; the last epoch always has one.
         max_failures: Times that workers may die before the trial fails.
 
     Raises:
@@ -107,9 +108,7 @@ def DistributedCellTrainable(  # noqa: N802  (stands beside CellTrainable, and i
             num_workers=num_workers, use_gpu=resources.get("GPU", 0.0) > 0, resources_per_worker=resources
         ),
         run_config=ray.train.RunConfig(
-            name=storage.trial_dir_name,
-            storage_path=storage.experiment_fs_path,
-            storage_filesystem=storage.storage_filesystem,
+            **train_into(storage),
             callbacks=[TuneReportCallback()],  # type: ignore[no-untyped-call, list-item]
             failure_config=ray.train.FailureConfig(max_failures=max_failures),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
@@ -119,7 +118,7 @@ def DistributedCellTrainable(  # noqa: N802  (stands beside CellTrainable, and i
 
 
 def _train_as_worker(given: Mapping[str, Any]) -> None:
-    """What each worker does: all epochs, of which the first worker reports."""
+    """Train all epochs in one worker; the first worker saves and reports."""
     config, task, earlier = given["config"], given["task"], given["earlier"]
     torch.set_num_threads(int(config.get("num_threads", 1)))
     context = ray.train.get_context()
@@ -150,7 +149,7 @@ def _train_as_worker(given: Mapping[str, Any]) -> None:
 
 
 def _result_of(earlier: EarlierTraining) -> dict[str, Any]:
-    """The last result of a training that ended."""
+    """Return the last result of a training that ended."""
     with ray.train.Checkpoint(earlier.checkpoint).as_directory() as folder:
         record = json.loads((Path(folder) / RECORD_FILE).read_text(encoding="utf-8"))
     return {name: value for name, value in record["result"].items() if name != "done"}

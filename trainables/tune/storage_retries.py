@@ -1,11 +1,12 @@
-"""Waiting for storage that fails for a while, rather than losing what was computed."""
+"""Wait for storage that fails for a while, rather than lose what was computed."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
 __all__ = ["PATIENCE_S", "patiently"]
 
@@ -21,26 +22,31 @@ _logger = logging.getLogger(__name__)
 def patiently(action: Callable[[], _T], what: str, *, patience_s: float = PATIENCE_S) -> _T:
     """Call something that reads or writes storage, again and again while it fails.
 
-    What is not there is not waited for: `FileNotFoundError` comes at once.
+    A file that is missing is not waited for: `FileNotFoundError` is raised at once.
 
     Args:
-        action: Can be called again after it failed.
-        what: It does, for the log: ``"write runs/darcy"``.
-        patience_s: Seconds after the first failure from which on no more is tried; 0 to try once.
+        action: Function to call, which can be called again after it failed.
+        what: Name of the action in the log: ``"write runs/darcy"``.
+        patience_s: Seconds from the first call after which a failure is final; 0 to try once.
 
     Raises:
-        OSError: What the last try raised.
+        OSError: The error of the last call.
     """
-    start, pause = time.monotonic(), _FIRST_PAUSE
-    while True:
-        try:
-            return action()
-        except FileNotFoundError:  # noqa: PERF203  (a call that fails is what the loop is for)
-            raise
-        except OSError as error:
-            left = patience_s - (time.monotonic() - start)
-            if left <= 0:
-                raise
-            _logger.warning("Could not %s, trying for %.0f s more: %s", what, left, error)
-            time.sleep(min(pause, left))
-            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def warn(call: RetryCallState) -> None:
+        assert call.outcome is not None
+        left = max(0.0, patience_s - (call.seconds_since_start or 0.0))
+        _logger.warning("Could not %s, trying for %.0f s more: %s", what, left, call.outcome.exception())
+
+    return Retrying(
+        retry=retry_if_exception(_may_pass),
+        stop=stop_after_delay(patience_s),
+        wait=wait_exponential(_FIRST_PAUSE, max=_LONGEST_PAUSE),
+        before_sleep=warn,
+        reraise=True,
+    )(action)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Tell whether an error is one of storage that waiting may mend."""
+    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError)

@@ -1,4 +1,4 @@
-"""A trainable that looks a trial up in a NAS table instead of training: an experiment rehearsed in seconds."""
+"""Look trials up in a NAS table instead of training, so that an experiment can be rehearsed in seconds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["TabularTrainable"]
 
 
 class TabularTrainable(tune.Trainable):
-    """Reports what a table has measured of ``config["arch"]``, in one step.
+    """Report the value that a table has measured of ``config["arch"]``, in one step.
 
     Config, all plain values:
         arch: Architecture string.
         tables: Folder of NAS tables, as `mpnas_ray.tables.load_tasks` reads it.
         table_task: Name of the task there, e.g. ``nasbench201/cifar10@valid``.
-        seconds: How long a trial takes: it sleeps so long. Default 0.
+        seconds: Seconds that a trial takes, in which it sleeps. Default 0.
 
     Reports the value under the name of the task's metric (``TableTask.metric``, e.g. ``valid_accuracy``), in the
     table's own unit and direction (``TableTask.mode``). An architecture that the table has not measured is an error.
@@ -67,12 +67,12 @@ class TabularTrainable(tune.Trainable):
         return self._loaded[1]
 
     def step(self) -> dict[str, Any]:
-        """The measured value."""
+        """Report the measured value."""
         time.sleep(self._seconds)
         return dict(self._result)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """There is nothing to save: the one step is all or nothing."""
+        """Save nothing, since a trial has only one step."""
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | str | None) -> None:
-        """There is nothing to load."""
+        """Load nothing."""

@@ -1,4 +1,4 @@
-"""An end to what hangs: nothing in a process that is stuck in a library can be relied on to raise."""
+"""Kill a process that hangs: nothing in one that is stuck in a library can be relied on to raise an error."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["killed_after"]
 
 @contextmanager
 def killed_after(seconds: float | None) -> Iterator[None]:
-    """Kill this process if what is done within takes too long; Tune then tries the trial again elsewhere.
+    """Kill this process if the code within takes too long; Tune then tries the trial again elsewhere.
 
-    Works while a library holds Python's lock, since the watching thread is not one of Python. Where each thread stood
-    is written to the standard error, which Ray keeps in the worker's log.
+    This works while a library holds Python's lock, since the watching thread is not one of Python. The stack of each
+    thread is written to the standard error, which Ray keeps in the worker's log.
 
     Args:
-        seconds: None for any time.
+        seconds: Time limit; None for no limit.
     """
     if seconds is None:
         yield

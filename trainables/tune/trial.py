@@ -1,4 +1,4 @@
-"""What a trial's config means and what its checkpoints hold, for one worker or several."""
+"""The parts of a trial that do not depend on its number of workers: its config, its epochs and its checkpoints."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from trainables.tasks.core.task import Task, get_task
 from trainables.training.data import PreparedData
 from trainables.training.loop import Training, recipe_of
 from trainables.training.workers import Workers
-from trainables.tune.storage_retries import patiently
+from trainables.tune.trial_storage import write_into_trial
 
 __all__ = [
     "RECORD_FILE",
@@ -48,21 +48,21 @@ __all__ = [
 
 WEIGHTS_FILE = "training.pt"
 RECORD_FILE = "trial.json"
-"""Beside the weights in a checkpoint: ``config`` and last ``result`` of its trial, and ``bytes``, the size of the other
-file, by which a checkpoint whose copying was cut short is known."""
+"""File beside the weights in a checkpoint, with ``config`` and last ``result`` of its trial, and ``bytes``, the size of
+the weights' file, by which a checkpoint whose copying was cut short is known."""
 
 START_FILE = "started.json"
-"""In a trial's folder from its beginning: its config, since Tune's own files come seconds later, which a kill may not
-leave them."""
+"""File with the config in a trial's folder, from its beginning: Tune's own files come seconds later, and a kill may
+come before them."""
 
 
 @dataclass(frozen=True)
 class EarlierTraining:
-    """How far the training of an architecture got before the run was stopped, or in another run.
+    """The training of an architecture, as far as it got before the run was stopped, or in another run.
 
     Attributes:
         checkpoint: Folder or URI of its newest checkpoint.
-        epoch: Of that checkpoint.
+        epoch: Epoch of that checkpoint.
         ended: Whether nothing more is to be trained, e.g. because a scheduler stopped the trial there.
     """
 
@@ -77,9 +77,9 @@ class EarlierTraining:
 
 
 def check_config(config: Mapping[str, Any]) -> None:
-    """Refuse a config whose entries cannot be what `trainables.CellTrainable` says they are.
+    """Refuse a config with entries of a wrong type or range, by what `trainables.CellTrainable` says of them.
 
-    Those that the recipe, the task and the network check themselves are left to them.
+    Entries that the recipe, the task and the network check themselves are left to them.
 
     Raises:
         TaskError: Naming the entry.
@@ -94,7 +94,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 
 
 def task_of(config: Mapping[str, Any], given: Task | None) -> Task:
-    """The task given, or the one that a config names.
+    """Return the task given, or the one that a config names.
 
     Raises:
         TaskError: If there is none.
@@ -109,7 +109,7 @@ def task_of(config: Mapping[str, Any], given: Task | None) -> Task:
 
 
 def device_of(config: Mapping[str, Any]) -> torch.device:
-    """The device that a config names, else the GPU that Ray gave to this process, else the CPU.
+    """Return the device that a config names, else the GPU that Ray gave to this process, else the CPU.
 
     Raises:
         TaskError: If torch knows no such device.
@@ -121,7 +121,7 @@ def device_of(config: Mapping[str, Any]) -> torch.device:
 
 
 def prepare_data(task: Task, config: Mapping[str, Any]) -> PreparedData:
-    """The task's data, where the config wants them."""
+    """Load the task's data onto the config's device."""
     data_dir = config.get("data_dir")
     return PreparedData(task, Path(data_dir) if data_dir else None, device_of(config))
 
@@ -129,7 +129,7 @@ def prepare_data(task: Task, config: Mapping[str, Any]) -> PreparedData:
 def build_training(
     config: Mapping[str, Any], task: Task, data: PreparedData, workers: Workers | None = None
 ) -> Training:
-    """The training that a config describes, before its first epoch."""
+    """Build the training that a config describes, before its first epoch."""
     return Training(
         network_name(config),
         task,
@@ -143,30 +143,22 @@ def build_training(
     )
 
 
-def note_start(storage: Any, config: Mapping[str, Any]) -> None:
-    """Leave the config in the trial's folder, so that it is known what was under way if all is killed.
+def note_start(storage: Any | None, config: Mapping[str, Any]) -> None:
+    """Write the config into the trial's folder, so that it is known what was under way if everything is killed.
 
     Args:
-        storage: Tune's storage context of the trial; None outside Tune.
-        config: Of the trial.
+        storage: Tune's storage context of the trial; None outside of Tune, where nothing is written.
+        config: Config of the trial.
     """
-    if storage is None:
-        return
-    files, folder = storage.storage_filesystem, storage.trial_fs_path
-
-    def write() -> None:
-        files.create_dir(folder)
-        with files.open_output_stream(f"{folder}/{START_FILE}") as file:
-            file.write(json.dumps(dict(config), default=_plain).encode())
-
-    patiently(write, f"write {folder}/{START_FILE}")
+    if storage is not None:
+        write_into_trial(storage, START_FILE, json.dumps(dict(config), default=_plain).encode())
 
 
 def run_epoch(training: Training, before: Mapping[str, Any], time_limit_s: float | None = None) -> dict[str, Any]:
-    """One epoch; gives the trial's result after it.
+    """Train one epoch and return the trial's result after it.
 
     Args:
-        training: Not yet finished.
+        training: Training that is not finished yet.
         before: The trial's result before; empty in the beginning.
         time_limit_s: Seconds of training and validation after which no further epoch is begun.
     """
@@ -180,7 +172,7 @@ def run_epoch(training: Training, before: Mapping[str, Any], time_limit_s: float
 
 
 def write_checkpoint(folder: str, training: Training, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-    """Everything the next epoch depends on, tensors and plain values in one file, and the last result beside it."""
+    """Save what the next epoch depends on, tensors and plain values in one file, and the last result beside it."""
     weights = Path(folder) / WEIGHTS_FILE
     torch.save(training.state_dict(), weights)
     record = {"config": config, "result": result, "bytes": weights.stat().st_size}
@@ -188,7 +180,7 @@ def write_checkpoint(folder: str, training: Training, config: Mapping[str, Any],
 
 
 def read_checkpoint(folder: str, training: Training) -> dict[str, Any]:
-    """Bring a training to where a checkpoint was written; gives the trial's result then.
+    """Load a checkpoint into a training and return the trial's result at that epoch.
 
     Raises:
         TaskError: If the checkpoint is damaged or of another network; the training is then of no further use.
@@ -208,14 +200,15 @@ def read_checkpoint(folder: str, training: Training) -> dict[str, Any]:
 def score_test(
     config: Mapping[str, Any], task: Task, checkpoint_dir: str, known: Mapping[str, float] | None = None
 ) -> FoundNetwork:
-    """The network of a finished trial with its validation and test score, the only place where a test score is
-    computed.
+    """Return the network of a finished trial with its validation and test score.
+
+    No other function computes a test score.
 
     Args:
-        config: The trial's config.
-        task: Its task.
+        config: Config of the trial.
+        task: Task of the trial.
         checkpoint_dir: Folder of its last checkpoint.
-        known: The scores, where they were computed before; None to compute them.
+        known: Scores that were computed before; None to compute them.
 
     Returns:
         The network on the CPU; its card holds ``validation_<metric>`` and ``test_<metric>``.
@@ -239,5 +232,5 @@ def score_test(
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold in place of what it cannot: Tune draws some hyperparameters as numpy scalars."""
+    """Return a value that JSON can hold in place of one that it cannot: Tune draws some values as numpy scalars."""
     return value.item() if hasattr(value, "item") else str(value)

@@ -1,4 +1,4 @@
-"""As many trials under way as there are places, on a real cluster whose nodes come and go."""
+"""As many trials under way as there are slots, on a real cluster whose nodes come and go."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ PROGRAM = """
 import pickle
 import ray
 from ray.cluster_utils import Cluster
-from cluster.ray.slots import Elastic, Places, places_of_this_session
+from cluster.ray.slots import Elastic, Slots, slots_of_this_session
 from cluster.ray.connection import most_concurrent
 from mpnas_ray.errors import RunError
 from searchers import RandomSearch
 
 def proposals(**said):
-    # How many trials a searcher lets begin that Tune told of one place.
+    # How many trials a searcher lets begin that Tune told of one slot.
     searcher = RandomSearch("nasbench201", "validation_x", "max", seed=0)
     searcher.set_max_concurrency(1)
     searcher, elastic = pickle.loads(pickle.dumps((searcher, Elastic(searcher))))
-    with places_of_this_session(Places({"CPU": 1.0, "GPU": 0.0}, **said)):
+    with slots_of_this_session(Slots({"CPU": 1.0, "GPU": 0.0}, **said)):
         elastic.on_step_begin(0, [])
     begun = 0
     while begun < 20 and isinstance(searcher.suggest(f"t{begun}"), dict):
@@ -57,7 +57,7 @@ finally:
 """
 
 
-def test_places_follow_the_nodes() -> None:
+def test_slots_follow_the_nodes() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     one_cpu, three_cpus, again_one, waiting, refused = done.stdout.splitlines()

@@ -215,7 +215,9 @@ def test_the_command_says_what_is_damaged_in_one_line(run: Path, tmp_path: Path)
     (trials,) = copy.glob("experiment_state-*.json")
     (copy / "run.json").write_text(json.dumps(settings))
     trials.write_text('{"trial_data": 3}')
-    with pytest.raises(RunError, match=rf"is not what Ray Tune 2\.60 writes.*mpnas extend {copy} --num-samples"):
+    with pytest.raises(
+        RunError, match=rf"is not what a tested version of Ray Tune .*mpnas extend {copy} --num-samples"
+    ):
         resume_search(copy)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from cluster.storage import lock as module
-from cluster.storage.lock import DRIVER_FILE, sole_driver
+from cluster.storage.lock import DRIVER_FILE, locked
 from cluster.storage.run_folder import RunFolder
 from mpnas_ray.errors import RunError
 
@@ -35,7 +35,7 @@ module._BEAT_S, module._STALE_S = {BEAT_S}, {STALE_S}
 try:
     print("ready", flush=True)
     sys.stdin.readline()
-    with module.sole_driver(RunFolder(sys.argv[1], "one")):
+    with module.locked(RunFolder(sys.argv[1], "one")):
         print("begun", flush=True)
         sys.stdin.readline()
         print("ended", flush=True)
@@ -88,7 +88,7 @@ def end(*processes: subprocess.Popen[str]) -> None:
 
 def pretend(folder: RunFolder, beat: int = 3, **fields: object) -> None:
     """The file of a driver of another machine."""
-    other = {"host": "elsewhere", "pid": 1, "place": "elsewhere-1", "token": "0" * 16, "beat": beat}
+    other = {"host": "elsewhere", "pid": 1, "machine": "elsewhere-1", "token": "0" * 16, "beat": beat}
     folder.write(DRIVER_FILE, json.dumps({**other, **fields}))
 
 
@@ -97,14 +97,14 @@ def held(folder: RunFolder) -> dict[str, object] | None:
 
 
 def test_the_file_says_whose_run_it_is_and_is_gone_at_the_end(folder: RunFolder, wait_for: Callable[..., Any]) -> None:
-    with sole_driver(folder):
+    with locked(folder):
         first = held(folder)
         assert first is not None
         assert first["pid"] == os.getpid()
         later = wait_for(lambda: (held(folder) or first)["beat"] > first["beat"] and held(folder), "a beat")
         assert {**later, "beat": 0} == {**first, "beat": 0}
     assert folder.is_empty()
-    with pytest.raises(KeyError), sole_driver(folder):
+    with pytest.raises(KeyError), locked(folder):
         raise KeyError
     assert folder.is_empty()
     time.sleep(3 * BEAT_S)
@@ -115,13 +115,13 @@ def test_a_second_driver_is_refused_while_the_first_lives(folder: RunFolder) -> 
     first = start(folder)
     try:
         assert next_line(first) == "begun"
-        with pytest.raises(RunError, match=f"worked on by process {first.pid} of .*stop it first"), sole_driver(folder):
+        with pytest.raises(RunError, match=f"worked on by process {first.pid} of .*stop it first"), locked(folder):
             pass
         assert held(folder) is not None, "the first still holds it"
         first.kill()
         first.wait()
         start_s = time.monotonic()
-        with sole_driver(folder):
+        with locked(folder):
             assert time.monotonic() - start_s < STALE_S, "a dead process of this machine is not waited for"
     finally:
         end(first)
@@ -131,7 +131,7 @@ def test_a_driver_that_ends_while_another_waits_leaves_the_run_to_it(folder: Run
     pretend(folder)
     threading.Timer(0.3, folder.delete, [DRIVER_FILE]).start()
     start_s = time.monotonic()
-    with sole_driver(folder):
+    with locked(folder):
         assert time.monotonic() - start_s < STALE_S
 
 
@@ -141,7 +141,7 @@ def test_a_driver_of_another_machine_is_taken_for_dead_when_its_beats_stay_away(
     monkeypatch.setattr(module, "_STALE_S", SHORT_S)
     pretend(folder, pid=2**22 + 1)  # no process here has this number, which says nothing about a process there
     start_s = time.monotonic()
-    with sole_driver(folder):
+    with locked(folder):
         assert time.monotonic() - start_s >= SHORT_S
         assert (held(folder) or {})["pid"] == os.getpid()
 
@@ -152,7 +152,7 @@ def test_a_damaged_file_is_that_of_a_driver_without_beats(
 ) -> None:
     monkeypatch.setattr(module, "_STALE_S", SHORT_S)
     folder.write(DRIVER_FILE, content)
-    with sole_driver(folder):
+    with locked(folder):
         assert (held(folder) or {})["pid"] == os.getpid()
 
 
@@ -160,7 +160,7 @@ def test_a_driver_of_another_machine_that_beats_is_left_alone(folder: RunFolder)
     pretend(folder)
     beat = threading.Timer(0.3, pretend, [folder, 4])
     beat.start()
-    with pytest.raises(RunError, match="worked on by process 1 of elsewhere"), sole_driver(folder):
+    with pytest.raises(RunError, match="worked on by process 1 of elsewhere"), locked(folder):
         pass
     beat.join()
     assert (held(folder) or {})["beat"] == 4
@@ -205,7 +205,7 @@ def test_a_driver_goes_on_while_its_storage_is_away(
     storage: Any, wait_for: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = RunFolder(storage.uri, "one")
-    with sole_driver(folder):
+    with locked(folder):
         before = held(folder)
         storage.go_away()
         wait_for(lambda: "Could not renew" in caplog.text, "a beat that fails")
