@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from searchers.baselines.evolution import RegularizedEvolution
-from searchers.baselines.local_search import LocalSearch
-from searchers.baselines.optuna_gp import OptunaGPSearch
-from searchers.baselines.random_search import RandomSearch
-from searchers.baselines.reinforce import REINFORCESearch
-from searchers.baselines.tpe import TPESearch
-from searchers.core.architecture_searcher import ArchitectureSearcher
-from searchers.model_based.bananas import BANANASSearch
-from searchers.model_based.boosted_trees import BoostedTreesSearch
-from searchers.model_based.gaussian_process import GaussianProcessSearch
-from searchers.model_based.mpnas import MPNASSearch
-from searchers.model_based.predictor_search import PredictorSearch
-from searchers.zero_cost.area import AREASearch
-from searchers.zero_cost.naswot import NASWOTSearch
+if TYPE_CHECKING:
+    from searchers.core.architecture_searcher import ArchitectureSearcher
 
 __all__ = ["BY_SCORE", "SEARCHERS"]
 
+
+def _late(class_name: str, **settings: Any) -> Callable[..., ArchitectureSearcher]:
+    """Make a searcher of a class of `searchers`, which is imported then: a list of names needs no Ray Tune."""
+
+    def make(*given: Any, **named: Any) -> ArchitectureSearcher:
+        searcher: ArchitectureSearcher = getattr(import_module("searchers"), class_name)(*given, **settings, **named)
+        return searcher
+
+    return make
+
+
 SEARCHERS: dict[str, Callable[..., ArchitectureSearcher]] = {
-    "mpnas": MPNASSearch,
-    "scratch": partial(MPNASSearch, predictor=None),
-    "gp": GaussianProcessSearch,
-    "bananas": BANANASSearch,
-    "gbt-thompson": BoostedTreesSearch,
-    "tpe": TPESearch,
-    "optuna-gp": OptunaGPSearch,
-    "evolution": RegularizedEvolution,
-    "local-search": LocalSearch,
-    "reinforce": REINFORCESearch,
-    "random": RandomSearch,
-    "naswot": NASWOTSearch,
-    "area": AREASearch,
-    "predictor": PredictorSearch,
+    "mpnas": _late("MPNASSearch"),
+    "scratch": _late("MPNASSearch", predictor=None),
+    "gp": _late("GaussianProcessSearch"),
+    "bananas": _late("BANANASSearch"),
+    "gbt-thompson": _late("BoostedTreesSearch"),
+    "tpe": _late("TPESearch"),
+    "optuna-gp": _late("OptunaGPSearch"),
+    "evolution": _late("RegularizedEvolution"),
+    "local-search": _late("LocalSearch"),
+    "reinforce": _late("REINFORCESearch"),
+    "random": _late("RandomSearch"),
+    "naswot": _late("NASWOTSearch"),
+    "area": _late("AREASearch"),
+    "predictor": _late("PredictorSearch"),
 }
 """Searchers by the names that ``--searcher`` takes; ``scratch`` is MP-NAS without what it knows of other tasks."""
 

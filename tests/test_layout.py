@@ -23,8 +23,8 @@ MAY_IMPORT = {
 
 ROOMS = {
     "mpnas_ray": """
-        errors names checks metric_values optimizers own_packages files spaces graphs tables predictors meta_learning
-        pretrained curves catalogue
+        errors version names checks metric_values optimizers own_packages files spaces graphs tables predictors
+        meta_learning pretrained curves catalogue
     """,
     "searchers": "core background model_based baselines zero_cost schedulers registry testing",
     "trainables": "user_code tasks.formats tasks.core tasks.datasets tasks networks training proxies tune",
@@ -135,7 +135,7 @@ def test_predictors_import_no_dgl(tmp_path: Path) -> None:
 def test_help_waits_for_neither_torch_nor_ray(tmp_path: Path) -> None:
     code = "import sys, cluster.cli; print([m for m in ('ray', 'torch', 'pandas', 'scipy') if m in sys.modules])"
     assert run_python(code, tmp_path).strip() == "[]"
-    assert run_python("from cluster import *; print(run_search.__module__)", tmp_path).strip() == "cluster.run.search"
+    assert run_python("from cluster import *; print(run_search.__module__)", tmp_path).strip() == "cluster.run.start"
 
 
 @pytest.mark.long
@@ -151,6 +151,9 @@ def test_a_trials_process_imports_no_library_that_few_tasks_need(tmp_path: Path)
         pytest.param("cluster.storage.run_folder, cluster.storage.shared_storage", ["torch", "ray.tune"], id="storage"),
         pytest.param("searchers.background, searchers.model_based.ranking", ["ray.tune", "optuna"], id="rankings"),
         pytest.param("trainables.tune.trial", ["ray.tune", "ray.train"], id="the test score"),
+        pytest.param(
+            "cluster.run.start", ["ray.tune", "scipy", "optuna", "pandas", "sklearn"], id="a search up to Ray's start"
+        ),
         pytest.param("trainables.tune.cell", ["ray.train.torch"], id="a trial of one worker"),
     ],
 )

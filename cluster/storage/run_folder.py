@@ -24,7 +24,7 @@ _UNFIT = frozenset("/\\\0\n\r")
 """Letters that are in no name of a run."""
 
 SETTINGS_FILE = "run.json"
-"""How a run was started (`cluster.run.settings`); a folder without it is not a run."""
+"""How a run was begun (`cluster.run.record`); a folder without it is not a run."""
 
 DRIVER_FILE = "driver.json"
 """In a run's folder while a driver works there (`cluster.storage.lock`): ``host``, ``pid``, ``token`` and ``beat``, a
