@@ -35,7 +35,7 @@ from timing import CallTimes
 import trainables.tune.tabular
 from cluster.observe.telemetry import SearchTelemetry
 from cluster.ray.snapshots import reconcile
-from cluster.run.search import TUNE_ENVIRONMENT, _trial_id, snapshot_seconds
+from cluster.run.trials import TUNE_ENVIRONMENT, snapshot_seconds, trial_id
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import read_trials
 from mpnas_ray.spaces import get_space
@@ -47,7 +47,7 @@ SEARCHERS: dict[str, Callable[[int], Searcher]] = {
     "MPNASSearch": lambda seed: MPNASSearch(SPACE, METRIC, MODE, seed=seed, allow_isomorphic=True),
     "OptunaSearch": lambda seed: OptunaSearch(seed=seed),
 }
-"""Ours, and one of Tune's. Ours write a run's telemetry besides, as in `cluster.run.search`."""
+"""Ours, and one of Tune's. Ours write a run's telemetry besides, as in `cluster.run.trials`."""
 
 PACE = snapshot_seconds(2_000)
 """Of our snapshots: seconds from one to the next, or ``auto`` for Tune's own."""
@@ -229,7 +229,7 @@ def start(case: Case, folder: Path) -> None:
             num_samples=case.num_samples,
             max_concurrent_trials=case.places,
             reuse_actors=True,
-            trial_dirname_creator=_trial_id,
+            trial_dirname_creator=trial_id,
         ),
         run_config=tune.RunConfig(name=RUN, storage_path=str(folder), callbacks=callbacks, verbose=0),
     )
@@ -239,7 +239,7 @@ def start(case: Case, folder: Path) -> None:
 
 
 def resume(case: Case, folder: Path, started: float) -> dict[str, Any]:
-    """Continue a killed experiment to its end as `cluster.run.search` does; seconds since this process was started."""
+    """Continue a killed experiment to its end as `cluster.run.trials` does; seconds since this process was started."""
     seconds = {"attached": time.time() - started}
     if case.ours:
         run = RunFolder(str(folder), RUN)

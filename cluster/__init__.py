@@ -1,4 +1,4 @@
-"""Runs on Ray: start, continue, extend, report."""
+"""Runs on Ray: search, resume, extend, compare searchers, and make tables, scores and predictors."""
 
 from __future__ import annotations
 
@@ -7,30 +7,57 @@ from typing import TYPE_CHECKING, Any
 
 from mpnas_ray.errors import RunInterruptedError
 from mpnas_ray.own_packages import check_own, put_first
+from mpnas_ray.version import version
 
 if TYPE_CHECKING:
+    from cluster.artifacts.meta_training import run_meta_training as meta_train
+    from cluster.artifacts.scoring import score_proxies as score_architectures
+    from cluster.artifacts.table_building import build_table
+    from cluster.experiments.comparison.compare import compare
+    from cluster.run.config import SearchConfig
+    from cluster.run.extend import extend_search
     from cluster.run.report import SearchReport
-    from cluster.run.search import SCHEDULERS, SEARCHERS, extend_search, resume_search, run_search
+    from cluster.run.resume import resume_search
+    from cluster.run.start import run_search
 
 __all__ = [
-    "SCHEDULERS",
-    "SEARCHERS",
     "RunInterruptedError",
+    "SearchConfig",
     "SearchReport",
+    "build_table",
+    "compare",
     "extend_search",
+    "meta_train",
     "resume_search",
     "run_search",
+    "score_architectures",
 ]
+
+__version__ = version()
+
+_PLACES = {
+    "SearchConfig": ("cluster.run.config", "SearchConfig"),
+    "SearchReport": ("cluster.run.report", "SearchReport"),
+    "build_table": ("cluster.artifacts.table_building", "build_table"),
+    "compare": ("cluster.experiments.comparison.compare", "compare"),
+    "extend_search": ("cluster.run.extend", "extend_search"),
+    "meta_train": ("cluster.artifacts.meta_training", "run_meta_training"),
+    "resume_search": ("cluster.run.resume", "resume_search"),
+    "run_search": ("cluster.run.start", "run_search"),
+    "score_architectures": ("cluster.artifacts.scoring", "score_proxies"),
+}
+"""Public name -> its module, and its name there."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, then: torch and Ray take four seconds, and ``mpnas --help`` needs neither.
+    """Import what is asked for, then: torch and Ray take seconds, and ``mpnas --help`` needs neither.
 
     Raises:
         ForeignModuleError: If another module was imported as `searchers` or `trainables` before.
     """
-    if name not in __all__:
+    if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     check_own()
     put_first()
-    return getattr(import_module("cluster.run.search"), name)
+    module, inner = _PLACES[name]
+    return getattr(import_module(module), inner)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
-from cluster.commands.baseline import baseline
 from cluster.commands.compare import compare
 from cluster.commands.export import export
 from cluster.commands.extend import extend
@@ -21,18 +21,34 @@ from cluster.commands.score import score
 from cluster.commands.search import search
 from cluster.commands.submit import submit
 from cluster.commands.tables import tables_app
+from cluster.commands.train import train
 from cluster.tracebacks import keep_traceback
 from mpnas_ray.errors import MPNASError, RunInterruptedError, UserCodeError
 from mpnas_ray.own_packages import put_first
+from mpnas_ray.version import version
 
 __all__ = ["main"]
 
 app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Neural architecture search on Ray clusters with a meta-learned graph predictor.",
+    no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mpnas-ray {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _mpnas(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Neural architecture search on Ray clusters with a meta-learned graph predictor."""
+
+
 app.command()(search)
 app.command()(submit)
 app.command()(resume)
@@ -43,7 +59,7 @@ app.command()(meta_train)
 app.command()(pretrain_scheduler)
 app.command()(reproduce)
 app.command()(compare)
-app.command()(baseline)
+app.command()(train)
 app.command()(predict)
 app.command()(score)
 app.command()(export)
@@ -52,7 +68,7 @@ app.add_typer(tables_app, name="table", hidden=True)  # `mpnas table build` read
 
 
 def main() -> None:
-    """Entry point: an error that a user can mend is one line on standard error and an exit status other than 0."""
+    """Run the command; an error that a user can mend is one line on standard error and a status other than 0."""
     put_first()
     try:
         app()

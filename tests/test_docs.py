@@ -33,7 +33,7 @@ COMMANDS = (
     "predict",
     "score",
     "export",
-    "baseline",
+    "train",
 )
 
 

@@ -139,7 +139,7 @@ def test_predictors_import_no_dgl(tmp_path: Path) -> None:
 def test_help_waits_for_neither_torch_nor_ray(tmp_path: Path) -> None:
     code = "import sys, cluster.cli; print([m for m in ('ray', 'torch', 'pandas', 'scipy') if m in sys.modules])"
     assert run_python(code, tmp_path).strip() == "[]"
-    assert run_python("from cluster import *; print(run_search.__module__)", tmp_path).strip() == "cluster.run.search"
+    assert run_python("from cluster import *; print(run_search.__module__)", tmp_path).strip() == "cluster.run.start"
 
 
 @pytest.mark.long
@@ -157,6 +157,9 @@ def test_a_trials_process_imports_no_library_that_few_tasks_need(tmp_path: Path)
             "searchers.background, searchers.model_based.ranking.by_predictor", ["ray.tune", "optuna"], id="rankings"
         ),
         pytest.param("trainables.tune.trial", ["ray.tune", "ray.train"], id="the test score"),
+        pytest.param(
+            "cluster.run.start", ["ray.tune", "scipy", "optuna", "pandas", "sklearn"], id="a search up to Ray's start"
+        ),
         pytest.param("trainables.tune.cell", ["ray.train.torch"], id="a trial of one worker"),
     ],
 )

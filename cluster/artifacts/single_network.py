@@ -1,4 +1,4 @@
-"""Train one network on one task, as a trial of a search is trained: ``mpnas baseline``."""
+"""Train one network, a known one or one found, as a trial of a search is trained: ``mpnas train``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from cluster.ray.addresses import check_ray
 from cluster.ray.connection import connected, most_concurrent
 from cluster.ray.memory_deaths import memory_deaths_survived
 from cluster.ray.resources import Resources, check_cpus, check_gpus
-from cluster.run.damage import network_problem
-from cluster.run.finish import REPORT_FILE, read_report, score_on_cluster
-from cluster.run.report import error_file
-from cluster.run.search import prepare_tune
+from cluster.run.best_network import network_problem
+from cluster.run.finish import error_file, score_on_cluster
+from cluster.run.report import REPORT_FILE, read_report
+from cluster.run.trials import prepare_tune
 from cluster.storage.lock import locked
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.shared_storage import check_shared
@@ -110,7 +110,7 @@ class BaselineReport:
         return f"""{text}
 To train what was chosen from the beginning{" (or with dash-wrn-16-1)" if backbone == "wrn-16-4" else ""}:
 
-    mpnas baseline --task {self.task} --model dash-{backbone}:{",".join(self.chosen)}
+    mpnas train --task {self.task} --model dash-{backbone}:{",".join(self.chosen)}
 """
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated
 
 import typer
+
+from cluster.commands.printing import begin, say
 
 __all__ = ["extend"]
 
@@ -15,11 +16,11 @@ def extend(
     num_samples: Annotated[int, typer.Option(help="Number of architectures in all, the earlier run's counted.")],
     name: Annotated[
         str | None,
-        typer.Option(help="Name of the new run, beside the earlier one.  [default: <earlier>-extended-<num-samples>]"),
+        typer.Option(help="Name of the new run, beside the earlier one; by default <earlier>-extended-<num-samples>."),
     ] = None,
 ) -> None:
     """Begin a new run with all results of an earlier one, and search on. The earlier run stays as it is."""
-    from cluster.run.search import extend_search
+    begin(f"Extending {run} to {num_samples} architectures.")
+    from cluster.run.extend import extend_search
 
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)  # progress and report say it all
-    typer.echo(str(extend_search(run, num_samples, name=name)))
+    say(extend_search(run, num_samples, name=name))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cluster.commands.search import amounts
+from cluster.commands.options import from_options
+from cluster.commands.printing import say
+from cluster.run.config import SearchConfig
 from mpnas_ray.errors import RunError
 from mpnas_ray.names import did_you_mean
 
@@ -22,7 +25,7 @@ _LOGS = {
     "dashboard.modules.dashboard_sdk": logging.WARNING,
     "dashboard.modules.job.sdk": logging.WARNING,
 }
-"""What Ray's job client says of itself that a user need not read; all of it would be twenty lines."""
+"""Logger of Ray's job client -> level from which its lines are shown; all of them would be twenty."""
 
 
 def submit(
@@ -48,6 +51,7 @@ def submit(
     A token is taken from where Ray looks for it (RAY_AUTH_TOKEN), and never printed. Ctrl-C ends the following, not the
     job. Submitted again with the same --name, a search goes on where it was.
     """
+    say(f"Submitting {shlex.join(command)}.")
     _check_command(context, command)
     from cluster.ray.jobs import follow_job, submit_job
 
@@ -88,14 +92,12 @@ def _check_command(context: typer.Context, words: Sequence[str]) -> None:
 
 
 def _check_search(options: Mapping[str, Any]) -> None:
-    from cluster.run.settings import RunSettings
+    from cluster.run.checking import check_config
     from cluster.storage.run_folder import check_run_name
 
-    if options["name"] is not None:
-        check_run_name(options["name"])
-    names = {field.name for field in fields(RunSettings)} - {"data_dir"}
-    given = {name: value for name, value in options.items() if name in names and value is not None}
-    if given["searcher"] == "mpnas":
-        given["predictor"] = "default"  # a checkpoint is a file there
-    given["resources_per_trial"] = amounts(options["resource"])
-    RunSettings(**{"epochs": 1, **given}).check()
+    config = from_options(SearchConfig, options)
+    if config.name is not None:
+        check_run_name(config.name)
+    if config.searcher == "mpnas":
+        config = replace(config, predictor="default")  # a checkpoint is a file there
+    check_config(replace(config, data_dir=None))

@@ -1,82 +1,47 @@
-"""The end of a run: is it complete, which architecture is the best, what goes into the report."""
+"""Finish a run: check that it is complete, choose the best architecture, score its network, and write the report."""
 
 from __future__ import annotations
 
-import logging
 import math
 import tempfile
 import time
-from dataclasses import fields, replace
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.integration.ray_train import CHECKPOINT_PATH_KEY
 
 from cluster.observe.telemetry import count_refits
 from cluster.ray.resources import Resources
 from cluster.ray.snapshots import ended_by_itself
-from cluster.run.report import SearchReport, best_result, is_complete
-from cluster.run.settings import RunSettings
+from cluster.run.config import SearchConfig
+from cluster.run.record import RunRecord
+from cluster.run.report import REPORT_FILE, SearchReport
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import read_trials
 from mpnas_ray.errors import RunError, RunInterruptedError, TaskError
-from mpnas_ray.files.json_records import from_plain
 from mpnas_ray.spaces import get_space
 from trainables import Task
 from trainables.networks import FoundNetwork, save_network
 from trainables.tune.trial import score_test
+from trainables.user_code import failure_in_text
 
-__all__ = ["REPORT_FILE", "earlier_report", "finish", "read_report", "score_on_cluster"]
-
-REPORT_FILE = "report.json"
-"""In the folder of a complete run: its report, by which it is known to be complete."""
-
-_Report = TypeVar("_Report")
-
-_logger = logging.getLogger(__name__)
-
-
-def earlier_report(folder: RunFolder) -> SearchReport | None:
-    """The report of a complete search, as of `read_report`."""
-    report = read_report(folder, SearchReport)
-    return None if report is None else replace(report, has_network=True)
-
-
-def read_report(folder: RunFolder, kind: type[_Report]) -> _Report | None:
-    """The report of a complete run, which names the folder where it is now; None if it is new or unfinished.
-
-    A report that is damaged is put aside: it is made again from the trials.
-
-    Args:
-        folder: Of the run.
-        kind: Dataclass of the report, with a field ``folder``.
-    """
-    try:
-        content = folder.read_json(REPORT_FILE)
-        if content is None:
-            return None
-        known = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # a newer version may say more
-        found = from_plain(kind, {name: value for name, value in content.items() if name in known})
-        str(found)  # draws its architecture
-        return replace(found, folder=folder.shown)  # type: ignore[type-var]
-    except (RunError, ValueError) as error:
-        _logger.warning("%s of %s is damaged (%s): it is put aside, and made again.", REPORT_FILE, folder, error)
-        folder.rename(REPORT_FILE, f"damaged-{REPORT_FILE}")
-        return None
+__all__ = ["best_result", "error_file", "finish", "score_on_cluster"]
 
 
 def finish(
-    results: tune.ResultGrid, settings: RunSettings, task: Task, folder: RunFolder, *, concurrent: int, start: float
+    results: tune.ResultGrid, record: RunRecord, task: Task, folder: RunFolder, *, concurrent: int, start: float
 ) -> SearchReport:
     """Choose the best trial, score its network on the test part, and write both into the run's folder.
 
     Args:
-        results: What Tune gives.
-        settings: Of the run.
-        task: Of the run.
-        folder: Of the run.
-        concurrent: Places for trials.
+        results: Results of all trials, from Tune.
+        record: Record of the run.
+        task: Task of the run.
+        folder: Folder of the run.
+        concurrent: Number of slots for trials.
         start: When this session began, in seconds since 1970.
 
     Raises:
@@ -84,34 +49,35 @@ def finish(
         RunError: If no trial succeeded.
     """
     wall_seconds = time.time() - start
-    _check_complete(results, settings, folder)
+    _check_complete(results, record, folder)
     trials = [results[number] for number in range(len(results))]
     values = [(r.metrics or {}).get(task.metric_key) for r in trials if r.error is None]
     is_nan = [value is not None and not math.isfinite(value) for value in values]
-    is_stopped = [not is_complete(r, settings.epochs) for r in trials if r.error is None]
-    best = best_result(trials, task.metric_key, task.metric.mode, settings.epochs)
-    network = _scored(best, task, settings, folder)
+    is_stopped = [not is_complete(r, record.epochs) for r in trials if r.error is None]
+    best = best_result(trials, task.metric_key, task.metric.mode, record.epochs)
+    network = _scored(best, task, record, folder)
     with tempfile.TemporaryDirectory() as local:
         save_network(Path(local), network)
         folder.upload(Path(local), "best")
     validation = network.card.scores[f"validation_{task.metric.name}"]
-    if is_complete(best, settings.epochs):
+    if is_complete(best, record.epochs):
         validation = best.metrics[task.metric_key]  # the same, as it was measured when the choice was made
     training_seconds, here = _training_seconds(trials, start)
+    config = record.config
     report = SearchReport(
-        task=settings.task,
-        space=settings.space,
-        searcher=settings.searcher,
-        preset=settings.preset,
-        seed=settings.seed,
+        task=record.task_name,
+        space=config.space,
+        searcher=config.searcher,
+        preset=config.preset,
+        seed=config.seed,
         metric=task.metric.name,
         mode=task.metric.mode,
         best_arch=network.card.arch,
         validation=validation,
         test=network.card.scores[f"test_{task.metric.name}"],
         parameters=best.metrics["parameters"],
-        num_trials=len(results) + settings.num_failed_before,
-        num_failed=results.num_errors + settings.num_failed_before,
+        num_trials=len(results) + record.num_failed_before,
+        num_failed=results.num_errors + record.num_failed_before,
         num_nan=sum(is_nan),
         num_stopped=sum(stopped and not nan for stopped, nan in zip(is_stopped, is_nan, strict=True)),
         num_refits=count_refits(folder),
@@ -125,11 +91,11 @@ def finish(
     return report
 
 
-def _check_complete(results: tune.ResultGrid, settings: RunSettings, folder: RunFolder) -> None:
+def _check_complete(results: tune.ResultGrid, record: RunRecord, folder: RunFolder) -> None:
     """Raise if the run was stopped early; a small space ends when all of it was proposed, a budget when it is used."""
-    expected = settings.num_samples - settings.num_failed_before
+    expected = record.num_trials
     ended = results.num_terminated + results.num_errors
-    if ended >= expected or (ended == len(results) and _may_end_early(settings) and ended_by_itself(folder)):
+    if ended >= expected or (ended == len(results) and _may_end_early(record.config) and ended_by_itself(folder)):
         return
     raise RunInterruptedError(
         f"Stopped after {ended} of {expected} trials; all is saved in {folder}. "
@@ -137,30 +103,32 @@ def _check_complete(results: tune.ResultGrid, settings: RunSettings, folder: Run
     )
 
 
-def _may_end_early(settings: RunSettings) -> bool:
-    limited = settings.max_params is not None or settings.max_flops is not None
-    return settings.time_budget_s is not None or limited or get_space(settings.space).enumerable
+def _may_end_early(config: SearchConfig) -> bool:
+    limited = config.max_params is not None or config.max_flops is not None
+    return config.time_budget_s is not None or limited or get_space(config.space).enumerable
 
 
-def _scored(best: Any, task: Task, settings: RunSettings, folder: RunFolder) -> FoundNetwork:
-    """The best network with its scores.
+def _scored(best: Any, task: Task, record: RunRecord, folder: RunFolder) -> FoundNetwork:
+    """Score the best network.
 
     Raises:
         RunError: If its checkpoint is damaged or gone.
     """
     try:
-        return score_on_cluster(best, _checkpoint(best, folder), task, settings.worker_resources)
+        return score_on_cluster(best, _checkpoint(best, folder), task, record.config.worker_resources)
     except (TaskError, OSError) as error:
         reason = error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
         raise RunError(
             f"All trials of {folder} are complete, but the network of the best one cannot be read: {reason} All other "
             f"results are kept. This trains it again, and one more: mpnas extend {folder} --num-samples "
-            f"{settings.num_samples + 1}"
+            f"{record.config.num_samples + 1}"
         ) from error
 
 
 def _checkpoint(best: Any, folder: RunFolder) -> tune.Checkpoint:
-    """The newest of a trial. Tune knows only of those that went through it, as those of several workers do not."""
+    """Find the newest checkpoint of a trial. Tune knows only of those that went through it, as those of trials of
+    several workers do not.
+    """
     if best.checkpoint is not None:
         known: tune.Checkpoint = best.checkpoint
         return known
@@ -173,7 +141,7 @@ def _checkpoint(best: Any, folder: RunFolder) -> tune.Checkpoint:
 
 
 def score_on_cluster(best: Any, checkpoint: tune.Checkpoint, task: Task, worker_resources: Resources) -> FoundNetwork:
-    """The network of a trial's result with its test score, computed where a trial would run."""
+    """Compute the test score of the network of a trial's result, where a trial would run."""
 
     def score(config: dict[str, Any], checkpoint: tune.Checkpoint) -> FoundNetwork:
         with checkpoint.as_directory() as checkpoint_dir:
@@ -186,14 +154,54 @@ def score_on_cluster(best: Any, checkpoint: tune.Checkpoint, task: Task, worker_
 
 
 def _training_seconds(trials: list[tune.Result], since: float) -> tuple[float, float]:
-    """Seconds of training and validation in all trials: of their whole trainings, and since a moment."""
+    """Add up the seconds of training and validation in all trials: of whole trainings, and since a moment."""
     total = here = 0.0
     for result in trials:
         epochs = result.metrics_dataframe
         if epochs is None or "seconds" not in epochs:
             continue
         here += float(epochs.loc[epochs["timestamp"] >= since, "seconds"].sum())
-        # Trials of older versions do not say the seconds of their whole training, which was all theirs then.
-        whole = "training_seconds" in epochs
-        total += float(epochs["training_seconds"].max() if whole else epochs["seconds"].sum())
+        total += float(epochs["training_seconds"].max())
     return total, here
+
+
+def is_complete(result: Any, epochs: int) -> bool:
+    """Whether a trial's training went through all of its epochs."""
+    return int((result.metrics or {}).get("epoch", 0)) >= epochs
+
+
+def error_file(result: Any) -> str:
+    """Say where the full traceback of a failed trial is, as a sentence that follows its error in a line."""
+    path = getattr(result, "path", None)
+    return f". The full traceback is in {path}/error.txt" if path else ""
+
+
+def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int) -> Any:
+    """Choose the trial result with the best last value of a metric.
+
+    Failed trials, values that are not finite and trials without a checkpoint do not count. Those whose training went
+    through all ``epochs`` go before those that were stopped, whose values do not compare.
+
+    Raises:
+        RunError: If no trial has one; the message holds the first error, or says that no training came to a result.
+    """
+    ended = list(results)
+    finite = [
+        result
+        for result in ended
+        if result.error is None
+        and (result.checkpoint is not None or CHECKPOINT_PATH_KEY in (result.metrics or {}))  # one worker, several
+        and math.isfinite((result.metrics or {}).get(metric_key, math.nan))
+    ]
+    if not finite:
+        errors = [f"{failure_in_text(str(r.error))}{error_file(r)}" for r in ended if r.error is not None]
+        if not errors and not any(metric_key in (result.metrics or {}) for result in ended):
+            raise RunError(f"No trial gave a {metric_key}: the run ended before their first epoch. Give it more time.")
+        again = (
+            ". A trial that failed is not repeated: once that is mended, search under another name." if errors else ""
+        )
+        raise RunError(
+            f"No trial gave a finite {metric_key}. First error: {errors[0] if errors else 'none raised'}{again}"
+        )
+    complete = [result for result in finite if is_complete(result, epochs)]
+    return (max if mode == "max" else min)(complete or finite, key=lambda result: result.metrics[metric_key])

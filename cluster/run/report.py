@@ -1,20 +1,25 @@
-"""What came out of a search: as JSON in its folder, and as text for people."""
+"""The report of a search: as JSON in its folder, and as text for people."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+import logging
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TypeVar
 
-from ray.tune.integration.ray_train import CHECKPOINT_PATH_KEY
-
+from cluster.storage.run_folder import RunFolder
 from mpnas_ray.errors import RunError
+from mpnas_ray.files.json_records import from_plain
 from mpnas_ray.spaces import draw, parse_architecture
-from trainables.user_code import failure_in_text
 
-__all__ = ["SearchReport", "best_result", "error_file", "is_complete"]
+__all__ = ["REPORT_FILE", "SearchReport", "earlier_report", "read_report"]
+
+REPORT_FILE = "report.json"
+"""In the folder of a complete run: its report, by which it is known to be complete."""
+
+_Report = TypeVar("_Report")
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,23 +31,23 @@ class SearchReport:
         space: Name of the search space.
         searcher: Name of the searcher.
         preset: Sizes of the networks.
-        seed: Of the searcher and of the trainings.
+        seed: Seed of the searcher and of the trainings.
         metric: Name of the metric, without ``validation_``.
         mode: ``min`` or ``max``.
         best_arch: The architecture with the best validation score among those whose training is complete; among all if
             there is none.
         validation: Its validation score; the choice was made by this.
         test: Its test score, computed once, after the choice.
-        parameters: Of its network.
+        parameters: Number of trainable parameters of its network.
         num_trials: Trials that ended, failed ones included.
         num_failed: Trials that raised.
         num_nan: Trials whose metric was not finite.
         num_refits: How often the predictor was fitted.
-        training_seconds: Summed over all trials, validation included.
-        wall_seconds: From the start of the search to its end; of the last session if it was continued.
-        busy_fraction: Share of that time that the places for trials spent training.
-        max_concurrent: Number of these places.
-        folder: Of the run.
+        training_seconds: Seconds of training, summed over all trials, validation included.
+        wall_seconds: Seconds from the start of the search to its end; of the last session if it was continued.
+        busy_fraction: Share of that time that the slots for trials spent training.
+        max_concurrent: Number of these slots.
+        folder: Folder or URI of the run.
         num_stopped: Trials that a scheduler or a time budget ended before their last epoch.
         has_network: Whether the best network is there.
     """
@@ -67,21 +72,21 @@ class SearchReport:
     busy_fraction: float
     max_concurrent: int
     folder: str
-    num_stopped: int = 0  # not in older reports
+    num_stopped: int = 0
     has_network: bool = True
 
     @property
     def network(self) -> str:
-        """Where the best network is, for `trainables.load_network`."""
+        """Folder or URI of the best network, for `trainables.load_network`."""
         place, mark, options = self.folder.partition("?") if "://" in self.folder else (self.folder, "", "")
         return f"{place}/best{mark}{options}"
 
     def to_json(self) -> str:
-        """All fields."""
+        """All fields as a JSON text."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     def __str__(self) -> str:
-        """For people."""
+        """The report as text for people."""
         picture = "\n".join(f"    {line}" for line in draw(parse_architecture(self.best_arch)).splitlines())
         failures = f"{self.num_failed} failed, {self.num_nan} without a finite metric"
         if self.num_stopped:
@@ -119,43 +124,30 @@ Everything is in {self.folder}
 """
 
 
-def is_complete(result: Any, epochs: int) -> bool:
-    """Whether a trial's training went through all of its epochs."""
-    return int((result.metrics or {}).get("epoch", 0)) >= epochs
+def earlier_report(folder: RunFolder) -> SearchReport | None:
+    """Read the report of a complete search, as `read_report` does."""
+    report = read_report(folder, SearchReport)
+    return None if report is None else replace(report, has_network=True)
 
 
-def error_file(result: Any) -> str:
-    """Where the full traceback of a failed trial is, as a sentence that follows its error in a line."""
-    path = getattr(result, "path", None)
-    return f". The full traceback is in {path}/error.txt" if path else ""
+def read_report(folder: RunFolder, kind: type[_Report]) -> _Report | None:
+    """Read the report of a complete run, which names the folder where it is now; None if it is new or unfinished.
 
+    A report that is damaged is put aside: it is made again from the trials.
 
-def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int) -> Any:
-    """The trial result with the best last value of a metric.
-
-    Failed trials, values that are not finite and trials without a checkpoint do not count. Those whose training went
-    through all ``epochs`` go before those that were stopped, whose values do not compare.
-
-    Raises:
-        RunError: If no trial has one; the message holds the first error, or says that no training came to a result.
+    Args:
+        folder: Folder of the run.
+        kind: Dataclass of the report, with a field ``folder``.
     """
-    ended = list(results)
-    finite = [
-        result
-        for result in ended
-        if result.error is None
-        and (result.checkpoint is not None or CHECKPOINT_PATH_KEY in (result.metrics or {}))  # one worker, several
-        and math.isfinite((result.metrics or {}).get(metric_key, math.nan))
-    ]
-    if not finite:
-        errors = [f"{failure_in_text(str(r.error))}{error_file(r)}" for r in ended if r.error is not None]
-        if not errors and not any(metric_key in (result.metrics or {}) for result in ended):
-            raise RunError(f"No trial gave a {metric_key}: the run ended before their first epoch. Give it more time.")
-        again = (
-            ". A trial that failed is not repeated: once that is mended, search under another name." if errors else ""
-        )
-        raise RunError(
-            f"No trial gave a finite {metric_key}. First error: {errors[0] if errors else 'none raised'}{again}"
-        )
-    complete = [result for result in finite if is_complete(result, epochs)]
-    return (max if mode == "max" else min)(complete or finite, key=lambda result: result.metrics[metric_key])
+    try:
+        content = folder.read_json(REPORT_FILE)
+        if content is None:
+            return None
+        known = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # a newer version may say more
+        found = from_plain(kind, {name: value for name, value in content.items() if name in known})
+        str(found)  # draws its architecture
+        return replace(found, folder=folder.shown)  # type: ignore[type-var]
+    except (RunError, ValueError) as error:
+        _logger.warning("%s of %s is damaged (%s): it is put aside, and made again.", REPORT_FILE, folder, error)
+        folder.rename(REPORT_FILE, f"damaged-{REPORT_FILE}")
+        return None

@@ -24,7 +24,7 @@ _UNFIT = frozenset("/\\\0\n\r")
 """Characters that no name of a run may have."""
 
 SETTINGS_FILE = "run.json"
-"""File with the settings of a run; a folder without it is not a run."""
+"""File with the record of a run (`cluster.run.record`); a folder without it is not a run."""
 
 DRIVER_FILE = "driver.json"
 """File in a run's folder while a driver works there (`cluster.storage.lock`), with ``host``, ``pid``, ``token`` and

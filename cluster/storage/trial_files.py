@@ -16,7 +16,7 @@ from mpnas_ray.files.json_records import parse_json
 from trainables.networks.named import network_name
 from trainables.tune.trial import RECORD_FILE, START_FILE, WEIGHTS_FILE, EarlierTraining
 
-__all__ = ["MAX_FAILURES", "TrialFiles", "newest_trainings", "read_trials"]
+__all__ = ["MAX_FAILURES", "TrialFiles", "distinct", "newest_trainings", "read_trials"]
 
 MAX_FAILURES = 2
 """Times that a trial may raise or lose its worker, node or storage, and is tried again from its last checkpoint. An
@@ -62,6 +62,14 @@ def read_trials(folder: RunFolder) -> list[TrialFiles]:
             contents[trial_id][rest] = size
     trials = [trial for trial_id, files in contents.items() if (trial := _read_trial(folder, trial_id, files))]
     return sorted(trials, key=lambda trial: ((trial.result or {}).get("timestamp", float("inf")), trial.trial_id))
+
+
+def distinct(trials: list[TrialFiles]) -> list[TrialFiles]:
+    """Keep one trial for each architecture: a kill may leave two of the same, of which one that did not fail counts."""
+    chosen: dict[str, TrialFiles] = {}
+    for trial in sorted(trials, key=lambda trial: trial.failed):
+        chosen.setdefault(trial.arch, trial)
+    return list(chosen.values())
 
 
 def newest_trainings(trials: list[TrialFiles]) -> dict[str, EarlierTraining]:

@@ -11,24 +11,30 @@ import pytest
 from hypothesis import strategies as st
 
 from cluster.observe.telemetry import count_refits
-from cluster.run.damage import settings_before
-from cluster.run.finish import earlier_report
-from cluster.run.report import SearchReport
-from cluster.run.settings import RunSettings
+from cluster.run.checking import check_config
+from cluster.run.config import SearchConfig
+from cluster.run.damage import record_before
+from cluster.run.record import RunRecord
+from cluster.run.report import SearchReport, earlier_report
 from cluster.storage.lock import locked
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import newest_trainings, read_trials
 from mpnas_ray.errors import MPNASError
 
 ARCH = "transnasbench101:64-41414-3_33_133"
-SETTINGS = RunSettings("darcy", "transnasbench101", 2, 1, "small", "random", 0, resources_per_trial={"slots": 1.0})
-CONFIG = {"arch": ARCH, **SETTINGS.constants()}
+RECORD = RunRecord(
+    SearchConfig(
+        space="transnasbench101", num_samples=2, epochs=1, searcher="random", resources_per_trial={"slots": 1.0}
+    ),
+    "darcy",
+)
+CONFIG = {"arch": ARCH, **RECORD.constants()}
 RESULT = {"epoch": 1, "done": True, "timestamp": 1.5, "validation_x": 0.5, "config": CONFIG}
 REPORT = SearchReport(
     "darcy", "transnasbench101", "random", "small", 0, "x", "min", ARCH, 0.5, 0.4, 10, 2, 0, 0, 1, 2.0, 1.0, 0.5, 2, "x"
 )
 FILES = {
-    "run.json": json.dumps({"format": 2, **SETTINGS.__dict__}),
+    "run.json": RECORD.to_json(),
     "report.json": REPORT.to_json(),
     "telemetry.jsonl": '{"time": 1.5, "event": "refit", "seconds": 1}\n',
     "driver.json": '{"host": "x", "pid": 1, "machine": "x", "token": "x", "beat": 1}',
@@ -67,10 +73,10 @@ def read_all(run: Path) -> None:
         assert count_refits(folder) >= 0
         with locked(folder):
             pass
-        settings_before(folder, SETTINGS)
-        settings = RunSettings.read(folder)
-        assert settings is not None
-        settings.check()
+        record_before(folder, RECORD)
+        record = RunRecord.read(folder)
+        assert record is not None
+        check_config(record.config)
     finally:
         write_all(run)
 
@@ -115,4 +121,6 @@ def test_files_that_are_something_else(run: Path, name: str, damage: str) -> Non
         earlier_report(folder)
     assert len(read_trials(folder)) == 2, "each has its config in two files"
     assert count_refits(folder) in (0, 1)
-    assert settings_before(folder, SETTINGS) == SETTINGS
+    record = record_before(folder, RECORD)
+    assert record is not None
+    assert record.to_json() == RECORD.to_json()

@@ -8,8 +8,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from cluster.run.assemble.schedulers import SCHEDULERS
+from typer.testing import CliRunner
 
-from cluster.cli import main
+import mpnas_ray
+from cluster.cli import app, main
+from cluster.commands.names import SEARCH_NAMES
+from cluster.commands.options import completes, field_texts
+from cluster.run.config import GROUPS, SearchConfig
+from searchers.registry import SEARCHERS
+from trainables import task_names
 
 COMMAND = [sys.executable, "-m", "cluster.cli"]
 TINY = ["--task", "digits", "--space", "nasbench201", "--num-samples", "2", "--epochs", "1"]
@@ -58,6 +66,45 @@ def test_help_is_complete(mpnas: MPNAS, tmp_path: Path) -> None:
         "--data-dir",
     ):
         assert option in options
+
+
+def test_version_and_short_help(mpnas: MPNAS) -> None:
+    assert mpnas("--version").stdout.split() == ["mpnas-ray", mpnas_ray.__version__]
+    assert mpnas("search", "-h").stdout == mpnas("search", "--help").stdout
+
+
+def test_the_help_of_a_search_is_the_text_of_its_fields(mpnas: MPNAS, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    shown = " ".join(mpnas("search", "--help").stdout.replace("│", " ").split())
+    for text in field_texts(SearchConfig).values():
+        assert text in shown
+    assert all(title in shown for title in GROUPS)
+    assert f"One of: {', '.join(SEARCHERS)}." in shown
+    assert f"One of: {', '.join(SCHEDULERS)}." in shown
+
+
+def test_options_make_the_config_that_python_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[SearchConfig] = []
+    monkeypatch.setattr("cluster.run.start.run_search", given.append)
+    arguments = ["search", *TINY, "--resource", "slots=2", "--autoscaling", "--max-params", "7", "--data-dir", "data"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    few = {"task": "digits", "space": "nasbench201", "num_samples": 2, "epochs": 1, "data_dir": Path("data")}
+    assert given == [SearchConfig(**few, resources_per_trial={"slots": 2}, autoscaling=True, max_params=7)]  # type: ignore[arg-type]
+
+
+def test_names_are_completed_from_their_registries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert completes(SEARCH_NAMES["searcher"])("mp") == ["mpnas"]
+    assert completes(SEARCH_NAMES["task"])("darc") == [name for name in task_names() if name.startswith("darc")]
+    assert completes(SEARCH_NAMES["proxy"])("nas") == ["naswot"]
+    code = """
+import sys
+from cluster.commands.names import SEARCH_NAMES
+from cluster.commands.options import completes
+print(completes(SEARCH_NAMES["proxy"])("nas"), [name for name in ("torch", "ray") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "['naswot'] []", "remembered: nothing heavy is imported"
 
 
 def test_lists(mpnas: MPNAS) -> None:

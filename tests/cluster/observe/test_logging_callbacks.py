@@ -65,9 +65,16 @@ def test_architecture_metric_and_parameters_of_every_trial(
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.chdir(tmp_path)  # MLflow makes a folder for artifacts where it is
     report = run_search(
-        TINY, "nasbench201", 3, epochs=2, searcher="random", storage=tmp_path, name="run", data_dir=data_dir,
+        task=TINY,
+        space="nasbench201",
+        num_samples=3,
+        epochs=2,
+        searcher="random",
+        storage=tmp_path,
+        name="run",
+        data_dir=data_dir,
         progress=False,
-    )  # fmt: skip
+    )
     trials = {
         path.parent: list(map(json.loads, path.read_text().splitlines()))
         for path in (tmp_path / "run").glob("*/result.json")
@@ -89,8 +96,11 @@ def test_architecture_metric_and_parameters_of_every_trial(
         run = by_arch[arch]
         assert run.info.status == "FINISHED"
         assert {key: run.data.params[key] for key in ("task", "preset", "epochs", "seed")} == {
-            "task": "tiny", "preset": "small", "epochs": "2", "seed": "0",
-        }  # fmt: skip
+            "task": "tiny",
+            "preset": "small",
+            "epochs": "2",
+            "seed": "0",
+        }
         assert [point.value for point in client.get_metric_history(run.info.run_id, KEY)] == values
         assert run.data.metrics["parameters"] == results[-1]["parameters"]
     assert min(run.data.metrics[KEY] for run in runs) == report.validation

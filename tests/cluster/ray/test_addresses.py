@@ -208,7 +208,7 @@ def test_the_address_given_goes_before_the_environment(
     [
         "search --task digits --num-samples 1 --epochs 1",
         "submit -- tasks",
-        pytest.param("baseline --task digits --model wrn-16-1 --epochs 1", marks=pytest.mark.slow),
+        pytest.param("train --task digits --model wrn-16-1 --epochs 1", marks=pytest.mark.slow),
         pytest.param("tables build --task digits --num-archs 1 --epochs 1 --out own.parquet", marks=pytest.mark.slow),
         pytest.param("score --space nasbench201 --task digits --proxy naswot --out scores", marks=pytest.mark.slow),
     ],

@@ -263,7 +263,7 @@ def mpnas_submit(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_no_dashboard_is_one_line(tmp_path: Path) -> None:
     done = mpnas_submit("--address", "http://127.0.0.1:9", "--", "tasks", cwd=tmp_path)  # port 9 discards, where it is
     assert done.returncode == 1
-    assert not done.stdout
+    assert done.stdout == "Submitting tasks.\n"
     (line,) = done.stderr.splitlines()
     assert line.startswith("mpnas: No job could be run or followed at http://127.0.0.1:9: Failed to connect")
 

@@ -35,9 +35,20 @@ def run(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory, data_dir: P
 
 def search(storage: Path, data_dir: Path, **others: object) -> SearchReport:
     return run_search(
-        TINY, "nasbench201", NUM_TRIALS, **{"epochs": 2, "searcher": "random", "storage": storage, "name": "run",
-        "data_dir": data_dir, "progress": False, "max_concurrent": 1, **others},  # type: ignore[arg-type]
-    )  # fmt: skip
+        task=TINY,
+        space="nasbench201",
+        num_samples=NUM_TRIALS,
+        **{
+            "epochs": 2,
+            "searcher": "random",
+            "storage": storage,
+            "name": "run",
+            "data_dir": data_dir,
+            "progress": False,
+            "max_concurrent": 1,
+            **others,
+        },  # type: ignore[arg-type]
+    )
 
 
 def copied(run: Path, to: Path, *, complete: bool = False) -> Path:
@@ -207,11 +218,11 @@ def test_a_checkpoint_that_is_damaged_is_trained_again_in_an_extended_run(
 def test_the_command_says_what_is_damaged_in_one_line(run: Path, tmp_path: Path) -> None:
     copy = copied(run, tmp_path / "copy")
     settings = json.loads((copy / "run.json").read_text())
-    for name, value in (("num_samples", "3"), ("epochs", None), ("resources_per_trial", [1]), ("seed", 1.5)):
-        (copy / "run.json").write_text(json.dumps({**settings, name: value}))
+    for name, value in (("num_samples", "3"), ("epochs", "1"), ("resources_per_trial", [1]), ("seed", 1.5)):
+        (copy / "run.json").write_text(json.dumps({**settings, "config": {**settings["config"], name: value}}))
         result = CliRunner().invoke(app, ["resume", str(copy)])
         assert isinstance(result.exception, RunError)
-        assert f"run.json is damaged: {name} is " in str(result.exception)
+        assert f"run.json is damaged: config: {name} is " in str(result.exception)
     (trials,) = copy.glob("experiment_state-*.json")
     (copy / "run.json").write_text(json.dumps(settings))
     trials.write_text('{"trial_data": 3}')

@@ -6,7 +6,7 @@ import inspect
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,24 +19,27 @@ from cluster.artifacts.scoring import score_proxies
 from cluster.artifacts.single_network import run_baseline
 from cluster.artifacts.table_building import build_table
 from cluster.cli import main
-from cluster.commands import compare, meta_train, search
+from cluster.commands import compare, meta_train
+from cluster.commands.options import field_texts
 from cluster.experiments.comparison.compare import compare as compare_searchers
 from cluster.experiments.comparison.presets import PRESETS
 from cluster.ray.connection import most_concurrent
 from cluster.ray.resources import in_words
-from cluster.run.search import extend_search, run_search
-from cluster.run.settings import RunSettings
+from cluster.run.checking import check_config
+from cluster.run.config import SearchConfig
+from cluster.run.extend import extend_search
+from cluster.run.record import RunRecord
+from cluster.run.start import run_search
 from cluster.storage.run_folder import DRIVER_FILE, RunFolder
 from mpnas_ray.errors import MPNASError, RunError
 from mpnas_ray.tables import BUNDLED_TABLE
-from searchers.schedulers.registry import SCHEDULERS
 from trainables.networks.network import PRESETS as SIZES
 
 ARCH = "nasbench201:|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
 OWN = f"--tables {BUNDLED_TABLE}"
 BUILD = "tables build --out x.parquet --task digits"
 SCORE = "score --space mixed --task digits --proxy naswot"
-BASELINE = "baseline --task digits --model wrn-16-1"
+BASELINE = "train --task digits --model wrn-16-1"
 
 
 class Ended(NamedTuple):
@@ -88,7 +91,7 @@ def mpnas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         ("search --name x --epoch 3", "--epochs"),
         ("serch", "Did you mean 'search'?"),
         (f"{BASELINE}x", "Did you mean 'wrn-16-1'?"),
-        ("baseline --model nasbench201:x", "three parts"),
+        ("train --model nasbench201:x", "three parts"),
         (f"{BASELINE} --preset papr", "Did you mean 'paper'?"),
         (f"{SCORE}x", "There is no proxy 'naswotx'"),
         (f"{SCORE} --proxy nothing", "There is no proxy 'nothing'"),
@@ -276,12 +279,13 @@ def test_wrong_numbers_from_python(tmp_path: Path, call: Callable[[Path], Any], 
     assert not list(tmp_path.iterdir())
 
 
-SETTINGS = RunSettings("digits", "mixed", 20, 1, "small", "random", 0)
+CONFIG = SearchConfig(task="digits", epochs=1, searcher="random")
+RECORD = RunRecord(CONFIG, "digits")
 
 
 def test_numbers_of_numpy_become_plain_ones() -> None:
     given = replace(
-        SETTINGS, num_samples=np.int64(3), epochs=np.array(2), seed=np.uint8(1), cpus_per_trial=np.float32(0.5),
+        CONFIG, num_samples=np.int64(3), epochs=np.array(2), seed=np.uint8(1), cpus_per_trial=np.float32(0.5),
         resources_per_trial={"slots": np.int32(2)},
     )  # fmt: skip
     assert [type(value) for value in (given.num_samples, given.epochs, given.seed, given.cpus_per_trial)] == [
@@ -291,40 +295,37 @@ def test_numbers_of_numpy_become_plain_ones() -> None:
         float,
     ]
     assert given.resources_per_trial == {"slots": 2.0}
-    given.check()
+    check_config(given)
 
 
 def test_more_samples_under_the_same_name_point_to_extend(tmp_path: Path) -> None:
     folder = RunFolder(str(tmp_path), "x")
-    SETTINGS.write(folder)
+    RECORD.write(folder)
     with pytest.raises(RunError, match=rf"num_samples 20: .* mpnas extend {folder} --num-samples 40$"):
-        run_search("digits", num_samples=40, epochs=1, searcher="random", storage=tmp_path, name="x")
+        run_search(task="digits", num_samples=40, epochs=1, searcher="random", storage=tmp_path, name="x")
     with pytest.raises(RunError, match=r"use the same to continue it, or another --name\.$"):
-        replace(SETTINGS, num_samples=5).check_same(SETTINGS, folder)
+        replace(RECORD, config=replace(CONFIG, num_samples=5)).check_same(RECORD, folder)
 
 
 def test_a_driver_that_was_killed_before_it_began_does_not_spoil_the_name(tmp_path: Path) -> None:
     folder = RunFolder(str(tmp_path), "x")
     folder.write(DRIVER_FILE, "{}")
-    assert RunSettings.read(folder) is None
+    assert RunRecord.read(folder) is None
     folder.write("thesis.tex", "mine")
     with pytest.raises(RunError, match="something else"):
-        RunSettings.read(folder)
+        RunRecord.read(folder)
 
 
 def test_damaged_numbers_in_run_json_name_the_file(tmp_path: Path) -> None:
     folder = RunFolder(str(tmp_path), "x")
-    folder.write("run.json", '{"format": 2, "task": "digits", "space": "mixed", "num_samples": "many", "epochs": 1, '
-                 '"preset": "small", "searcher": "random", "seed": 0}')  # fmt: skip
-    with pytest.raises(RunError, match=r"x/run\.json is damaged: num_samples is .many., not whole number"):
-        RunSettings.read(folder)
+    folder.write("run.json", RECORD.to_json().replace('"num_samples": 20', '"num_samples": "many"'))
+    with pytest.raises(RunError, match=r"x/run\.json is damaged: config: num_samples is .many., not whole number"):
+        RunRecord.read(folder)
 
 
 @pytest.mark.parametrize(
     ("module", "parameter", "names"),
     [
-        (search.search, "preset", set(SIZES)),
-        (search.search, "scheduler", set(SCHEDULERS)),
         (compare.compare, "preset", set(PRESETS)),
         (meta_train.meta_train, "algorithm", {"mixture", "boil", "maml", "anil", "pretrain", "cost"}),
     ],
@@ -332,6 +333,29 @@ def test_damaged_numbers_in_run_json_name_the_file(tmp_path: Path) -> None:
 def test_help_lists_the_names_that_there_are(module: Any, parameter: str, names: set[str]) -> None:
     (option,) = inspect.get_annotations(module, eval_str=True)[parameter].__metadata__
     assert set(option.metavar.strip("[]").split("|")) == names
+
+
+def test_help_of_a_search_lists_the_names_that_there_are() -> None:
+    texts = field_texts(SearchConfig)
+    assert texts.keys() == {field.name for field in fields(SearchConfig)}
+    assert all(name in texts["preset"] for name in SIZES)
+
+
+def test_a_run_of_version_0_1_is_one_clear_line(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path), "x")
+    folder.write(
+        "run.json", '{"task": "digits", "space": "mixed", "num_samples": 4, "epochs": 1, "searcher": "random"}'
+    )
+    with pytest.raises(RunError, match=r"x was begun with mpnas-ray 0\.1, whose runs this version does not continue"):
+        RunRecord.read(folder)
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path), "x")
+    record = replace(RECORD, config=replace(CONFIG, resources_per_trial={"slots": 2.0}, max_params=10), extends="y")
+    record.write(folder)
+    again = RunRecord.read(folder)
+    assert again == replace(record, config=replace(record.config, storage=str(tmp_path), name="x"))
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def run(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory, data_dir: P
     """A complete run of four architectures in two epochs each, by one process, as what goes on from it."""
     storage = tmp_path_factory.mktemp("runs")
     where = {"storage": storage, "name": "run", "data_dir": data_dir}
-    run_search(TINY, "nasbench201", 4, epochs=2, max_concurrent=1, progress=False, **where)  # type: ignore[arg-type]
+    run_search(task=TINY, space="nasbench201", num_samples=4, epochs=2, max_concurrent=1, progress=False, **where)  # type: ignore[arg-type]
     return storage / "run"
 
 
@@ -116,20 +116,20 @@ class TestContinue:
             resume_search(copy)
         assert state.read_bytes() == saved
 
-    def test_settings_of_older_and_newer_versions(self, run: Path, tmp_path: Path) -> None:
-        settings = json.loads((run / "run.json").read_text())
-        old = ("format", "task", "space", "num_samples", "epochs", "preset", "searcher", "seed")
+    def test_records_of_older_and_newer_versions(self, run: Path, tmp_path: Path) -> None:
+        record = json.loads((run / "run.json").read_text())
         copy = tmp_path / "run"
         shutil.copytree(run, copy)
-        (copy / "run.json").write_text(json.dumps({key: settings[key] for key in old}))
+        few = {key: record["config"][key] for key in ("task", "space", "num_samples", "epochs", "seed")}
+        (copy / "run.json").write_text(json.dumps({**record, "config": few}))
         assert resume_search(copy).num_trials == 4
-        (copy / "run.json").write_text(json.dumps({key: settings[key] for key in settings if key != "format"}))
-        with pytest.raises(RunError, match=r"started by mpnas-ray 0\.1.*or start anew with another --name"):
+        (copy / "run.json").write_text(json.dumps(record["config"]))
+        with pytest.raises(RunError, match=r"begun with mpnas-ray 0\.1.*or search under another --name"):
             resume_search(copy)
-        (copy / "run.json").write_text(json.dumps({**settings, "format": 99}))
+        (copy / "run.json").write_text(json.dumps({**record, "format": 99}))
         with pytest.raises(RunError, match="format 99"):
             resume_search(copy)
-        (copy / "run.json").write_text(json.dumps({**settings, "nodes": 7}))
+        (copy / "run.json").write_text(json.dumps({**record, "config": {**record["config"], "nodes": 7}}))
         with pytest.raises(RunError, match=r"newer version of mpnas-ray, which knows of nodes"):
             resume_search(copy)
 
@@ -141,8 +141,9 @@ class TestContinue:
 
     def test_a_task_that_is_not_to_be_found(self, run: Path, tmp_path: Path) -> None:
         copy = fresh_copy(run, tmp_path / "run")
-        settings = json.loads((copy / "run.json").read_text())
-        (copy / "run.json").write_text(json.dumps({**settings, "task": "mine"}))
+        record = json.loads((copy / "run.json").read_text())
+        config = {**record["config"], "task": "mine"}
+        (copy / "run.json").write_text(json.dumps({**record, "task_name": "mine", "config": config}))
         with pytest.raises(TaskError, match=r"no task 'mine'.*with task=\.\.\."):
             resume_search(copy)
         with pytest.raises(RunError, match="a search for task 'mine', not 'tiny-continued'"):
@@ -221,7 +222,7 @@ class TestExtend:
 
         task = Task("fragile", TINY.load, 1, fragile, mean_relative_l2, dense=True)
         arguments = {"epochs": 1, "storage": tmp_path, "name": "run", "data_dir": data_dir, "progress": False}
-        first = run_search(task, "nasbench201", 2, max_concurrent=1, **arguments)  # type: ignore[arg-type]
+        first = run_search(task=task, space="nasbench201", num_samples=2, max_concurrent=1, **arguments)  # type: ignore[arg-type]
         assert (first.num_trials, first.num_failed) == (2, 1)
         report = extend_search(tmp_path / "run", 4, task=task, progress=False)
         assert report.folder == str(tmp_path / "run-extended-4")
@@ -239,9 +240,16 @@ class TestEarlyEnds:
     )
     def test_schedulers(self, scheduler: str, tmp_path: Path, data_dir: Path) -> None:
         report = run_search(
-            TINY, "nasbench201", 8, epochs=9, scheduler=scheduler, storage=tmp_path, name="run", data_dir=data_dir,
+            task=TINY,
+            space="nasbench201",
+            num_samples=8,
+            epochs=9,
+            scheduler=scheduler,
+            storage=tmp_path,
+            name="run",
+            data_dir=data_dir,
             progress=False,
-        )  # fmt: skip
+        )
         assert (report.num_trials, report.num_failed) == (8, 0)
         last = [results[-1] for results in results_of(tmp_path / "run").values()]
         complete = [result[KEY] for result in last if result["epoch"] == 9]
@@ -250,7 +258,9 @@ class TestEarlyEnds:
             assert report.num_stopped > 0
         assert report.validation == min(complete)  # type: ignore[type-var]
         with pytest.raises(RunError, match=f"scheduler '{scheduler}'"):
-            run_search(TINY, "nasbench201", 8, epochs=9, storage=tmp_path, name="run", data_dir=data_dir)
+            run_search(
+                task=TINY, space="nasbench201", num_samples=8, epochs=9, storage=tmp_path, name="run", data_dir=data_dir
+            )
 
     def test_a_time_budget_ends_the_run(self, tmp_path: Path, data_dir: Path) -> None:
         settings = {"epochs": 2, "searcher": "random", "storage": tmp_path, "data_dir": data_dir, "progress": False}
@@ -258,7 +268,9 @@ class TestEarlyEnds:
         for budget_s in (8, 30, 120, 600):  # the machine may need more for the first trial
             shutil.rmtree(tmp_path / "run", ignore_errors=True)
             with suppress(RunError):
-                report = run_search(TINY, "nasbench201", 10_000, time_budget_s=budget_s, name="run", **settings)
+                report = run_search(
+                    task=TINY, space="nasbench201", num_samples=10_000, time_budget_s=budget_s, name="run", **settings
+                )
                 break
         assert 0 < report.num_trials < 10_000
         assert report.wall_seconds >= budget_s
@@ -268,9 +280,17 @@ class TestEarlyEnds:
     @pytest.mark.slow
     def test_limits_on_the_networks(self, tmp_path: Path, data_dir: Path) -> None:
         report = run_search(
-            TINY, "nasbench201", 3, epochs=1, max_params=6_000, max_flops=400_000, storage=tmp_path, name="run",
-            data_dir=data_dir, progress=False,
-        )  # fmt: skip
+            task=TINY,
+            space="nasbench201",
+            num_samples=3,
+            epochs=1,
+            max_params=6_000,
+            max_flops=400_000,
+            storage=tmp_path,
+            name="run",
+            data_dir=data_dir,
+            progress=False,
+        )
         assert report.num_trials == 3
         for results in results_of(tmp_path / "run").values():
             assert int(str(results[-1]["parameters"])) <= 6_000
@@ -278,7 +298,9 @@ class TestEarlyEnds:
     @pytest.mark.parametrize("space", ["nasbench201", "mixed"])
     def test_limits_that_no_network_keeps(self, space: str, tmp_path: Path, data_dir: Path) -> None:
         with pytest.raises(RunError, match=r"within the limits: the smallest network .* has [\d,]+ parameters and"):
-            run_search(TINY, space, 3, max_params=10, storage=tmp_path, name="run", data_dir=data_dir)
+            run_search(
+                task=TINY, space=space, num_samples=3, max_params=10, storage=tmp_path, name="run", data_dir=data_dir
+            )
         assert not (tmp_path / "run").exists()
 
 

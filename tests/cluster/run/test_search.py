@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from cluster import SearchReport, run_search
-from cluster.run.report import best_result
-from cluster.run.search import extend_search
+from cluster.run.extend import extend_search
+from cluster.run.finish import best_result
 from mpnas_ray.errors import RunError, TaskError
 from mpnas_ray.spaces import get_space, parse_architecture
 from trainables import (
@@ -54,7 +54,7 @@ def waves(data_dir: Path | None) -> TaskData:
 def test_trials_of_several_workers_are_searched_stopped_and_extended(tmp_path: Path, data_dir: Path) -> None:
     """Stopped ones leave nothing behind: the next trial needs both CPUs of the cluster."""
     settings = {"epochs": 5, "storage": tmp_path, "name": "run", "data_dir": data_dir, "workers_per_trial": 2}
-    report = run_search(TINY, "nasbench201", 4, scheduler="asha", **settings)
+    report = run_search(task=TINY, space="nasbench201", num_samples=4, scheduler="asha", **settings)
     assert (report.num_trials, report.num_failed, report.max_concurrent) == (4, 0, 1)
     assert report.num_stopped > 0
     network = load_network(f"{report.folder}/best")
@@ -64,14 +64,24 @@ def test_trials_of_several_workers_are_searched_stopped_and_extended(tmp_path: P
     trained = [json.loads(path.read_text().splitlines()[-1]) for path in Path(extended.folder).glob("*/result.json")]
     assert sum(result["seconds"] == 0 for result in trained) == 4, "reported, not trained again"
     with pytest.raises(RunError, match="hyperband pauses trials"):
-        run_search(TINY, "nasbench201", 4, scheduler="hyperband", **{**settings, "name": "other"})
+        run_search(
+            task=TINY, space="nasbench201", num_samples=4, scheduler="hyperband", **{**settings, "name": "other"}
+        )
 
 
 @pytest.mark.usefixtures("ray_cluster")
 class TestRunSearch:
     def test_a_search_from_start_to_report(self, tmp_path: Path, data_dir: Path, capfd: pytest.CaptureFixture) -> None:  # type: ignore[type-arg]
         report = run_search(
-            TINY, "nasbench201", 9, epochs=2, storage=tmp_path, name="run", seed=1, data_dir=data_dir, max_concurrent=2
+            task=TINY,
+            space="nasbench201",
+            num_samples=9,
+            epochs=2,
+            storage=tmp_path,
+            name="run",
+            seed=1,
+            data_dir=data_dir,
+            max_concurrent=2,
         )
         assert (report.num_trials, report.num_failed, report.num_nan) == (9, 0, 0)
         assert report.best_arch in get_space("nasbench201")
@@ -103,17 +113,41 @@ class TestRunSearch:
 
         # The same command again gives the report, trains nothing; another one is refused.
         before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-        again = run_search(TINY, "nasbench201", 9, epochs=2, storage=tmp_path, name="run", seed=1, data_dir=data_dir)
+        again = run_search(
+            task=TINY,
+            space="nasbench201",
+            num_samples=9,
+            epochs=2,
+            storage=tmp_path,
+            name="run",
+            seed=1,
+            data_dir=data_dir,
+        )
         assert again == report
         assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
         with pytest.raises(RunError, match=r"searcher 'mpnas'.*another --name"):
-            run_search(TINY, "nasbench201", 9, epochs=2, storage=tmp_path, name="run", seed=1, searcher="random")
+            run_search(
+                task=TINY,
+                space="nasbench201",
+                num_samples=9,
+                epochs=2,
+                storage=tmp_path,
+                name="run",
+                seed=1,
+                searcher="random",
+            )
 
     @pytest.mark.slow  # as a task of a module's, in test_docs.py
     def test_a_users_own_task_reaches_the_workers(self, tmp_path: Path) -> None:
         task = Task("waves", waves, num_outputs=2, loss=cross_entropy, metric=accuracy, recipe=Recipe(epochs=6))
         report = run_search(
-            task, "nasbenchasr", 2, storage=tmp_path, searcher="random", progress=False, max_concurrent=2
+            task=task,
+            space="nasbenchasr",
+            num_samples=2,
+            storage=tmp_path,
+            searcher="random",
+            progress=False,
+            max_concurrent=2,
         )
         assert report.task == "waves"
         assert report.mode == "max"
@@ -134,7 +168,14 @@ class TestRunSearch:
 
         task = Task("fragile", TINY.load, 1, fragile, mean_relative_l2, dense=True)
         report = run_search(
-            task, "nasbench201", 4, epochs=1, storage=tmp_path, searcher="random", data_dir=data_dir, max_concurrent=1
+            task=task,
+            space="nasbench201",
+            num_samples=4,
+            epochs=1,
+            storage=tmp_path,
+            searcher="random",
+            data_dir=data_dir,
+            max_concurrent=1,
         )
         assert (report.num_trials, report.num_failed, report.num_nan) == (4, 1, 2)
 
@@ -145,16 +186,32 @@ class TestRunSearch:
         task = Task("broken", TINY.load, 1, broken, mean_relative_l2, dense=True)
         with pytest.raises(RunError, match=r"No trial gave a finite validation_relative_l2.*injected"):
             run_search(
-                task, "nasbench201", 1, epochs=1, storage=tmp_path, searcher="random", data_dir=data_dir, progress=False
+                task=task,
+                space="nasbench201",
+                num_samples=1,
+                epochs=1,
+                storage=tmp_path,
+                searcher="random",
+                data_dir=data_dir,
+                progress=False,
             )
 
     def test_logical_gpus(self, tmp_path: Path, data_dir: Path) -> None:
         report = run_search(
-            TINY, "nasbench201", 2, epochs=1, gpus_per_trial=1.0, searcher="random", storage=tmp_path, data_dir=data_dir
+            task=TINY,
+            space="nasbench201",
+            num_samples=2,
+            epochs=1,
+            gpus_per_trial=1.0,
+            searcher="random",
+            storage=tmp_path,
+            data_dir=data_dir,
         )
         assert report.max_concurrent == 2
         with pytest.raises(RunError, match="3 GPU on one node"):
-            run_search(TINY, "nasbench201", 2, storage=tmp_path, gpus_per_trial=3.0, data_dir=data_dir)
+            run_search(
+                task=TINY, space="nasbench201", num_samples=2, storage=tmp_path, gpus_per_trial=3.0, data_dir=data_dir
+            )
 
     def test_missing_data_are_one_error_before_any_trial(self, tmp_path: Path) -> None:
         def missing(data_dir: Path | None) -> TaskData:
@@ -162,13 +219,13 @@ class TestRunSearch:
 
         task = Task("missing", missing, 2, cross_entropy, accuracy)
         with pytest.raises(TaskError, match=r"waves\.npz is missing"):
-            run_search(task, "nasbench201", 2, storage=tmp_path)
+            run_search(task=task, space="nasbench201", num_samples=2, storage=tmp_path)
 
     def test_a_strange_folder_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "thesis.tex").write_text("mine")
         with pytest.raises(RunError, match="something else"):
-            run_search(TINY, "nasbench201", 2, storage=tmp_path, name="run")
+            run_search(task=TINY, space="nasbench201", num_samples=2, storage=tmp_path, name="run")
 
 
 def test_the_best_result_leaves_out_failures_values_that_are_not_finite_and_partial_trainings() -> None:

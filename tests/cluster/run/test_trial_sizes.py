@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cluster.run.settings import RunSettings
-from cluster.run.trial_sizes import TrialSizes, choose_sizes
+from cluster.run.assemble.trial_sizes import TrialSizes, choose_sizes
+from cluster.run.checking import check_config
+from cluster.run.config import SearchConfig
+from cluster.run.record import RunRecord
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import Architectures, get_space
 from trainables import Task, TaskData, get_task
@@ -24,24 +26,26 @@ from trainables.networks.limits import NetworkSizes
 
 pytestmark = pytest.mark.ray
 
-SETTINGS = RunSettings("digits", "nasbench201", 4, 1, "paper", "random", 0)
+CONFIG = SearchConfig(task="digits", space="nasbench201", num_samples=4, epochs=1, preset="paper", searcher="random")
+RECORD = RunRecord(CONFIG, "digits")
 
 PROGRAM = """
 import json, sys
 import ray
-from cluster.run.settings import RunSettings
-from cluster.run.trial_sizes import choose_sizes
+from cluster.run.config import SearchConfig
+from cluster.run.record import RunRecord
+from cluster.run.assemble.trial_sizes import choose_sizes
 from mpnas_ray.spaces import get_space
 from trainables import get_task
 
 ray.init(address="local", num_cpus=4, _memory=float(sys.argv[1]), include_dashboard=False, log_to_driver=False)
 task = get_task("digits")
-settings = RunSettings("digits", "nasbench201", 4, 1, "small", "random", 0)
-sizes = choose_sizes(settings, task, task.load_checked(None))
+config = SearchConfig(task="digits", space="nasbench201", num_samples=4, epochs=1, searcher="random")
+sizes = choose_sizes(RunRecord(config, "digits"), task, task.load_checked(None))
 print(json.dumps({"resources": sizes.resources, "bounds": sizes.bounds}))
 if len(sys.argv) > 2:
     from cluster import run_search
-    report = run_search("digits", "nasbench201", 4, epochs=1, searcher="random",
+    report = run_search(task="digits", space="nasbench201", num_samples=4, epochs=1, searcher="random",
                         storage=sys.argv[2], name="one", progress=False)
     print(json.dumps([report.num_trials, report.num_failed]))
 ray.shutdown()
@@ -67,10 +71,10 @@ def num_places(whole: float, sizes: dict[str, Any]) -> list[int]:
     return [int(whole // each["memory"]) for each in sizes["resources"]]
 
 
-def networks_of(task: Task, data: TaskData, settings: RunSettings) -> tuple[Architectures, NDArray[np.int64]]:
+def networks_of(task: Task, data: TaskData, config: SearchConfig) -> tuple[Architectures, NDArray[np.int64]]:
     """Architectures and what their trainings take."""
-    archs = get_space(settings.space).sample_many(200, np.random.default_rng(7))
-    networks = NetworkSizes(task.encoded_shape(data), task.num_outputs, task.dense, settings.preset)
+    archs = get_space(config.space).sample_many(200, np.random.default_rng(7))
+    networks = NetworkSizes(task.encoded_shape(data), task.num_outputs, task.dense, config.preset)
     return archs, networks.training_bytes(archs, task.recipe.batch_size)
 
 
@@ -98,9 +102,9 @@ def test_what_is_larger_than_all_nodes_gets_one_for_itself() -> None:
 class TestOnANodeWithMemory:
     def test_one_size_does_for_all(self, digits: tuple[Task, TaskData]) -> None:
         task, data = digits
-        sizes = choose_sizes(SETTINGS, task, data)
+        sizes = choose_sizes(RECORD, task, data)
         (resources,) = sizes.resources
-        archs, needed = networks_of(task, data, SETTINGS)
+        archs, needed = networks_of(task, data, CONFIG)
         assert resources["memory"] > needed.max()
         assert {name: resources[name] for name in ("CPU", "GPU")} == {"CPU": 1.0, "GPU": 0.0}
         assert sizes.of(str(archs[0])) == resources
@@ -109,13 +113,13 @@ class TestOnANodeWithMemory:
     def test_trials_of_several_workers_are_of_one_size_and_as_the_user_said(
         self, digits: tuple[Task, TaskData]
     ) -> None:
-        settings = replace(SETTINGS, workers_per_trial=2, gpus_per_trial=0.5, gpu_memory_gb=1.0)
-        assert choose_sizes(settings, *digits).resources == (settings.worker_resources,)
+        config = replace(CONFIG, workers_per_trial=2, gpus_per_trial=0.5, gpu_memory_gb=1.0)
+        assert choose_sizes(RunRecord(config, "digits"), *digits).resources == (config.worker_resources,)
 
     def test_accelerators_and_resources_of_ones_own_are_asked_for(self, digits: tuple[Task, TaskData]) -> None:
-        settings = replace(SETTINGS, gpus_per_trial=0.5, accelerator_type="A100", resources_per_trial={"slots": 2.0})
-        settings.check()
-        (resources,) = choose_sizes(settings, *digits).resources
+        config = replace(CONFIG, gpus_per_trial=0.5, accelerator_type="A100", resources_per_trial={"slots": 2.0})
+        check_config(config)
+        (resources,) = choose_sizes(RunRecord(config, "digits"), *digits).resources
         assert resources == {"CPU": 1.0, "GPU": 0.5, "accelerator_type:A100": 0.001, "slots": 2.0}
 
 
@@ -128,22 +132,22 @@ class TestSharesOfGPUs:
         return replace(task, recipe=replace(task.recipe, batch_size=2**16)), data
 
     def choose(self, problem: tuple[Task, TaskData], share: float, memory_gb: float | None) -> TrialSizes:
-        settings = replace(
-            SETTINGS, space="transnasbench101", cpus_per_trial=0.1, gpus_per_trial=share, gpu_memory_gb=memory_gb
+        config = replace(
+            CONFIG, space="transnasbench101", cpus_per_trial=0.1, gpus_per_trial=share, gpu_memory_gb=memory_gb
         )
-        settings.check()
-        return choose_sizes(settings, *problem)
+        check_config(config)
+        return choose_sizes(RunRecord(config, "digits"), *problem)
 
     def memory_gb(self, problem: tuple[Task, TaskData]) -> float:
         """Of a GPU that four networks of middling size almost fill."""
-        _, needed = networks_of(*problem, replace(SETTINGS, space="transnasbench101"))
+        _, needed = networks_of(*problem, replace(CONFIG, space="transnasbench101"))
         return 4.2 * float(np.median(needed)) / 1e9
 
     def test_larger_networks_get_twice_and_four_times_as_much(self, large: tuple[Task, TaskData]) -> None:
         sizes = self.choose(large, 0.25, self.memory_gb(large))
         assert [each["GPU"] for each in sizes.resources] == [0.25, 0.5, 1.0]
         assert all("memory" not in each for each in sizes.resources)
-        archs, needed = networks_of(*large, replace(SETTINGS, space="transnasbench101"))
+        archs, needed = networks_of(*large, replace(CONFIG, space="transnasbench101"))
         classes = [sum(bytes_ > bound for bound in sizes.bounds) for bytes_ in needed]
         assert set(classes) == {0, 1, 2}
         assert 0.4 < classes.count(0) / len(classes) < 0.6
@@ -189,4 +193,4 @@ class TestSharesOfGPUs:
 )
 def test_what_no_trial_can_take_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(RunError, match=said):
-        replace(SETTINGS, **changes).check()
+        check_config(replace(CONFIG, **changes))

@@ -13,7 +13,7 @@ import torch
 from cluster.artifacts.scoring import score_proxies
 from cluster.artifacts.single_network import run_baseline
 from cluster.artifacts.table_building import build_table
-from cluster.run.search import run_search
+from cluster.run.start import run_search
 from mpnas_ray.errors import TaskError
 from trainables import Recipe, Split, Task, TaskData, accuracy, cross_entropy
 from trainables.tasks.core import task as tasks
@@ -34,7 +34,9 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 CALLS: dict[str, Callable[[str, Path], Any]] = {
-    "search": lambda name, folder: run_search(name, "nasbench201", 2, storage=folder, name="run"),
+    "search": lambda name, folder: run_search(
+        task=name, space="nasbench201", num_samples=2, storage=folder, name="run"
+    ),
     "baseline": lambda name, folder: run_baseline(name, "wrn-16-1", storage=folder, name="run"),
     "score": lambda name, folder: score_proxies("nasbench201", name, ["naswot"], num_archs=2, out=folder / "out"),
     "table": lambda name, folder: build_table(folder / "t.parquet", [name], num_archs=2, num_train=20),
@@ -58,7 +60,7 @@ def test_a_batch_larger_than_the_training_part_is_refused_on_the_driver(tmp_path
 
     task = replace(BAD, load=good, recipe=Recipe(epochs=1, batch_size=31))
     with pytest.raises(TaskError, match="A batch of 31 is larger than the training part of wrong-shape, which has 30"):
-        run_search(task, "nasbench201", 2, storage=tmp_path, name="run")
+        run_search(task=task, space="nasbench201", num_samples=2, storage=tmp_path, name="run")
     with pytest.raises(TaskError, match="A batch of 40 is larger"):
         run_baseline(task, "wrn-16-1", batch_size=40, storage=tmp_path, name="run")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

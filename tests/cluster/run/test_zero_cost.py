@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from cluster import run_search
-from cluster.run.assemble import make_searcher
-from cluster.run.settings import RunSettings
-from cluster.run.zero_cost import zero_cost_score
+from cluster.run.assemble.searcher import make_searcher
+from cluster.run.assemble.zero_cost import zero_cost_score
+from cluster.run.checking import check_config
+from cluster.run.config import SearchConfig
+from cluster.run.record import RunRecord
 from cluster.storage.run_folder import RunFolder
 from mpnas_ray.errors import MPNASError, PredictorError, RunError, TaskError
 from mpnas_ray.spaces import Architectures, get_space
@@ -22,9 +24,9 @@ from trainables import Split, Task, TaskData, get_task, mean_relative_l2, relati
 from trainables.networks.limits import NetworkSizes
 
 
-def settings(**changes: object) -> RunSettings:
+def searching(**changes: object) -> SearchConfig:
     given = {"task": "darcy", "space": "nasbench201", "num_samples": 3, "epochs": 1, "preset": "small", "seed": 0}
-    return RunSettings(**{"searcher": "mpnas", **given, **changes})  # type: ignore[arg-type]
+    return SearchConfig(**{"searcher": "mpnas", **given, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -39,23 +41,32 @@ def settings(**changes: object) -> RunSettings:
 )
 def test_what_does_not_go_together_is_refused(changes: dict[str, str], error: type[MPNASError], said: str) -> None:
     with pytest.raises(error, match=said):
-        settings(**changes).check()
+        check_config(searching(**changes))
 
 
 @pytest.mark.parametrize("searcher", ["mpnas", "naswot", "area"])
 def test_proxies_are_kept_with_a_run(searcher: str, tmp_path: Path) -> None:
-    given = settings(searcher=searcher, proxy="synflow")
-    given.check()
+    given = searching(searcher=searcher, proxy="synflow", storage=tmp_path, name="run")
+    check_config(given)
     folder = RunFolder(str(tmp_path), "run")
-    given.write(folder)
-    assert RunSettings.read(folder) == given
+    record = RunRecord(given, "darcy")
+    record.write(folder)
+    assert RunRecord.read(folder) == record
     with pytest.raises(RunError, match="proxy 'synflow'"):
-        settings(searcher=searcher, proxy="snip").check_same(given, folder)
+        RunRecord(searching(searcher=searcher, proxy="snip"), "darcy").check_same(record, folder)
 
 
 def test_a_class_wise_proxy_on_a_dense_task_is_refused_before_anything_is_begun(tmp_path: Path, data_dir: Path) -> None:
     with pytest.raises(TaskError, match=r"epe_nas compares samples of one class.*choose another proxy"):
-        run_search("darcy", "nasbench201", 2, searcher="naswot", proxy="epe_nas", storage=tmp_path, data_dir=data_dir)
+        run_search(
+            task="darcy",
+            space="nasbench201",
+            num_samples=2,
+            searcher="naswot",
+            proxy="epe_nas",
+            storage=tmp_path,
+            data_dir=data_dir,
+        )
     assert not list(tmp_path.rglob("run.json"))
 
 
@@ -66,7 +77,7 @@ def test_a_task_that_only_this_program_knows_has_no_proxy(tmp_path: Path) -> Non
 
     task = Task("mine", load, 1, relative_l2, mean_relative_l2, dense=True)
     with pytest.raises(RunError, match="finds mine by no name"):
-        run_search(task, "nasbench201", 2, searcher="naswot", storage=tmp_path)
+        run_search(task=task, space="nasbench201", num_samples=2, searcher="naswot", storage=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +89,7 @@ def test_a_task_that_only_this_program_knows_has_no_proxy(tmp_path: Path) -> Non
     ],
 )
 def test_a_run_has_the_searcher_that_was_asked_for(changes: dict[str, str], kind: type, data_dir: Path) -> None:
-    given, task = settings(task="digits", **changes), get_task("digits")
+    given, task = searching(task="digits", **changes), get_task("digits")
     searcher = make_searcher(given, task, None, zero_cost_score(given, task, task.load_checked(data_dir)))
     assert type(searcher) is kind
     results = run_trials(searcher, [str(number) for number in range(3)], lambda config: float(len(config["arch"])))
@@ -94,10 +105,17 @@ def test_a_run_has_the_searcher_that_was_asked_for(changes: dict[str, str], kind
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_search_by_score_to_its_report(tmp_path: Path, data_dir: Path) -> None:
     report = run_search(
-        "digits", "nasbench201", 2, epochs=1, searcher="area", storage=tmp_path, name="run", data_dir=data_dir
+        task="digits",
+        space="nasbench201",
+        num_samples=2,
+        epochs=1,
+        searcher="area",
+        storage=tmp_path,
+        name="run",
+        data_dir=data_dir,
     )
     assert (report.num_trials, report.num_failed) == (2, 0)
     events = [json.loads(line) for line in (tmp_path / "run" / "telemetry.jsonl").read_text().splitlines()]
     assert (events[0]["event"], events[0]["candidates"]) == ("scored", 40)
     assert [event["rank"] for event in events if event["event"] == "proposal"] == [1, 2]
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["proxy"] == "naswot"
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["config"]["proxy"] == "naswot"

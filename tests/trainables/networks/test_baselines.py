@@ -145,7 +145,7 @@ def test_names() -> None:
 
 
 def test_the_help_and_the_page_name_every_network() -> None:
-    from cluster.commands import baseline as command
+    from cluster.commands import train as command
 
     page = (Path(__file__).parents[3] / "docs" / "tasks.md").read_text(encoding="utf-8")
     source = Path(str(command.__file__)).read_text(encoding="utf-8")

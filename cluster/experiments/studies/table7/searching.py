@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.run.report import SearchReport
-from cluster.run.search import run_search
+from cluster.run.start import run_search
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import read_trials
 from trainables.tasks.core.task import Task
@@ -66,9 +66,9 @@ def search_live(
         gpus_per_trial: GPUs of each candidate.
     """
     report: SearchReport = run_search(
-        reference,
-        "mixed",
-        NUM_SAMPLES,
+        task=reference,
+        space="mixed",
+        num_samples=NUM_SAMPLES,
         epochs=search_epochs(task),
         preset=preset,
         searcher="scratch" if predictor is None else "mpnas",

@@ -13,11 +13,10 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, HyperBandScheduler
 
 from cluster.cli import main
 from cluster.experiments.replay.early_stopping import replay_curves
-from cluster.run.assemble import make_scheduler
-from cluster.run.settings import RunSettings
 from mpnas_ray.curves import load_network
 from mpnas_ray.tables import BUNDLED_TABLE, LearningCurves, read_curves
 from searchers.schedulers.lcranknet import LCRankNetScheduler
+from searchers.schedulers.registry import SCHEDULERS
 from trainables import Task, get_task
 
 
@@ -69,7 +68,7 @@ def test_a_training_whose_loss_is_not_finite_ends_by_itself_and_is_not_chosen(li
 
 def stopped_in_a_replay(task: Task, curves: LearningCurves) -> int:
     """How many of the first eight trainings the scheduler of a search stops: one that knows nothing stops none."""
-    made = make_scheduler(RunSettings(task.name, "mixed", 8, 27, "small", "random", 0, scheduler="lcranknet"), task)
+    made = SCHEDULERS["lcranknet"](27, task.family or task.name, 0)
     assert isinstance(made, LCRankNetScheduler)
     replay_curves(made, curves, range(8))
     assert made.num_failures == 0

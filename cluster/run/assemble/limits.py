@@ -1,10 +1,10 @@
-"""What ``--max-params`` and ``--max-flops`` mean for one run."""
+"""The limits ``--max-params`` and ``--max-flops`` as a constraint for the searcher."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from cluster.run.settings import RunSettings
+from cluster.run.config import SearchConfig
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from trainables.networks.limits import NetworkSizes, SizeLimits
@@ -13,28 +13,28 @@ from trainables.tasks.core.task import Task, TaskData
 __all__ = ["size_limits"]
 
 
-def size_limits(settings: RunSettings, task: Task, data: TaskData) -> SizeLimits | None:
-    """The limits as a constraint for the searcher, None if there are none.
+def size_limits(config: SearchConfig, task: Task, data: TaskData) -> SizeLimits | None:
+    """Make a constraint of the limits of a search; None if it has none.
 
     Raises:
         RunError: If no architecture keeps them.
     """
-    if settings.max_params is None and settings.max_flops is None:
+    if config.max_params is None and config.max_flops is None:
         return None
-    sizes = NetworkSizes(task.encoded_shape(data), task.num_outputs, task.dense, settings.preset)
-    limits = SizeLimits(sizes, settings.max_params, settings.max_flops)
-    smallest = _smallest(get_space(settings.space), limits)
+    sizes = NetworkSizes(task.encoded_shape(data), task.num_outputs, task.dense, config.preset)
+    limits = SizeLimits(sizes, config.max_params, config.max_flops)
+    smallest = _smallest(get_space(config.space), limits)
     if not limits(smallest).all():
         raise RunError(
-            f"No architecture of {settings.space} was found within the limits: the smallest network for {task.name} at "
-            f"preset {settings.preset} has {sizes.parameters(smallest)[0]:,} parameters and "
+            f"No architecture of {config.space} was found within the limits: the smallest network for {task.name} at "
+            f"preset {config.preset} has {sizes.parameters(smallest)[0]:,} parameters and "
             f"{sizes.flops(smallest)[0]:,} FLOPs, {smallest[0]}."
         )
     return limits
 
 
 def _smallest(space: SearchSpace, limits: SizeLimits) -> Architectures:
-    """The architecture that exceeds the limits least: a batch of one.
+    """Find the architecture that exceeds the limits least: a batch of one.
 
     Large spaces are not listed; there it is the end of a descent over neighbours from the best of some thousand.
     """

@@ -1,0 +1,43 @@
+"""The proxy of a search as a score for its searcher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cluster.run.config import SearchConfig
+from mpnas_ray.errors import RunError, TaskError
+from trainables.proxies import Batch, ZeroCostScore, get_proxy
+from trainables.tasks.core.task import Task, TaskData, get_task
+
+if TYPE_CHECKING:
+    from searchers.core.zero_cost import Score
+
+__all__ = ["zero_cost_score"]
+
+
+def zero_cost_score(config: SearchConfig, task: Task, data: TaskData) -> Score | None:
+    """Make a score of the proxy, for networks as the run would train them; None if there is no proxy.
+
+    Raises:
+        RunError: If workers could not find the task.
+        TaskError: If the proxy is not defined on the task.
+    """
+    if config.proxy is None:
+        return None
+    get_proxy(config.proxy).check(Batch(data.train.inputs[:1], data.train.targets[:1]))
+    try:
+        get_task(config.task)
+    except TaskError as error:
+        raise RunError(
+            f"Proxies are computed in a process of their own, which finds {task.name} by no name: search "
+            f"--task module:variable, or without a proxy."
+        ) from error
+
+    return ZeroCostScore(
+        task=config.task,
+        proxy=config.proxy,
+        preset=config.preset,
+        seed=config.seed,
+        data_dir=Path(config.data_dir) if config.data_dir else None,
+    )

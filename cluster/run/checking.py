@@ -1,0 +1,44 @@
+"""Check the names and files of a search, as far as they can be known without Ray and without the task's data."""
+
+from __future__ import annotations
+
+from cluster.run.config import SearchConfig
+from mpnas_ray.catalogue import make_predictor
+from mpnas_ray.curves.network_files import BUNDLED_NETWORK, load_network
+from mpnas_ray.errors import RunError
+from mpnas_ray.predictors import CostPredictor
+from mpnas_ray.pretrained import find_checkpoint, load_checkpoint
+from mpnas_ray.spaces import get_space
+from searchers.registry import BY_SCORE
+from trainables.networks.network import get_macro
+from trainables.proxies import get_proxy
+from trainables.tasks.core.cache import check_data_dir
+
+__all__ = ["check_config"]
+
+
+def check_config(config: SearchConfig) -> None:
+    """Refuse a search whose preset, predictor, proxy, scheduler's network or data folder is not there or does not fit.
+
+    Raises:
+        MPNASError: Saying what and why.
+    """
+    get_macro(config.preset)
+    if config.searcher == "predictor":
+        make_predictor(str(config.predictor), config.seed)
+    elif config.searcher == "mpnas":
+        predictor, _ = load_checkpoint(find_checkpoint(config.predictor, get_space(config.space)))
+        if isinstance(predictor, CostPredictor):
+            raise RunError(
+                f"The predictor {config.predictor} knows costs alone, and trials measure how good networks are: take "
+                f"the default."
+            )
+    elif config.predictor != "default":
+        raise RunError(f"The searcher {config.searcher} uses no meta-learned predictor: mpnas does.")
+    if config.scheduler == "lcranknet":
+        load_network(BUNDLED_NETWORK)
+    if config.proxy is not None:
+        get_proxy(config.proxy)
+        if config.searcher not in (*BY_SCORE, "mpnas"):
+            raise RunError(f"The searcher {config.searcher} uses no proxy: mpnas, {' and '.join(BY_SCORE)} do.")
+    check_data_dir(config.data_dir)

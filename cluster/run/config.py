@@ -1,0 +1,207 @@
+"""A search, described once: `run_search` takes it, ``run.json`` holds it, and ``mpnas search`` is made from it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cluster.ray.resources import ACCELERATOR_PREFIX, Resources, check_cpus, check_further, check_gpus
+from mpnas_ray.checks import MOST_SEED, require_bool, require_count, require_number, require_seed
+from mpnas_ray.errors import RunError, TaskError
+from mpnas_ray.names import no_such
+from mpnas_ray.spaces import get_space
+from searchers.registry import SEARCHERS
+from searchers.schedulers.registry import SCHEDULERS
+
+__all__ = ["GROUPS", "SearchConfig"]
+
+_ACCELERATOR_PART = 0.001
+"""A node with GPUs of a kind has 1 of this resource; Ray's own ``accelerator_type=`` of a task asks for as little."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetFields:
+    """Fields of a search that say what is searched.
+
+    Attributes:
+        task: Task to search for: a name from `mpnas tasks`, or module:variable for one of yours.
+        space: Search space: a name from `mpnas spaces`.
+        num_samples: Number of architectures to train.
+        epochs: Epochs of each training; by default the task's own number.
+        preset: Sizes of the networks: paper is appendix A of MP-NAS, small is for a search on CPUs.
+        data_dir: Folder of data files; by default the task's own.
+    """
+
+    task: str = "darcy"
+    space: str = "mixed"
+    num_samples: int = 20
+    epochs: int | None = None
+    preset: str = "small"
+    data_dir: str | Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodFields:
+    """Fields of a search that say how it is searched.
+
+    Attributes:
+        searcher: Method that proposes architectures; scratch is mpnas without what it knows of other tasks, naswot
+            takes the best of 1,000 by a proxy, area is evolution that begins with the better half by a proxy, and
+            predictor goes by a predictor of another family.
+        predictor: For the searcher mpnas: default, or a checkpoint that `mpnas meta-train` wrote. For the searcher
+            predictor: the name of a family.
+        proxy: Zero-cost score of untrained networks, which naswot and area go by (naswot by default), and which mpnas
+            can add to its ranking while results are few.
+        scheduler: Method that stops trainings that look bad; by default all are completed.
+        seed: Seed of the searcher and of the trainings.
+    """
+
+    searcher: str = "mpnas"
+    predictor: str | Path = "default"
+    proxy: str | None = None
+    scheduler: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitFields:
+    """Fields of a search that bound its time and its networks.
+
+    Attributes:
+        time_budget_s: Seconds after which all trainings are stopped and the run is complete, sessions added up; by
+            default there is no limit.
+        trial_time_limit_s: Seconds after which a training is ended with what it has; by default there is no limit. A
+            training whose single epoch takes as long hangs: it is killed, tried again, and fails in the end.
+        max_params: Most trainable parameters of a network; by default any number.
+        max_flops: Most multiply-adds of a network for one input; by default any number.
+    """
+
+    time_budget_s: float | None = None
+    trial_time_limit_s: float | None = None
+    max_params: int | None = None
+    max_flops: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceFields:
+    """Fields of a search that say what its trials take of the cluster.
+
+    Attributes:
+        max_concurrent: Most trials at a time; by default as many as the cluster has room for.
+        cpus_per_trial: CPU cores set aside for each trial; one torch thread runs, whatever this is.
+        gpus_per_trial: GPUs for each trial; 0.25 lets four trials share one.
+        gpu_memory_gb: Memory of one GPU in 10^9 bytes: networks that would not fit into their share of it get twice or
+            four times as much. By default all get the same share.
+        accelerator_type: Kind of GPU, as Ray names it, such as A100; by default any.
+        resources_per_trial: Further resources for each trial, by the names that the cluster's nodes give them;
+            on the command line repeatable.
+        workers_per_trial: Processes that train each network together, each with these resources.
+        autoscaling: Whether the cluster starts nodes on demand, of which Ray does not tell: the search then waits for
+            resources that no node has yet, and asks for one slot more than there is, up to the most trials at a time.
+    """
+
+    max_concurrent: int | None = None
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float = 0.0
+    gpu_memory_gb: float | None = None
+    accelerator_type: str | None = None
+    resources_per_trial: dict[str, float] | None = field(
+        default=None, metadata={"option": "--resource", "metavar": "NAME=AMOUNT"}
+    )
+    workers_per_trial: int = 1
+    autoscaling: bool = False
+
+    @property
+    def worker_resources(self) -> Resources:
+        """The resources of each worker of a trial, as Ray wants to be told."""
+        kind = {f"{ACCELERATOR_PREFIX}{self.accelerator_type}": _ACCELERATOR_PART} if self.accelerator_type else {}
+        return {"CPU": self.cpus_per_trial, "GPU": self.gpus_per_trial, **kind, **(self.resources_per_trial or {})}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceFields:
+    """Fields of a search that say where its run is kept.
+
+    Attributes:
+        storage: Folder or URI for runs, which all nodes of the cluster must reach; the run is a folder in it.
+        name: Name of the run; one that exists is continued. By default it is made of task, space and time.
+    """
+
+    storage: str | Path = "runs"
+    name: str | None = None
+
+
+GROUPS: dict[str, type] = {
+    "What to search": TargetFields,
+    "Method": MethodFields,
+    "Limits": LimitFields,
+    "Resources": ResourceFields,
+    "Run": PlaceFields,
+}
+"""Title -> group of fields of `SearchConfig`, as ``mpnas search --help`` shows them."""
+
+_WHOLE = ("num_samples", "epochs", "max_concurrent", "max_params", "max_flops", "workers_per_trial")
+"""Fields that are whole numbers of at least 1."""
+
+_ABOVE_0 = {"time_budget_s": "seconds", "trial_time_limit_s": "seconds", "gpu_memory_gb": "GB"}
+"""Fields that are any number above 0, and their units."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig(PlaceFields, ResourceFields, LimitFields, MethodFields, TargetFields):  # the last one's come first
+    """A search of an architecture: what is searched, how, within which limits, and with which resources.
+
+    Numbers are kept as plain ones and paths as text, which JSON takes.
+
+    Raises:
+        MPNASError: If a number is out of its range, or a space, searcher or scheduler has no such name. Names of
+            tasks, predictors and proxies, and files, are checked where the search begins.
+    """
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.task, str):
+            raise TaskError(f"A task is a Task or its name, not {self.task!r}.")
+        get_space(self.space)
+        if self.searcher not in list(SEARCHERS):
+            raise RunError(no_such("searcher", self.searcher, SEARCHERS))
+        if self.scheduler is not None and self.scheduler not in list(SCHEDULERS):
+            raise RunError(no_such("scheduler", self.scheduler, SCHEDULERS))
+        if not isinstance(self.predictor, str | Path):
+            raise RunError(f"predictor is a name or the path of a checkpoint, not {self.predictor!r}.")
+        require_bool("autoscaling", self.autoscaling, error=RunError)
+        for name, plain in self._plain().items():
+            object.__setattr__(self, name, plain)
+        if self.workers_per_trial > 1 and self.scheduler is not None and SCHEDULERS[self.scheduler].pauses:
+            raise RunError(
+                f"{self.scheduler} pauses trials, which trials of several workers cannot do: take asha or median, or "
+                "workers_per_trial 1."
+            )
+
+    def _plain(self) -> dict[str, Any]:
+        """The values that are kept in place of those given, after they have been checked."""
+        plain: dict[str, Any] = {"seed": require_seed("seed", self.seed, at_most=MOST_SEED, error=RunError)}
+        for name in _WHOLE:
+            value = getattr(self, name)
+            if value is not None or name in ("num_samples", "workers_per_trial"):
+                plain[name] = require_count(name, value, 1, error=RunError)
+        for name, unit in _ABOVE_0.items():
+            if getattr(self, name) is not None:
+                plain[name] = require_number(name, getattr(self, name), error=RunError, above=0.0, unit=unit)
+        plain["cpus_per_trial"] = check_cpus("cpus_per_trial", self.cpus_per_trial)
+        plain["gpus_per_trial"] = check_gpus("gpus_per_trial", self.gpus_per_trial)
+        if self.resources_per_trial is not None:
+            plain["resources_per_trial"] = check_further(self.resources_per_trial)
+        if self.accelerator_type is not None and not self.accelerator_type.strip():
+            raise RunError("accelerator_type is a kind of GPU, as Ray names it, such as A100; not an empty text.")
+        for name in ("storage", "predictor", "data_dir"):
+            if isinstance(getattr(self, name), Path):
+                plain[name] = str(getattr(self, name))
+        return plain
+
+
+_OWN_TEXT, *_TEXTS = (inspect.getdoc(kind) or "" for kind in (SearchConfig, *GROUPS.values()))
+SearchConfig.__doc__ = f"{_OWN_TEXT}\n\nAttributes:\n" + "\n".join(
+    text.partition("Attributes:\n")[2] for text in _TEXTS
+)

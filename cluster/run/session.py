@@ -1,0 +1,74 @@
+"""One session of a run: check and prepare what can be without Ray, run what is left of the trials, finish."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import ray
+
+from cluster.ray.addresses import check_ray
+from cluster.ray.connection import connected
+from cluster.run.assemble.limits import size_limits
+from cluster.run.assemble.zero_cost import zero_cost_score
+from cluster.run.checking import check_config
+from cluster.run.damage import extended_run
+from cluster.run.record import RunRecord
+from cluster.run.report import SearchReport, earlier_report
+from cluster.storage.lock import locked
+from cluster.storage.run_folder import RunFolder
+from cluster.storage.shared_storage import check_shared
+from cluster.storage.trial_files import TrialFiles, distinct, read_trials
+from trainables import Task
+from trainables.training.loop import check_batches
+
+__all__ = ["run_session"]
+
+
+def run_session(
+    record: RunRecord,
+    task: Task,
+    folder: RunFolder,
+    *,
+    before: list[TrialFiles] | None = None,
+    progress: bool,
+) -> SearchReport:
+    """Run what is left to run in a folder, and report; a run that is complete gives its report again.
+
+    Args:
+        record: Record of the run, which is written if the run is new.
+        task: Task of the run.
+        folder: Folder of the run.
+        before: Trials of the run that this one extends; they are read from there if None.
+        progress: Print what is being done, and a line for each finished trial.
+    """
+    finished = earlier_report(folder)
+    if finished is not None:
+        from cluster.run.best_network import with_network
+
+        return with_network(finished, folder, task, record)
+    config = record.config
+    check_config(config)
+    check_ray()  # before what may take minutes
+    data = task.load_checked(record.data_path)  # here an error is one line, not one for each trial
+    check_batches(task.name, replace(task.recipe, epochs=record.epochs), len(data.train), config.workers_per_trial)
+    limits, score = size_limits(config, task, data), zero_cost_score(config, task, data)
+    if before is None:
+        before = distinct(read_trials(extended_run(record.extends, folder))) if record.extends else []
+    if progress:
+        _say_that_ray_starts()
+    with locked(folder), connected(dashboard=config.workers_per_trial > 1):
+        # Late: Tune, and the searchers' libraries, take as long to import as all else together. The first error, of a
+        # Ray that is not there, and the first line of output need not wait for them.
+        from cluster.run.finish import finish
+        from cluster.run.trials import Work, run_trials
+
+        check_shared(folder)
+        done = run_trials(Work(record, task, data, folder, limits, score, before, progress))
+        return finish(done.results, record, task, folder, concurrent=done.concurrent, start=done.start)
+
+
+def _say_that_ray_starts() -> None:
+    address = os.environ.get("RAY_ADDRESS")
+    if not ray.is_initialized():
+        print(f"Joining Ray at {address}." if address else "Starting Ray.", flush=True)
