@@ -71,9 +71,7 @@ class PredictorToLearn:
         """Learn it, and write the checkpoint; interrupted and called again, it goes on from ``<path>.training``."""
         unfinished = self.path.with_name(f"{self.path.name}.training")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        meta_learn(
-            self.load(), self.config, self.path, name=self.path.name, unfinished=unfinished, command=self.command
-        )
+        meta_learn(self.load(), self.config, self.path, unfinished=unfinished, command=self.command)
         unfinished.unlink(missing_ok=True)
 
 

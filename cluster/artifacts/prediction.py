@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mpnas_ray.checks import MOST_SEED, require_seed
+from cluster.artifacts.config import PredictionConfig
 from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.files.json_records import parse_json
 from mpnas_ray.files.text import read_rows, read_text
@@ -72,44 +72,23 @@ class Prediction:
         return json.dumps(asdict(self), indent=2)
 
 
-def predict_architectures(
-    archs: Sequence[str],
-    space: str | None = None,
-    *,
-    predictor: str | Path = "default",
-    measures: Kind | None = None,
-    observed: str | Path | None = None,
-    mode: str | None = None,
-    seed: int = 0,
-) -> Prediction:
+def predict_architectures(config: PredictionConfig) -> Prediction:
     """Rank architectures beside random ones of their space, as a meta-learned predictor sees them.
-
-    Args:
-        archs: Architecture strings.
-        space: Name of their space; None if the first of them names it.
-        predictor: ``"default"``, the name of a bundled predictor, or the path of a checkpoint. The default for a cost
-            is ``"cost"``, which knows other devices (`mpnas_ray.predictors.cost.predictor`).
-        measures: Kind that the task measures, if known: ``quality`` or ``cost``. If it is not said, a mixture predictor
-            takes it for a quality until there are measurements.
-        observed: File of measured architectures to adapt to first, see `read_observed`.
-        mode: Whether ``max`` or ``min`` of the observed scores is best; if it is not said, ``min`` for a cost.
-        seed: Seed of the random architectures and of the uncertainty.
 
     Raises:
         SearchSpaceError: If a string is no architecture of the space.
-        PredictorError: If the predictor cannot be read, does not cover the space or the file is not as it should be.
+        PredictorError: If the predictor cannot be read, does not cover the space or a file is not as it should be.
     """
+    measures, mode = config.measures, config.mode
     if mode is None:
         mode = "min" if measures == "cost" else "max"
-    if mode not in ("min", "max"):
-        raise PredictorError(f"mode is 'min' or 'max', not {mode!r}.")
-    require_seed("seed", seed, at_most=MOST_SEED, error=PredictorError)
-    if not archs:
+    texts = [*config.archs, *(read_archs(Path(config.file)) if config.file is not None else ())]
+    if not texts:
         raise SearchSpaceError("There is no architecture to predict: name one, or a file with one a line.")
-    of_space = get_space(space) if space is not None else parse_architecture(archs[0].strip()).space
-    asked = [_parse(text, of_space) for text in archs]
-    if predictor == "default" and measures == "cost":
-        predictor = "cost"
+    of_space = get_space(config.space) if config.space is not None else parse_architecture(texts[0].strip()).space
+    asked = [_parse(text, of_space) for text in texts]
+    is_default_for_cost = config.predictor == "default" and measures == "cost"
+    predictor = "cost" if is_default_for_cost else config.predictor
     loaded, card = load_checkpoint(find_checkpoint(predictor, of_space))
     _check_cover(card, of_space)
     if measures is not None:
@@ -119,8 +98,8 @@ def predict_architectures(
             )
         loaded = loaded.measuring(measures)
     num_observed, num_given, scores = 0, 0, np.empty(0)
-    if observed is not None:
-        measured, values = read_observed(Path(observed), of_space)
+    if config.observed is not None:
+        measured, values = read_observed(Path(config.observed), of_space)
         scores = np.array(values) if mode == "max" else -np.array(values)
         kept = thinned_points(scores)
         num_given, num_observed = len(scores), len(kept)
@@ -129,7 +108,7 @@ def predict_architectures(
         measures = "quality"
     if isinstance(loaded, CostPredictor):
         measures = "cost"
-    found = predict_percentiles(loaded, Architectures.of(asked, of_space), np.random.default_rng(seed))
+    found = predict_percentiles(loaded, Architectures.of(asked, of_space), np.random.default_rng(config.seed))
     expected = None
     if isinstance(loaded, CostPredictor) and len(set(scores.tolist())) > 1:
         expected = loaded.predict(asked) * (1 if mode == "max" else -1)
