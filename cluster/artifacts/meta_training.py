@@ -7,12 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
 
+from cluster.durations import time_left
 from cluster.work.folders import check_folders
 from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import PredictorError, RunError, TableError
@@ -186,13 +186,11 @@ def _shown(report: Callable[[str], None], start: float) -> Callable[[Progress], 
         first = first or progress.iteration
         if progress.validation is None and progress.iteration % 100 and progress.iteration < progress.iterations:
             return
-        pace = (time.monotonic() - start) / (progress.iteration - first + 1)
-        left = timedelta(seconds=round(pace * (progress.iterations - progress.iteration)))
-        reached = (
-            ""
-            if progress.validation is None
-            else (f", Spearman in meta-validation {progress.validation:.3f} (best {progress.best:.3f})")
-        )
+        done, to_do = progress.iteration - first + 1, progress.iterations - progress.iteration
+        left = time_left(time.monotonic() - start, done, to_do)
+        reached = ""
+        if progress.validation is not None:
+            reached = f", Spearman in meta-validation {progress.validation:.3f} (best {progress.best:.3f})"
         place = f"[{progress.iteration:{len(str(progress.iterations))}}/{progress.iterations}]"
         report(f"{place} loss {progress.loss:.3f}{reached}, {left} left")
 

@@ -8,7 +8,7 @@ import math
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from ray import tune
 
 from cluster.artifacts.config import TrainingConfig
+from cluster.durations import time_left
 from cluster.ray.addresses import check_ray
 from cluster.ray.connection import connected, most_concurrent
 from cluster.ray.memory_deaths import memory_deaths_survived
@@ -283,9 +284,9 @@ class _Progress(tune.Callback):
     ) -> None:
         epoch = result["epoch"]
         if epoch % max(1, self._epochs // _NUM_LOOKS) == 0 or epoch == self._epochs:
-            left = timedelta(seconds=round(result["training_seconds"] / epoch * (self._epochs - epoch)))
+            left = time_left(result["training_seconds"], epoch, self._epochs - epoch)
             print(
                 f"[{epoch:{len(str(self._epochs))}}/{self._epochs}] {self._metric} {result[self._metric]:.5f}, "
-                f"train loss {result['train_loss']:.5f}, {str(left).removeprefix('0:')} left",
+                f"train loss {result['train_loss']:.5f}, {left} left",
                 flush=True,
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ray.tune import Callback
 from rich.console import Console
 from rich.status import Status
 
+from cluster.durations import time_left
 from trainables.user_code import failure_in_text
 
 __all__ = ["SearchProgress"]
@@ -98,8 +98,7 @@ class SearchProgress(Callback):
         """Estimate the time left by the trials that this session finished."""
         if not self._done_here:
             return "?:??"
-        seconds = (time.monotonic() - self._start) / self._done_here * (self._num_samples - done)
-        return str(timedelta(seconds=round(seconds))).removeprefix("0:")
+        return time_left(time.monotonic() - self._start, self._done_here, self._num_samples - done)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the terminal, which cannot be pickled, out of Tune's pickles."""
