@@ -69,7 +69,7 @@ def _format_of(export_format: ExportFormat | None, out: str | Path | None) -> Ex
 
 
 def _download(run: str, local: Path) -> Path:
-    """Fetch what the run has of its best network; returns where it would be."""
+    """Fetch what the run has of its best network, and return the folder where that would be."""
     system, root = fs.FileSystem.from_uri(run.rstrip("/"))
     if system.get_file_info(f"{root}/best").type == fs.FileType.Directory:
         (local / "best").mkdir()

@@ -1,4 +1,4 @@
-"""Meta-learned predictors of comparisons, studies and benchmarks: each is learned once, and kept."""
+"""Learn the predictors of comparisons, studies and benchmarks once, and keep them."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def learn_missing_predictors(
 
 @dataclass(frozen=True)
 class _Checkpoints:
-    """The folder of predictors as a place of results: an item that is done has written its checkpoint."""
+    """The folder of predictors as `Results`: an item that is done has written its checkpoint itself."""
 
     folder: Path
 

@@ -1,4 +1,4 @@
-"""Meta-learn a predictor from a folder of NAS tables: what ``mpnas meta-train`` does."""
+"""Meta-learn a predictor from a folder of NAS tables, as ``mpnas meta-train`` does."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def meta_learn(
 
 
 def _shown(report: Callable[[str], None], start: float) -> Callable[[Progress], None]:
-    """Reports each meta-validation, or where there is none each hundredth step, with the time left."""
+    """Make a function that reports each meta-validation, or without any each hundredth step, with the time left."""
     first = 0
 
     def show(progress: Progress) -> None:
@@ -191,7 +191,7 @@ def _shown(report: Callable[[str], None], start: float) -> Callable[[Progress], 
         reached = ""
         if progress.validation is not None:
             reached = f", Spearman in meta-validation {progress.validation:.3f} (best {progress.best:.3f})"
-        place = f"[{progress.iteration:{len(str(progress.iterations))}}/{progress.iterations}]"
-        report(f"{place} loss {progress.loss:.3f}{reached}, {left} left")
+        position = f"[{progress.iteration:{len(str(progress.iterations))}}/{progress.iterations}]"
+        report(f"{position} loss {progress.loss:.3f}{reached}, {left} left")
 
     return show

@@ -1,4 +1,4 @@
-"""Predict some architectures, for people who ask about them by hand."""
+"""Predict where given architectures stand in their space, as ``mpnas predict`` does."""
 
 from __future__ import annotations
 
@@ -115,13 +115,13 @@ def predict_architectures(config: PredictionConfig) -> Prediction:
     rows = [
         PredictedArchitecture(
             str(arch),
-            int(found.rank[place]),
-            float(found.percentile[place]),
-            None if found.low is None else float(found.low[place]),
-            None if found.high is None else float(found.high[place]),
-            None if expected is None else float(expected[place]),
+            int(found.rank[row]),
+            float(found.percentile[row]),
+            None if found.low is None else float(found.low[row]),
+            None if found.high is None else float(found.high[row]),
+            None if expected is None else float(expected[row]),
         )
-        for place, arch in enumerate(asked)
+        for row, arch in enumerate(asked)
     ]
     rows.sort(key=lambda row: row.rank)
     return Prediction(of_space.name, card.name, measures, num_observed, num_given, found.num_others, tuple(rows))
@@ -152,7 +152,7 @@ def read_archs(path: Path) -> list[str]:
 
 
 def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], list[float]]:
-    """Measured architectures of a file, and their scores.
+    """Read the measured architectures of a file, and their scores.
 
     The file is CSV with a header that names the columns ``arch`` and ``score``, or JSON (``*.json``), a list of objects
     with these two keys; in any encoding of `read_text`, and as `read_rows` reads tables. Other columns and keys are not
@@ -189,7 +189,7 @@ def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], l
 
 
 def _json_rows(listed: Any, keys: Sequence[str]) -> list[list[Any]]:
-    """These keys of each object of a JSON list, in any case; None for those that an object has not."""
+    """Read these keys of each object of a JSON list, in upper or lower case; None for a key that an object lacks."""
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise ValueError(f"it is not a list of objects with {' and '.join(keys)}")
     rows = [{str(key).strip().lower(): value for key, value in item.items()} for item in listed]
@@ -202,7 +202,7 @@ def _json_rows(listed: Any, keys: Sequence[str]) -> list[list[Any]]:
 
 
 def _parse(text: str, space: SearchSpace) -> Architecture:
-    """An architecture of the space; one that names another space is refused as such."""
+    """Parse an architecture of the space; one that names another space is refused."""
     text = text.strip()
     named = text.partition(":")[0]
     if named in SPACE_NAMES and named != space.name and text not in space:

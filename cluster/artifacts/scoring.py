@@ -1,4 +1,4 @@
-"""Score architectures by zero-cost proxies on Ray, a table each: ``mpnas score``."""
+"""Score architectures by zero-cost proxies on Ray, one table for each proxy: ``mpnas score``."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ScoreReport:
 
 
 def score_architectures(config: ScoringConfig) -> ScoreReport:
-    """Score architectures by zero-cost proxies, a table each: what ``mpnas score`` does.
+    """Score architectures by zero-cost proxies, one table for each proxy, as ``mpnas score`` does.
 
     Architectures are those of `draw_stratified`, seed 0, as of `mpnas tables build`; of a space that has no more than
     ``num_archs`` different ones, all. A table is called ``<space>/<task>-<proxy>``. It is a task of its own, no variant

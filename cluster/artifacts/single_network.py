@@ -1,4 +1,4 @@
-"""Train one network, a known one or one found, as a trial of a search is trained: ``mpnas train``."""
+"""Train one network, known or found by a search, as a trial is trained: ``mpnas train``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _SETTINGS = "training.json"
 _logger = logging.getLogger(__name__)
 
 _NUM_LOOKS = 20
-"""How often a training is saved, and told of."""
+"""Number of times that a training is saved, and that its progress is printed."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class TrainingReport:
         task: Name of the task.
         model: Name of the network.
         seed: Seed of the training.
-        epochs: Its length.
+        epochs: Epochs of the training.
         metric: Name of the metric, without ``validation_``.
         mode: ``min`` or ``max``.
         validation: Score after the last epoch.
-        test: The same network's test score, computed once.
-        parameters: Trainable ones.
-        training_seconds: Validation included, all sessions of the run added up.
+        test: Test score of the same network, computed once.
+        parameters: Number of trainable parameters.
+        training_seconds: Seconds of training and validation, added up over all sessions of the run.
         wall_seconds: Seconds of the last session.
         folder: Folder of the run.
         chosen: Choices of a search by DASH for each convolution, first layer first; empty for other networks.
@@ -95,7 +95,7 @@ class TrainingReport:
         return json.dumps(asdict(self), indent=2) + "\n"
 
     def __str__(self) -> str:
-        """Write it for people."""
+        """Write the report as text for people."""
         text = f"""
 {self.model} on {self.task}, {self.epochs} epochs:
 
@@ -168,13 +168,13 @@ def _train(
     data = task.load_checked(data_path)
     check_batches(task.name, recipe, len(data.train))
     _check_shape(config, task, data)
-    places = {"data_dir": str(data_path)} if data_path else {}
+    data_dir = {"data_dir": str(data_path)} if data_path else {}
     with locked(folder), connected():
         check_shared(folder)
         most_concurrent(resources)
         folder.write(_SETTINGS, json.dumps(config, indent=2) + "\n")
         start = time.time()
-        tuner = _tuner({**config, **places}, task, folder, resources, progress)
+        tuner = _tuner({**config, **data_dir}, task, folder, resources, progress)
         with memory_deaths_survived():
             results = tuner.fit()
         return _finish(results, config, task, folder, resources, start)
@@ -274,7 +274,7 @@ def _finish(
 
 
 class _Progress(tune.Callback):
-    """A line for every twentieth of the epochs."""
+    """Print a line for every twentieth of the epochs."""
 
     def __init__(self, metric: str, epochs: int) -> None:
         self._metric, self._epochs = metric, epochs

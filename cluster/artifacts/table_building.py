@@ -1,4 +1,4 @@
-"""Build NAS tables of our own, from the draw of architectures to the file: what ``mpnas tables build`` does."""
+"""Build NAS tables of our own, from the draw of architectures to the file, as ``mpnas tables build`` does."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class BuildReport:
 
 
 def build_table(config: TableConfig) -> BuildReport:
-    """Train architectures on tasks, and write all trainings into one file: what ``mpnas tables build`` does.
+    """Train architectures on tasks, and write all trainings into one file, as ``mpnas tables build`` does.
 
     Trainings that the file holds, or that were done before a kill, are not done again, so a table grows: by more
     architectures, tasks or repeats with the same file. See `mpnas_ray.tables.curves` for what the file holds.

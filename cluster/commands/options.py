@@ -133,7 +133,7 @@ def _option(field: Field[Any], text: str, names: Names | None, title: str | None
 
 
 def completes(names: Names) -> Callable[[str], list[str]]:
-    """Make what typer asks for the names that begin as the user has begun."""
+    """Make the function that typer calls for completions: the names that begin with what was typed."""
 
     def complete(incomplete: str) -> list[str]:
         return [name for name in (names() if callable(names) else names) if name.startswith(incomplete)]
@@ -147,14 +147,14 @@ def _default(field: Field[Any]) -> Any:
 
 
 def _members(hint: Any) -> list[Any]:
-    """The types that a value may have, but for None: of containers without their items, of literals that of texts."""
+    """List the types of a value except None: containers without the types of their items, texts for literals."""
     members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     origins = [(get_origin(member) or member) for member in members if member is not NoneType]
     return [str if origin is Literal else origin for origin in origins]
 
 
 def _option_type(hint: Any, default: Any) -> Any:
-    """The type by which an option is read: of several the first, for a tuple or a dict a list of texts."""
+    """Choose the type by which an option is read: the first of several; a list of texts for a tuple or a dict."""
     first = _members(hint)[0]
     if first in (dict, tuple):
         first = list[str]

@@ -335,7 +335,7 @@ def test_a_run_of_version_0_1_is_one_clear_line(tmp_path: Path) -> None:
     folder.write(
         "run.json", '{"task": "digits", "space": "mixed", "num_samples": 4, "epochs": 1, "searcher": "random"}'
     )
-    with pytest.raises(RunError, match=r"x was begun with mpnas-ray 0\.1, whose runs this version does not continue"):
+    with pytest.raises(RunError, match=r"x was started with mpnas-ray 0\.1, whose runs this version does not continue"):
         RunRecord.read(folder)
 
 
