@@ -25,11 +25,11 @@ from searchers import ArchitectureSearcher, MPNASSearch, RegularizedEvolution, T
 
 CALLS = ("suggest", "on_trial_result", "on_trial_complete", "save")
 TARGETS = {"suggest, median": 5.0, "suggest, p99": 50.0, "any call": 50.0}
-"""Milliseconds, ours."""
+"""Milliseconds that a call may take; chosen by us."""
 
 
 def ready_suggestions(space_name: str, num_seen: int, num_timed: int) -> dict[str, Any]:
-    """A searcher that knows ``num_seen`` results is asked again and again between two refits."""
+    """Time a searcher that knows ``num_seen`` results and is asked again and again between two refits."""
     space, rng = get_space(space_name), np.random.default_rng(0)
     drawn = space.sample_many(4 * num_seen, rng)
     archs = drawn[np.sort(np.unique(drawn.canonical_keys(), return_index=True)[1])[:num_seen]]
@@ -58,7 +58,7 @@ def ask(searcher: ArchitectureSearcher, trial_id: str) -> None:
 
 
 def replays(num_trials: int, seconds: float) -> list[dict[str, Any]]:
-    """In Tune, with a snapshot each second as `run_search` has it."""
+    """Replay searches in Tune, with a snapshot each second as in `run_search`."""
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "1"
     rows = []
     with cluster_and_table() as (table, storage):

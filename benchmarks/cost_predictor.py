@@ -1,4 +1,4 @@
-"""How well latencies of a device that was never seen are predicted: benchmarks/results/cost_predictor.{json,md}.
+"""Judge predicted latencies of devices that were never seen: benchmarks/results/cost_predictor.{json,md}.
 
     python benchmarks/cost_predictor.py --tables FOLDER
 
@@ -50,10 +50,10 @@ HELP_TARGETS = {"raspi4": 0.890, "fpga": 0.985}
 """Lee et al. 2021, Table 3, of whose six devices the tables have these two."""
 
 MORE_POINTS, MORE_DEVICES, RESIDUAL_PART = (30, 100), ("gold-6240", "silver-4210r", "pixel3"), 0.3
-"""Where it was tried whether the mixture learns from what linear regression leaves: design columns new to it."""
+"""Settings of a trial: can the mixture learn from what linear regression leaves? The columns are new to it."""
 
 Method = Callable[[NDArray[np.int64]], NDArray[np.float64]]
-"""From the measured rows to predicted scores of all rows."""
+"""Predicts the scores of all rows from the measured rows."""
 
 
 def full_name(short: str) -> str:
@@ -61,7 +61,7 @@ def full_name(short: str) -> str:
 
 
 def connected(task: TableTask) -> TableTask:
-    """Without the 341 cells that have no path from input to output, whose latency is near 0 on some devices."""
+    """Leave out the 341 cells that have no path from input to output, whose latency is near 0 on some devices."""
     return task[task.archs.graphs().live()[:, -1]]
 
 
@@ -95,7 +95,7 @@ def methods(
 
 
 def with_residual(target: TableTask, cost: CostPredictor, mixture: MixturePredictor) -> Method:
-    """Linear regression and a part of what the mixture, told nothing of costs, learns from its residuals."""
+    """Add to linear regression a part of what the mixture, told nothing of costs, learns from its residuals."""
 
     def predict(rows: NDArray[np.int64]) -> NDArray[np.float64]:
         predicted = cost.adapt(target.archs[rows], target.scores[rows]).predict(target.archs)
@@ -121,7 +121,7 @@ def judge(target: TableTask, ways: Mapping[str, Method], sizes: tuple[int, ...],
 
 
 def learned_mixture(task: TableTask, tables: Path, work: Path) -> MixturePredictor:
-    """The shipped one, or for its own two devices one that was learned without them."""
+    """Load the shipped mixture, or for its own two devices one that was learned without them."""
     path = find_checkpoint("mpnas-3")
     if {*task.devices} & {*load_checkpoint(path)[1].devices}:
         column = full_name("cpu" if "i7-7820x" in task.devices else "gpu")
@@ -190,14 +190,14 @@ def value(found: Interval) -> str:
 
 
 def by_draw(rows: list[dict[str, Any]], method: str, points: int, devices: list[str]) -> NDArray[np.float64]:
-    """Mean over devices in each draw: draws measure the same cells on every device, so that they are what is drawn."""
+    """Average over devices in each draw: a draw measures the same cells on every device."""
     chosen = [row for row in rows if row["method"] == method and row["points"] == points and row["device"] in devices]
     draws = sorted({row["draw"] for row in chosen})
     return np.array([np.mean([row["spearman"] for row in chosen if row["draw"] == draw]) for draw in draws])
 
 
 def grouped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One entry for a device, a method and a number of points, with its correlations by draw."""
+    """Collect the correlations by draw of each device, method and number of points in one entry."""
     found: dict[tuple[object, ...], dict[str, Any]] = {}
     for row in rows:
         about = {key: row[key] for key in ("device", "group", "known", "method", "points")}

@@ -1,4 +1,4 @@
-"""What early stopping saves and costs, on measured curves: benchmarks/results/early_stopping.{json,md,png}.
+"""Measure what early stopping saves and costs: benchmarks/results/early_stopping.{json,md,png}.
 
     python benchmarks/early_stopping.py
 
@@ -97,7 +97,7 @@ class Setting:
 
 
 def in_half(curves: LearningCurves, half: int) -> NDArray[np.bool_]:
-    """By the architecture's text, so that all tasks and seeds agree."""
+    """Split by the architecture's text, so that all tasks and seeds agree."""
     texts = np.array([str(arch) for arch in curves.archs])
     distinct = np.unique(texts)
     chosen = np.random.default_rng(0).permutation(distinct)[half::2]

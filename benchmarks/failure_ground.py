@@ -17,7 +17,7 @@ from ray.cluster_utils import Cluster
 ROOT = Path(__file__).resolve().parents[1]
 NUM_TRIALS, EPOCHS = 6, 4
 PATIENCE_S = 1800.0
-"""For all that is waited for; far more than it takes where the machine is free."""
+"""Seconds to wait for anything; far more than it takes on a free machine."""
 
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
@@ -36,9 +36,9 @@ class Ground:
         """Start a head, and nodes with a CPU and a GPU each.
 
         Args:
-            folder: For runs, logs and faults.
-            num_nodes: Beside the head.
-            head_gpus: Of the head, which takes no trials without.
+            folder: Folder for runs, logs and faults.
+            num_nodes: Number of nodes beside the head.
+            head_gpus: GPUs of the head, which takes no trials without any.
             jobs: Whether the head has a dashboard, which takes jobs.
         """
         self.folder, self.storage = folder, str(folder / "runs")
@@ -81,7 +81,7 @@ class Ground:
             )
 
     def wait_for_trials(self, count: int) -> None:
-        """Until so many have ended, by the lines that the search prints."""
+        """Wait until so many have ended, by the lines that the search prints."""
         self.wait(lambda: sum(line.startswith("[") for line in self.log.read_text().splitlines()) >= count)
 
     def wait(self, condition: Callable[[], Any]) -> None:

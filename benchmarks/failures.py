@@ -1,4 +1,4 @@
-"""What a search survives: benchmarks/results/failures.{json,md}.
+"""Show which failures a search survives: benchmarks/results/failures.{json,md}.
 
     python benchmarks/failures.py
     python benchmarks/failures.py --only worker-node driver
@@ -45,17 +45,17 @@ from mpnas_ray.errors import MPNASError
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search came to.
+    """The outcome of a search.
 
     Attributes:
-        happened: What was done to it, in words and numbers.
-        seconds: From its start to its report.
-        num_trials: By the report.
-        num_failed: By the report.
+        happened: Failure that it met, in words and numbers.
+        seconds: Seconds from its start to its report.
+        num_trials: Number of trials by the report.
+        num_failed: Number of failed trials by the report.
         num_twice: Architectures of which more than one training was carried to its end.
-        epochs_repeated: Epochs trained beyond those of the undisturbed search: what was lost and done again.
+        epochs_repeated: Epochs trained beyond those of the undisturbed search, which were lost and done again.
         best: The architecture chosen, with its validation score.
-        archs: All that were tried.
+        archs: All architectures that were tried.
     """
 
     happened: str
@@ -83,7 +83,7 @@ def worker_node(ground: Ground) -> str:
 
 
 def refit_node(ground: Ground) -> str:
-    """With the searcher that refits, whose actor takes no CPU and may be anywhere."""
+    """Search with refits, whose actor takes no CPU and may be on any node."""
     ground.start(ground.command("--searcher", "mpnas", num_trials=8))
     ground.wait_for_trials(2)
     ray.init(ground.cluster.address, log_to_driver=False)
@@ -110,7 +110,7 @@ def node_added(ground: Ground) -> str:
 
 
 def driver(ground: Ground) -> str:
-    """As a job, killed with -9, and submitted once more."""
+    """Search in a job that is killed with -9 and submitted once more."""
     address = f"http://127.0.0.1:{ground.dashboard_port}"
     command, runs = ground.command(), Path(ground.storage)
     printed: list[str] = []
@@ -175,14 +175,14 @@ def clock(ground: Ground) -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """How a search is disturbed.
+    """A search and its disturbance.
 
     Attributes:
-        disturb: Starts the search and says what was done to it.
-        num_nodes: In the beginning, beside the head.
-        head_gpus: Of the head.
+        disturb: Starts the search, disturbs it, and says how in words.
+        num_nodes: Number of nodes beside the head in the beginning.
+        head_gpus: GPUs of the head.
         jobs: Whether the search is a job.
-        num_trials: Of the search.
+        num_trials: Number of trials of the search.
         comparable: Whether it proposes what the undisturbed one does.
     """
 
@@ -211,7 +211,7 @@ CASES = {
 
 
 def run(name: str) -> Outcome:
-    """One case, on a cluster of its own."""
+    """Run one case on a cluster of its own."""
     case = CASES[name]
     with tempfile.TemporaryDirectory(prefix="failures-") as folder, _environment(name):
         ground = Ground(Path(folder), case.num_nodes, case.head_gpus, case.jobs)
@@ -265,7 +265,7 @@ def _audit(ground: Ground, happened: str, seconds: float) -> Outcome:
 
 
 def faults_of(name: str, outcome: Outcome, reference: Outcome) -> list[str]:
-    """What was not survived."""
+    """List the ways in which the search did not survive."""
     case = CASES[name]
     found = {
         f"{outcome.num_trials} trials instead of {case.num_trials}": outcome.num_trials != case.num_trials,
@@ -313,7 +313,7 @@ def page(outcomes: dict[str, Outcome], about: dict[str, Any]) -> list[str]:
 
 
 def _processes(*words: str) -> list[psutil.Process]:
-    """Processes of Python whose command line has all of these words."""
+    """Find the processes of Python whose command line has all of these words."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         line = process.info["cmdline"] or []
@@ -328,8 +328,10 @@ def _processes(*words: str) -> list[psutil.Process]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES), help="of the cases")
-    parser.add_argument("--work", type=Path, default=Path("runs/failures"), help="what finished cases came to")
+    parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES), help="cases to run")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/failures"), help="folder of the outcomes of finished cases"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     outcomes, broken, store = {}, False, Store(given.work)

@@ -1,6 +1,6 @@
 """The task `digits`, whose metric misbehaves once when told to: for benchmarks/failures.py.
 
-What is to go wrong lies as a file in the folder ``MPNAS_FAULTS``; whoever deletes it first does it.
+Each fault to come is a file in the folder ``MPNAS_FAULTS``; the process that deletes it first shows the fault.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _is_mine(fault: str) -> bool:
 
 
 def _fill_memory() -> None:
-    """Until Ray's memory monitor kills this process; some GB later it is given up."""
+    """Take memory until Ray's memory monitor kills this process; give up after some GB."""
     held = []
     while len(held) * _STEP_BYTES < _MOST_BYTES:
         held.append(os.urandom(4096) * (_STEP_BYTES // 4096))

@@ -18,7 +18,7 @@ class FlakyStorage:
     """A server (moto's) behind a relay that can refuse all connections."""
 
     def __init__(self) -> None:
-        """Nothing is started before ``with``."""
+        """Choose the ports; ``with`` starts the server."""
         self._behind, self._port = free_port(), free_port()
         self._away = self._num_refused = 0
         self._loop = asyncio.new_event_loop()
@@ -41,7 +41,7 @@ class FlakyStorage:
 
     @property
     def environment(self) -> dict[str, str]:
-        """By which Arrow finds it."""
+        """Variables by which Arrow finds the server."""
         return {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
             "AWS_ACCESS_KEY_ID": "nobody",
@@ -50,12 +50,12 @@ class FlakyStorage:
         }
 
     def bucket(self, name: str) -> str:
-        """Make a bucket; gives its URI."""
+        """Make a bucket, and return its URI."""
         self._files().create_dir(name)
         return f"s3://{name}"
 
     def be_away(self, seconds: float) -> int:
-        """Cut all connections and refuse new ones; gives how many were refused or cut."""
+        """Cut all connections and refuse new ones; return the number of those refused or cut."""
         self._num_refused, self._away = 0, 1
         self._loop.call_soon_threadsafe(self._cut)
         time.sleep(seconds)

@@ -32,7 +32,7 @@ NUM_RANKED, NUM_ADAPTED = 10_000, 20
 
 
 def matmul_rate() -> float:
-    """Floating-point operations a second, float32."""
+    """Measure floating-point operations a second, in float32."""
     one, other = torch.randn(1024, 1024), torch.randn(1024, 1024)
     return 2 * 1024**3 / median_seconds(lambda: one @ other, 15)
 
@@ -79,7 +79,7 @@ def meta_batches() -> list[dict[str, float]]:
 
 
 def gcn_operations(num_nodes: int, config: GCNConfig, num_inputs: int, num_outputs: int) -> float:
-    """Floating-point operations of one architecture; the last layer is computed for the global node alone."""
+    """Count the floating-point operations of one architecture; the last layer is computed for the global node alone."""
     width, flows = config.width, 2
     operations = 2.0 * num_nodes * flows * num_inputs * width
     for layer in range(1, config.num_layers):
@@ -124,7 +124,7 @@ def uses(rate: float) -> list[dict[str, object]]:
 
 
 def paper_hours() -> float:
-    """The paper's meta-training, extrapolated from three steps of it."""
+    """Extrapolate the hours of the paper's meta-training from three steps of it."""
     config = replace(MetaConfig.paper(), tasks_per_batch=6)
     episodes = EpisodePool.of(random_tasks(6), config, np.random.default_rng(0)).draw(np.random.default_rng(1))
     return config.iterations * median_seconds(outer_step(config, episodes, batched=True), 3) / 3600

@@ -1,4 +1,4 @@
-"""What our own table adds to the official ones, for tasks it has: benchmarks/results/mini_gain.{json,md}.
+"""Measure what our own table adds to the official ones, for its tasks: benchmarks/results/mini_gain.{json,md}.
 
     python benchmarks/mini_gain.py --tables DIR --checkpoints DIR
 

@@ -1,4 +1,4 @@
-"""What a table of ours holds, how noisy it is and how its tasks agree: benchmarks/results/mini_table.{json,md,png}.
+"""Describe a table of ours, its noise and the agreement of its tasks: benchmarks/results/mini_table.{json,md,png}.
 
     python benchmarks/mini_table.py
 
@@ -74,7 +74,7 @@ def agreement(every: dict[str, LearningCurves]) -> NDArray[np.float64]:
 
 
 def kinds_in(every: dict[str, LearningCurves]) -> dict[str, int]:
-    """In how many of the architectures each operation is."""
+    """Count the architectures that have each operation."""
     longest = max(every.values(), key=len)
     kinds = longest.archs[np.flatnonzero(longest.seeds == 0)].graphs().kinds
     return {name: int((kinds == number).any(axis=1).sum()) for number, name in enumerate(KINDS[:11])}

@@ -64,7 +64,7 @@ class Scored:
 
 
 def table2(tables: Path, scored: Scored, seconds: float) -> list[dict[str, Any]]:
-    """Test accuracies ``[SEEDS]`` of what each search finds, by data set."""
+    """List the test accuracies ``[SEEDS]`` of what each search finds, by data set."""
     rows = []
     for name in IMAGES:
         names = f"nasbench201/{name}@valid", f"nasbench201/{name}"
@@ -103,14 +103,14 @@ def searcher_of(label: str, known: list[str], score: NDArray[np.float64], seed: 
     points = None
     if label == "AREA":  # what `AREASearch` does, on a sample of the cells that have a score
         drawn = np.random.default_rng(seed).choice(len(known), 2 * POPULATION, replace=False)
-        points = [known[place] for place in drawn[np.argsort(-score[drawn], kind="stable")[:POPULATION]]]
+        points = [known[cell] for cell in drawn[np.argsort(-score[drawn], kind="stable")[:POPULATION]]]
     return RegularizedEvolution(
         "nasbench201", seed=seed, allow_isomorphic=True, population_size=POPULATION, points_to_evaluate=points
     )
 
 
 def found_by(searcher: ArchitectureSearcher, valid: TableTask, test: TableTask) -> float:
-    """Test value of the best by validation."""
+    """Return the test value of the best by validation."""
     run = replay(searcher, valid, TRAININGS)
     return test.value_of(run.archs[int(np.nanargmax(run.scores))])
 
@@ -125,8 +125,9 @@ def predictor_of(method: Method, target: TableTask, tasks: Mapping[str, TableTas
 
 
 def fusions(task: TableTask, predictor: MixturePredictor, score: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """Mean correlations and mean quantiles of the top cells, over draws of the results, of the rankings with each worth
-    of the score; of the task's scored cells alone.
+    """Average the correlations, and the quantiles of the top cells, of the rankings with each worth of the score.
+
+    Averages are over draws of the results, on the task's scored cells alone.
     """
     found: dict[tuple[int, str], list[tuple[float, float]]] = {}
     for points in POINTS:
@@ -158,7 +159,7 @@ def fusions(task: TableTask, predictor: MixturePredictor, score: NDArray[np.floa
 def shortlisted(
     predicted: NDArray[np.float64], score: NDArray[np.float64], weight: float, most: int | None
 ) -> NDArray[np.float64]:
-    """`fused` on the best by the predictor, who stay above all others."""
+    """Apply `fused` to the best by the predictor, which stay above all others."""
     first = np.argsort(-predicted, kind="stable")[:most]
     values = rankdata(predicted) / len(predicted) - 1
     values[first] = fused(predicted[first], score[first], weight)
@@ -170,7 +171,7 @@ def mean_of(rows: list[dict[str, Any]], measure: str, **wanted: Any) -> float:
 
 
 def best_worth(rows: list[dict[str, Any]], apart: str | None = None) -> float:
-    """The worth with the highest mean correlation after 5 to 20 results on all targets but one, near and far alike."""
+    """Find the worth with the highest mean correlation after 5 to 20 results on all targets but one."""
 
     def quality(worth: float) -> float:
         others = [r for r in rows if r["task"] != apart and r["points"] and r["ranking"] == f"worth {worth:g}"]
@@ -242,7 +243,7 @@ over the targets, by how many of the 1,000 are scored:
 
 
 def said(rows: list[dict[str, Any]]) -> str:
-    """How often, and by how much on average, fusion gains."""
+    """Say how often, and by how much on average, fusion gains."""
     lines = []
     for knows in KNOWS.values():
         for points in POINTS:
@@ -261,7 +262,7 @@ def said(rows: list[dict[str, Any]]) -> str:
 
 
 def means_table(rows: list[dict[str, Any]], measure: str, columns: Mapping[str, str]) -> str:
-    """Means over targets; column title -> ranking."""
+    """Tabulate means over targets; ``columns`` maps titles to rankings."""
     return markdown_table(
         ["knows", "results", *columns],
         [

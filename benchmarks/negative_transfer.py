@@ -1,4 +1,4 @@
-"""What transfer costs where it misleads: benchmarks/results/negative_transfer.{json,md}.
+"""Measure what transfer costs if it misleads: benchmarks/results/negative_transfer.{json,md}.
 
     python benchmarks/negative_transfer.py --tables DIR --checkpoints DIR
 
@@ -61,7 +61,7 @@ def known_tasks(tables: Path) -> dict[str, TableTask]:
 
 
 def leave_one_out(target: TableTask, tasks: dict[str, TableTask], tables: Path, folder: Path) -> MixturePredictor:
-    """The predictor of a comparison for a target: made if it is missing."""
+    """Return the predictor of a comparison for a target, which is made if it is missing."""
     sources = sources_of(COMPARED["mpnas"], target, tasks)
     predictor, card = load_checkpoint(learn_once(predictor_to_learn(folder, sources, SETTINGS, tables)))
     refuse_if_seen(card, target)
@@ -78,7 +78,7 @@ def target_of(name: str, task: TableTask, seed: int) -> TableTask:
 
 
 def half_shuffled(sources: dict[str, TableTask]) -> dict[str, TableTask]:
-    """The tasks, every second one with its scores shuffled."""
+    """Return the tasks, every second one with its scores shuffled."""
     return {
         name: replace(task, raw=np.random.default_rng(number).permutation(task.raw)) if number % 2 else task
         for number, (name, task) in enumerate(sources.items())
@@ -117,7 +117,7 @@ def run(contestant: str, target: TableTask, seed: int, predictor: Predictor) -> 
 
 
 def ratio(ours: dict[int, float], scratch: dict[int, float], rng: np.random.Generator) -> Interval:
-    """Of mean regrets by seed, resampling seeds: a seed is one permutation for both."""
+    """Compute the interval of mean regrets by resampling seeds: a seed is one permutation for both."""
     seeds = sorted(ours.keys() & scratch.keys())
     one, other = (np.array([of_seed[seed] for seed in seeds]) for of_seed in (ours, scratch))
 

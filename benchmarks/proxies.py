@@ -66,7 +66,7 @@ class Chunk:
         return NB201_NTK if proxy == "ntk" else NB201_SETTINGS
 
     def told(self) -> dict[str, Any]:
-        """What the scores depend on."""
+        """Return all that the scores depend on."""
         settings = {proxy: asdict(self.settings(proxy)) for proxy in self.proxies}
         return {"archs": list(self.archs), "settings": settings, "input_shape": list(INPUT_SHAPE)}
 
@@ -104,8 +104,12 @@ def chunks_of(task: str, archs: Architectures, proxies: Sequence[str]) -> list[C
 
 @dataclass(frozen=True)
 class Scores:
-    """Of the architectures of one task: proxy -> ``[N]``, NaN where there is none; and CPU seconds a network,
-    the median over chunks, since the first of a process takes longer.
+    """The scores of the architectures of one task, and the time that they took.
+
+    Attributes:
+        archs: Architecture strings.
+        values: Proxy -> scores ``[N]``, NaN where there is none.
+        seconds: Proxy -> CPU seconds a network, the median over chunks, since the first of a process takes longer.
     """
 
     archs: list[str]
@@ -128,7 +132,7 @@ def collected(contents: Sequence[Mapping[str, Any]]) -> Scores:
 
 
 def correlations(scores: Scores, tables: Mapping[str, TableTask]) -> dict[str, dict[str, Any]]:
-    """Proxy -> data set -> Spearman and Kendall with the table; what has no score ranks last."""
+    """Correlate each proxy with the table of each data set; an architecture without a score ranks last."""
     rows: dict[str, dict[str, Any]] = {name: {} for name in scores.values}
     for label, task in tables.items():
         measured = dict(zip(map(str, task.archs), task.scores, strict=True))
@@ -163,7 +167,7 @@ def difference(
 
 
 def save_scores(every: Mapping[str, Scores], path: Path) -> None:
-    """One row an architecture of a task, one column a proxy; null where there is no score."""
+    """Write one row for each architecture of a task and one column for each proxy; null if there is no score."""
     names = proxy_names()
     rows = [(task, arch) for task, scores in every.items() for arch in scores.archs]
     columns: dict[str, Any] = {"task": [task for task, _ in rows], "arch": [arch for _, arch in rows]}
@@ -212,7 +216,7 @@ def table_lines(rows: Mapping[str, Any], seconds: Mapping[str, float]) -> str:
 
 
 def said(rows: Mapping[str, Any]) -> str:
-    """By data set, which proxies surely rank better, and which surely worse, than the better of the two counts."""
+    """Say for each data set which proxies surely rank better or worse than the better of the two counts."""
     lines = []
     for label in next(iter(rows.values())):
         best = max(BASELINES, key=lambda name: rows[name][label]["spearman"])

@@ -26,7 +26,7 @@ from mpnas_ray.tables import BUNDLED_TABLE, TableTask, leaves_out, load_tasks
 from trainables import get_task
 
 FAMILIES = ("libras", "splice", "osuleaf", "handwritten-digits")
-"""Those whose scores two seeds agree on (benchmarks/results/mini_table.md), without Darcy flow, which official tables
+"""Tasks whose scores two seeds agree on (benchmarks/results/mini_table.md), without Darcy flow, which official tables
 know."""
 PROXIES = ("naswot", "jacob_cov", "synflow", "zen")
 RANKERS = ("with proxies", "without")

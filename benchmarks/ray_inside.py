@@ -1,4 +1,4 @@
-"""What benchmarks read and time in Ray beyond its documented interface, in one place."""
+"""Gather the parts of Ray beyond its documented interface that benchmarks read and time."""
 
 from __future__ import annotations
 

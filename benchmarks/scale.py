@@ -42,21 +42,21 @@ from cluster.work.running import compute_once
 
 NODES = 8
 OBJECT_STORE_BYTES = 100 * 2**20
-"""Of each node; Ray's least is 75 MiB."""
+"""Object store of each node; the least that Ray takes is 75 MiB."""
 
 ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "OMP_NUM_THREADS": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 def cases(given: argparse.Namespace) -> Iterator[Case]:
-    """Searchers in turns, so that a change of the machine's load meets all of them."""
+    """List the experiments, searchers in turns, so that a change of the machine's load meets all of them."""
 
     def cost(name: str, searcher: str, **others: Any) -> Case:
-        """One whose driver is killed."""
+        """Describe an experiment whose driver is killed."""
         return Case(
             name,
             searcher,
-            given.trials + given.places,
-            given.places,
+            given.trials + given.slots,
+            given.slots,
             given.seconds,
             kill_at=given.trials,
             mark_every=given.trials // 20,
@@ -69,15 +69,15 @@ def cases(given: argparse.Namespace) -> Iterator[Case]:
             yield cost(f"cost-{repeat}-{name}", name, seed=repeat)
     yield cost("pace-MPNASSearch", "MPNASSearch", pace="1" if PACE == "auto" else "auto")
     for name in SEARCHERS:
-        yield Case(f"reports-{name}", name, given.trials // 4, given.places, given.seconds, reports=10)
+        yield Case(f"reports-{name}", name, given.trials // 4, given.slots, given.seconds, reports=10)
     for name in SEARCHERS:
-        yield Case(f"busy-{name}", name, given.busy_trials, given.busy_places, given.busy_seconds, mark_every=50)
+        yield Case(f"busy-{name}", name, given.busy_trials, given.busy_slots, given.busy_seconds, mark_every=50)
 
 
 @contextmanager
-def cluster_of(places: int) -> Iterator[Cluster]:
-    """``NODES`` raylets of this machine, which together have a logical GPU and CPU for each place."""
-    each = -(-places // NODES)
+def cluster_of(slots: int) -> Iterator[Cluster]:
+    """Start ``NODES`` raylets on this machine, which together have a logical GPU and CPU for each slot."""
+    each = -(-slots // NODES)
     node = {"num_cpus": each, "num_gpus": each, "object_store_memory": OBJECT_STORE_BYTES}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False, "dashboard_port": 0})
     try:
@@ -91,10 +91,15 @@ def cluster_of(places: int) -> Iterator[Cluster]:
 
 @dataclass
 class Observer:
-    """Looks at all processes of a cluster and its driver from outside, once a second.
+    """A look from outside at all processes of a cluster and its driver, once a second.
 
-    ``cpu``: kind of process -> process -> CPU seconds up to the last look. ``store_bytes``: the most that lay in the
-    object stores. ``memory_bytes``: the most memory that was in use on the machine beyond what was before.
+    Attributes:
+        cluster: The cluster.
+        available_before: Bytes of memory that were free before it started.
+        cpu: Kind of process -> process -> CPU seconds up to the last look.
+        rss: Kind of process -> most bytes that its processes held together.
+        store_bytes: Most bytes that lay in the object stores.
+        memory_bytes: Most bytes that were in use on the machine beyond those before.
     """
 
     cluster: Cluster
@@ -135,7 +140,7 @@ class Observer:
 
 
 def kind_of(command: str) -> str | None:
-    """What a process of Ray's is by its command; None for one that is yet to become something."""
+    """Tell the kind of a process of Ray's by its command; None for one that has no task yet."""
     if command.startswith("ray::"):
         if "RankingActor" in command:
             return "refits"
@@ -147,13 +152,13 @@ def kind_of(command: str) -> str | None:
 
 
 def run(case: Case, work: Path) -> dict[str, Any]:
-    """The experiment on a new cluster, then its continuation if it was one to be killed."""
+    """Run the experiment on a new cluster, then its continuation if its driver is killed."""
     folder = work / case.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "case.json").write_text(json.dumps(asdict(case)), encoding="utf-8")
     available = psutil.virtual_memory().available
-    with cluster_of(case.places) as cluster:
+    with cluster_of(case.slots) as cluster:
         observer = Observer(cluster, available)
         status = drive("start", folder, cluster, observer)
         expected = 0 if case.kill_at is None else -signal.SIGKILL
@@ -170,7 +175,7 @@ def run(case: Case, work: Path) -> dict[str, Any]:
 
 
 def drive(action: str, folder: Path, cluster: Cluster, observer: Observer) -> int:
-    """Run a driver to its end, with a look at all processes each second; gives its exit status."""
+    """Run a driver to its end, with a look at all processes each second, and return its exit status."""
     command = [sys.executable, str(Path(__file__).with_name("scale_driver.py")), action, str(folder)]
     environment = {**os.environ, "RAY_ADDRESS": cluster.address}
     with (folder / f"{action}.log").open("w", encoding="utf-8") as log:
@@ -186,14 +191,18 @@ def drive(action: str, folder: Path, cluster: Cluster, observer: Observer) -> in
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=2_000, help="of the cost of a trial; the driver is killed there")
-    parser.add_argument("--places", type=int, default=16, help="trials at a time there")
-    parser.add_argument("--seconds", type=float, default=1.0, help="of a trial there")
+    parser.add_argument(
+        "--trials", type=int, default=2_000, help="trials of the cost experiments, after which the driver is killed"
+    )
+    parser.add_argument("--slots", type=int, default=16, help="trials at a time in the cost experiments")
+    parser.add_argument("--seconds", type=float, default=1.0, help="seconds of a trial in the cost experiments")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--busy-trials", type=int, default=768)
-    parser.add_argument("--busy-places", type=int, default=64)
+    parser.add_argument("--busy-slots", type=int, default=64)
     parser.add_argument("--busy-seconds", type=float, default=30.0)
-    parser.add_argument("--work", type=Path, default=Path("runs/scale"), help="what finished experiments gave")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/scale"), help="folder of the results of finished experiments"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     os.environ.update(ENVIRONMENT)

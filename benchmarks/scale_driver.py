@@ -1,7 +1,7 @@
 """One experiment of benchmarks/scale.py, in a process of its own, on the Ray cluster at ``RAY_ADDRESS``.
 
-Trials look a table up and sleep. What is noted of the driver at every so many completed trials is written at once, so
-that it outlives the kill by which a run to be resumed ends.
+Trials look a table up and sleep. Records of the driver are written at every so many completed trials, so that they
+outlive the kill by which a run to be resumed ends.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SEARCHERS: dict[str, Callable[[int], Searcher]] = {
 """Ours, and one of Tune's. Ours write a run's telemetry besides, as in `cluster.run.trials`."""
 
 PACE = snapshot_seconds(2_000)
-"""Of our snapshots: seconds from one to the next, or ``auto`` for Tune's own."""
+"""Pace of our snapshots: seconds from one to the next, or ``auto`` for Tune's own."""
 
 RUN = "run"
 """Name of the folder of an experiment."""
@@ -61,22 +61,22 @@ class Case:
     """An experiment.
 
     Attributes:
-        name: Of its files.
+        name: Name of its files.
         searcher: One of `SEARCHERS`.
         num_samples: Trials of the experiment.
-        places: Most trials at a time.
-        seconds: For which a trial sleeps.
-        reports: Results of a trial, its sleep between them.
+        slots: Most trials at a time.
+        seconds: Seconds for which a trial sleeps.
+        reports: Number of results of a trial, which sleeps between them.
         kill_at: Completed trials at which the driver is killed; None for a whole experiment.
         mark_every: Completed trials from one mark to the next.
-        pace: Of snapshots, as `PACE`.
-        seed: Of the searcher.
+        pace: Pace of snapshots, as `PACE`.
+        seed: Seed of the searcher.
     """
 
     name: str
     searcher: str
     num_samples: int
-    places: int
+    slots: int
     seconds: float
     reports: int = 1
     kill_at: int | None = None
@@ -93,13 +93,13 @@ class Case:
 
 
 class SleepingTrial(TabularTrainable):
-    """One that may report several times, says when it ran, and takes an architecture as six choices, too."""
+    """A trial that may report several times, says when it ran, and takes an architecture as six choices, too."""
 
     def _look_up(self, config: dict[str, Any]) -> None:
         arch = config.get("arch")
         if arch is None:
             space = get_space(SPACE)
-            codes = [config[f"code{place}"] for place in range(space.code_length)]
+            codes = [config[f"code{position}"] for position in range(space.code_length)]
             arch = str(space.architecture(np.array(codes, dtype=np.int8)))
         self._left = int(config["reports"])
         super()._look_up({**config, "arch": arch, "seconds": config["seconds"] / self._left})
@@ -114,7 +114,7 @@ class SleepingTrial(TabularTrainable):
 
 @dataclass
 class Records:
-    """What the driver does beside handling trials, since the last mark: seconds of wall and of this thread's CPU."""
+    """Records of the driver's work beside handling trials since the last mark: wall and CPU seconds of this thread."""
 
     calls: CallTimes = field(default_factory=CallTimes)
     snapshots: list[dict[str, float]] = field(default_factory=list)
@@ -123,7 +123,7 @@ class Records:
 
     @contextmanager
     def kept(self, searcher: Searcher) -> Iterator[None]:
-        """While this is open, snapshots, their copying to the run folder, and the searcher's calls are timed."""
+        """Time snapshots, their copying to the run folder, and the searcher's calls while this is open."""
         save, copy = TuneController.save_to_dir, ray_storage._pyarrow_fs_copy_files
         methods = ("suggest", "on_trial_result", "on_trial_complete", "save")
 
@@ -156,7 +156,7 @@ class Records:
             yield
 
     def taken(self) -> dict[str, Any]:
-        """What was noted, which is forgotten here."""
+        """Return what was noted, and forget it here."""
         calls = {name: {"calls": len(cpu), "cpu": sum(cpu)} for name, cpu in self.calls.cpu.items()}
         noted = {"calls": calls, "snapshots": self.snapshots, "copies": self.copies}
         self.snapshots, self.copies = [], []
@@ -209,7 +209,7 @@ class Clock(tune.Callback):
 
 
 def start(case: Case, folder: Path) -> None:
-    """A new experiment."""
+    """Start a new experiment."""
     searcher, records = case.make_searcher(), Records()
     constants: dict[str, Any] = {"tables": str(folder), "table_task": write_table(folder).name}
     constants |= {"seconds": case.seconds, "reports": case.reports}
@@ -218,7 +218,9 @@ def start(case: Case, folder: Path) -> None:
         callbacks.append(SearchTelemetry(searcher, str(folder), RUN, METRIC))
     else:
         operations = range(len(get_space(SPACE).operations))
-        constants |= {f"code{place}": tune.choice(list(operations)) for place in range(get_space(SPACE).code_length)}
+        constants |= {
+            f"code{position}": tune.choice(list(operations)) for position in range(get_space(SPACE).code_length)
+        }
     tuner = tune.Tuner(
         tune.with_resources(SleepingTrial, {"CPU": 1, "GPU": 1}),
         param_space=constants,
@@ -227,7 +229,7 @@ def start(case: Case, folder: Path) -> None:
             metric=METRIC,
             mode=MODE,
             num_samples=case.num_samples,
-            max_concurrent_trials=case.places,
+            max_concurrent_trials=case.slots,
             reuse_actors=True,
             trial_dirname_creator=trial_id,
         ),
@@ -253,7 +255,7 @@ def resume(case: Case, folder: Path, started: float) -> dict[str, Any]:
     check(results, case)
     began = np.sort([result.metrics["began"] for result in results])
     after = began[began > started] - started
-    seconds["first trial"], seconds["all places"] = float(after[0]), float(after[min(case.places, len(after)) - 1])
+    seconds["first trial"], seconds["all slots"] = float(after[0]), float(after[min(case.slots, len(after)) - 1])
     return {"seconds": seconds, "trials_after": len(after), "rss": psutil.Process().memory_info().rss}
 
 

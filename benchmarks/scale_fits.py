@@ -1,4 +1,4 @@
-"""What benchmarks/scale.py makes of its marks: lines through what grows, and how busy the places were."""
+"""Analyse the marks of benchmarks/scale.py: lines through what grows, and how busy the slots were."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def blocks(row: dict[str, Any]) -> list[tuple[float, float, float]]:
 
 @dataclass(frozen=True)
 class Growth:
-    """How a driver's load grows with its trials; seconds, bytes. Without the first trials, as processes start then."""
+    """Growth of a driver's load with its trials, in seconds and bytes, without the first, in which processes start."""
 
     control: Line
     others: Line
@@ -76,16 +76,16 @@ class Growth:
         )
 
     def handling(self, trials: float, rate: float, reports: int, report_seconds: float) -> float:
-        """Of the control thread's time, what goes to trials of which ``rate`` end in a second."""
+        """Compute the share of the control thread's time that goes to trials of which ``rate`` end in a second."""
         return rate * (self.control.at(trials) + (reports - 1) * report_seconds)
 
     def saving(self, trials: float, pace: str) -> float:
-        """Of the control thread's time, what goes to snapshots."""
+        """Compute the share of the control thread's time that goes to snapshots."""
         seconds = self.snapshot.at(trials)
         return seconds / (seconds + pause(seconds, pace))
 
     def copying(self, trials: float, pace: str) -> float:
-        """Of the time, how much of it another thread copies the run folder."""
+        """Compute the share of the time in which another thread copies the run folder."""
         seconds = self.snapshot.at(trials)
         return min(1.0, self.copy.at(trials) / (seconds + pause(seconds, pace)))
 
@@ -97,9 +97,9 @@ def pause(seconds: float, pace: str) -> float:
 
 @dataclass(frozen=True)
 class Busy:
-    """How the places of an experiment were used.
+    """Use of the slots of an experiment.
 
-    The steady state is from when as many processes as there are places have begun a trial, to when the last trial
+    The steady state is from when as many processes as there are slots have begun a trial, to when the last trial
     begins. ``waits``: seconds from one trial's end to the next one's begin in the same process, in the steady state.
     """
 
@@ -113,11 +113,11 @@ class Busy:
     def of(cls, row: dict[str, Any]) -> Busy:
         spans = np.array([span for mark in row["marks"] for span in mark["spans"]], dtype=float)
         began, ended, process = spans[np.argsort(spans[:, 0])].T
-        places = row["case"]["places"]
+        slots = row["case"]["slots"]
         firsts = np.sort([began[process == each].min() for each in np.unique(process)])
-        if len(firsts) < places or firsts[places - 1] >= began[-1]:
-            raise ValueError(f"{row['case']['name']} never had all of its {places} places at work: take more trials.")
-        filled, last = firsts[places - 1], began[-1]
+        if len(firsts) < slots or firsts[slots - 1] >= began[-1]:
+            raise ValueError(f"{row['case']['name']} never had all of its {slots} slots at work: take more trials.")
+        filled, last = firsts[slots - 1], began[-1]
         inside = np.clip(np.minimum(ended, last) - np.maximum(began, filled), 0, None).sum()
         waits = [
             began[mine][1:] - ended[mine][:-1]
@@ -125,8 +125,8 @@ class Busy:
         ]
         starts = np.concatenate([began[process == each][1:] for each in np.unique(process)])
         return cls(
-            whole=float((ended - began).sum() / (places * (ended.max() - began[0]))),
-            steady=float(inside / (places * (last - filled))),
+            whole=float((ended - began).sum() / (slots * (ended.max() - began[0]))),
+            steady=float(inside / (slots * (last - filled))),
             filled_seconds=float(filled - began[0]),
             steady_seconds=float(last - filled),
             waits=np.concatenate(waits)[starts > filled],

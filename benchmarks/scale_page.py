@@ -16,7 +16,7 @@ LEAST_BUSY, BUSY_AIM, MOST_RESUME_SECONDS = 0.95, 0.98, 30.0
 """Ours."""
 
 GPUS, TRIAL_SECONDS, RESULTS_OF_TRIAL, NUM_TRIALS = 1_000, 600.0, (1, 50), (2_000, 10_000, 50_000)
-"""What is extrapolated to."""
+"""Numbers to extrapolate to."""
 
 MOST_TRIALS = 1_000_000
 
@@ -34,7 +34,7 @@ def of_kind(content: dict[str, Any], kind: str) -> dict[str, list[dict[str, Any]
 
 
 def per_trial(row: dict[str, Any], key: str, start: int = 0, end: int = -1) -> float:
-    """Of a quantity that adds up, from one mark to another."""
+    """Compute what a trial takes of a quantity that adds up, from one mark to another."""
     first, last = row["marks"][start], row["marks"][end]
     return float((last[key] - first[key]) / (last["trials"] - first["trials"]))
 
@@ -46,7 +46,7 @@ def searcher_cpu(row: dict[str, Any]) -> float:
 
 
 def result_seconds(content: dict[str, Any], growth: Growth) -> float:
-    """Of the control thread for each further result of a trial."""
+    """Compute the seconds of the control thread for each further result of a trial."""
     [row] = of_kind(content, "reports")[OURS]
     further = [control - growth.control.at(middle) for middle, control, _ in blocks(row)[1:]]
     return max(0.0, fmean(further)) / (row["case"]["reports"] - 1)
@@ -68,7 +68,7 @@ def page(content: dict[str, Any]) -> list[str]:
         f"{', '.join(f'{name} {number}' for name, number in content['versions'].items())}.",
         "",
         f"{content['nodes']} raylets and their workers, the driver and the refits on this one machine; GPUs are but",
-        "numbers. Trials look up a made-up table of NAS-Bench-201 and sleep; each place is a process of its own, which",
+        "numbers. Trials look up a made-up table of NAS-Bench-201 and sleep; each slot is a process of its own, which",
         "takes one trial after another (`reuse_actors`) and imports no torch. The run folder is on the local disk,",
         f"snapshots {in_words(pace)} as `mpnas search` has it where nothing else is said. Ours also write a run's",
         "telemetry. CPU times are those of the driver process with all its threads; refits run in a process beside it.",
@@ -86,13 +86,13 @@ def busy_part(busy: dict[str, list[dict[str, Any]]]) -> list[str]:
         "",
         "## Are the GPUs busy?",
         "",
-        f"{case['num_samples']} trials of {case['seconds']:g} s, {case['places']} at a time. Busy is what trials slept",
-        "of all places' time. Steady: from when as many processes as places have begun a trial to when the last trial",
+        f"{case['num_samples']} trials of {case['seconds']:g} s, {case['slots']} at a time. Busy is what trials slept",
+        "of all slots' time. Steady: from when as many processes as slots have begun a trial to when the last trial",
         "begins. Whole: from the first trial's begin to the last one's end, with all processes still to be started on",
-        "these cores, and at last places with nothing left to do. A wait is from one trial's end to the next one's",
+        "these cores, and at last slots with nothing left to do. A wait is from one trial's end to the next one's",
         "begin in the same process.",
         "",
-        "| searcher | steady | whole | all places filled after | steady for | wait, median | wait, p95 "
+        "| searcher | steady | whole | all slots filled after | steady for | wait, median | wait, p95 "
         "| driver CPU a trial | peak memory of all |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
@@ -119,7 +119,7 @@ def cost_part(cost: dict[str, list[dict[str, Any]]], paced: dict[str, Any]) -> l
         "",
         "## What does a trial cost the driver?",
         "",
-        f"{case['kill_at']:,} trials of {case['seconds']:g} s, {case['places']} at a time; medians of "
+        f"{case['kill_at']:,} trials of {case['seconds']:g} s, {case['slots']} at a time; medians of "
         f"{len(cost[OURS])} turn{'s' if len(cost[OURS]) > 1 else ''}. CPU milliseconds a trial; the control",
         "thread is the one that starts trials,",
         "handles results and takes snapshots, and calls the searcher; the last part is what a trial took of all.",
@@ -161,12 +161,12 @@ def with_pace(paced: dict[str, Any]) -> str:
 
 
 def in_words(pace: str) -> str:
-    """Of snapshots. Tune's: after ten seconds, or 19 times as long as the last one took if that is more."""
+    """Say the pace of snapshots; Tune's own is ten seconds, or 19 times what the last one took if that is more."""
     return "at Tune's pace" if pace == "auto" else f"each {'second' if float(pace) == 1 else f'{pace} s'}"
 
 
 def paces_of(content: dict[str, Any]) -> list[str]:
-    """Ours first."""
+    """List the paces of snapshots, ours first."""
     return list(dict.fromkeys(row["case"]["pace"] for row in content["runs"]))
 
 
@@ -180,14 +180,14 @@ def resume_part(cost: dict[str, list[dict[str, Any]]], paced: dict[str, Any]) ->
         "start of the new process; the slower of the runs. `Tuner.restore` follows once the snapshot is in line with",
         "the trials' files (`ray/snapshots.py`, ours alone). Done again: trials that ended after the last snapshot.",
         "",
-        "| searcher | attached to Ray | in line | restored | first trial begins | all places at work | done again |",
+        "| searcher | attached to Ray | in line | restored | first trial begins | all slots at work | done again |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     slowest = {name: max((row["resumed"] for row in rows), key=first_trial) for name, rows in cost.items()}
     slowest[with_pace(paced)] = paced["resumed"]
     for name, resumed in slowest.items():
         times = resumed["seconds"]
-        keys = ("attached", "reconciled", "restored", "first trial", "all places")
+        keys = ("attached", "reconciled", "restored", "first trial", "all slots")
         again = resumed["trials_after"] - (case["num_samples"] - case["kill_at"])
         lines.append(f"| {name} | {' | '.join(f'{times[key]:.1f}' for key in keys)} | {max(0, again)} |")
     in_time = first_trial(slowest[OURS]) < MOST_RESUME_SECONDS
@@ -240,7 +240,7 @@ def limits_part(content: dict[str, Any], growth: Growth, rows: list[dict[str, An
         f"## {GPUS:,} GPUs, extrapolated",
         "",
         f"{OURS} and trials of {TRIAL_SECONDS / 60:g} minutes, {rate:.2f} ending in a second. By the lines above,",
-        f"measured up to {case['kill_at']:,} trials and {case['places']} places. Each result but a trial's last costs",
+        f"measured up to {case['kill_at']:,} trials and {case['slots']} slots. Each result but a trial's last costs",
         f"the control thread {1e3 * a_result:.1f} ms. Shares of that thread's time: where they add up to more than",
         "100 %, GPUs wait. Copying is how much of the time the other thread is at it. A line that",
         "falls is taken as level here.",

@@ -1,4 +1,4 @@
-"""Tune experiments whose trials cost nothing, so that what is left is Tune and the searcher."""
+"""Run Tune experiments whose trials cost nothing, so that only Tune and the searcher take time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Table:
 
 
 def write_table(folder: Path) -> TableTask:
-    """A made-up table of the whole space, as times do not depend on what it holds."""
+    """Write a made-up table of the whole space; times do not depend on its scores."""
     archs = get_space(SPACE).enumerate()
     raw = (archs.codes == 3).sum(axis=1) + np.random.default_rng(0).normal(scale=0.3, size=len(archs))
     task = TableTask(f"{SPACE}/made-up", archs, raw, "score", "max", datasets=("made-up",))
@@ -46,7 +46,7 @@ def write_table(folder: Path) -> TableTask:
 
 @contextmanager
 def cluster_and_table() -> Iterator[tuple[Table, Path]]:
-    """Ray on this machine, the table, and a folder for runs."""
+    """Start Ray on this machine, and give the table and a folder for runs."""
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # its tables are printed even with verbose=0
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +68,7 @@ def run(
     callbacks: Sequence[tune.Callback] = (),
     name: str | None = None,
 ) -> None:
-    """One experiment with reused actors; without a searcher, Tune's own random search over all architectures."""
+    """Run one experiment with reused actors; without a searcher, Tune's own random search over all architectures."""
     param_space = table.param_space(seconds)
     if searcher is None:
         param_space["arch"] = tune.choice([str(arch) for arch in table.task.archs])

@@ -1,4 +1,4 @@
-"""How the benchmarks take time, and where they leave it."""
+"""Take times for benchmarks, and write their results."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CallTimes:
     cpu: dict[str, list[float]] = field(default_factory=dict)
 
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A `suggest` that answers None counts apart, or it would hide what proposing takes."""
+        """Time the calls of a function; a `suggest` that answers None counts apart, as it proposes nothing."""
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -61,14 +61,14 @@ class CallTimes:
 
     @contextmanager
     def of_methods(self, kind: type, names: tuple[str, ...], prefix: str = "") -> Iterator[None]:
-        """While this is open, calls of these methods are timed, on every object of a class."""
+        """Time the calls of these methods, on every object of a class, while this is open."""
         with ExitStack() as stack:
             for name in names:
                 stack.enter_context(patch.object(kind, name, self.timed(prefix + name, getattr(kind, name))))
             yield
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """Milliseconds, by name: quantiles of wall time, and the CPU time of this thread in the slowest call."""
+        """Summarise milliseconds by name: quantiles of wall time, and CPU time of this thread in the slowest call."""
         return {
             name: {
                 "calls": len(wall),

@@ -77,7 +77,7 @@ def choose_sizes(record: RunRecord, task: Task, data: TaskData) -> TrialSizes:
 
     There is one size if the largest networks fit side by side in all slots. Otherwise there are three: for the smaller
     half of the space, for the next four tenths and for the rest. Trials on GPUs are told apart by the memory there, if
-    ``gpu_memory_gb`` says how much that is, others by that of their node. Trials of several workers are all of one size.
+    ``gpu_memory_gb`` says how much that is, others by that of their node. Trials of several workers have one size.
 
     Args:
         record: Record of the run, with what the user set aside for each trial.
