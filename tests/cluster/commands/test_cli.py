@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from cluster.run.assemble.schedulers import SCHEDULERS
 from typer.testing import CliRunner
 
 import mpnas_ray
@@ -17,6 +16,7 @@ from cluster.commands.names import SEARCH_NAMES
 from cluster.commands.options import completes, field_texts
 from cluster.run.config import GROUPS, SearchConfig
 from searchers.registry import SEARCHERS
+from searchers.schedulers.registry import SCHEDULERS
 from trainables import task_names
 
 COMMAND = [sys.executable, "-m", "cluster.cli"]
