@@ -419,4 +419,4 @@ def test_the_checkout_is_small(tmp_path: Path) -> None:
     assert {"cluster/cli.py", "searchers/model_based/mpnas.py", "trainables/tune/cell.py", "pyproject.toml"} <= names
     assert any(name.startswith("mpnas_ray/pretrained/") for name in names)
     assert not {name.split("/")[0] for name in names} & {".git", ".venv", "runs", "data", "build"}
-    assert (tmp_path / "checkout.zip").stat().st_size < 5e6
+    assert (tmp_path / "checkout.zip").stat().st_size < 8e6
