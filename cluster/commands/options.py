@@ -83,9 +83,10 @@ class Command(TyperCommand):
         names: Mapping[str, Names] = getattr(self.callback, "names", {})
         for parameter in self.params:
             if parameter.name in names:
-                found = names[parameter.name]
-                listed = ", ".join(found() if callable(found) else found)
-                parameter.help = f"{parameter.help} One of: {listed}."  # type: ignore[attr-defined]
+                known = names[parameter.name]
+                found = list(known() if callable(known) else known)
+                separator = "; " if any("," in name for name in found) else ", "
+                parameter.help = f"{parameter.help} One of: {separator.join(found)}."  # type: ignore[attr-defined]
         super().format_help(ctx, formatter)
 
 

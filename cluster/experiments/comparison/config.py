@@ -1,52 +1,88 @@
-"""A comparison of searchers, described once: `compare` takes it, and ``mpnas compare`` is made from it."""
+"""A comparison, described once: what is compared, how often, and from and to which folders."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from cluster.experiments.comparison.methods import METHODS
+from cluster.experiments.comparison.predictors import COMPARED
+from cluster.experiments.comparison.presets import Column, Preset
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
+from mpnas_ray.meta_learning.mixture import MixtureConfig
+from mpnas_ray.names import no_such
 
 __all__ = ["ComparisonConfig"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ComparisonConfig:
-    """A comparison of searchers on NAS tables.
+    """A comparison of searchers on columns of tables.
+
+    On a cluster all nodes must reach the folders, but for that of the files.
 
     Attributes:
-        tables: Folder of NAS tables; on a cluster all nodes must reach it, as the next folders but the last.
-        preset: Columns to search and queries of a run. regret has 100 queries and fourteen tasks; devices has 22
-            latencies, with whole families of devices left out; design has the columns that things are chosen on, and
-            confirmation the others, to be looked at once; table5 has 30 queries, picks on validation and reports test.
-        tasks: Task to restrict the preset to; one that it does not have is searched and reported on itself. Repeatable.
-        searchers: Searcher to restrict the preset to; one called far knows nothing of the CIFAR family. Repeatable.
-        budget: Queries of a run; by default those of the preset.
-        seeds: Replications of a searcher of which one takes under 10 s; ours with three meta-trainings in turn.
-        slow_seeds: Most replications of the others.
-        checkpoints: Folder of the meta-learned predictors, each without its target's data.
-        work: Folder of the runs, which presets share.
-        out: Folder for compare-PRESET.json, .md, .png and .html.
+        preset: One of `presets.PRESETS`.
+        tables: Folder of NAS tables.
+        out: Folder of the files.
+        work: Folder of the replications, which presets share.
+        checkpoints: Folder of the meta-learned predictors.
+        tasks: Searched tasks to restrict the preset to; one that it does not have is searched and reported on itself.
+        searchers: Names in `methods.METHODS` to restrict it to.
+        budget: Queries of a replication; those of the preset if None.
+        seeds: Replications of a method of which one takes less than `running.SLOW_SECONDS`.
+        slow_seeds: Most replications of others.
+        learning: Settings of the meta-learning; its seed is that of the replication.
 
     Raises:
-        RunError: If a number is below 1. Names are checked where the comparison begins.
+        RunError: If a searcher has no such name, or a number is below 1.
     """
 
-    tables: Path | str
-    preset: str = "regret"
-    tasks: tuple[str, ...] = field(default=(), metadata={"option": "--task", "metavar": "TASK"})
-    searchers: tuple[str, ...] = field(default=(), metadata={"option": "--searcher", "metavar": "NAME"})
+    preset: Preset
+    tables: str | Path
+    out: str | Path
+    work: str | Path
+    checkpoints: str | Path
+    tasks: tuple[str, ...] = ()
+    searchers: tuple[str, ...] = ()
     budget: int | None = None
     seeds: int = 20
     slow_seeds: int = 5
-    checkpoints: Path | str = Path("runs/compare/checkpoints")
-    work: Path | str = Path("runs/compare")
-    out: Path | str = Path("benchmarks/results")
+    learning: MixtureConfig = COMPARED
 
     def __post_init__(self) -> None:
-        for name in ("budget", "seeds", "slow_seeds"):
-            if name != "budget" or self.budget is not None:
-                object.__setattr__(self, name, require_count(name, getattr(self, name), error=RunError))
-        for name in ("tasks", "searchers"):
-            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+        for name in ("seeds", "slow_seeds"):
+            object.__setattr__(self, name, require_count(name, getattr(self, name), error=RunError))
+        if self.budget is not None:
+            object.__setattr__(self, "budget", require_count("budget", self.budget, error=RunError))
+        for name in self.searchers:
+            if name not in METHODS:
+                raise RunError(no_such("searcher", name, METHODS, after="to compare", separator="; "))
+
+    @property
+    def num_queries(self) -> int:
+        """Queries of a replication."""
+        return self.preset.budget if self.budget is None else self.budget
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns to search."""
+        of_preset = {column.searched: column for column in self.preset.columns}
+        return tuple(of_preset.get(task, Column.of(task)) for task in dict.fromkeys(self.tasks or of_preset))
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of the methods that are compared, in the order of tables."""
+        return tuple(name for name in METHODS if name in self.searchers or not self.searchers)
+
+    @property
+    def command(self) -> str:
+        """The command that makes the comparison, without the user's folders."""
+        words = ["mpnas", "compare", "--tables", "DIR", "--preset", self.preset.name]
+        words += [part for task in self.tasks for part in ("--task", task)]
+        words += [part for name in self.searchers for part in ("--searcher", name)]
+        words += ["--budget", str(self.num_queries), "--seeds", str(self.seeds), "--slow-seeds", str(self.slow_seeds)]
+        return shlex.join(words)

@@ -19,6 +19,7 @@ from cluster.artifacts.single_network import TrainingReport, train_network
 from cluster.cli import main
 from cluster.commands.options import field_texts
 from cluster.experiments.comparison.config import ComparisonConfig
+from cluster.experiments.comparison.presets import PRESETS
 from cluster.ray.connection import most_concurrent
 from cluster.ray.resources import in_words
 from cluster.run.checking import check_config
@@ -271,7 +272,7 @@ def train(**fields: Any) -> TrainingReport:
         ),  # type: ignore[arg-type]
         (lambda out: TableConfig(out="x.parquet", tasks=("digits",), gpus_per_training=np.nan), "gpus_per_training"),
         (lambda out: extend_search(out / "x", 2.5), "num_samples must be a whole number"),
-        (lambda out: ComparisonConfig(tables=BUNDLED_TABLE, seeds=1.5), "seeds must be"),  # type: ignore[arg-type]
+        (lambda out: ComparisonConfig(PRESETS["regret"], BUNDLED_TABLE, out, out, out, seeds=1.5), "seeds must be"),  # type: ignore[arg-type]
         (lambda out: config_of("boil", seed=1.5), "seed must be a whole number"),  # type: ignore[arg-type]
     ],
 )
