@@ -1,4 +1,4 @@
-"""Runs on Ray: search, resume, extend, compare searchers, and make tables, scores and predictors."""
+"""Search on Ray, resume and extend runs, compare searchers, and make tables, scores and predictors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, then: torch and Ray take seconds, and ``mpnas --help`` needs neither.
+    """Import a public name when it is first used: torch and Ray take seconds, and ``mpnas --help`` needs neither.
 
     Raises:
         ForeignModuleError: If another module was imported as `searchers` or `trainables` before.

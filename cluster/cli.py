@@ -1,4 +1,4 @@
-"""The command ``mpnas``: its subcommands are in `cluster.commands`."""
+"""Run the command ``mpnas``, whose subcommands are in `cluster.commands`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ app.add_typer(tables_app, name="table", hidden=True)  # `mpnas table build` read
 
 
 def main() -> None:
-    """Run the command; an error that a user can mend is one line on standard error and a status other than 0."""
+    """Run the command; an error that the user can mend is one line on standard error, with a status other than 0."""
     put_first()
     try:
         app()
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def _where_the_traceback_is(error: BaseException) -> str:
-    """Write the traceback of a user's own code, if that is what failed, into a file; a sentence that names the file."""
+    """Write the traceback of the user's own code, if that failed, into a file, and name the file in a sentence."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, UserCodeError):
         cause = cause.__cause__

@@ -192,7 +192,7 @@ class TableConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionConfig:
-    """Architectures to predict, and what is known of their task.
+    """Architectures to predict, with measurements and the kind of their task.
 
     Attributes:
         archs: Architecture strings.

@@ -27,7 +27,7 @@ def export_run(run: str, export_format: ExportFormat | None = None, out: str | P
 
     Args:
         run: The run's folder, or its URI.
-        export_format: See `trainables.networks.exporting`; None for what the ending of ``out`` says, without it ONNX.
+        export_format: See `trainables.networks.exporting`; if None, that of the ending of ``out``, or else ONNX.
         out: File to write; None for ``<name of the run>.onnx`` or ``.pt`` in the current folder.
 
     Raises:

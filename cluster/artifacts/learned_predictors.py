@@ -51,7 +51,7 @@ class PredictorToLearn:
             target: A task that it must have learned nothing of.
 
         Raises:
-            PredictorError: If what is there is damaged, has seen the target, or was learned otherwise.
+            PredictorError: If the checkpoint there is damaged, has seen the target, or was learned otherwise.
         """
         if not self.path.with_name(f"{self.path.name}.json").exists():
             return False

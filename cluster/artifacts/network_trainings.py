@@ -89,8 +89,8 @@ def train(network: str, seed: int, course: Course, use_gpu: bool = False) -> dic
 
     Returns:
         ``network`` and ``seed``; ``score`` (on the validation part) and ``train_loss``, one number an epoch; ``test``,
-        ``parameters``, ``seconds``, and ``chosen``, which DASH's search chose. A number that is not finite is None, as
-        is what comes after it.
+        ``parameters``, ``seconds``, and ``chosen``, which DASH's search chose. A number that is not finite is
+        None, and so are those after it.
 
     Raises:
         MPNASError: If it cannot be trained.
@@ -119,7 +119,7 @@ def train(network: str, seed: int, course: Course, use_gpu: bool = False) -> dic
 
 @lru_cache(maxsize=8)
 def _prepared(course: Course, device: torch.device) -> tuple[Task, PreparedData]:
-    """Read a task's data once a process: most items of a worker are of the tasks before."""
+    """Read a task's data once a process: most items of a worker have the same tasks."""
     task = course.limited_task
     return task, PreparedData(task, course.data_dir, device)
 

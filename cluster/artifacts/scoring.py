@@ -79,7 +79,7 @@ def score_architectures(config: ScoringConfig) -> ScoreReport:
     Raises:
         RunError: If a table is there with other settings, or when all is done, if some of it failed.
         RunInterruptedError: After Ctrl-C; what was scored is kept, and the same call goes on.
-        MPNASError: If something was asked for that cannot be.
+        MPNASError: If a name, number or file is wrong; the message says which.
     """
     settings = ProxySettings(
         preset=config.preset,

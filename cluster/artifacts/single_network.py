@@ -116,7 +116,7 @@ To train what was chosen from the beginning{" (or with dash-wrn-16-1)" if backbo
 
 
 def train_network(config: TrainingConfig, *, task: Task | None = None, progress: bool = True) -> TrainingReport:
-    """Train one network by the task's recipe, score it on the test part, and save it: what ``mpnas train`` does.
+    """Train one network by the task's recipe, score it on the test part, and save it, as ``mpnas train`` does.
 
     A run of the same name and settings goes on from its last checkpoint; one that is complete gives its report again.
 
@@ -126,7 +126,7 @@ def train_network(config: TrainingConfig, *, task: Task | None = None, progress:
         progress: Print a line for every twentieth of the epochs.
 
     Raises:
-        MPNASError: If something was asked for that cannot be; each message says what.
+        MPNASError: If a name, number or file is wrong; the message says which.
         RunInterruptedError: After Ctrl-C; call again with the same name to go on.
     """
     task = get_task(config.task) if task is None else task
@@ -156,7 +156,7 @@ def _train(
     resources: Resources,
     progress: bool,
 ) -> TrainingReport:
-    """Train what is left to train in a folder, and report."""
+    """Do the rest of the training of a folder, and report."""
     _check_same(config, folder)
     report = read_report(folder, TrainingReport)
     problem = None if report is None else network_problem(report.network)

@@ -61,7 +61,7 @@ def build_table(config: TableConfig) -> BuildReport:
         TableError: If the file there is damaged.
         RunError: If it was made otherwise, or when all is done, if trainings failed: naming each with its error.
         RunInterruptedError: After Ctrl-C; what was trained is in the file, and the same call goes on.
-        MPNASError: If something was asked for that cannot be.
+        MPNASError: If a name, number or file is wrong; the message says which.
     """
     path = config.path
     get_macro(config.preset)

@@ -1,6 +1,6 @@
 """The subcommands of ``mpnas``, one module each.
 
-Each is one Python call, and imports what takes long when it is run, after its first line of output.
+Each makes one Python call. Slow imports come after the first line of output, when the command is run.
 """
 
 from mpnas_ray.own_packages import put_first

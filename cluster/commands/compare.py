@@ -45,7 +45,10 @@ class _Options:
 
 @takes_options(_Options, names={"preset": COMPARISONS, "searchers": METHODS})
 def compare(options: _Options) -> None:
-    """Compare searchers on NAS tables, many seeds side by side on Ray. Interrupted, the same command goes on."""
+    """Compare searchers on NAS tables, with many seeds side by side on Ray.
+
+    If it is interrupted, run the same command again: it goes on where it was.
+    """
     begin(f"Comparing searchers on the tables in {options.tables}: {options.preset}.")
     from cluster.experiments.comparison.compare import compare
     from cluster.experiments.comparison.config import ComparisonConfig

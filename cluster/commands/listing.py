@@ -1,4 +1,4 @@
-"""``mpnas tasks`` and ``mpnas spaces``: what there is to search."""
+"""List tasks and search spaces: ``mpnas tasks`` and ``mpnas spaces``."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["spaces", "tasks"]
 
 def tasks(
     check: Annotated[
-        bool, typer.Option("--check", help="List the files of each task: which are there, which not.")
+        bool, typer.Option("--check", help="List the files of each task, and say which of them are there.")
     ] = False,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of your data files.  [default: mpnas-ray in your cache folder]")
+        Path | None, typer.Option(help="Folder of your data files; by default mpnas-ray in your cache folder.")
     ] = None,
 ) -> None:
-    """List the tasks that networks can be searched for, or with --check the files they need."""
+    """List the tasks that networks can be searched for, or with --check the files that they need."""
     from trainables import get_task, task_names
 
     if check:
         _print_files(data_dir)
         return
-    table = Table("task", "what", "metric", "default training", "source", box=None, pad_edge=False)
+    table = Table("task", "description", "metric", "default training", "source", box=None, pad_edge=False)
     for name in task_names():
         task = get_task(name)
         recipe = f"{task.recipe.epochs} epochs, batch {task.recipe.batch_size}"
@@ -48,7 +48,7 @@ def _print_files(data_dir: Path | None) -> None:
             table.add_row(name, file.name, file.state(data_dir), f"{file.megabytes:g} MB", file.licence, file.source)
         if not task.files:
             table.add_row(name, "none needed", "ready", "", "", task.source)
-    typer.echo(f"Files of yours are looked for in {data_folder(data_dir)}.\n")
+    typer.echo(f"Your data files are looked for in {data_folder(data_dir)}.\n")
     print_table(table)
 
 
@@ -60,4 +60,4 @@ def spaces() -> None:
         distinct = f"{len(space.distinct()):,}" if space.enumerable else "not counted"
         table.add_row(name, f"{space.num_architectures:,}", distinct, ", ".join(space.operations))
     print_table(table)
-    typer.echo(f"\nHow the size of mixed comes about:\n{Mixed().derivation()}")
+    typer.echo(f"\nDerivation of the size of mixed:\n{Mixed().derivation()}")

@@ -44,7 +44,10 @@ class _MetaTraining:
 
 @takes_options(_MetaTraining, names={"algorithm": ALGORITHMS, "remember": REMEMBER})
 def meta_train(options: _MetaTraining) -> None:
-    """Meta-learn a predictor from NAS tables. Interrupted, the same command goes on where it was."""
+    """Meta-learn a predictor from NAS tables.
+
+    If it is interrupted, run the same command again: it goes on where it was.
+    """
     begin(f"Meta-learning {options.out} from {options.tables}: {options.algorithm}.")
     from cluster.artifacts.meta_training import config_of, run_meta_training
 

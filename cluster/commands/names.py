@@ -1,7 +1,7 @@
-"""Names that options take, each from its registry, for help and shell completion.
+"""Find the names that options take, each in its registry, for help and shell completion.
 
-A registry that needs torch takes seconds to import, which nobody waits for at the press of a key. Its names are
-therefore remembered in the user's cache folder, for as long as no file of the packages that fill it changes.
+A registry that needs torch takes seconds to import, which is too long at the press of a key. Its names are therefore
+remembered in the user's cache folder, as long as no file of the packages that fill it changes.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def remembered(module: str, find: Callable[[Any], Iterable[str]], *folders: str)
 
     Args:
         module: Module of the registry.
-        find: Names of that module.
-        folders: Folders of the files by which the names are made; a change of one makes them be found anew.
+        find: Finds the names in the imported module.
+        *folders: Folders of the files that make the names; they are found anew after a change of one.
     """
 
     def names() -> list[str]:
@@ -59,7 +59,7 @@ def remembered(module: str, find: Callable[[Any], Iterable[str]], *folders: str)
             if kept["mark"] == mark:
                 return [str(name) for name in kept["names"]]
         found = list(find(import_module(module)))
-        with suppress(OSError):  # then they are found each time
+        with suppress(OSError):  # without the file, they are found anew each time
             write_atomic(file, json.dumps({"mark": mark, "names": found}))
         return found
 

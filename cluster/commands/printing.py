@@ -1,4 +1,4 @@
-"""Lines, reports and tables on a screen or in a file."""
+"""Print lines, reports and tables on a screen or into a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["begin", "print_table", "say"]
 
 
 def begin(line: str) -> None:
-    """Print a first line before anything heavy is imported, and keep Tune's log out of what follows."""
+    """Print a first line before anything heavy is imported, and keep Tune's log out of the output."""
     logging.getLogger("ray.tune").setLevel(logging.ERROR)  # progress and report say it all
     say(line)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from cluster.commands.names import STUDIES, TASKS
@@ -14,8 +14,25 @@ __all__ = ["reproduce"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _StudyOptions:
-    """Options of ``mpnas reproduce`` that only some studies have.
+class _Reproduction:
+    """Options of ``mpnas reproduce`` for every study.
+
+    Attributes:
+        study: A table or figure of MP-NAS, or the study of predictors of White et al. (predictors).
+        tables: Folder of NAS tables. Without it, STUDY.md alone is written anew, from STUDY.json.
+        out: Folder for STUDY.json, STUDY.md and STUDY.png.
+        work: Folder for meta-trainings, which studies share.
+    """
+
+    study: str = field(metadata={"argument": True, "metavar": "STUDY"})
+    tables: Path | None = None
+    out: Path = Path("benchmarks/results")
+    work: Path = Path("runs/reproduce")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options(_Reproduction):
+    """Options of ``mpnas reproduce``, with those that only some studies have.
 
     Attributes:
         tasks: Task of table7, which trains networks; by default four small tasks. Repeatable.
@@ -31,37 +48,20 @@ class _StudyOptions:
     seeds: int | None = None
     slow_seeds: int | None = None
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Reproduction(_StudyOptions):
-    """Options of ``mpnas reproduce``.
-
-    Attributes:
-        study: A table or figure of MP-NAS, or the study of predictors of White et al. (predictors).
-        tables: Folder of NAS tables. Without it, STUDY.md alone is written anew, from STUDY.json.
-        out: Folder for STUDY.json, STUDY.md and STUDY.png.
-        work: Folder for meta-trainings, which studies share.
-    """
-
-    study: str = field(metadata={"argument": True, "metavar": "STUDY"})
-    tables: Path | None = None
-    out: Path = Path("benchmarks/results")
-    work: Path = Path("runs/reproduce")
-
     def of_study(self) -> dict[str, object]:
         """Return the given ones of the options that only some studies have."""
-        values = asdict(self)
-        options = {name: values[name] for name in _StudyOptions.__dataclass_fields__}
-        return {name: value for name, value in options.items() if value not in (None, ())}
+        general = {field.name for field in fields(_Reproduction)}
+        return {name: value for name, value in vars(self).items() if name not in general and value not in (None, ())}
 
 
-@takes_options(_Reproduction, names={"study": STUDIES, "tasks": TASKS})
-def reproduce(options: _Reproduction) -> None:
-    """Regenerate a published table or figure, on Ray. Interrupted, the same command goes on.
+@takes_options(_Options, names={"study": STUDIES, "tasks": TASKS})
+def reproduce(options: _Options) -> None:
+    """Reproduce a published table or figure on Ray.
 
-    Without --tables nothing is computed: the page is written anew from the results in --out.
+    If it is interrupted, run the same command again: it goes on where it was. Without --tables nothing is computed, and
+    the page is written anew from the results in --out.
 
-    table7 searches and trains networks on tasks; the others need NAS tables alone.
+    table7 searches and trains networks on tasks; the other studies need NAS tables alone.
     """
     begin(f"Reproducing {options.study}.")
     from cluster.experiments.studies.registry import STUDIES, get_study

@@ -17,8 +17,8 @@ __all__ = ["score"]
 def score(config: ScoringConfig) -> None:
     """Score architectures without training them, by zero-cost proxies, side by side on Ray.
 
-    Each proxy becomes a NAS table, whose scores are higher-is-better. Stopped or killed, the same command goes on; a
-    larger one adds to what was scored.
+    Each proxy gives a NAS table of scores, of which higher ones are better. If it is stopped or killed, run the same
+    command again: it goes on where it was. A command with more proxies or architectures adds to the tables.
     """
     begin(f"Scoring architectures of {config.space} for {config.task} by {', '.join(config.proxies)}.")
     from cluster.artifacts.scoring import score_architectures

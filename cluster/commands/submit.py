@@ -36,20 +36,22 @@ def submit(
     address: Annotated[
         str | None,
         typer.Option(
-            help="Dashboard of the cluster, http://host:8265.  [default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS, or this "
-            "machine's]"
+            help="Dashboard of the cluster, http://host:8265; by default RAY_API_SERVER_ADDRESS, RAY_ADDRESS, or the "
+            "cluster of this machine."
         ),
     ] = None,
     working_dir: Annotated[
-        Path, typer.Option(help="Folder to upload and to run in; secrets, data and results in it stay here.")
+        Path, typer.Option(help="Folder to upload and to run in; secrets, data and results in it are not uploaded.")
     ] = Path(),
-    submission_id: Annotated[str | None, typer.Option(help="Name of the job, as yet unused.  [default: Ray's]")] = None,
-    wait: Annotated[bool, typer.Option(help="Pass on what the job prints, and exit as it does.")] = True,
+    submission_id: Annotated[
+        str | None, typer.Option(help="Name of the job, which no other job has; by default Ray makes one.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Print the output of the job, and exit with its status.")] = True,
 ) -> None:
-    """Run a command on a Ray cluster as a job of it, for searches that go on when this terminal is closed.
+    """Run a command as a job of a Ray cluster, for searches that go on when this terminal is closed.
 
-    A token is taken from where Ray looks for it (RAY_AUTH_TOKEN), and never printed. Ctrl-C ends the following, not the
-    job. Submitted again with the same --name, a search goes on where it was.
+    A token is taken from where Ray looks for it (RAY_AUTH_TOKEN), and never printed. Ctrl-C ends the output here, not
+    the job. A search that is submitted again with the same --name goes on where it was.
     """
     say(f"Submitting {shlex.join(command)}.")
     _check_command(context, command)
@@ -74,7 +76,7 @@ def submit(
 
 
 def _check_command(context: typer.Context, words: Sequence[str]) -> None:
-    """Refuse a command that would be refused there, as far as can be known here: all but tasks and files."""
+    """Refuse a command that the cluster would refuse, as far as can be known here: all but tasks and files."""
     group: Any = context.parent.command if context.parent else None
     names: list[str] = []
     while hasattr(group, "commands"):

@@ -25,9 +25,9 @@ _Folder = Annotated[Path, typer.Argument(help="Folder of the *.parquet files.", 
 @tables_app.command("list")
 def list_tables(
     folder: _Folder,
-    variants: Annotated[bool, typer.Option("--variants", help="Also other budgets, splits and devices.")] = False,
+    variants: Annotated[bool, typer.Option("--variants", help="List other budgets, splits and devices, too.")] = False,
 ) -> None:
-    """List the tasks of a folder of tables."""
+    """List the tasks that a folder of tables holds."""
     from mpnas_ray.tables import load_tasks
 
     table = Table("task", "architectures", "metric", "from", "to", "licence", box=None, pad_edge=False)
@@ -40,7 +40,7 @@ def list_tables(
 
 @tables_app.command("check")
 def check_tables(folder: _Folder) -> None:
-    """Read every file of a folder whole, and say what is wrong with it; exit status 1 if anything is."""
+    """Read every file of a folder whole, and say whether it is sound; the exit status is 1 if one is not."""
     from mpnas_ray.tables import check_tables
 
     checks = check_tables(folder)
@@ -56,7 +56,8 @@ def check_tables(folder: _Folder) -> None:
 def build(config: TableConfig) -> None:
     """Train architectures on tasks side by side on Ray, and make a table of all their epochs.
 
-    Stopped or killed, the same command goes on; a larger one adds to the file.
+    If it is stopped or killed, run the same command again: it goes on where it was. A command with more tasks or
+    architectures adds to the table.
     """
     begin(f"Building {config.out} of trainings on {', '.join(config.tasks)}.")
     from cluster.artifacts.table_building import build_table

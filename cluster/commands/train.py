@@ -12,7 +12,7 @@ __all__ = ["train"]
 
 @takes_options(TrainingConfig, names={"model": NETWORKS, "task": TASKS, "preset": SIZES})
 def train(config: TrainingConfig) -> None:
-    """Train one network on a task, one that a search found or a known one: same data, recipe and scores as a trial.
+    """Train one network on a task with the data, recipe and scores of a trial: a known network, or one of a search.
 
     Runs on the Ray cluster at RAY_ADDRESS, or starts Ray on this machine. The same command with the same --name goes on
     from the last checkpoint.

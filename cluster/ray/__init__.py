@@ -1,1 +1,1 @@
-"""Reach into Ray: connection, free resources, snapshots, jobs, and what works around its behaviour."""
+"""Reach into Ray: connection, free resources, snapshots, jobs, and corrections of its behaviour."""

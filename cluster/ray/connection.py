@@ -1,4 +1,4 @@
-"""Attach to the Ray cluster of a run or start one, and ask what its nodes have."""
+"""Attach to the Ray cluster of a run or start one, and ask for the resources of its nodes."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def check_further(amounts: Mapping[str, object]) -> Resources:
     """Return amounts of resources that the cluster's nodes have by name, as plain floats.
 
     Raises:
-        RunError: If a name is empty or one of Ray's own, or an amount is not what Ray counts.
+        RunError: If a name is empty or one of Ray's own, or an amount is below the unit in which Ray counts.
     """
     plain = {}
     for name, amount in amounts.items():

@@ -110,7 +110,7 @@ def read_trials_of(folder: RunFolder, session: str) -> dict[str, KnownTrial] | N
 
 
 def _is_readable(snapshot: str) -> bool:
-    """Tell whether Tune can read what it has pickled inside of a snapshot, on which it would fail with any error."""
+    """Say whether Tune can read its pickles inside of a snapshot; any error of theirs would end it."""
     try:
         content = _loads_with_cloudpickle(snapshot)  # type: ignore[no-untyped-call]
         if not isinstance(content["runner_data"], dict):
@@ -166,7 +166,7 @@ def read_searcher(folder: RunFolder, session: str) -> bytes | None:
 
 
 def remedy(folder: RunFolder) -> str:
-    """Say what can be done with a run whose snapshot cannot be continued."""
+    """Say how to go on with a run whose snapshot cannot be continued."""
     return (
         f"Or begin a new run with what its trials have trained: mpnas extend {folder} --num-samples with a larger "
         f"number than its trials'."

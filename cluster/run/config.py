@@ -23,7 +23,7 @@ _ACCELERATOR_PART = 0.001
 
 @dataclass(frozen=True, kw_only=True)
 class TargetFields:
-    """Fields of a search that say what is searched.
+    """Fields of a search that name its target.
 
     Attributes:
         task: Task to search for: a name from `mpnas tasks`, or module:variable for one of yours.
@@ -44,7 +44,7 @@ class TargetFields:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodFields:
-    """Fields of a search that say how it is searched.
+    """Fields of a search that choose its method.
 
     Attributes:
         searcher: Method that proposes architectures. scratch is mpnas without knowledge of other tasks; naswot takes
@@ -87,7 +87,7 @@ class LimitFields:
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceFields:
-    """Fields of a search that say what its trials take of the cluster.
+    """Fields of a search that give the resources of its trials.
 
     Attributes:
         max_concurrent: Most trials at a time; by default as many as the cluster has room for.
@@ -122,8 +122,8 @@ class ResourceFields:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceFields:
-    """Fields of a search that say where its run is kept.
+class RunFields:
+    """Fields of a search that name its run.
 
     Attributes:
         storage: Folder or URI for runs, which all nodes of the cluster must reach; the run is a folder in it.
@@ -139,7 +139,7 @@ GROUPS: dict[str, type] = {
     "Method": MethodFields,
     "Limits": LimitFields,
     "Resources": ResourceFields,
-    "Run": PlaceFields,
+    "Run": RunFields,
 }
 """Title -> group of fields of `SearchConfig`, as ``mpnas search --help`` shows them."""
 
@@ -151,8 +151,8 @@ _ABOVE_0 = {"time_budget_s": "seconds", "trial_time_limit_s": "seconds", "gpu_me
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchConfig(PlaceFields, ResourceFields, LimitFields, MethodFields, TargetFields):  # the last one's come first
-    """A search of an architecture: what is searched, how, within which limits, and with which resources.
+class SearchConfig(RunFields, ResourceFields, LimitFields, MethodFields, TargetFields):  # the last one's come first
+    """A search of an architecture: its target, method, limits, resources and run.
 
     Numbers are kept as plain ones and paths as text, which JSON takes.
 

@@ -176,7 +176,7 @@ class RunRecord:
 
 
 def _check_version(content: Mapping[str, Any], folder: RunFolder) -> None:
-    """Refuse what another version of mpnas-ray has written."""
+    """Refuse the record of another version of mpnas-ray."""
     if "format" not in content and {"task", "searcher"} <= content.keys():
         raise RunError(
             f"{folder} was started with mpnas-ray 0.1, whose runs this version does not continue: go on with "

@@ -33,14 +33,14 @@ def run_session(
     before: list[TrialFiles] | None = None,
     progress: bool,
 ) -> SearchReport:
-    """Run what is left to run in a folder, and report; a run that is complete gives its report again.
+    """Run the trials that are left in a folder, and report; a run that is complete gives its report again.
 
     Args:
         record: Record of the run, which is written if the run is new.
         task: Task of the run.
         folder: Folder of the run.
         before: Trials of the run that this one extends; they are read from there if None.
-        progress: Print what is being done, and a line for each finished trial.
+        progress: Print each step, and a line for each finished trial.
     """
     finished = earlier_report(folder)
     if finished is not None:

@@ -37,7 +37,7 @@ def run_search(
         **fields: Further fields of `SearchConfig`, in place of the config's.
 
     Raises:
-        MPNASError: If something was asked for that cannot be; each message says what.
+        MPNASError: If a name, number or file is wrong; the message says which.
         RunInterruptedError: After Ctrl-C; call again with the same name to go on.
     """
     if config is not None and not isinstance(config, SearchConfig):
@@ -60,7 +60,7 @@ def run_search(
 
 
 def _settled(config: SearchConfig, task: Task) -> SearchConfig:
-    """Fill in what the task and the searcher decide, and name files by their whole paths, which hold anywhere."""
+    """Fill in the defaults of task and searcher, and name files by their whole paths, which hold on any node."""
     predictor = config.predictor
     if predictor not in ("default", "cost", *BUNDLED) and config.searcher != "predictor":
         predictor = str(Path(predictor).expanduser().resolve())

@@ -50,7 +50,7 @@ def snapshot_seconds(num_samples: int) -> str:
 
 
 def prepare_tune(num_samples: int) -> None:
-    """Set what Tune reads from the environment, unless the user has."""
+    """Set the environment variables that Tune reads, unless the user has."""
     for variable, value in {**TUNE_ENVIRONMENT, "TUNE_GLOBAL_CHECKPOINT_S": snapshot_seconds(num_samples)}.items():
         os.environ.setdefault(variable, value)
 
@@ -163,7 +163,7 @@ def _scheduler(record: RunRecord, task: Task) -> TrialScheduler | None:
 
 
 def _trainable(record: RunRecord, task: Task, trials: list[TrialFiles], sizes: TrialSizes) -> Any:
-    """Make the trainable, with the resources that it takes; it goes on from what is there of the trials."""
+    """Make the trainable with its resources; it goes on from the checkpoints of the trials."""
     earlier, num_workers = newest_trainings(trials), record.config.workers_per_trial
     if num_workers == 1:
         return tune.with_resources(tune.with_parameters(CellTrainable, task=task, earlier=earlier), sizes)

@@ -139,7 +139,7 @@ def _last_result(text: str | None) -> dict[str, Any] | None:
 
 
 def _is_result(found: object) -> TypeGuard[dict[str, Any]]:
-    """Tell whether it is what a trial reports, as far as is looked at here."""
+    """Say whether it is a report of a trial, as far as this module reads it."""
     if not isinstance(found, dict):
         return False
     timestamp, epoch = found.get("timestamp", 0), found.get("epoch", 0)

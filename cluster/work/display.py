@@ -21,7 +21,7 @@ _PAUSE = 5.0
 
 
 class _Clock:
-    """Estimate the time left by what the items that are done were expected to take."""
+    """Estimate the time left by the expected durations of the items that are done."""
 
     def __init__(self, items: Sequence[WorkItem]) -> None:
         self._expected = {item.name: item.expected for item in items}

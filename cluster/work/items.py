@@ -59,7 +59,7 @@ class Results(Protocol):
 class Store:
     """A folder of results in JSON.
 
-    A file holds the result with the identity of its item, the versions of what computed it, and a checksum.
+    A file holds the result, the identity of its item, the versions of the packages that computed it, and a checksum.
 
     Attributes:
         folder: Folder of the files, which all nodes must reach.

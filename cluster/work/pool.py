@@ -33,7 +33,7 @@ def compute_on_ray(items: Sequence[WorkItem], store: Results, *, gpus: float = 0
         Name -> error in one line, of the items that failed.
 
     Raises:
-        RunError: If no node has what an item takes, or the folder cannot be written.
+        RunError: If no node has the resources of an item, or the folder cannot be written.
         RunInterruptedError: After Ctrl-C.
     """
     failures: dict[str, str] = {}

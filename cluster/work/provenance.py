@@ -1,4 +1,4 @@
-"""Describe what computed a result: versions of packages, and the machine."""
+"""Describe how a result was computed: versions of packages, and the machine."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def run_missing(items: Sequence[WorkItem], store: Results, *, gpus: float = 0.0)
 
     Raises:
         RunError: When all are done, if some failed: naming each with its error.
-        RunInterruptedError: After Ctrl-C; what was done is kept.
+        RunInterruptedError: After Ctrl-C; all results so far are kept.
     """
     refuse_failures(compute_missing(items, store, gpus=gpus))
     return read_all(items, store)

@@ -1,7 +1,7 @@
 """Call functions in a process that knows nothing of Ray.
 
-`MPNASSearch` hands its refits to Ray where Ray runs, and proposes from the ranking before meanwhile. A replay in a Ray
-worker would so depend on how fast the cluster is; in a process of its own each refit is done on the spot.
+`MPNASSearch` hands its refits to Ray if Ray runs, and proposes from the previous ranking meanwhile. A replay in a Ray
+worker would depend on the speed of the cluster; in a process without Ray each refit is done at once.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def call_without_ray(function: Callable[..., T], *arguments: object) -> T:
     """Call a function in a process that is started once and serves all later calls of this process.
 
     Args:
-        function: Importable by name, as are its arguments' classes.
-        *arguments: Its arguments.
+        function: The function, which can be imported by name, as can the classes of its arguments.
+        *arguments: Arguments of the function.
 
     Returns:
-        What the function returns.
+        The value that the function returns.
 
     Raises:
         RunError: If the process died, e.g. for want of memory.

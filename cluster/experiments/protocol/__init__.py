@@ -1,1 +1,1 @@
-"""The protocol of the published tables: which tasks are learned from, on which cells, and what the paper reports."""
+"""The protocol of the published tables: source tasks, cells, and the numbers of the paper."""

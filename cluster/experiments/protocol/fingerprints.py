@@ -1,4 +1,4 @@
-"""Short texts that change with what a result depends on: tables and files."""
+"""Make short texts that change with the tables and files that a result depends on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folds of the studies: tasks to learn from, and tasks to judge."""
+"""Name the folds of the studies: tasks to learn from, and tasks to judge on."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ TASKS: tuple[str, ...] = (*NASBENCH201, *TRANSNASBENCH101, NASBENCH101)
 
 @dataclass(frozen=True)
 class Fold:
-    """Tasks to judge, and what may be learned from.
+    """Tasks to judge a predictor on, and the tasks that it may learn from.
 
     Attributes:
-        name: Short, part of file names.
+        name: Short name of the fold, part of file names.
         targets: Tasks to judge on.
         candidates: Tasks to learn from, minus all that share a data set or a device with a target.
         may_share: Targets whose data set or device may be learned from in another space, as in the paper.
@@ -72,7 +72,8 @@ def _short(task: str) -> str:
 LEAVE_ONE_OUT: tuple[Fold, ...] = tuple(
     Fold(_short(first), (first, second)) for first, second in zip(NASBENCH201, TRANSNASBENCH101, strict=True)
 )
-"""Each holds out one task of either space: stricter than one alone, as fewer sources are left, and half the work."""
+"""Folds that hold out one task of each space: stricter than one task alone, as fewer sources are left, and half the
+work."""
 
 
 def _from_each(tasks: tuple[str, ...]) -> tuple[Fold, ...]:
@@ -84,7 +85,7 @@ def _from_each(tasks: tuple[str, ...]) -> tuple[Fold, ...]:
 FROM_NASBENCH201 = _from_each(NASBENCH201)
 FROM_TRANSNASBENCH101 = _from_each(TRANSNASBENCH101)
 SINGLE_SOURCE: tuple[Fold, ...] = (*FROM_NASBENCH201, *FROM_TRANSNASBENCH101)
-"""One source, judged on the other tasks of its space."""
+"""Folds with one source, judged on the other tasks of its space."""
 
 ACROSS_SPACES = Fold("nasbench201", (*TRANSNASBENCH101, NASBENCH101), NASBENCH201, may_share=(NASBENCH101,))
 """Folds from NAS-Bench-201 alone to other spaces; its CIFAR-10 stays among the sources, as in the paper."""

@@ -1,4 +1,4 @@
-"""Rankings that cost nothing: by what is known of the same cells on other tasks, and by size."""
+"""Rank at no cost: by the scores of the same cells on other tasks, and by size."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Ranker(Protocol):
     """A ranking that is judged, and that may be fine-tuned."""
 
     def predict(self, archs: Architectures, /) -> NDArray[np.float64]:
-        """Scores ``[N]``: higher is better, only their order counts."""
+        """Return scores ``[N]``: higher is better, only their order counts."""
         ...
 
     def adapt(self, archs: Architectures, scores: NDArray[np.float64], /) -> Ranker:
-        """After fine-tuning on N measured architectures; scores ``[N]``, higher is better."""
+        """Return the ranking after fine-tuning on N measured architectures; scores ``[N]``, higher is better."""
         ...
 
 
@@ -50,26 +50,26 @@ class MeanRank:
         self._means = {codes: sum(ranks) / len(ranks) for codes, ranks in sums.items()}
 
     def predict(self, archs: Architectures) -> NDArray[np.float64]:
-        """Mean ranks ``[N]``."""
+        """Return mean ranks ``[N]``."""
         return np.array([self._means.get(row.tobytes(), 0.0) for row in archs.codes], dtype=np.float64)
 
     def adapt(self, archs: Architectures, scores: NDArray[np.float64]) -> MeanRank:
-        """Itself: a mean rank needs no points."""
+        """Return the ranking itself: a mean rank needs no points."""
         return self
 
 
 class ParameterCount:
-    """Larger first: the number of weights of a cell's operations at equal widths, k*k for a k x k convolution."""
+    """A ranking by the weights of a cell's operations at equal widths, k*k for a k x k convolution; larger first."""
 
     def predict(self, archs: Architectures) -> NDArray[np.float64]:
-        """Weights of each cell ``[N]``, in units of one pointwise convolution; dead operations count too."""
+        """Count the weights of each cell ``[N]``, in units of one pointwise convolution; dead operations count too."""
         sizes = np.zeros(len(KINDS) + 1)  # the last is for -1, no node
         sizes[: len(OPERATIONS)] = [operation.weights_per_channel_pair for operation in OPERATIONS]
         totals: NDArray[np.float64] = sizes[archs.graphs().kinds].sum(axis=1)
         return totals
 
     def adapt(self, archs: Architectures, scores: NDArray[np.float64]) -> ParameterCount:
-        """Itself: a count needs no points."""
+        """Return the ranking itself: a count needs no points."""
         return self
 
 

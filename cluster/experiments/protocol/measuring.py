@@ -19,7 +19,7 @@ from mpnas_ray.tables import TableTask
 __all__ = ["CURVES", "DRAWS", "Measurement", "draws_of", "measure"]
 
 DRAWS = {0: 1, 5: 10, 10: 10, 25: 10, 50: 10}
-"""Number of fine-tuning models -> number of draws. Without any there is nothing to draw."""
+"""Number of fine-tuning models -> number of draws; there is nothing to draw without a model."""
 
 _FIVE = {0: 1, 5: 10}
 
@@ -41,7 +41,7 @@ class Measurement:
     """The draws of one target, row and number of fine-tuning models.
 
     Attributes:
-        target: Task that was judged on.
+        target: Task on which the ranking was judged.
         row: Label of the ranking, e.g. ``boil``.
         points: Number of fine-tuning models.
         values: Spearman correlation of each draw, over its query architectures.
@@ -77,12 +77,12 @@ def measure(
     """Judge one ranker on a target.
 
     Args:
-        target: Its scores are the truth.
+        target: Task whose scores are the truth.
         rows: Architectures of it that may be tested on.
         split: Split; with ``class``, architectures isomorphic to fine-tuning models are not judged.
         draws: Number of fine-tuning models -> number of draws.
         row: Label of the ranker.
-        ranker: As it is before fine-tuning; never modified.
+        ranker: Ranker before fine-tuning; it is not modified.
 
     Raises:
         PredictorError: If a predicted score is not finite.

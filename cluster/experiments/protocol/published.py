@@ -14,7 +14,7 @@ from cluster.experiments.protocol.folds import NASBENCH101, NASBENCH201, TRANSNA
 __all__ = ["MEAN", "MP_NAS", "PUBLISHED", "Published", "caveat", "columns_of", "published", "published_mean"]
 
 MEAN = "mean"
-"""Stands for a task where a number is a mean over all the tasks of a table."""
+"""Name in place of a task for a mean over all the tasks of a table."""
 
 MP_NAS = "MP-NAS"
 """The column of the paper's own method."""
@@ -25,12 +25,12 @@ class Published:
     """One number of the paper.
 
     Attributes:
-        table: Its number in the paper.
-        row: As it is printed.
-        column: As it is printed, of what is evaluated.
-        points: Number of fine-tuning models; None where there is no such thing: the accuracies of table 5, table 7.
-        value: A Spearman correlation, an accuracy in percent, or for table 7 in the row's metric.
-        standard_error: As it is printed; None if the number has none.
+        table: Number of the table in the paper.
+        row: Name of the row as it is printed.
+        column: Name of the column as it is printed.
+        points: Number of fine-tuning models; None where there are none: for the accuracies of table 5, and in table 7.
+        value: Spearman correlation, accuracy in percent, or for table 7 a value of the row's metric.
+        standard_error: Standard error as it is printed; None if the number has none.
     """
 
     table: int
@@ -184,5 +184,5 @@ def columns_of(table: int, points: int | None) -> list[str]:
 
 
 def caveat(table: int, task: str) -> str:
-    """Why ours must not be counted a win or a loss against the paper's number; empty if it may be."""
+    """Say why ours must not be counted a win or a loss against the paper's number; empty if it may be."""
     return _CAVEATS.get((table, task), "")

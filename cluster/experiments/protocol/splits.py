@@ -1,4 +1,4 @@
-"""Splits of architectures: to learn from, to fine-tune on, and to judge.
+"""Split architectures into those to learn from, to fine-tune on, and to judge by.
 
 One split a search space, the same for all its tasks and all methods: half of the architectures to meta-train on (7,812
 of NAS-Bench-201, 2,048 of TransNAS-Bench-101), the rest to test on.
@@ -27,7 +27,7 @@ SPLIT_SEED = 0
 """Seed of splits and of draws of fine-tuning models; those of methods are their own."""
 
 _MOST_TESTED = 20_000
-"""Architectures of a space that is not learned from which are tested: NAS-Bench-101 has 423,624."""
+"""Number of architectures that are tested of a space that is not learned from: NAS-Bench-101 has 423,624."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class SpaceSplit:
     training: frozenset[bytes]
 
     def is_training(self, archs: Architectures) -> NDArray[np.bool_]:
-        """Say which of these are to meta-train on, ``[N]``; all others are to test on."""
+        """Say which of these are for meta-training, ``[N]``; all others are for testing."""
         return np.array([row.tobytes() in self.training for row in archs.codes], dtype=np.bool_)
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Rows of a task: to fine-tune on and, disjoint, to judge by."""
+    """Rows of a task in two disjoint parts: to fine-tune on and to judge by."""
 
     support: NDArray[np.int64]
     query: NDArray[np.int64]
@@ -62,7 +62,7 @@ def split_space(tasks: Mapping[str, TableTask], space: str, kind: Split) -> Spac
 
 
 def judgeable(task: TableTask, split: SpaceSplit | None) -> NDArray[np.int64]:
-    """Rows of a target that may be tested on, ascending: the test part of its space, ``[M]``.
+    """List the rows of a target that may be tested on, ascending: the test part of its space, ``[M]``.
 
     Where nothing is learned from its space (``split`` is None) that is all of it, or 20,000 random rows if it has more.
     """

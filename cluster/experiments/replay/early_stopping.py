@@ -1,4 +1,4 @@
-"""Early stopping on trainings that have happened: measured curves, told epoch by epoch to a real scheduler of Tune.
+"""Replay early stopping on measured curves, which a real scheduler of Tune is told epoch by epoch.
 
 The scheduler is the very object that a `ray.tune.Tuner` would be given. Around it is what it sees of Tune: trials with
 a status, and a controller that lists them and can stop one. Trials start in a given order, as many at once as there are
@@ -34,9 +34,9 @@ class StoppedReplay:
 
     Attributes:
         rows: Rows of the curves, in the order in which they were started, int64 ``[N]``.
-        epochs: Epochs that each was given, int64 ``[N]``; 0 if it was dropped before its first.
-        last: Score (higher is better) after the last of them, float64 ``[N]``; NaN for none.
-        final: Score that the training comes to after all epochs, float64 ``[N]``.
+        epochs: Epochs of each training, int64 ``[N]``; 0 if it was dropped before its first.
+        last: Score (higher is better) after the last of these epochs, float64 ``[N]``; NaN without an epoch.
+        final: Score of the training after all epochs, float64 ``[N]``.
         num_epochs: Epochs of a full training.
     """
 
@@ -104,7 +104,7 @@ def replay_curves(
     whatever the scheduler answers.
 
     Args:
-        scheduler: Fresh; metric and mode are set here.
+        scheduler: New scheduler; metric and mode are set here.
         curves: Curves of one task.
         rows: Rows of the trainings, N.
         num_concurrent: Trainings that run at once.

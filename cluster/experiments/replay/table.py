@@ -1,4 +1,4 @@
-"""A search on a NAS table without Tune: the same questions and answers, thousands a second, for many seeds."""
+"""Replay a search on a NAS table without Tune: the same questions and answers, thousands a second, for many seeds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mpnas_ray.tables import TableTask
 __all__ = ["Replay", "replay"]
 
 _SPREAD_OF_DURATIONS = 0.5
-"""Standard deviation of the logarithm of how long a trial takes: one in six takes 1.6 times the median or more."""
+"""Standard deviation of the logarithm of a trial's duration: one trial in six takes 1.6 times the median or more."""
 
 
 _MOST_CHOICES = 20_000
@@ -31,7 +31,7 @@ class Replay:
 
     Attributes:
         archs: Architecture strings.
-        scores: Scores of the table, higher is better, float64 ``[N]``; NaN where it has measured nothing.
+        scores: Scores of the table, higher is better, float64 ``[N]``; NaN for architectures that it lacks.
     """
 
     archs: tuple[str, ...]
@@ -48,9 +48,9 @@ class Replay:
 
 
 def replay(searcher: Searcher, task: TableTask, num_samples: int, *, num_concurrent: int = 1, seed: int = 0) -> Replay:
-    """Ask a searcher for architectures and tell it what the table has measured.
+    """Ask a searcher for architectures, and tell it their scores in the table.
 
-    It is what Tune does with `trainables.TabularTrainable`: an architecture that the table has not measured is a failed
+    Tune does the same with `trainables.TabularTrainable`: an architecture that the table has not measured is a failed
     trial. Every suggestion counts, when it is made.
 
     With one trial at a time each is told before the next is asked for. With more, as many are under way as the searcher
@@ -59,7 +59,7 @@ def replay(searcher: Searcher, task: TableTask, num_samples: int, *, num_concurr
 
     Args:
         searcher: Searcher of architectures; metric and mode are set here.
-        task: Its metric is what the searcher is told.
+        task: Task of the table, whose metric the searcher is told.
         num_samples: Most queries; fewer if the searcher has finished.
         num_concurrent: Most trials under way.
         seed: Seed of the times that trials take; without influence if there is one at a time.
@@ -94,14 +94,14 @@ def replay(searcher: Searcher, task: TableTask, num_samples: int, *, num_concurr
 
 
 def _param_space(task: TableTask) -> dict[str, Any]:
-    """Nothing for the table of a whole space; what was measured of a large space is all that may be asked for."""
+    """Restrict a search to the architectures of a table that holds a part of a large space; not for a whole space."""
     if task.archs.space.enumerable or len(task) > _MOST_CHOICES:
         return {}
     return {"arch": tune.choice([str(arch) for arch in task.archs])}
 
 
 def _tell(searcher: Searcher, task: TableTask, trial_id: str, arch: str) -> float:
-    """End a trial by what the table has; return the score, NaN if it has nothing."""
+    """End a trial with its score in the table, and return the score; NaN if the table lacks it."""
     try:
         value = task.value_of(arch)
     except TableError:

@@ -42,8 +42,8 @@ class TrialSizes:
 
     Attributes:
         resources: Resources of each size.
-        bounds: Bytes of `NetworkSizes.training_bytes` up to which a network is of a size; what is above them is of the
-            last, which has none.
+        bounds: Bytes of `NetworkSizes.training_bytes` up to which a network has each size but the last, which has no
+            bound.
         networks: Counts of parameters and bytes of networks; None for one size.
         batch_size: Batch size of the trainings.
     """
@@ -80,7 +80,7 @@ def choose_sizes(record: RunRecord, task: Task, data: TaskData) -> TrialSizes:
     ``gpu_memory_gb`` says how much that is, others by that of their node. Trials of several workers have one size.
 
     Args:
-        record: Record of the run, with what the user set aside for each trial.
+        record: Record of the run, with the resources that the user set aside for each trial.
         task: Task of the run.
         data: Data of the task, which each worker holds.
     """
@@ -124,5 +124,5 @@ def _gpu_share(least: float, needed: float) -> float:
 
 
 def _fit_everywhere(largest: Resources, asked: Resources) -> bool:
-    """Say whether each node has as many slots for trials of the largest size as for what the user asked."""
+    """Say whether each node has as many slots for the largest trials as for the resources that the user named."""
     return all(slots_on(node, largest) >= slots_on(node, asked) for node in alive_nodes())
