@@ -15,7 +15,7 @@ from cluster.commands.options import from_options
 from cluster.commands.printing import say
 from cluster.run.config import SearchConfig
 from mpnas_ray.errors import RunError
-from mpnas_ray.names import did_you_mean
+from mpnas_ray.names import no_such
 
 __all__ = ["submit"]
 
@@ -83,9 +83,7 @@ def _check_command(context: typer.Context, words: Sequence[str]) -> None:
         known = sorted(set(group.commands) - {"submit"})
         word = words[len(names)] if len(words) > len(names) else ""
         if word not in known:
-            raise typer.BadParameter(
-                f"{word!r} is not one of {', '.join(known)}.{did_you_mean(word, known)}", param_hint="COMMAND"
-            )
+            raise RunError(no_such("command", word, known))
         names.append(word)
         group = group.commands[word]
     options = group.make_context(" ".join(names), list(words[len(names) :]), parent=context.parent).params

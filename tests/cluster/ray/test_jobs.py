@@ -271,8 +271,8 @@ def test_no_dashboard_is_one_line(tmp_path: Path) -> None:
 
 def test_an_unknown_subcommand_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     done = mpnas_submit("--address", "http://127.0.0.1:9", "--", "serach", "--task", "digits", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "'serach' is not one of" in done.stderr
+    assert done.returncode == 1
+    assert "There is no command 'serach'. There are: compare, " in done.stderr
     assert "Failed to connect" not in done.stderr
 
 
