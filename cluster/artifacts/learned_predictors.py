@@ -121,7 +121,7 @@ def learn_missing_predictors(
     if not missing:
         return {}
     if report is not None:
-        report(f"meta-learning {len(missing)} predictors, each without what it is judged on")
+        report(f"meta-learning {len(missing)} predictors, each without the tasks that it is judged on")
     items = [WorkItem(name, {}, partial(PredictorToLearn.learn, one)) for name, one in missing.items()]
     return compute_missing(items, _Checkpoints(next(iter(missing.values())).path.parent), session=session)
 

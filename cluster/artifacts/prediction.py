@@ -94,7 +94,7 @@ def predict_architectures(config: PredictionConfig) -> Prediction:
     if measures is not None:
         if not isinstance(loaded, MixturePredictor | CostPredictor):
             raise PredictorError(
-                f"The predictor {card.name!r} does not tell qualities from costs: leave out what it measures."
+                f"The predictor {card.name!r} does not tell qualities from costs: do not say what the task measures."
             )
         loaded = loaded.measuring(measures)
     num_observed, num_given, scores = 0, 0, np.empty(0)
@@ -173,7 +173,7 @@ def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], l
     archs, scores = [], []
     for number, (arch, given) in enumerate(rows, 1):
         if arch is None or given is None:
-            raise PredictorError(f"{path}: entry {number} has not both an arch and a score.")
+            raise PredictorError(f"{path}: entry {number} does not have both an arch and a score.")
         score = metric_value(given)
         if math.isnan(score) and str(given).strip().lower() != "nan":
             raise PredictorError(f"{path}: entry {number} has the score {given!r}, which is not a number such as 0.93.")
@@ -184,7 +184,9 @@ def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], l
     if not archs:
         raise PredictorError(f"{path} holds no measured architecture.")
     if len(archs) < len(rows):
-        logger.warning("%s: %d of %d entries are left out, as failed.", path, len(rows) - len(archs), len(rows))
+        logger.warning(
+            "%s: %d of %d entries are left out as failed trainings.", path, len(rows) - len(archs), len(rows)
+        )
     return archs, scores
 
 

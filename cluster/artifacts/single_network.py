@@ -183,7 +183,7 @@ def _train(
 def _check_same(config: dict[str, Any], folder: RunFolder) -> None:
     earlier = folder.read_json(_SETTINGS)
     if earlier is None and not folder.is_empty():
-        raise RunError(f"{folder} holds something else than the training of a network: choose another --name.")
+        raise RunError(f"{folder} holds something else than a training of one network: choose another --name.")
     if earlier is not None and earlier != config:
         differences = [f"{key} {earlier.get(key)!r}" for key in sorted({*config, *earlier})]
         raise RunError(

@@ -63,4 +63,4 @@ def meta_train(options: _MetaTraining) -> None:
     )
     say(f"{options.out}.safetensors learned from {len(card.tasks)} tasks: {', '.join(card.tasks)}.")
     if card.remembered:
-        say(f"It remembers what was measured of {', '.join(card.remembered)}.")
+        say(f"It remembers the measurements of {', '.join(card.remembered)}.")

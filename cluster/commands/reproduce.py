@@ -74,7 +74,7 @@ def reproduce(options: _Options) -> None:
             raise RunError(f"{_flag(name)} is an option of {owners}, not of {study.name}: leave it out.")
     if options.tables is None:
         if given:
-            raise RunError(f"{_flag(next(iter(given)))} says what to compute, which needs --tables.")
+            raise RunError(f"{_flag(next(iter(given)))} is an option of a computation, which needs --tables.")
         say(rewrite_page(study, options.out))
         return
     for path in reproduce(study, options.tables, options.out, options.work, say, **given):

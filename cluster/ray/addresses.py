@@ -72,7 +72,7 @@ def _check_ray(given: str) -> None:
         raise ValueError("This is the address of a dashboard, which takes jobs by `mpnas submit`.")
     if scheme == "ray":
         raise ValueError(
-            "Nothing is run here through Ray's client: Tune needs a program on a node of the cluster, and `mpnas "
+            "Ray's client cannot be used here: Tune needs a program on a node of the cluster, and `mpnas "
             "submit` starts one there."
         )
     if separator:

@@ -56,7 +56,7 @@ def check_further(amounts: Mapping[str, object]) -> Resources:
         if name in ("CPU", "GPU", *_BYTES) or name.startswith(ACCELERATOR_PREFIX):
             raise RunError(
                 f"resources_per_trial are resources of your own, not {name}: CPUs, GPUs and the kind of GPU have "
-                f"options of their own, and memory is reckoned from the network."
+                f"options of their own, and memory is computed from the network."
             )
         try:
             plain[name] = require_number(name, amount, error=RunError, at_least=_SMALLEST)

@@ -114,8 +114,8 @@ def restored(folder: RunFolder, trainable: Any) -> tune.Tuner | None:
         return tune.Tuner.restore(str(folder), trainable, resume_unfinished=True)
     except Exception as error:  # of a damaged pickle, one of many
         _logger.warning(
-            "%s of %s is damaged or gone (%s: %s): it is put aside with the snapshots that belong to it. What the "
-            "trials have trained is kept, and reported again.",
+            "%s of %s is damaged or gone (%s: %s): it is put aside with the snapshots that belong to it. All that "
+            "the trials have trained is kept, and reported again.",
             TUNER,
             folder,
             type(error).__name__,

@@ -30,7 +30,7 @@ def check_config(config: SearchConfig) -> None:
         predictor, _ = load_checkpoint(find_checkpoint(config.predictor, get_space(config.space)))
         if isinstance(predictor, CostPredictor):
             raise RunError(
-                f"The predictor {config.predictor} knows costs alone, and trials measure how good networks are: take "
+                f"The predictor {config.predictor} knows costs alone, but trials measure the quality of networks: take "
                 f"the default."
             )
     elif config.predictor != "default":

@@ -46,7 +46,7 @@ def record_before(folder: RunFolder, record: RunRecord) -> RunRecord | None:
             raise
         if RUN_FILE in folder.names():
             folder.rename(RUN_FILE, f"damaged-{RUN_FILE}")
-        _logger.warning("%s/%s was damaged or gone: it is written again as this search says.", folder, RUN_FILE)
+        _logger.warning("%s/%s was damaged or gone: it is written again from this search.", folder, RUN_FILE)
         record.write(folder)
         return record
 

@@ -1,4 +1,4 @@
-"""Lock a run's folder for one driver: two that search in one folder would overwrite each other's trials."""
+"""Lock a run's folder for one driver: two drivers would overwrite each other's trials."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def locked(folder: RunFolder) -> Iterator[None]:
     stood still for long, is interrupted as by Ctrl-C.
 
     Raises:
-        RunError: If another driver works there.
+        RunError: If another driver uses the folder.
     """
     mine = {"host": socket.gethostname(), "pid": os.getpid(), "machine": _machine(), "token": secrets.token_hex(8)}
     other = _read(folder)
     if other is not None and not _is_dead_here(other) and _beats(folder, other):
         raise RunError(
-            f"{folder} is worked on by process {other.get('pid')} of {other.get('host')}: wait for its end, or stop it "
+            f"{folder} is in use by process {other.get('pid')} of {other.get('host')}: wait until it ends, or stop it "
             f"first. A run has one driver at a time."
         )
     folder.write(DRIVER_FILE, json.dumps({**mine, "beat": 0}))
@@ -130,7 +130,10 @@ def _machine() -> str:
 def _beats(folder: RunFolder, driver: dict[str, Any]) -> bool:
     """Wait for a change of a driver's file; a file that goes away means that the run is free."""
     _logger.warning(
-        "%s names a driver (%s on %s); waiting for a sign of life", folder, driver.get("pid"), driver.get("host")
+        "%s names a driver (process %s on %s): waiting to see whether it is alive.",
+        folder,
+        driver.get("pid"),
+        driver.get("host"),
     )
     end = time.monotonic() + _STALE_S
     while time.monotonic() < end:

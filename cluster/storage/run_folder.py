@@ -38,7 +38,7 @@ def check_run_name(name: object) -> None:
         RunError: If it is no name of a folder.
     """
     if not isinstance(name, str) or not name.strip() or name in (".", "..") or not _UNFIT.isdisjoint(name):
-        raise RunError(f"{name!r} cannot be the name of a run: it is the name of its folder.")
+        raise RunError(f"{name!r} cannot be the name of a run, which is also that of its folder.")
 
 
 class RunFolder:
@@ -77,7 +77,7 @@ class RunFolder:
             self._take_away()
             raise RunError(
                 f"{self} cannot be written: {error}. Name another one with --storage: a folder, s3://, gs://, or "
-                f"fsspec+<protocol>:// for what else fsspec knows."
+                f"fsspec+<protocol>:// for another file system of fsspec."
             ) from error
         self._patience_s = PATIENCE_S
 

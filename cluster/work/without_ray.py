@@ -34,13 +34,13 @@ def call_without_ray(function: Callable[..., T], *arguments: object) -> T:
         The value that the function returns.
 
     Raises:
-        RunError: If the process died, e.g. for want of memory.
+        RunError: If the process died, e.g. because memory ran out.
     """
     try:
         return _process().submit(function, *arguments).result()
     except BrokenProcessPool as error:
         _process.cache_clear()
-        raise RunError("The process that computed this died, perhaps for want of memory.") from error
+        raise RunError("The process that computed this died, perhaps because memory ran out.") from error
 
 
 @cache

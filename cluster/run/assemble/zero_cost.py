@@ -30,7 +30,7 @@ def zero_cost_score(config: SearchConfig, task: Task, data: TaskData) -> Score |
         get_task(config.task)
     except TaskError as error:
         raise RunError(
-            f"Proxies are computed in a process of their own, which finds {task.name} by no name: search "
+            f"Proxies are computed in a separate process, which cannot find {task.name} by a name: search "
             f"--task module:variable, or without a proxy."
         ) from error
 

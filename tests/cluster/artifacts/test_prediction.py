@@ -160,7 +160,7 @@ def test_what_cannot_be_is_one_line(
         ("huge.json", f'[{{"arch": "{GOOD}", "score": 1{"0" * 400}}}]', "holds no measured architecture"),
         ("deep.json", "[" * 10_000, "nested too deep"),
         ("other.json", f'[{{"cell": "{GOOD}", "score": 1}}]', "no 'arch'; the first has: 'cell', 'score'"),
-        ("short.csv", f"arch,score\n{GOOD},1\n{BAD}\n", "entry 2 has not both"),
+        ("short.csv", f"arch,score\n{GOOD},1\n{BAD}\n", "entry 2 does not have both"),
         ("nan.csv", f"arch,score\n{GOOD},nan\n", "holds no measured architecture"),
         ("word.csv", f"arch,score\n{GOOD},good\n", "entry 1 has the score 'good'"),
         ("broken.json", "{", "cannot be read"),

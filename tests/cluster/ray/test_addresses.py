@@ -86,7 +86,7 @@ def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
         ("{closed}", "no Ray answers there (Connection refused"),
         ("{web}", "no Ray answers there"),
         ("{grpc}", "is not the address of a Ray cluster"),
-        ("ray://{closed}", "Nothing is run here through Ray's client"),
+        ("ray://{closed}", "Ray's client cannot be used here"),
         ("no-such-module://x", "no-such-module"),
         ("http://{dashboard}", "is the address of a dashboard"),
         ("https://{closed}", "is the address of a dashboard"),

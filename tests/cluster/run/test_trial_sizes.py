@@ -1,4 +1,4 @@
-"""Sizes of trials, reckoned from their networks, on Rays of much and of little memory."""
+"""Sizes of trials, computed from their networks, on clusters of much and of little memory."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ class TestSharesOfGPUs:
         ({"gpu_memory_gb": 0.0}, "gpu_memory_gb is in GB, above 0, not 0.0"),
         ({"trial_time_limit_s": -1.0}, "trial_time_limit_s is in seconds, above 0"),
         ({"trial_time_limit_s": float("nan")}, "trial_time_limit_s is in seconds, above 0"),
-        ({"resources_per_trial": {"memory": 1e9}}, "memory is reckoned from the network"),
+        ({"resources_per_trial": {"memory": 1e9}}, "memory is computed from the network"),
         ({"resources_per_trial": {"slots": 0.0}}, "above 0, not slots=0.0"),
         ({"gpus_per_trial": 1.5}, "a fraction or a whole number of GPUs"),
     ],

@@ -76,7 +76,7 @@ def test_a_task_that_only_this_program_knows_has_no_proxy(tmp_path: Path) -> Non
         return TaskData(train=part, validation=part, test=part)
 
     task = Task("mine", load, 1, relative_l2, mean_relative_l2, dense=True)
-    with pytest.raises(RunError, match="finds mine by no name"):
+    with pytest.raises(RunError, match="cannot find mine by a name"):
         run_search(task=task, space="nasbench201", num_samples=2, searcher="naswot", storage=tmp_path)
 
 

@@ -115,7 +115,7 @@ def test_a_second_driver_is_refused_while_the_first_lives(folder: RunFolder) -> 
     first = start(folder)
     try:
         assert next_line(first) == "begun"
-        with pytest.raises(RunError, match=f"worked on by process {first.pid} of .*stop it first"), locked(folder):
+        with pytest.raises(RunError, match=f"in use by process {first.pid} of .*stop it first"), locked(folder):
             pass
         assert held(folder) is not None, "the first still holds it"
         first.kill()
@@ -160,7 +160,7 @@ def test_a_driver_of_another_machine_that_beats_is_left_alone(folder: RunFolder)
     pretend(folder)
     beat = threading.Timer(0.3, pretend, [folder, 4])
     beat.start()
-    with pytest.raises(RunError, match="worked on by process 1 of elsewhere"), locked(folder):
+    with pytest.raises(RunError, match="in use by process 1 of elsewhere"), locked(folder):
         pass
     beat.join()
     assert (held(folder) or {})["beat"] == 4
