@@ -101,8 +101,9 @@ def _read_trial(folder: RunFolder, trial_id: str, files: dict[str, int]) -> Tria
         logged = (result or {}).get("epoch", 0)
         ended = bool(record["result"]["done"]) or bool((result or {}).get("done") and logged == epoch)
         training = EarlierTraining(folder.place_of(f"{trial_id}/{name}"), epoch, ended)
-        if logged < epoch:
-            result = record["result"]
+        if logged < epoch:  # the worker was ahead of Tune, which adds the time of a report
+            reported = {"timestamp": result["timestamp"]} if result and "timestamp" in result else {}
+            result = {**record["result"], **reported}
     return TrialFiles(trial_id, config, result, training, failed=_num_failures(folder, trial_id, files) > MAX_FAILURES)
 
 

@@ -1,4 +1,4 @@
-"""Which trials failed, by what Tune itself writes of them."""
+"""Trials as their files describe them: which failed, and in which order they ended."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from ray.tune.experiment import Trial
 
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import MAX_FAILURES, newest_trainings, read_trials
-
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 
 
 def write_trial(storage: Path, number: int, num_failures: int) -> None:
@@ -37,6 +35,8 @@ def write_trial(storage: Path, number: int, num_failures: int) -> None:
     (checkpoint / "trial.json").write_text(json.dumps({"config": config, "result": result, "bytes": 3}))
 
 
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.parametrize("num_failures", range(MAX_FAILURES + 2))
 def test_a_trial_failed_if_it_did_so_more_often_than_it_is_tried_again(tmp_path: Path, num_failures: int) -> None:
     write_trial(tmp_path, 0, num_failures)
@@ -46,8 +46,26 @@ def test_a_trial_failed_if_it_did_so_more_often_than_it_is_tried_again(tmp_path:
     assert (newest_trainings([trial]) == {}) == trial.failed, "from a failed one nothing goes on"
 
 
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
 def test_failures_are_those_of_each_trial(tmp_path: Path) -> None:
     for number, num_failures in enumerate([MAX_FAILURES + 1, 0, MAX_FAILURES]):
         write_trial(tmp_path, number, num_failures)
     trials = read_trials(RunFolder(str(tmp_path), "one"))
     assert {trial.trial_id for trial in trials if trial.failed} == {"trial0"}
+
+
+def test_trials_are_in_the_order_of_their_last_reports(tmp_path: Path) -> None:
+    """Also one that was stopped while its worker had gone an epoch further than it had reported."""
+    for number, epochs_ahead in enumerate([0, 1, 0]):
+        folder = tmp_path / "one" / f"trial{9 - number}"
+        (folder / "checkpoint_000000").mkdir(parents=True)
+        config, report = {"arch": f"arch-{number}"}, {"epoch": 1, "done": False}
+        logged = {**report, "config": config, "timestamp": 100 + number}
+        (folder / "result.json").write_text(json.dumps(logged) + "\n")
+        (folder / "checkpoint_000000" / "training.pt").write_bytes(b"123")
+        record = {"config": config, "result": {**report, "epoch": 1 + epochs_ahead}, "bytes": 3}
+        (folder / "checkpoint_000000" / "trial.json").write_text(json.dumps(record))
+    trials = read_trials(RunFolder(str(tmp_path), "one"))
+    assert [trial.arch for trial in trials] == ["arch-0", "arch-1", "arch-2"]
+    assert [(trial.result or {})["epoch"] for trial in trials] == [1, 2, 1]
