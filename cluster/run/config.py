@@ -175,9 +175,10 @@ class SearchConfig(RunFields, ResourceFields, LimitFields, MethodFields, TargetF
         for name, plain in self._plain().items():
             object.__setattr__(self, name, plain)
         if self.workers_per_trial > 1 and self.scheduler is not None and SCHEDULERS[self.scheduler].pauses:
+            others = ", ".join(name for name, entry in SCHEDULERS.items() if not entry.pauses)
             raise RunError(
-                f"{self.scheduler} pauses trials, which trials of several workers cannot do: take asha or median, or "
-                "workers_per_trial 1."
+                f"{self.scheduler} pauses trials, which trials of several workers cannot do: take one that does not "
+                f"({others}), or workers_per_trial 1."
             )
 
     def _plain(self) -> dict[str, Any]:
