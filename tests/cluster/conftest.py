@@ -42,7 +42,7 @@ class HeldTask:
     So a test that interrupts a run does so in its middle, however fast the machine is.
 
     Attributes:
-        folder: Of its module, from which commands find it.
+        folder: Folder of its module, from which commands find it.
     """
 
     folder: Path

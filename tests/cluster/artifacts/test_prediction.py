@@ -99,7 +99,7 @@ def test_the_same_seed_says_the_same() -> None:
 
 
 def boil(folder: Path) -> Path:
-    """A checkpoint of the paper's kind that has seen one space."""
+    """Write a checkpoint of the paper's kind that has seen one space."""
     config = MetaConfig(gcn=GCNConfig(width=4, num_layers=2, dropout=0.0))
     task = TableTask("transnasbench101/x", SPACE.enumerate()[:4], np.arange(4.0), "accuracy", "max", datasets=("x",))
     save_checkpoint(folder / "boil", MetaPredictor(config), PredictorCard.of("boil", config, {task.name: task}))

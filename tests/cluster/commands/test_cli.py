@@ -42,7 +42,7 @@ def mpnas_alone(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None
 
 @pytest.fixture
 def mpnas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> MPNAS:
-    """The command in this process, which has imported everything already."""
+    """Run the command in this process, which has imported everything already."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         monkeypatch.chdir(tmp_path)

@@ -26,7 +26,7 @@ OWN_TASK = ROOT / "docs" / "own-task.md"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Has a task, and all three names: two packages and a module."""
+    """Make a folder with a task and all three names: two packages and a module."""
     module, *_ = re.findall(r"```python\n(.*?)```", OWN_TASK.read_text(), flags=re.DOTALL)
     (tmp_path / "wave.py").write_text(module)
     for name in ("trainables/__init__.py", "searchers/__init__.py", "cluster.py"):
@@ -140,7 +140,7 @@ class _Dashboard(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(content).encode())
 
     def log_message(self, *_: object) -> None:
-        """To nobody."""
+        """Log nothing."""
 
 
 def test_a_job_in_the_folder_starts_our_command(folder: Path) -> None:

@@ -73,7 +73,7 @@ def containers(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def errors_of(job: dict[str, Any], *versions: str) -> list[str]:
-    """What KubeRay's definition and these versions of Kubernetes have against a RayJob."""
+    """List the errors that KubeRay's definition and these versions of Kubernetes find in a RayJob."""
     schema = json.loads((Path(__file__).parent / "rayjob.schema.json").read_text())
     found = [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(job)]
     if found:
@@ -93,7 +93,7 @@ def errors_of(job: dict[str, Any], *versions: str) -> list[str]:
 
 
 def changed(tree: dict[str, Any], place: Place, key: str | int, value: Any) -> dict[str, Any]:
-    """A copy in which the entry ``place`` is ``key: value`` (a rename if ``value`` is None)."""
+    """Copy a tree so that its entry ``place`` is ``key: value`` (a rename if ``value`` is None)."""
     tree = copy.deepcopy(tree)
     parent: Any = tree
     for step in place[:-1]:
@@ -189,7 +189,7 @@ def test_another_version_of_ray_is_found(job: dict[str, Any], place: Place, valu
 
 
 def parsed(entrypoint: str) -> dict[str, Any]:
-    """The options of an entrypoint, as our command line understands them."""
+    """Read the options of an entrypoint as our command line understands them."""
     program, command, *arguments = shlex.split(entrypoint)
     assert program == "mpnas"
     context = typer.main.get_command(app).commands[command].make_context(command, arguments)
@@ -265,7 +265,7 @@ def test_pods_may_do_little(job: dict[str, Any]) -> None:
 
 
 def test_nothing_is_open_to_the_outside(job: dict[str, Any], policy: dict[str, Any]) -> None:
-    """In a pod the dashboard is on the pod's address, since the operator must reach it; these say who does."""
+    """The dashboard is on the pod's address, since the operator must reach it; these say who else does."""
     head = job["spec"]["rayClusterSpec"]["headGroupSpec"]
     assert head["serviceType"] == "ClusterIP"
     assert head["enableIngress"] is False
@@ -304,7 +304,7 @@ def test_no_file_holds_a_secret(job: dict[str, Any]) -> None:
 
 
 def ready(config: dict[str, Any]) -> dict[str, Any]:
-    """What `ray up` makes of a file, checked by its schema."""
+    """Read a file as `ray up` does, and check it by its schema."""
     prepared = prepare_config(copy.deepcopy(config))
     validate_config(prepared)
     return dict(prepared)
@@ -366,7 +366,7 @@ def test_the_dashboard_is_on_the_loopback_address(name: str) -> None:
 
 
 def test_machines_of_ones_own_get_the_tested_versions() -> None:
-    """And ports of their own, as another Ray may run on them."""
+    """They also get ports of their own, as another Ray may run on them."""
     config = load(CLUSTER / "onprem.yaml")
     assert any("--constraint constraints.txt" in command for command in config["setup_commands"])
     (head,) = ray_starts(config, "head")
@@ -425,7 +425,7 @@ def test_the_image_has_the_tested_python_and_what_the_project_needs() -> None:
 
 
 def test_the_check_of_the_images_variant() -> None:
-    """The Dockerfile's own line of Python, on the torch of this environment."""
+    """Run the Dockerfile's own line of Python on the torch of this environment."""
     import torch
 
     found = re.search(r'python -c "(.*?)"\n', DOCKERFILE.read_text(), flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""What Tune's own loggers keep of a search: TensorBoard's, which Tune always adds, and MLflow's, if asked for."""
+"""Records of a search by Tune's own loggers: TensorBoard's, which Tune always adds, and MLflow's, if asked for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.ray
 
 
 def tensorboard_events(file: Path) -> Iterator[Any]:
-    """The events of a file as TensorBoard reads it: length, its checksum, a message, its checksum, and again."""
+    """Read the events of a file as TensorBoard does: length, its checksum, a message, its checksum, and again."""
     from tensorboardX.proto.event_pb2 import Event
 
     content = file.read_bytes()
@@ -54,7 +54,7 @@ def tensorboard_of(trial: Path) -> tuple[dict[str, list[float]], dict[str, Any]]
 def test_architecture_metric_and_parameters_of_every_trial(
     tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As docs/watching.md says, by Ray's variable alone."""
+    """MLflow is chosen by Ray's variable alone, as docs/watching.md says."""
     mlflow = pytest.importorskip("mlflow")
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
     told = re.search(r"^ {4}export (RAY_TUNE_CALLBACKS)=(\S+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What a search tells Prometheus, scraped from where Ray exports it, and the dashboard that shows it."""
+"""Metrics of a search for Prometheus, scraped from Ray's exporter, and the dashboard that shows them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY = "validation_loss"
 
 
 def scrape(run: str) -> dict[str, float]:
-    """What the node of this process exports of a run: name as in Prometheus -> value."""
+    """Read the metrics of a run that the node of this process exports: name as in Prometheus -> value."""
     (node,) = ray.nodes()
     url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
     text = urllib.request.urlopen(url).read().decode()

@@ -1,4 +1,4 @@
-"""What a search prints where no screen is: in the log of a job, as `ray job logs` shows it."""
+"""Output of a search without a screen: in the log of a job, as `ray job logs` shows it."""
 
 from __future__ import annotations
 

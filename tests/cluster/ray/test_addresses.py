@@ -27,11 +27,11 @@ pytestmark = pytest.mark.long
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """To nobody."""
+        """Log nothing."""
 
 
 class _Dashboard(BaseHTTPRequestHandler):
-    """Has the page that Ray's job client looks at first."""
+    """A server with the page that Ray's job client looks at first."""
 
     def do_GET(self) -> None:
         self.send_response(200 if self.path == "/api/version" else 404)
@@ -39,7 +39,7 @@ class _Dashboard(BaseHTTPRequestHandler):
         self.wfile.write(b'{"ray_version": "%s"}' % ray.__version__.encode())
 
     def log_message(self, *_: object) -> None:
-        """To nobody."""
+        """Log nothing."""
 
 
 def serving(server: HTTPServer) -> str:

@@ -1,4 +1,4 @@
-"""What mpnas-ray relies on in Ray beyond its documented interface.
+"""Contracts with Ray: the behaviour beyond its documented interface that mpnas-ray relies on.
 
 Each test is a contract: its name and docstring say which behaviour of Ray is needed, and by which module. If one fails
 after an update of Ray, that module is where to look; until then `mpnas_ray.ray_versions.TESTED_RAY` keeps that Ray out.
@@ -233,7 +233,7 @@ def test_the_record_of_the_trials_that_were_created(tmp_path: Path) -> None:
 
 
 def test_a_storage_context_can_be_moved(tmp_path: Path) -> None:
-    """Its paths follow from the three attributes that `write_count` sets."""
+    """The paths of a context follow from the three attributes that `write_count` sets."""
     context = storage_context(tmp_path)
     context.storage_filesystem, context.storage_fs_path, context.experiment_dir_name = LocalFileSystem(), "/x", "two"
     assert (context.experiment_fs_path, context.trial_fs_path) == ("/x/two", "/x/two/trial")
@@ -255,7 +255,7 @@ def test_the_files_of_a_trial() -> None:
 
 
 def test_tune_gives_a_trainable_its_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the attribute ``_storage``, in the constructor."""
+    """The storage is the attribute ``_storage``, set in the constructor."""
     monkeypatch.setattr(tune.Trainable, "_setup_logdir", lambda self: None)  # asks Ray for its folder
     trainable = tune.Trainable({}, storage=storage_context(tmp_path))
     storage = trial_storage.storage_of(trainable)
@@ -278,7 +278,7 @@ def test_tune_numbers_checkpoints_after_the_last(tmp_path: Path) -> None:
 
 
 def test_tune_restores_a_training_result(tmp_path: Path) -> None:
-    """With the metrics of its checkpoint, which it hands to `Trainable.restore`; `save` gives one back."""
+    """Tune hands the metrics of a checkpoint to `Trainable.restore`; `save` gives one back."""
     from ray.train._internal.session import _TrainingResult
 
     result = _TrainingResult(tune.Checkpoint.from_directory(tmp_path), {"epoch": 4})

@@ -67,7 +67,7 @@ class Head:
     """A cluster that wants a token.
 
     Attributes:
-        address: Of Ray.
+        address: Address of Ray.
         dashboard: Its URL.
         session: Ray's folder there.
         environment: For commands that use it; what they print has no token.
@@ -86,7 +86,7 @@ class Head:
         return done
 
     def job(self, job: str) -> dict[str, object]:
-        """What the cluster says of a job, which all its users can read."""
+        """Read the cluster's facts of a job, which all its users can read."""
         request = urllib.request.Request(
             f"{self.dashboard}/api/jobs/{job}", headers={"Authorization": f"Bearer {TOKEN}"}
         )
@@ -98,7 +98,7 @@ class Head:
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
-    """In a process of its own: Ray reads a token once for each process."""
+    """Run a program in a process of its own: Ray reads a token once for each process."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # the `python` of jobs is ours
@@ -131,7 +131,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
 
 
 def on_the_page(start: str, head: Head, storage: Path) -> list[str]:
-    """The one command of docs/cluster.md that begins so; address and storage are those of the test."""
+    """Return the one command of docs/cluster.md that begins so; address and storage are those of the test."""
     (line,) = re.findall(rf"^ {{4}}({re.escape(start)} .*)$", PAGE.read_text(), flags=re.MULTILINE)
     words = shlex.split(line)
     words[words.index("--address") + 1] = head.dashboard
@@ -177,7 +177,7 @@ class TestOnACluster:
 
     @pytest.mark.slow
     def test_a_task_of_ones_own_is_watched_for_a_while(self, head: Head, tmp_path: Path) -> None:
-        """From a folder with secrets: lines come while the job runs, it outlives Ctrl-C, and the hint shows all."""
+        """Lines come while the job runs from a folder with secrets; it outlives Ctrl-C, and the hint shows all."""
         mine = tmp_path / "mine"
         mine.mkdir()
         module, *_ = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "own-task.md").read_text(), flags=re.DOTALL)
@@ -277,7 +277,7 @@ def test_an_unknown_subcommand_is_refused_before_anything_is_sent(tmp_path: Path
 
 
 class _OfTheVersion(BaseHTTPRequestHandler):
-    """Has no more of a dashboard than the page that Ray's client looks at first."""
+    """A server with no more of a dashboard than the page that Ray's client looks at first."""
 
     def do_GET(self) -> None:
         self.send_response(200 if self.path == "/api/version" else 404)
@@ -285,7 +285,7 @@ class _OfTheVersion(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps({"ray_version": ray.__version__}).encode())
 
     def log_message(self, *_: object) -> None:
-        """To nobody."""
+        """Log nothing."""
 
 
 def test_a_server_that_cannot_show_the_log_is_an_error_of_ours() -> None:

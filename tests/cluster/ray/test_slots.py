@@ -1,4 +1,4 @@
-"""As many trials under way as there are slots, on a real cluster whose nodes come and go."""
+"""Trials under way and slots, on a real cluster whose nodes come and go."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ NUM_TRIALS = 3
 
 @pytest.fixture(scope="module")
 def run(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
-    """A complete run, of one process, as are those that go on from it."""
+    """Make a complete run of one process, as are those that go on from it."""
     storage = tmp_path_factory.mktemp("runs")
     search(storage, data_dir)
     return storage / "run"
@@ -52,7 +52,7 @@ def search(storage: Path, data_dir: Path, **others: object) -> SearchReport:
 
 
 def copied(run: Path, to: Path, *, complete: bool = False) -> Path:
-    """A run elsewhere; unless complete, as it is when killed after its last trial, before its report."""
+    """Copy a run; unless ``complete``, as it is when killed after its last trial, before its report."""
     shutil.copytree(run, to)
     if not complete:
         (to / "report.json").unlink()
@@ -61,7 +61,7 @@ def copied(run: Path, to: Path, *, complete: bool = False) -> Path:
 
 
 def num_trained(folder: Path) -> int:
-    """How many epochs were trained rather than reported again."""
+    """Count the epochs that were trained rather than reported again."""
     lines = [line for path in folder.glob("*/result.json") for line in path.read_text().splitlines()]
     return sum(json.loads(line)["seconds"] != 0.0 for line in lines)
 
@@ -77,7 +77,7 @@ def best_trial(run: Path) -> Path:
 
 
 class TestNetworkOfACompleteRun:
-    """Without Ray."""
+    """The network is made again without Ray."""
 
     @pytest.mark.parametrize("damage", ["gone", "half", "junk"])
     def test_it_is_made_again_from_its_checkpoint(
@@ -164,7 +164,7 @@ def test_damaged_files_of_tune_are_put_aside_and_nothing_is_trained_again(
 
 
 def test_a_run_that_was_moved_goes_on_where_it_lies(run: Path, tmp_path: Path, data_dir: Path) -> None:
-    """Also with the settings, the report and the telemetry damaged."""
+    """Settings, report and telemetry may be damaged, too."""
     before = contents(run)
     copy = copied(run, tmp_path / "storage" / "run")
     (copy / "report.json").write_text('{"task": "tiny-damaged"}')

@@ -1,4 +1,4 @@
-"""What can be known to be wrong without Ray is refused before Ray starts, and nothing is left behind."""
+"""Settings that are known to be wrong without Ray are refused before Ray starts, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ MPNAS = Callable[[str], Ended]
 
 @pytest.fixture(autouse=True)
 def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start of Ray fails the test, also where another test of this process has started it."""
+    """Fail a test that starts Ray, also where another test of this process has started it."""
 
     def started(*arguments: Any, **named: Any) -> None:
         pytest.fail("Ray was started")

@@ -42,12 +42,12 @@ def results_of(folder: Path) -> dict[str, list[dict[str, object]]]:
 
 
 def num_trained(folder: Path) -> int:
-    """How many epochs were trained rather than reported again."""
+    """Count the epochs that were trained rather than reported again."""
     return sum(result["seconds"] != 0.0 for results in results_of(folder).values() for result in results)
 
 
 def fresh_copy(run: Path, to: Path) -> Path:
-    """A run as it is when killed after its last trial, before its report."""
+    """Copy a run as it is when killed after its last trial, before its report."""
     shutil.copytree(run, to)
     (to / "report.json").unlink()
     return to
@@ -55,7 +55,7 @@ def fresh_copy(run: Path, to: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def run(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
-    """A complete run of four architectures in two epochs each, by one process, as what goes on from it."""
+    """Make a complete run of four architectures in two epochs each, by one process, as are those that go on from it."""
     storage = tmp_path_factory.mktemp("runs")
     where = {"storage": storage, "name": "run", "data_dir": data_dir}
     run_search(task=TINY, space="nasbench201", num_samples=4, epochs=2, max_concurrent=1, progress=False, **where)  # type: ignore[arg-type]

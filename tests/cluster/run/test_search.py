@@ -38,7 +38,7 @@ TINY = darcy_task("tiny", resolution=9, num_train=20, num_validation=10, num_tes
 
 
 def waves(data_dir: Path | None) -> TaskData:
-    """Which of two frequencies a noisy wave has: a user's own data, unknown to the package."""
+    """Make a user's own data, unknown to the package: which of two frequencies does a noisy wave have?"""
     generator = torch.Generator().manual_seed(0)
 
     def split(n: int) -> Split:

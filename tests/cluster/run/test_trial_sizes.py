@@ -53,7 +53,7 @@ ray.shutdown()
 
 
 def on_ray_with(memory: float, *arguments: str) -> list[Any]:
-    """What the program prints, on a Ray of 4 CPUs and so many bytes."""
+    """Return the output of a program on a Ray of 4 CPUs and so many bytes."""
     command = [sys.executable, "-c", PROGRAM, str(memory), *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -127,7 +127,7 @@ class TestOnANodeWithMemory:
 class TestSharesOfGPUs:
     @pytest.fixture
     def large(self, digits: tuple[Task, TaskData]) -> tuple[Task, TaskData]:
-        """With batches so large that what CUDA takes itself is little beside the networks."""
+        """Choose batches so large that CUDA's own memory is little beside the networks."""
         task, data = digits
         return replace(task, recipe=replace(task.recipe, batch_size=2**16)), data
 
@@ -139,7 +139,7 @@ class TestSharesOfGPUs:
         return choose_sizes(RunRecord(config, "digits"), *problem)
 
     def memory_gb(self, problem: tuple[Task, TaskData]) -> float:
-        """Of a GPU that four networks of middling size almost fill."""
+        """Choose the memory of a GPU that four networks of middling size almost fill."""
         _, needed = networks_of(*problem, replace(CONFIG, space="transnasbench101"))
         return 4.2 * float(np.median(needed)) / 1e9
 

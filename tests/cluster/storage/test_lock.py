@@ -87,7 +87,7 @@ def end(*processes: subprocess.Popen[str]) -> None:
 
 
 def pretend(folder: RunFolder, beat: int = 3, **fields: object) -> None:
-    """The file of a driver of another machine."""
+    """Write the file of a driver of another machine."""
     other = {"host": "elsewhere", "pid": 1, "machine": "elsewhere-1", "token": "0" * 16, "beat": beat}
     folder.write(DRIVER_FILE, json.dumps({**other, **fields}))
 

@@ -47,7 +47,7 @@ for storage in sys.argv[2:]:
 
 @pytest.fixture
 def hidden(tmp_path: Path) -> Path:
-    """A folder that the second node does not see."""
+    """Make a folder that the second node does not see."""
     folder = tmp_path / "hidden"
     folder.mkdir()
     return folder
@@ -55,7 +55,7 @@ def hidden(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def address(hidden: Path) -> Iterator[str]:
-    """Of a cluster with two nodes."""
+    """Give the address of a cluster with two nodes."""
     hide = ["mount", "-t", "tmpfs", "none", str(hidden)]
     if not shutil.which("unshare") or subprocess.run([*UNSHARE, *hide], capture_output=True, check=False).returncode:
         pytest.skip("mount namespaces are not permitted here")

@@ -29,7 +29,7 @@ COMMAND += ["--searcher", "random"]
 def environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wait_for: Callable[..., Any]
 ) -> Iterator[dict[str, str]]:
-    """What a client needs to find the server, in which there is a bucket ``runs``."""
+    """Give the settings by which a client finds the server, in which there is a bucket ``runs``."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -87,7 +87,7 @@ def ended_trainings() -> set[str]:
 
 
 def kill_with_all_its_ray(driver: subprocess.Popen[str]) -> None:
-    """As a machine that loses its power."""
+    """Stop a machine as if it lost its power."""
     processes = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
     for process in processes:
         process.kill()

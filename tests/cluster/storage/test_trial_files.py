@@ -15,7 +15,7 @@ from cluster.storage.trial_files import MAX_FAILURES, newest_trainings, read_tri
 
 
 def write_trial(storage: Path, number: int, num_failures: int) -> None:
-    """The folder of a trial that Tune saw fail so often and, at the end, report an epoch."""
+    """Write the folder of a trial that Tune saw fail so often and, at the end, report an epoch."""
     place = storage / "one" / f"trial{number}"
     place.mkdir(parents=True)
     config = {"arch": f"arch-{number}"}
@@ -56,7 +56,7 @@ def test_failures_are_those_of_each_trial(tmp_path: Path) -> None:
 
 
 def test_trials_are_in_the_order_of_their_last_reports(tmp_path: Path) -> None:
-    """Also one that was stopped while its worker had gone an epoch further than it had reported."""
+    """A trial that was stopped when its worker had gone an epoch further than it had reported keeps its turn."""
     for number, epochs_ahead in enumerate([0, 1, 0]):
         folder = tmp_path / "one" / f"trial{9 - number}"
         (folder / "checkpoint_000000").mkdir(parents=True)
