@@ -205,8 +205,8 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
         {"name": TEXTS, "mode": (*NAMES, "minimum"), "function": FUNCTIONS, "grouped": BOOLS},
     ),
     (
-        partial(FixedScaling, mean=(0.0,), deviation=(1.0,)),
-        {"mean": ((), (0, 0), (math.nan,)), "deviation": ((0.0,), (-1.0,))},
+        partial(FixedScaling, mean=(0.0,), standard_deviation=(1.0,)),
+        {"mean": ((), (0, 0), (math.nan,)), "standard_deviation": ((0.0,), (-1.0,))},
     ),
     (partial(FocalLoss, gamma=1.0, alpha=1.0), {"gamma": NOT_NEGATIVE, "alpha": POSITIVE}),
     (RelativeLp, {"p": (0, 0.5, -1, math.nan, -math.inf, True, "2", None)}),

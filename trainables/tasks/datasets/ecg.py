@@ -1,7 +1,7 @@
 """ECG of the PhysioNet Challenge 2017 (Clifford et al.): 8,528 records of one lead, 300 Hz, cut as NAS-Bench-360 does.
 
 Classes: normal rhythm N, atrial fibrillation A, another rhythm O, noise ~. Each record is standardised by its own mean
-and deviation. Records are parted 80/10/10 before they are cut, so no record is in two parts. Windows have 1,000
+and standard deviation. Records are split 80/10/10 before they are cut, so no record is in two parts. Windows have 1,000
 samples; how far apart they begin depends on the class, in each of the parts. The score is over records, not windows.
 """
 

@@ -1,5 +1,5 @@
 """Satellite image time series, one pixel in 46 pictures of a year, 24 kinds of land cover (Petitjean et al. 2012), as
-NAS-Bench-360 splits and prepares them: each series standardised by its own mean and deviation.
+NAS-Bench-360 splits and prepares them: each series standardised by its own mean and standard deviation.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def load_satellite(data_dir: Path | None, num_validation: int = 100_000) -> Task
     """Read the two published files.
 
     Args:
-        data_dir: The user's folder.
-        num_validation: The last series of the training file, 900,000 in all, that are held out.
+        data_dir: Folder of the user's data files.
+        num_validation: Number of series held out, the last of the 900,000 of the training file.
 
     Raises:
         TaskError: If a file is missing or holds something else, or there is no such number of series.
