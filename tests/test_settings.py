@@ -398,7 +398,7 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
         },
     ),
     (SemiSupervisedPredictor, {"seed": SEEDS, "config": (1,)}),
-    (GaussianProcessPrior, dict.fromkeys(("weight", "amplitude", "noise", "deviation"), POSITIVE)),
+    (GaussianProcessPrior, dict.fromkeys(("weight", "amplitude", "noise", "standard_deviation"), POSITIVE)),
     (GaussianProcessPredictor, {"prior": (1, "wide")}),
     (KernelProcessPredictor, {"kernel": ("", "rbf", 1, None), "num_inducing": COUNTS, "seed": SEEDS}),
     (partial(RegressionPredictor, "bayes-linear"), {"encoding": ("", "path", 1), "seed": (*SEEDS, 2**32)}),

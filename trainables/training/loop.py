@@ -55,7 +55,7 @@ class Training:
         Args:
             arch: Architecture string of any space, or the name of a baseline.
             task: The task.
-            data: Its data, on the device to train on.
+            data: Data of the task, on the device to train on.
             preset: Sizes of the network of an architecture; see `build_network`.
             recipe: Recipe to train by instead of the task's own.
             seed: Seed of the initial weights, of the order of samples, and of what a network draws itself, such as

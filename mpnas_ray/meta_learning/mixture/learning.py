@@ -67,7 +67,7 @@ def learn_prior(
     """Learn the prior that ranks query architectures of held-out sources best.
 
     Args:
-        sources: In the order of the source network's outputs.
+        sources: Sources in the order of the source network's outputs.
         config: Settings and seed.
         on_step: Called after each step with its number and the mean correlation of its episodes.
     """

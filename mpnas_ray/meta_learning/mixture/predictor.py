@@ -172,7 +172,7 @@ class MixturePredictor:
         expected = (belief.mean(means, between).double() - location) / unit
         return np.asarray(expected.mean(dim=0).numpy(), dtype=np.float64)
 
-    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict_with_std(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict expected scores ``[N]``, as `predict` does, and their standard deviations ``[N]``.
 
         Both are in units of the standard deviation of the expected scores over the space. They are those of the
@@ -183,7 +183,7 @@ class MixturePredictor:
         """
         listed = Architectures.of(archs)
         if self._posterior is None or self._support is None:
-            raise PredictorError("predict_with_deviation needs measured scores that differ: call fit or adapt first.")
+            raise PredictorError("predict_with_std needs measured scores that differ: call fit or adapt first.")
         belief = self._belief(listed.space.name)
         location, unit = self._usual(listed.space.name)
         known, means, between = self._lookup.compared(listed, self._measured(listed), belief.support)

@@ -27,9 +27,9 @@ def support_scales(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     (geometric mean of six columns) that they took with plain ranks.
     """
     values = normalize(scores)
-    deviation = values - np.median(values)
-    spread = max(1.4826 * np.median(np.abs(deviation)), 0.3 * deviation.std())
-    clipped = np.clip(deviation, -3 * spread, 3 * spread)
+    residual = values - np.median(values)
+    spread = max(1.4826 * np.median(np.abs(residual)), 0.3 * residual.std())
+    clipped = np.clip(residual, -3 * spread, 3 * spread)
     return np.stack([normalize(clipped), normalize(normal_scores(scores))])
 
 

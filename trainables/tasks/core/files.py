@@ -24,7 +24,7 @@ class DataFile:
 
     Attributes:
         names: Paths under the data folder where it is looked for, in this order; errors name the first.
-        megabytes: Its published size, millions of bytes, to two or three digits.
+        megabytes: Published size, millions of bytes, to two or three digits.
         source: Web address or instruction to get it.
         licence: Licence as its publishers state it.
     """

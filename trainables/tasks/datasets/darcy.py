@@ -48,9 +48,9 @@ def sample_permeability(
     from scipy.fft import idctn  # a quarter of a second to import, which every process would
 
     k = np.arange(resolution)
-    deviation = tau ** (alpha - 1) * (np.pi**2 * (k[:, None] ** 2 + k**2) + tau**2) ** (-alpha / 2)
-    deviation[0, 0] = 0.0
-    coefficients = rng.standard_normal((n, resolution, resolution)) * deviation * resolution
+    std = tau ** (alpha - 1) * (np.pi**2 * (k[:, None] ** 2 + k**2) + tau**2) ** (-alpha / 2)
+    std[0, 0] = 0.0
+    coefficients = rng.standard_normal((n, resolution, resolution)) * std * resolution
     field = idctn(coefficients, axes=(1, 2), norm="ortho")
     return np.where(field >= 0, 12.0, 3.0)
 

@@ -67,8 +67,8 @@ def load_ecg(data_dir: Path | None) -> TaskData:
 
 def _standardised(record: NDArray[np.float64]) -> Record:
     centred = record - record.mean()
-    deviation = record.std()
-    standardised = centred / deviation if deviation > 0 else centred
+    std = record.std()
+    standardised = centred / std if std > 0 else centred
     return np.asarray(standardised, dtype=np.float32)
 
 

@@ -53,8 +53,8 @@ def _read(file: DataFile, data_dir: Path | None) -> Split:
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise TaskError(f"{path} is not the published file ({error}): get it from {file.source}.") from error
     centred = series - series.mean(axis=1, keepdims=True)
-    deviation = series.std(axis=1, keepdims=True)
-    standardised = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0)
+    std = series.std(axis=1, keepdims=True)
+    standardised = np.divide(centred, std, out=np.zeros_like(centred), where=std > 0)
     return Split(torch.from_numpy(standardised[:, None].astype(np.float32)), torch.from_numpy(labels))
 
 
