@@ -18,9 +18,15 @@ from torch import Tensor
 
 from mpnas_ray.meta_learning.mixture.config import MixtureConfig
 from mpnas_ray.meta_learning.mixture.knowledge import Candidates, Knowledge, candidates, kernels, mean_functions
-from mpnas_ray.meta_learning.mixture.posterior import Evidence, Statistics, hypothesis_weights, posterior, signed_scales
-from mpnas_ray.meta_learning.mixture.prior import AMPLITUDES, Prior
-from mpnas_ray.meta_learning.mixture.scales import support_scales
+from mpnas_ray.meta_learning.mixture.process.posterior import (
+    Evidence,
+    Statistics,
+    hypothesis_weights,
+    posterior,
+    signed_scales,
+)
+from mpnas_ray.meta_learning.mixture.process.prior import AMPLITUDES, Prior
+from mpnas_ray.meta_learning.mixture.process.scales import support_scales
 from mpnas_ray.optimizers import Adam
 from mpnas_ray.stats import spearman
 from mpnas_ray.tables import Kind, normalize

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mpnas_ray.meta_learning.mixture.knowledge import LINEAR, Knowledge, kernels, mean_functions, views
-from mpnas_ray.meta_learning.mixture.posterior import OFFSET_VARIANCE, Evidence, hypothesis_weights
-from mpnas_ray.meta_learning.mixture.prior import AMPLITUDES, SCALES
+from mpnas_ray.meta_learning.mixture.process.posterior import OFFSET_VARIANCE, Evidence, hypothesis_weights
+from mpnas_ray.meta_learning.mixture.process.prior import AMPLITUDES, SCALES
 
 __all__ = ["sample_posterior"]
 

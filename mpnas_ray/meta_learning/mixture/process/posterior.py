@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mpnas_ray.meta_learning.mixture.knowledge import NUM_KERNELS, Knowledge, kernel_diagonals, kernels, mean_functions
-from mpnas_ray.meta_learning.mixture.prior import AMPLITUDES, LOG_SCALE_PRIOR, SCALES
+from mpnas_ray.meta_learning.mixture.process.prior import AMPLITUDES, LOG_SCALE_PRIOR, SCALES
 
 __all__ = [
     "Evidence",
@@ -89,7 +89,7 @@ class Evidence:
         """Compute evidence from support sets ``[E, n]`` and their scores on each scale ``[E, S, n]``, n at least 1.
 
         ``doubt`` ``[n]`` is added to the noise of each score, see
-        `mpnas_ray.meta_learning.mixture.scales.support_doubt`.
+        `mpnas_ray.meta_learning.mixture.process.scales.support_doubt`.
         """
         amplitudes, num_scales = AMPLITUDES.to(scores), scores.shape[1]
         covariance = torch.einsum("hj,ejab->ehab", amplitudes[:, :-1], kernels(support, support, kept))
