@@ -17,6 +17,7 @@ from scipy.special import ndtri
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mpnas_ray.optimizers import Adam
 from mpnas_ray.predictors.encodings.vectors import encode
 from mpnas_ray.spaces import Architectures
 
@@ -97,8 +98,8 @@ def _normal(outputs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _train(network: nn.Sequential, inputs: Tensor, places: Tensor, scores: Tensor) -> None:
-    """Maximise the likelihood of M scores ``[M]``, each of the row of ``inputs [N, F]`` at its place ``[M]``."""
-    optimizer = torch.optim.Adam(network.parameters(), lr=_RATES[0], fused=True)
+    """Maximise the likelihood of M scores ``[M]``, each of the row of ``inputs [N, F]`` that ``places [M]`` names."""
+    optimizer = Adam(network.parameters(), lr=_RATES[0], fused=True)
     for rate in _RATES:
         optimizer.param_groups[0]["lr"] = rate
         for batch in torch.randint(len(scores), (_STEPS, _BATCH)):
