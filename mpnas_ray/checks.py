@@ -44,7 +44,7 @@ def require_count(
 
     Args:
         name: Name of the setting, for the message.
-        value: Anything.
+        value: Value to check.
         at_least: The smallest number that is allowed.
         at_most: The largest one; None for any.
         error: Kind of error to raise.
@@ -77,12 +77,12 @@ def require_number(
 
     Args:
         name: Name of the setting, for the message.
-        value: Anything.
+        value: Value to check.
         above: A limit that is itself too small; None for none, as for the next three.
         at_least: A limit that is itself allowed.
         below: A limit that is itself too large.
         at_most: A limit that is itself allowed.
-        unit: For the message, e.g. ``seconds``.
+        unit: Unit for the message, e.g. ``seconds``.
         error: Kind of error to raise.
     """
     finite = _is_finite(value)

@@ -1,4 +1,4 @@
-"""Let the four packages of this project win against others of the same names.
+"""Prefer the four packages of this project to others of the same names.
 
 `searchers`, `trainables` and `cluster` are names that a user's folder may well have too, and Ray puts the folder where
 a program was started before everything else on the ``sys.path`` of its workers. What decides is therefore not the order

@@ -72,8 +72,8 @@ def _standard_ranks(values: ArrayLike) -> Array:
 
     ranks = np.asarray(rankdata(np.asarray(values), axis=-1), dtype=np.float64)
     centred = ranks - ranks.mean(axis=-1, keepdims=True)
-    deviation = centred.std(axis=-1, keepdims=True)
-    normalised: Array = centred / np.where(deviation == 0, 1.0, deviation)
+    std = centred.std(axis=-1, keepdims=True)
+    normalised: Array = centred / np.where(std == 0, 1.0, std)
     return normalised
 
 

@@ -55,7 +55,7 @@ class BackgroundWorker(Generic[Request, Answer]):
             self._actor = ray.remote(_Actor).options(num_cpus=0, max_restarts=0).remote(self._sent)
 
     def start(self, request: Request) -> Answer | None:
-        """Send a request; it is answered at once where there is no Ray. Raises what the function raised then."""
+        """Send a request; it is answered at once where there is no Ray. It then raises the function's error."""
         if not ray.is_initialized():
             return self.answer_here(request)
         self._request, self._restarts = request, 0
@@ -63,11 +63,11 @@ class BackgroundWorker(Generic[Request, Answer]):
         return None
 
     def answer_here(self, request: Request) -> Answer:
-        """Answer in this process. Raises what the function raised."""
+        """Answer in this process, and raise the function's error."""
         return self._function(request)
 
     def poll(self) -> Answer | None:
-        """Return the answer to the request, once, if it is ready; else None. Raises what the function raised."""
+        """Return the answer to the request, once, if it is ready; else None. It raises the function's error."""
         if self._request is None or not ray.wait([self._reference], timeout=0)[0]:
             return None
         try:

@@ -159,7 +159,7 @@ for config in run_trials(searcher, [f"trial-{{number}}" for number in range(9)],
     # What is done to it.
 
     def test_metric_and_mode_come_from_either_side(self, make_searcher: MakeSearcher) -> None:
-        """And without them it says so."""
+        """A searcher that has neither raises an error that names what is missing."""
         searcher = make_searcher(seed=1)
         with pytest.raises(RuntimeError, match="metric"):
             searcher.suggest("a")
@@ -210,7 +210,7 @@ for config in run_trials(searcher, [f"trial-{{number}}" for number in range(9)],
         assert len(run_trials(searcher, _ids(0, 10), self.score)) == 10
 
     def test_every_trial_failing_does_not_end_it(self, make_searcher: MakeSearcher) -> None:
-        """There is nothing to learn from, and still something to propose."""
+        """The searcher goes on proposing when it has nothing to learn from."""
         searcher = self.new(make_searcher)
         keys = set()
         for trial_id in _ids(0, 30):
@@ -256,7 +256,7 @@ for config in run_trials(searcher, [f"trial-{{number}}" for number in range(9)],
         assert begun + run_trials(bare, _ids(5, 10), self.score) == whole
 
     def test_pending_trials_survive_a_restore(self, make_searcher: MakeSearcher, tmp_path: Path) -> None:
-        """They are not proposed again, and their results are welcome."""
+        """Pending trials are not proposed again, and their results are taken."""
         searcher = self.new(make_searcher)
         done = run_trials(searcher, _ids(0, 3), self.score)
         pending = ask(searcher, "pending")
@@ -270,7 +270,7 @@ for config in run_trials(searcher, [f"trial-{{number}}" for number in range(9)],
         ask(restored, "one more")
 
     def test_a_damaged_state_is_refused_and_left_alone(self, make_searcher: MakeSearcher, tmp_path: Path) -> None:
-        """With an error, rather than with half a state."""
+        """A damaged state raises an error rather than being restored in part."""
         searcher = self.new(make_searcher)
         run_trials(searcher, _ids(0, 5), self.score)
         path = tmp_path / "state"
@@ -341,7 +341,7 @@ class SearcherInTuneConformance(_Subject):
     def test_an_experiment_runs_to_its_end(
         self, make_searcher: MakeSearcher, tmp_path: Path, make_scheduler: Callable[[], TrialScheduler]
     ) -> None:
-        """With failures, NaN, lost, stopped and paused trials, and reused actors."""
+        """Failures, NaN, lost, stopped and paused trials, and reused actors do not stop the experiment."""
         configs = _Configs()
         results = tune.Tuner(
             _Curve,

@@ -1,4 +1,4 @@
-"""What a trial runs: tasks, networks, and the trainables that join them for Ray Tune."""
+"""Tasks, networks, and the trainables that train a network on a task in a trial of Ray Tune."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, then: not every process needs torch, Ray Tune and Ray Train, which take seconds."""
+    """Import a name when it is first used: torch, Ray Tune and Ray Train take seconds, and few processes need all."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)

@@ -25,16 +25,17 @@ _EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*([A-Z]\w*)(?:: (.*))?$", re.MULTIL
 _LONGEST = 300
 
 Frame = tuple[str, int]
-"""File and line."""
+"""File and line of a frame."""
 
 
 def user_code_failed(what: str, error: BaseException, function: Callable[..., Any] | None = None) -> UserCodeError:
-    """Make the error that tells of another one in one line; raise it ``from`` the other.
+    """Make an error that describes another one in one line; raise it ``from`` the other.
 
     Args:
-        what: Whose code failed and when, e.g. ``Task 'mine': load failed``.
-        error: What the code raised.
-        function: What was called: where it is defined is named if the error was raised outside the user's files.
+        what: Description of the failed code, e.g. ``Task 'mine': load failed``.
+        error: Error that the code raised.
+        function: Function that was called; the message names its definition if the error was raised outside of the
+            user's files.
     """
     if isinstance(error, SyntaxError) and error.filename:
         where: str | None = f"{error.filename}:{error.lineno}"
@@ -49,9 +50,9 @@ def user_code_failed(what: str, error: BaseException, function: Callable[..., An
 
 
 def failure_in_text(traceback_text: str) -> str:
-    """Tell in one line of the last error of a printed traceback, with file and line of the user's code if there is any.
+    """Describe the last error of a printed traceback in one line, with file and line of the user's code.
 
-    A traceback that holds none is given in one line as it is.
+    A traceback without an error is returned as it is, in one line.
     """
     frames = list(_FRAME.finditer(traceback_text))
     found = _EXCEPTION.search(traceback_text, frames[-1].end() if frames else 0)
@@ -63,18 +64,18 @@ def failure_in_text(traceback_text: str) -> str:
 
 
 def user_code_in_text(traceback_text: str) -> str | None:
-    """File and line of the user's code that a printed traceback came through last; None for none."""
+    """Find file and line of the last frame of a printed traceback that is the user's code; None if there is none."""
     return _of_user([(match[1], int(match[2])) for match in _FRAME.finditer(traceback_text)])
 
 
 def in_one_line(error: BaseException) -> str:
-    """Type and message of an error, without line breaks."""
+    """Return type and message of an error, without line breaks."""
     message = _shortened(str(error))
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def defined_at(function: Callable[..., Any] | None) -> str | None:
-    """File and line of the definition of a function, of a method, or of the class of an object that can be called."""
+    """Find file and line of the definition of a function, a method, or the class of a callable object."""
     while isinstance(function, partial):
         function = function.func
     function = getattr(function, "__func__", function)
@@ -85,7 +86,7 @@ def defined_at(function: Callable[..., Any] | None) -> str | None:
 
 
 def _of_user(frames: Sequence[Frame]) -> str | None:
-    """The innermost call that is neither ours, nor Python's, nor of an installed package."""
+    """Find the innermost call that is neither ours, nor Python's, nor of an installed package."""
     for frame in reversed(frames):
         file = frame[0]
         if file.startswith(("<", *_OURS, *_PYTHONS)) or any(part in file for part in _INSTALLED):

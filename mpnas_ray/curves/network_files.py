@@ -54,8 +54,8 @@ def save_network(
     """Write ``<path>.safetensors`` and ``<path>.json``.
 
     Args:
-        path: Without ending, or with one of the two.
-        network: As `pretrain` gave it.
+        path: Path of the files, without suffix or with one of the two.
+        network: Network that `pretrain` returned.
         tasks: Names of the tasks it learned from, in order.
         predictor: Name of the predictor it was pre-trained with, as `load_predictor` takes it; None for none.
         datasets: All data sets that it, or the predictor, has learned from; None if that is not known.

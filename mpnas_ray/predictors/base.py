@@ -64,7 +64,7 @@ class Uncertain(Protocol):
         """Predict scores ``[N]``; see `Predictor.predict`."""
         ...
 
-    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict_with_std(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict means and standard deviations ``[N]``, in one unit; higher is better."""
         ...
 

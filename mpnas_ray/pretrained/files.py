@@ -65,9 +65,9 @@ def save_checkpoint(
     """Write ``<path>.safetensors`` and ``<path>.json``; only the initialisation is kept, not an adaptation to a task.
 
     Args:
-        path: Without ending, or with one of the two.
+        path: Path of the files, without suffix or with one of the two.
         predictor: Meta-learned, with the configuration that the card names.
-        card: Its card.
+        card: Card of the predictor.
 
     Raises:
         PredictorError: If card and predictor are of different configurations.

@@ -59,7 +59,7 @@ class Architectures(Sequence[Architecture]):
     """Many architectures of one space, held as one array.
 
     Attributes:
-        space: Their search space.
+        space: Search space of all of them.
         codes: int8 ``[N, space.code_length]``, read-only.
     """
 

@@ -20,7 +20,7 @@ class FileCheck:
 
     Attributes:
         path: The file.
-        num_rows: Its rows; None if it cannot be read.
+        num_rows: Number of rows; None if the file cannot be read.
         tasks: Names of the tasks in it, variants too.
         problem: Description of what is wrong and what to do; None if nothing is.
         note: Why a sound file has no task for us; None otherwise.

@@ -19,7 +19,7 @@ def leaves_out(tasks: Mapping[str, TableTask], held_out: str | Sequence[str]) ->
     latency, every column of its device and of all devices of its family. Names are compared by `origins`.
 
     Args:
-        tasks: As from `load_tasks`.
+        tasks: Tasks by name, as `load_tasks` returns them.
         held_out: Name, or names, of tasks among them, of their devices, or of families of their devices.
 
     Raises:

@@ -31,7 +31,7 @@ def load_tasks(
     Args:
         folder: Folder that holds the ``*.parquet`` files, not searched deeper, or one such file.
         names: Read only these tasks, and only the columns they need; variants may be among them.
-        variants: Without ``names``: also read other budgets, splits and devices, named ``<task>@<variant>``.
+        variants: Read also other budgets, splits and devices, named ``<task>@<variant>``; only without ``names``.
 
     Returns:
         Name -> task, official ones first.

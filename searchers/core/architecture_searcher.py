@@ -62,7 +62,7 @@ class ArchitectureSearcher(Searcher):
         constraint: N architectures (`mpnas_ray.spaces.Architectures`) -> whether each may be proposed, bool ``[N]``.
             Asked for all candidates where they are ranked, beside the trials; points to evaluate are exempt. It is not
             part of the saved state.
-        allow_isomorphic: Also propose architectures that are isomorphic to an earlier one: the same network in another
+        allow_isomorphic: Propose architectures that are isomorphic to an earlier one: the same network in another
             text. For replays of tables, which measured isomorphic cells apart.
         hyperparameter_sampler: Makes, from a seed, the Optuna sampler that draws what ``param_space`` leaves open
             beside the architecture; TPE by default.
@@ -196,7 +196,7 @@ class ArchitectureSearcher(Searcher):
 
         Args:
             parameters: A config with ``arch``.
-            value: Its metric; what is not a finite number counts as a failure.
+            value: Metric of the trial; a value that is not a finite number counts as a failure.
             error: Whether it failed: then it is only not proposed.
             pruned: Whether it was stopped early, after as many iterations as there are intermediate values.
             intermediate_values: Earlier values of the metric.

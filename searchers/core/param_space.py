@@ -19,7 +19,7 @@ def open_entries(param_space: Mapping[str, Any], candidates: Candidates) -> tupl
     """Find the entries that a searcher has to choose.
 
     Args:
-        param_space: As it was given to ``Tuner``; it may have ``"arch": tune.choice([...])``.
+        param_space: The ``param_space`` of ``Tuner``; it may have ``"arch": tune.choice([...])``.
         candidates: The architectures that could be proposed so far.
 
     Returns:

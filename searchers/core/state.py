@@ -76,7 +76,7 @@ def value_of(plain: Mapping[str, Any], name: str, kind: type[_T], *, least: floa
     Args:
         plain: The state, or a part of it.
         name: Name of the entry.
-        kind: Its type; a float may be written as an integer, and a number is never a boolean.
+        kind: Type of the value; a float may be written as an integer, and a number is never a boolean.
         least: Lowest value of a number; None for any.
 
     Raises:

@@ -48,7 +48,7 @@ class PredictorSearch(ArchitectureSearcher):
     space, and proposed best first. Fitting and ranking run in a Ray actor beside the trials; meanwhile the ranking
     before stays in use.
 
-    A predictor of yours follows `mpnas_ray.predictors.Predictor`; one that also has ``predict_with_deviation`` and
+    A predictor of yours follows `mpnas_ray.predictors.Predictor`; one that also has ``predict_with_std`` and
     ``sample_scores`` lets the acquisition weigh what is not known.
 
     Args:
@@ -192,7 +192,7 @@ class PredictorSearch(ArchitectureSearcher):
 
     @property
     def _knows_beforehand(self) -> bool:
-        """Whether the searcher can rank before the first result."""
+        """Say whether the searcher can rank before the first result."""
         return isinstance(self._predictor, MetaLearned) or self._prior_score is not None
 
     @property

@@ -51,7 +51,7 @@ class ScoredSamples:
             An event for telemetry; None while the sample is being scored: ask again.
 
         Raises:
-            Exception: What the score raised; asked again, it begins anew.
+            Exception: Error that the score raised; the next call scores a new sample.
         """
         if self._worker is None:
             self._worker = BackgroundWorker(ScoreRanker(proposals.candidates, self._score, self.num_scored).rank)

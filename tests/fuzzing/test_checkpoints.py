@@ -22,7 +22,7 @@ from mpnas_ray.errors import MPNASError
 from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor, initial_parameters
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor, Source
 from mpnas_ray.meta_learning.mixture.description import NUM_INPUTS
-from mpnas_ray.meta_learning.mixture.prior import Prior
+from mpnas_ray.meta_learning.mixture.process.prior import Prior
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.pretrained import PredictorCard, load_checkpoint, save_checkpoint
 from mpnas_ray.spaces import get_space

@@ -107,7 +107,7 @@ def test_what_it_knows_of_its_uncertainty(name: str) -> None:
     predictor = fitted(name)
     assert isinstance(predictor, Uncertain) == (name in UNCERTAIN)
     if isinstance(predictor, Uncertain):
-        mean, deviation = predictor.predict_with_deviation(OTHERS)
+        mean, deviation = predictor.predict_with_std(OTHERS)
         assert np.allclose(mean, predictor.predict(OTHERS), atol=1e-6)
         assert np.all(deviation >= 0)
         assert deviation.max() > deviation.min()
@@ -121,7 +121,7 @@ def test_what_it_knows_of_its_uncertainty(name: str) -> None:
 def test_ngboost_draws_each_architecture_by_itself() -> None:
     predictor = fitted("ngboost")
     assert isinstance(predictor, Uncertain)
-    mean, deviation = predictor.predict_with_deviation(OTHERS[:10])
+    mean, deviation = predictor.predict_with_std(OTHERS[:10])
     samples = predictor.sample_scores(OTHERS[:10], 20_000, np.random.default_rng(0))
     assert np.abs((samples.mean(axis=0) - mean) / deviation).max() < 0.05
     assert np.allclose(samples.std(axis=0), deviation, rtol=0.05)
@@ -158,7 +158,7 @@ def test_equal_scores_and_two_points_do_no_harm(name: str, scores: list[float]) 
     predictor.fit(ARCHS[: len(scores)], scores)
     assert np.isfinite(predictor.predict(OTHERS)).all()
     if isinstance(predictor, Uncertain) and min(scores) < max(scores):
-        assert np.isfinite(predictor.predict_with_deviation(OTHERS)).all()
+        assert np.isfinite(predictor.predict_with_std(OTHERS)).all()
         assert np.isfinite(predictor.sample_scores(OTHERS, 3, np.random.default_rng(0))).all()
 
 

@@ -13,7 +13,7 @@ __all__ = ["Cell"]
 
 
 class Cell(nn.Module):
-    """Each vertex adds up what it reads and applies its operation.
+    """A cell in which each vertex adds up its inputs and applies its operation.
 
     Every operation is built, dead ones too, so that parameters count as in the published benchmarks; only those on a
     path from input to output are computed. A cell without a path returns zeros.
@@ -38,7 +38,7 @@ class Cell(nn.Module):
         self._output = last
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """``[batch, channels, ...] -> [batch, channels, ...]``."""
+        """Compute ``[batch, channels, ...] -> [batch, channels, ...]``."""
         if not self._plan:
             return torch.zeros_like(inputs)
         states = {0: inputs}

@@ -26,7 +26,7 @@ __all__ = ["EXPORT_FORMATS", "TOLERANCE", "Export", "ExportFormat", "export_netw
 ExportFormat = Literal["onnx", "torchscript"]
 
 EXPORT_FORMATS: dict[ExportFormat, str] = {"onnx": ".onnx", "torchscript": ".pt"}
-"""Formats, and how their files end."""
+"""Formats and the suffixes of their files."""
 
 TOLERANCE = 1e-4
 """Largest difference between the outputs of a network and of its file, in units of the largest output: float32
@@ -41,10 +41,10 @@ class Export:
     """A file that was written and checked.
 
     Attributes:
-        path: Where it is.
-        input_shape: Of one input, ``[channels, *positions]``; batches may be of any size.
-        num_bytes: Its size.
-        difference: Largest absolute difference to the network's outputs that was found.
+        path: Path of the file.
+        input_shape: Shape of one input, ``[channels, *positions]``; batches may be of any size.
+        num_bytes: Size of the file.
+        difference: Largest absolute difference from the network's outputs that was found.
     """
 
     path: Path
@@ -87,7 +87,7 @@ def export_network(network: FoundNetwork, path: str | Path, export_format: Expor
 
 
 def _random_inputs(network: FoundNetwork) -> list[Tensor]:
-    """Batches with the mean and deviation of the data that the network was trained on."""
+    """Draw batches with mean and standard deviation of the data that the network was trained on."""
     encoder, card = network.encoder, network.card
     sides = card.encoded_shape[1:]
     channels = card.encoded_shape[0] - (len(sides) if card.coordinates else 0)
@@ -98,7 +98,7 @@ def _random_inputs(network: FoundNetwork) -> list[Tensor]:
 
 
 def _difference(network: FoundNetwork, exported: Callable[[Tensor], Tensor], inputs: list[Tensor]) -> float:
-    """The largest of all outputs; raises `TaskError` if it is too large."""
+    """Return the largest difference of all outputs; raise `TaskError` if it is too large."""
     largest = 0.0
     for batch in inputs:
         with torch.no_grad():
@@ -157,7 +157,7 @@ def _read_torchscript(path: Path) -> Callable[[Tensor], Tensor]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """TorchScript is deprecated but there; the exporter of ONNX warns of its own insides and of what is not needed."""
+    """Hide warnings: TorchScript is deprecated, and the exporter of ONNX warns of its own internals."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

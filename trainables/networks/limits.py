@@ -1,4 +1,4 @@
-"""Sizes of many networks at once, none of them built, and limits on these sizes.
+"""Sizes of many networks, computed without building any, and limits on these sizes.
 
 All spaces share one macro, and a cell builds each of its operations with the channels of its stack. So a network's
 size is that of the macro plus one term for each operation of its cell: parameters of all operations, multiply-adds and
@@ -51,13 +51,13 @@ class NetworkSizes:
         get_macro(self.preset)
 
     def parameters(self, archs: Architectures) -> NDArray[np.int64]:
-        """Trainable parameters of each network, ``[N]``: those of operations that no path reaches too."""
+        """Count the trainable parameters of each network, ``[N]``, also of operations that no path reaches."""
         terms = _terms(self)
         added: NDArray[np.int64] = terms.parameters[archs.graphs().kinds].sum(axis=1)
         return terms.macro_parameters + added
 
     def flops(self, archs: Architectures) -> NDArray[np.int64]:
-        """Multiply-adds of each network for one input, ``[N]``.
+        """Count the multiply-adds of each network for one input, ``[N]``.
 
         Counted are convolutions and linear maps, one for each multiplication and addition together;
         `torch.utils.flop_counter` says twice that. Not counted are biases, norms, activations, pooling and sums, and
@@ -69,7 +69,7 @@ class NetworkSizes:
         return terms.macro_flops + added
 
     def activations(self, archs: Architectures) -> NDArray[np.int64]:
-        """Numbers that training one input keeps until the backward pass has used them, ``[N]``.
+        """Count the numbers that training keeps of one input until the backward pass has used them, ``[N]``.
 
         As `torch.autograd` saves them; of sums in a cell, which may be kept once more, at most one for each vertex.
         """
@@ -78,7 +78,7 @@ class NetworkSizes:
         return terms.macro_activations + added
 
     def training_bytes(self, archs: Architectures, batch_size: int) -> NDArray[np.int64]:
-        """Memory that tensors of a training take at most, in 32 bits, ``[N]``.
+        """Estimate the most bytes that the tensors of a training take, in 32 bits, ``[N]``.
 
         Four numbers for each parameter (weight, gradient, two of AdamW), and for each activation of a batch one more,
         its gradient or what the libraries work with: on the CPU the most that trainings took was 1.4 to 2.0 times what
@@ -90,10 +90,10 @@ class NetworkSizes:
 
 @dataclass(frozen=True)
 class SizeLimits:
-    """A constraint for a searcher: which networks are small enough.
+    """A constraint for a searcher: the networks that are small enough.
 
     Attributes:
-        sizes: How the networks are counted.
+        sizes: Counts parameters and multiply-adds of networks.
         max_parameters: Most trainable parameters; any number if None.
         max_flops: Most multiply-adds of one input (`NetworkSizes.flops`); any number if None.
 
@@ -112,11 +112,11 @@ class SizeLimits:
                 require_count(name, limit, error=TaskError)
 
     def __call__(self, archs: Architectures) -> NDArray[np.bool_]:
-        """Which of the architectures keep the limits, ``[N]``."""
+        """Say which of the architectures keep the limits, bool ``[N]``."""
         return self.excess(archs) <= 1.0
 
     def excess(self, archs: Architectures) -> NDArray[np.float64]:
-        """Size over limit of each, ``[N]``, the larger ratio if there are two limits; 1 or less is within."""
+        """Divide each size by its limit, ``[N]``; the larger ratio if there are two limits. At most 1 is within."""
         ratios = np.zeros(len(archs))
         if self.max_parameters is not None:
             ratios = np.maximum(ratios, self.sizes.parameters(archs) / self.max_parameters)
@@ -127,7 +127,7 @@ class SizeLimits:
 
 @dataclass(frozen=True)
 class _Terms:
-    """What a macro counts by itself, and what each kind of vertex adds, ``[len(KINDS) + 1]``; the last is "absent"."""
+    """Size of the macro alone, and what each kind of vertex adds, ``[len(KINDS) + 1]``; the last is "absent"."""
 
     macro_parameters: int
     macro_flops: int
@@ -174,11 +174,11 @@ def _flops(module: nn.Module, input_shape: tuple[int, ...]) -> int:
 
 
 _NUM_INPUTS = 2
-"""Batch norm wants more than one in training."""
+"""Number of inputs of the pass that counts: batch norm needs more than one in training."""
 
 
 def _activations(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Numbers that a training step keeps for each input, parameters left out."""
+    """Count the numbers that a training step keeps for each input, parameters left out."""
     kept: dict[int, int] = {}
     alive: list[Any] = []  # as long as they are, no two storages have one id
 

@@ -17,7 +17,7 @@ __all__ = ["build_named", "check_name", "network_name"]
 
 
 def network_name(config: Mapping[str, Any]) -> str:
-    """``config["arch"]``, an architecture string, or ``config["model"]``, a baseline's name.
+    """Return ``config["arch"]``, an architecture string, or ``config["model"]``, a baseline's name.
 
     Raises:
         TaskError: Unless there is exactly one of them.
@@ -30,7 +30,7 @@ def network_name(config: Mapping[str, Any]) -> str:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is neither a baseline's nor an architecture string, before anything is known of the data.
+    """Refuse a name that is neither a baseline's nor an architecture string, before the data are loaded.
 
     Raises:
         TaskError: If there is no such baseline, or its options are wrong.
@@ -45,7 +45,7 @@ def check_name(name: str) -> None:
 def build_named(
     name: str, input_shape: tuple[int, ...], num_outputs: int, dense: bool = False, preset: str = "paper"
 ) -> nn.Module:
-    """`build_baseline` for the name of a baseline, which has sizes of its own, else `build_network`."""
+    """Build the network of a name: of a baseline, which has its own sizes, or of an architecture string."""
     if is_baseline(name):
         return build_baseline(name, input_shape, num_outputs, dense)
     return build_network(name, input_shape, num_outputs, dense, preset)

@@ -1,7 +1,7 @@
 """A whole network around a cell: one macro architecture for all search spaces.
 
 Stem, three stacks of equal cells, a residual block between stacks, a head (NAS-Bench-201, section 2.2; MP-NAS,
-appendix A). For points (classes) the residual blocks halve the resolution and the head pools; for dense outputs
+appendix A). For classes the residual blocks halve the resolution and the head pools; for dense outputs
 (fields) the resolution stays and the head works on each position.
 """
 
@@ -60,7 +60,7 @@ in one search."""
 
 
 def get_macro(preset: str) -> Macro:
-    """The sizes of a preset.
+    """Return the sizes of a preset.
 
     Raises:
         TaskError: If there is no such preset; the message lists those there are.
@@ -88,8 +88,8 @@ def build_network(
         num_outputs: Number of classes, or of output channels if ``dense``.
         dense: Predict at every position rather than once.
         preset: Sizes, one of `PRESETS`.
-        cells_per_stack: In place of the preset's.
-        channels: In place of the preset's.
+        cells_per_stack: Number of cells of each stack, instead of the preset's.
+        channels: Width of each stack, instead of the preset's.
 
     Returns:
         A module ``[batch, *input_shape] -> [batch, num_outputs]``, or ``[batch, num_outputs, *positions]`` if
@@ -142,7 +142,7 @@ class _CellNetwork(nn.Module):
 class _ResidualBlock(nn.Module):
     """NAS-Bench-201's basic block: two convolutions beside a shortcut without norm.
 
-    At stride 2, an odd side gives its ceiling on both ways: the convolution does so by itself, the pooling is told to.
+    At stride 2 both branches halve an odd side rounding up: the convolution by itself, the pooling by ``ceil_mode``.
     """
 
     def __init__(self, dimensions: int, inner: int, outer: int, *, stride: int) -> None:

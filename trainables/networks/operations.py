@@ -67,7 +67,7 @@ def _max_pooling(channels: int, dimensions: int) -> nn.Module:
 
 
 class _Zero(nn.Module):
-    """Let nothing through."""
+    """Zeros in the shape of the input."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs * 0.0

@@ -1,4 +1,4 @@
-"""A found network on disk: weights as safetensors, all else as JSON beside them."""
+"""A found network on disk: weights as safetensors, everything else as JSON beside them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class NetworkCard:
-    """All that is needed to rebuild a found network, and where it comes from.
+    """Everything that is needed to rebuild a found network, and its origin.
 
     Attributes:
         arch: Architecture string, or the name of a baseline.
         task: Name of the task it was trained for.
-        encoded_shape: What the network itself reads.
+        encoded_shape: Shape of one encoded input, which the network itself reads.
         num_outputs: Classes or output channels.
         dense: Whether it predicts at every position.
         preset: Sizes of the network.
@@ -51,7 +51,7 @@ class FoundNetwork(nn.Module):
     """A trained network with its scaling: measured inputs to logits, or to fields in physical units."""
 
     def __init__(self, encoder: Encoder, network: nn.Module, decoder: nn.Module, card: NetworkCard) -> None:
-        """Join the three parts."""
+        """Join encoder, network and decoder."""
         super().__init__()
         self.encoder = encoder
         self.network = network
@@ -59,12 +59,12 @@ class FoundNetwork(nn.Module):
         self.card = card
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """``[N, channels, *positions]`` as measured, to what the task's loss compares with its targets."""
+        """Compute the outputs that the task's loss compares with targets, of measured ``[N, channels, *positions]``."""
         outputs: Tensor = self.decoder(self.network(self.encoder(inputs)))
         return outputs
 
     def extra_repr(self) -> str:
-        """Architecture, task and scores."""
+        """Show architecture, task and scores."""
         return f"arch={self.card.arch!r}, task={self.card.task!r}, scores={self.card.scores}"
 
 
@@ -78,7 +78,7 @@ def save_network(folder: Path, network: FoundNetwork) -> None:
 
 
 def load_network(path: str | Path) -> FoundNetwork:
-    """A network that `save_network` wrote, on the CPU and in evaluation mode.
+    """Load a network that `save_network` wrote, on the CPU and in evaluation mode.
 
     Args:
         path: The folder that holds ``network.safetensors`` and ``network.json``, or its URI.
@@ -107,7 +107,7 @@ def _fetched(uri: str, local: Path) -> Path:
 
 
 def _load(folder: Path, named: str) -> FoundNetwork:
-    """``named`` is what to call the folder in errors."""
+    """Load from a local folder, which errors call ``named``."""
     try:
         fields = parse_json((folder / "network.json").read_bytes())
         if not isinstance(fields, dict):
@@ -129,10 +129,10 @@ def _load(folder: Path, named: str) -> FoundNetwork:
 
 
 def _rebuilt(card: NetworkCard, tensors: dict[str, Tensor]) -> FoundNetwork:
-    """The network of a card with these weights.
+    """Build the network of a card with these weights.
 
     Raises:
-        Exception: If they do not fit, one of several.
+        Exception: One of several kinds, if the weights do not fit.
     """
     sides = card.encoded_shape[1:]
     if card.num_outputs > max(tensor.numel() for tensor in tensors.values()):

@@ -1,4 +1,4 @@
-"""What stands before and after a network: scaling of inputs, coordinates, and the way back to physical units."""
+"""Encoding of inputs (scaling, coordinates) before a network, and decoding of its outputs to physical units."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from torch import Tensor, nn
 
 __all__ = ["Decoder", "Encoder", "fit_scaling"]
 
-_EPSILON = 1e-5  # added to deviations: those of boundary pixels may be zero (NAS-Bench-360's Darcy task uses the same)
+_EPSILON = 1e-5
+"""Added to standard deviations, since those of boundary pixels may be 0; the same as in NAS-Bench-360's Darcy task."""
 
 
 def fit_scaling(values: Tensor, scaling: str) -> tuple[Tensor, Tensor]:
-    """Mean and deviation to standardise ``values [N, channels, *positions]`` by.
+    """Compute mean and standard deviation by which to standardise ``values [N, channels, *positions]``.
 
     Args:
-        values: The training part; no other part may have a say.
+        values: Values of the training part; other parts must not influence the scaling.
         scaling: ``channel``, ``position`` (each value of a sample by its own) or ``none``.
 
     Returns:
@@ -31,20 +32,20 @@ def fit_scaling(values: Tensor, scaling: str) -> tuple[Tensor, Tensor]:
 
 
 class Encoder(nn.Module):
-    """Measured inputs to what the network reads: standardised, with coordinate channels if asked for."""
+    """Encode measured inputs for the network: standardise them, and add coordinate channels if asked for."""
 
     mean: Tensor
     deviation: Tensor
 
     def __init__(self, mean: Tensor, deviation: Tensor, coordinates: bool) -> None:
-        """Hold the scaling; see `fit_scaling`."""
+        """Keep the scaling; see `fit_scaling`."""
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("deviation", deviation)
         self.coordinates = coordinates
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """``[N, channels, *positions] -> [N, channels + axes, *positions]``."""
+        """Compute ``[N, channels, *positions] -> [N, channels + axes, *positions]``."""
         encoded: Tensor = (inputs - self.mean) / self.deviation
         if not self.coordinates:
             return encoded
@@ -55,18 +56,18 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A network's outputs to physical units."""
+    """Decode a network's outputs to physical units."""
 
     mean: Tensor
     deviation: Tensor
 
     def __init__(self, mean: Tensor, deviation: Tensor) -> None:
-        """Hold the scaling; see `fit_scaling`."""
+        """Keep the scaling; see `fit_scaling`."""
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("deviation", deviation)
 
     def forward(self, outputs: Tensor) -> Tensor:
-        """``[N, outputs, *positions]``, scaled back."""
+        """Scale ``[N, outputs, *positions]`` back."""
         decoded: Tensor = outputs * self.deviation + self.mean
         return decoded

@@ -1,4 +1,4 @@
-"""What every network is built for: the shape of its inputs and the number of its outputs."""
+"""The shape of inputs and the number of outputs that a network is built for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["checked_shape"]
 
 
 def checked_shape(input_shape: Any, num_outputs: Any, dense: Any) -> tuple[int, ...]:
-    """The shape of the inputs as a tuple of plain integers.
+    """Check the shape of the inputs and return it as a tuple of plain integers.
 
     Args:
         input_shape: ``(channels, length)`` or ``(channels, height, width)``.
@@ -20,7 +20,7 @@ def checked_shape(input_shape: Any, num_outputs: Any, dense: Any) -> tuple[int, 
         dense: Whether to predict at every position.
 
     Raises:
-        TaskError: If one of these is not what it has to be.
+        TaskError: If one of these is of a wrong type or out of range.
     """
     if not isinstance(input_shape, Sequence) or isinstance(input_shape, str) or len(input_shape) not in (2, 3):
         raise TaskError(f"input_shape is (channels, length) or (channels, height, width), not {input_shape!r}.")

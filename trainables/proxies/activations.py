@@ -1,4 +1,4 @@
-"""Which ReLUs are active for which input: the code in which a network of ReLUs writes the linear region of an input."""
+"""Codes of linear regions: for each input, the ReLUs of a network that are active."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mpnas_ray.errors import TaskError
 __all__ = ["relu_codes"]
 
 _RELUS = {torch.relu, torch.relu_, F.relu, F.relu_, Tensor.relu, Tensor.relu_}
-"""Modules call these too."""
+"""Functions that compute a ReLU; modules call them too."""
 
 
 @torch.no_grad()
 def relu_codes(network: nn.Module, inputs: Tensor) -> list[Tensor]:
-    """One pass over a batch of N inputs.
+    """Pass a batch of N inputs through a network and record which ReLUs are active.
 
     Returns:
         A bool tensor ``[N, units]`` for each ReLU that the pass goes through: whether the unit is active.
 
     Raises:
-        TaskError: If there is none.
+        TaskError: If the pass goes through no ReLU.
     """
     recording = _Recording()
     with recording:
@@ -40,7 +40,7 @@ def relu_codes(network: nn.Module, inputs: Tensor) -> list[Tensor]:
 
 
 class _Recording(TorchFunctionMode):
-    """Sees every call of ReLU, by modules and by functions alike."""
+    """A mode of torch that sees every call of ReLU, by modules and by functions alike."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class _Recording(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Do the call, and keep what it switched on."""
+        """Do the call, and record the active units if it is a ReLU."""
         result = func(*args, **(kwargs or {}))
         if func in _RELUS:
             self.codes.append((result > 0).flatten(1))

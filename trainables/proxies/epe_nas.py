@@ -15,7 +15,8 @@ _MANY_CLASSES = 100  # of the paper: above, classes are compared with each other
 
 
 def epe_nas(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """``sum_c |s_c|``, ``s_c = sum log(|R_c| + e)`` over the correlations R_c of the class's rows of `input_jacobian`.
+    """Compute ``sum_c |s_c|``, ``s_c = sum log(|R_c| + e)`` over the correlations R_c of the class's rows of
+    `input_jacobian`.
 
     With more than 100 classes in the batch, s_c is the mean, and the score ``sum_{c, c'} |s_c - s_c'| / #classes``.
     A class with one sample gives nearly nothing.

@@ -1,4 +1,4 @@
-"""Fisher information of channels (Theis et al. 2018; Turner et al. 2020): what the loss would be without each."""
+"""Fisher information of channels (Theis et al. 2018; Turner et al. 2020): the loss without each channel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ __all__ = ["FISHER", "fisher"]
 
 
 def fisher(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """Sum over the channels of all layers of ``1/2 mean_n (sum over positions of a dL/da)^2``, a a layer's output.
+    """Sum over all channels of all layers ``1/2 mean_n (sum over positions of a dL/da)^2``, where a is a layer's
+    output.
 
     Each channel counts once. The code of Abdelfattah et al. 2021 copies its value to every weight of the channel, and
     so counts it as often as it has inputs.

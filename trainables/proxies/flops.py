@@ -1,4 +1,4 @@
-"""Work as a score: the other baseline of every proxy."""
+"""Multiply-adds as a score: like `params`, a baseline of every proxy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["FLOPS", "flops"]
 
 @torch.no_grad()
 def flops(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """Multiply-adds of convolutions and linear maps for one input, as `NetworkSizes.flops` counts them."""
+    """Count multiply-adds of convolutions and linear maps for one input, as `NetworkSizes.flops` counts them."""
     with FlopCounterMode(display=False) as counter:
         network.eval()(batch.inputs[:1])
     return float(counter.get_total_flops() // 2)

@@ -11,7 +11,7 @@ __all__ = ["GRAD_NORM", "grad_norm"]
 
 
 def grad_norm(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """Sum over layers of ``|dL/dW|``."""
+    """Sum ``|dL/dW|`` over layers."""
     return float(sum(gradient.norm() for _, gradient in weight_gradients(network, batch, loss)))
 
 

@@ -1,4 +1,4 @@
-"""Gradient signal preservation (Wang et al. 2020): what each weight does for the norm of the gradient."""
+"""Gradient signal preservation (Wang et al. 2020): the effect of each weight on the norm of the gradient."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["GRASP", "grasp"]
 
 
 def grasp(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """Sum over all weights of ``-(H g) w``, g the gradient and H the Hessian of the loss, at temperature 1.
+    """Sum ``-(H g) w`` over all weights, g the gradient and H the Hessian of the loss, at temperature 1.
 
-    ``H g`` is the gradient of ``g . g'``, in which g is held fast and g' is not.
+    ``H g`` is the gradient of ``g . g'``, in which g is held constant and g' is not.
     """
     weights = weights_of(network)
     value = loss(network(batch.inputs), batch.targets)

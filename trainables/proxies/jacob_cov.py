@@ -1,4 +1,4 @@
-"""How differently a network depends on its inputs (Mellor et al. 2020, the first version of NASWOT)."""
+"""Correlations of the input Jacobian over a batch (Mellor et al. 2020, the first version of NASWOT)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _EPSILON = 1e-5  # of the paper's code
 
 
 def jacob_cov(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """``-sum_i [log(l_i + e) + 1 / (l_i + e)]``, l the eigenvalues of the correlations of `input_jacobian`.
+    """Compute ``-sum_i [log(l_i + e) + 1 / (l_i + e)]``, l the eigenvalues of the correlations of `input_jacobian`.
 
-    Highest, for N samples, is -N: all eigenvalues 1, no two samples correlated.
+    The highest value for N samples is -N: all eigenvalues are 1, no two samples are correlated.
     """
     matrix = correlations(input_jacobian(network, batch.inputs))
     if not np.isfinite(matrix).all():

@@ -11,7 +11,7 @@ __all__ = ["L2_NORM", "l2_norm"]
 
 
 def l2_norm(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """Sum over layers of ``|W|``, dead ones too."""
+    """Sum ``|W|`` over layers, also those of dead operations."""
     return float(sum(weight.detach().norm() for weight in weights_of(network)))
 
 

@@ -12,7 +12,7 @@ __all__ = ["LINEAR_REGIONS", "linear_regions"]
 
 
 def linear_regions(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """How many different codes the ReLUs of a pass give to the inputs of the batch.
+    """Count the different codes that the ReLUs of a pass give to the inputs of the batch.
 
     Any network of some width puts every input of a batch in a region of its own, so the paper counts in networks one
     channel wide, over thousands of tiny inputs.

@@ -13,7 +13,7 @@ __all__ = ["NASWOT", "naswot"]
 
 
 def naswot(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """``log |det K|``; ``K[n, m]`` is in how many units the codes of inputs n and m agree, over all ReLUs of a pass.
+    """Compute ``log |det K|``; ``K[n, m]`` counts the units, of all ReLUs, in which codes of inputs n and m agree.
 
     With codes c of 0 and 1, ``K = c c' + (1 - c)(1 - c)'``. Minus infinity, so NaN as a score, if two codes are equal.
     """

@@ -15,7 +15,7 @@ __all__ = ["NTK", "ntk"]
 
 
 def ntk(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """Largest over smallest eigenvalue of ``K[n, m] = <d f_n / d W, d f_m / d W>``.
+    """Divide the largest by the smallest eigenvalue of ``K[n, m] = <d f_n / d W, d f_m / d W>``.
 
     f_n is the sum of the outputs for input n, W all weights of convolutions and linear maps. Infinite, so NaN as a
     score, if K is singular.

@@ -1,4 +1,4 @@
-"""Size as a score: larger networks are mostly better, which every other proxy has to beat."""
+"""Number of parameters as a score: larger networks are mostly better, so every other proxy has to beat it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["PARAMS", "params"]
 
 
 def params(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """Trainable parameters, those of dead operations too."""
+    """Count trainable parameters, also those of dead operations."""
     return float(sum(parameter.numel() for parameter in network.parameters()))
 
 

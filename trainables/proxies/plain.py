@@ -11,7 +11,7 @@ __all__ = ["PLAIN", "plain"]
 
 
 def plain(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """Sum over all weights of ``w dL/dw``."""
+    """Sum ``w dL/dw`` over all weights."""
     return float(sum((weight * gradient).sum() for weight, gradient in weight_gradients(network, batch, loss)))
 
 

@@ -1,7 +1,7 @@
-"""What a zero-cost proxy is, and proxies by name.
+"""Zero-cost proxies by name.
 
-A proxy scores a network that was never trained, from its initial weights and at most one mini-batch. What is scored
-is a copy in train mode (batch norm over the batch), so the network given stays as it is. Scores are higher-is-better,
+A proxy scores a network that was never trained, from its initial weights and at most one mini-batch. It scores
+a copy in train mode (batch norm over the batch), so the network given is not changed. Scores are higher-is-better,
 and NaN where the definition gives no finite number; a NaN is no score and ranks last.
 """
 
@@ -30,8 +30,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """``(outputs, targets) -> scalar``, a mean over the samples."""
 
 Needs = Literal["weights", "inputs", "targets", "classes"]
-"""What a proxy looks at, each more than the one before: the network and the shape of its inputs alone, a batch of
-inputs, their targets too, or targets that are classes."""
+"""The needs of a proxy, each more than the one before: only the network and the shape of its inputs, a batch of inputs,
+their targets too, or targets that are classes."""
 
 
 class Batch(NamedTuple):
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 
     Attributes:
         inputs: Encoded, float32 ``[N, channels, *positions]``.
-        targets: What the loss compares with: int64 classes ``[N]``, or float32 fields ``[N, outputs, *positions]``.
+        targets: Targets of the loss: int64 classes ``[N]``, or float32 fields ``[N, outputs, *positions]``.
     """
 
     inputs: Tensor
@@ -51,17 +51,18 @@ class Proxy:
     """A zero-cost proxy.
 
     Attributes:
-        name: As in the literature.
-        function: ``(network, batch, loss)`` to the published value. The network is in train mode, and its own: it
-            may change it.
-        needs: What it looks at.
-        description: What it is, and who defined it.
+        name: Name in the literature.
+        function: ``(network, batch, loss)`` to the published value. The network is in train mode and a copy, which the
+            function may change.
+        needs: Least data that it is defined on.
+        description: Definition in a few words, and its source.
         sign: 1 if high published values are good, -1 if low ones: scores are the value times this.
-        counted: Gives the same values for many architectures at once without building any, where that can be done.
-        thin: Defined on networks one channel wide and many tiny inputs, which `score_archs` provides.
+        counted: Function that gives the same values for many architectures at once without building any, if there is
+            one.
+        thin: True if it is defined on networks one channel wide and many tiny inputs, which `score_archs` provides.
 
     Raises:
-        TaskError: If one of these cannot be what it is said to be.
+        TaskError: If one of these is of a wrong type or out of range.
     """
 
     name: str
@@ -96,10 +97,10 @@ class Proxy:
         """Score a network, which is not changed.
 
         Args:
-            network: On the device of the batch.
-            batch: At least two samples.
-            loss: Of outputs and targets.
-            seed: Of what the proxy or the network draws itself.
+            network: Network on the device of the batch.
+            batch: Batch of at least two samples.
+            loss: Loss of outputs and targets.
+            seed: Seed of everything that the proxy or the network draws.
 
         Returns:
             Higher is better; NaN if the value is not finite.
@@ -110,7 +111,10 @@ class Proxy:
         return self.consume(copy.deepcopy(network), batch, loss, seed=seed)
 
     def consume(self, network: nn.Module, batch: Batch, loss: Loss, *, seed: int = 0) -> float:
-        """The same, of a network that nobody needs afterwards: copying one takes longer than many a proxy."""
+        """Score a network as `__call__` does, but without a copy: the network may be changed.
+
+        Copying a network takes longer than many a proxy.
+        """
         self.check(batch)
         network.train().requires_grad_()
         for module in network.modules():
@@ -139,12 +143,12 @@ def register_proxy(proxy: Proxy) -> Proxy:
 
 
 def proxy_names() -> list[str]:
-    """Names of all registered proxies."""
+    """List the names of all registered proxies."""
     return list(_PROXIES)
 
 
 def get_proxy(name: str) -> Proxy:
-    """The proxy of that name.
+    """Return the proxy of that name.
 
     Raises:
         TaskError: If there is none; the message lists those there are.

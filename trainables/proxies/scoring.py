@@ -1,4 +1,4 @@
-"""Proxies of many architectures, each as the network with which a training on the task would begin."""
+"""Proxy scores of many architectures, each built as the network with which a training on the task would begin."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _THIN_CHANNELS, _THIN_SIDE, _NUM_THIN_INPUTS = 1, 3, 3_000  # of TE-NAS
 
 @dataclass(frozen=True)
 class ProxySettings:
-    """What proxies depend on besides network and task; kept with their values.
+    """Settings that proxy values depend on besides network and task; kept with the values.
 
     Attributes:
         preset: Sizes of the networks.
         batch_size: Samples of the one batch, at least 2, since proxies compare them.
-        seed: Of weights, batch and whatever else is drawn.
+        seed: Seed of weights, batch and everything else that is drawn.
         inputs: ``task``: samples of the training part. ``random``: standard normal numbers in their place, with the
             targets of those samples.
 
@@ -62,12 +62,12 @@ class ProxySettings:
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """What networks are scored on.
+    """A batch and a loss to score networks on.
 
     Attributes:
-        batch: On the device to compute on.
-        loss: Of outputs and targets.
-        num_outputs: Of the networks.
+        batch: Batch on the device to compute on.
+        loss: Loss of outputs and targets.
+        num_outputs: Number of outputs of the networks.
         dense: Whether they predict at every position.
     """
 
@@ -82,12 +82,12 @@ class Probe:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Of one sample."""
+        """Shape of one sample."""
         return tuple(self.batch.inputs.shape[1:])
 
 
 def task_probe(task: Task, data: PreparedData, settings: ProxySettings) -> Probe:
-    """A random batch of the training part of a task, encoded as in trainings.
+    """Draw a batch of the training part of a task, encoded as in trainings.
 
     Raises:
         TaskError: If the part has fewer samples than a batch.
@@ -107,13 +107,14 @@ def task_probe(task: Task, data: PreparedData, settings: ProxySettings) -> Probe
 
 
 def random_probe(input_shape: Sequence[int], num_classes: int, settings: ProxySettings) -> Probe:
-    """Standard normal inputs and uniform classes: for tables whose data set is not at hand (Mellor et al. 2021 found
-    that scores change little by it).
+    """Draw standard normal inputs and uniform classes, for tables whose data set is not at hand.
+
+    Mellor et al. 2021 found that this changes scores little.
 
     Args:
         input_shape: ``(channels, length)`` or ``(channels, height, width)``.
-        num_classes: At least 1.
-        settings: Of the proxies.
+        num_classes: Number of classes, at least 1.
+        settings: Settings of the proxies.
 
     Raises:
         TaskError: If a number is not a whole one of at least 1.
@@ -127,10 +128,10 @@ def random_probe(input_shape: Sequence[int], num_classes: int, settings: ProxySe
 
 
 def score_archs(proxy: Proxy, archs: Architectures, probe: Probe, settings: ProxySettings) -> NDArray[np.float64]:
-    """The proxy's score of each architecture, ``[N]``; higher is better, NaN where there is none.
+    """Compute the proxy's score of each architecture, ``[N]``; higher is better, NaN where there is none.
 
-    A cell without a path from input to output computes a constant. What such a network scores on a batch says nothing,
-    so it has no score by proxies that look at one; of the others, it has what their definition gives.
+    A cell without a path from input to output computes a constant. Its score on a batch would say nothing, so
+    proxies that need one give NaN; other proxies give the value of their definition.
 
     Raises:
         TaskError: If the proxy is not defined for these networks or this task.
@@ -150,7 +151,7 @@ def score_archs(proxy: Proxy, archs: Architectures, probe: Probe, settings: Prox
 
 @dataclass(frozen=True, eq=False)
 class _Decoded:
-    """A task's loss of what a network gives."""
+    """A task's loss of a network's outputs, which are decoded first."""
 
     decoder: nn.Module
     loss: Loss
@@ -160,7 +161,7 @@ class _Decoded:
 
 
 def _network(arch: str, batch: Batch, probe: Probe, settings: ProxySettings, *, thin: bool) -> nn.Module:
-    """Weights are those of a training of this seed."""
+    """Build a network with the weights with which a training of this seed begins."""
     channels = tuple(_THIN_CHANNELS for _ in get_macro(settings.preset).channels) if thin else None
     cells = 1 if thin else None
     shape = tuple(batch.inputs.shape[1:])
@@ -173,7 +174,7 @@ def _network(arch: str, batch: Batch, probe: Probe, settings: ProxySettings, *, 
 
 
 def _thin_batch(probe: Probe, settings: ProxySettings) -> Batch:
-    """3,000 inputs of one channel and nine positions, which have no targets."""
+    """Draw 3,000 inputs of one channel and nine positions, without targets."""
     num_axes = len(probe.input_shape) - 1
     sides = [_THIN_SIDE] * 2 if num_axes == 2 else [_THIN_SIDE**2]
     generator = torch.Generator().manual_seed(settings.seed)

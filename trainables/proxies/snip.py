@@ -11,7 +11,7 @@ __all__ = ["SNIP", "snip"]
 
 
 def snip(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """Sum over all weights of ``|w dL/dw|``: the gradient with respect to a mask ``c`` in ``c w`` at ``c = 1``."""
+    """Sum ``|w dL/dw|`` over all weights: the gradient with respect to a mask ``c`` in ``c w`` at ``c = 1``."""
     return float(sum((weight * gradient).abs().sum() for weight, gradient in weight_gradients(network, batch, loss)))
 
 

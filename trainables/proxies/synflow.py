@@ -1,4 +1,4 @@
-"""Synaptic flow (Tanaka et al. 2020): how much of a constant input gets through the absolute weights."""
+"""Synaptic flow (Tanaka et al. 2020): how much of a constant input passes through the absolute weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def synflow(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """``log sum |w dR/dw|``, R the sum of all outputs for an input of ones, each parameter its absolute value.
+    """Compute ``log sum |w dR/dw|``, R the sum of all outputs for an input of ones, each parameter replaced by its
+    absolute value.
 
     Without batch norm, which would undo what is measured; in float64, since sums of products over many layers leave
     float32; as a logarithm, for the same reason.

@@ -12,12 +12,12 @@ WEIGHT_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 
 
 def weights_of(network: nn.Module) -> list[Tensor]:
-    """One tensor a layer, in the order in which the layers were built."""
+    """Return the weight of each layer, in the order in which the layers were built."""
     return [module.weight for module in network.modules() if isinstance(module, WEIGHT_LAYERS)]
 
 
 def weight_gradients(network: nn.Module, batch: Batch, loss: Loss) -> list[tuple[Tensor, Tensor]]:
-    """Each weight with the gradient of the batch's loss, which is 0 where no path from input to output goes through."""
+    """Return each weight with its gradient of the batch's loss, which is 0 off all paths from input to output."""
     weights = weights_of(network)
     value = loss(network(batch.inputs), batch.targets)
     gradients = autograd.grad(value, weights, materialize_grads=True)

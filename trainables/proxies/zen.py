@@ -18,11 +18,11 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 @torch.no_grad()
 def zen(network: nn.Module, batch: Batch, loss: Loss) -> float:
-    """``log mean |f(x) - f(x + 0.01 e)| + sum over batch norms of log sqrt(mean variance)``.
+    """Compute ``log mean |f(x) - f(x + 0.01 e)| + sum over batch norms of log sqrt(mean variance)``.
 
-    Weights, x and e (in the shape of the batch) are drawn from N(0, 1), biases are 0; f is what the head reads, before
-    pooling. The second sum gives back what batch norm took away. Its variances are those over the batch x, where the
-    paper's code has a running mean of two batches and the initial 1.
+    Weights, x and e (in the shape of the batch) are drawn from N(0, 1), biases are 0; f are the features that the head
+    reads, before pooling. The second sum restores the scale that batch norm removed. Its variances are those over the
+    batch x, where the paper's code has a running mean of two batches and the initial 1.
     """
     norms = [module for module in network.modules() if isinstance(module, _NORMS)]
     for module in network.modules():
@@ -44,7 +44,7 @@ def zen(network: nn.Module, batch: Batch, loss: Loss) -> float:
 
 
 def _features(network: nn.Module, inputs: Tensor) -> Tensor:
-    """What the last module before the last weight layer gives, among those that give all positions."""
+    """Compute the outputs of the last module before the last weight layer that keeps all positions."""
     latest = before_head = inputs
 
     def note(module: nn.Module, args: Any, output: Tensor) -> None:

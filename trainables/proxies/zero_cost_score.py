@@ -32,8 +32,8 @@ class ZeroCostScore:
         batch_size: Samples of the one batch.
         seed: Seed of weights and batch.
         inputs: ``task`` or ``random``.
-        data_dir: Where the user's data files are; the task's own place if None.
-        device: Where to compute.
+        data_dir: Folder of the user's data files; the task's own folder if None.
+        device: Device to compute on.
     """
 
     task: str
@@ -46,7 +46,9 @@ class ZeroCostScore:
     device: str = "cpu"
 
     def __call__(self, archs: Architectures) -> NDArray[np.float64]:
-        """Scores ``[N]``: higher is better, NaN where there is none. On one thread; the batch is read once a process.
+        """Compute scores ``[N]``: higher is better, NaN where there is none.
+
+        The computation uses one thread, and reads the batch once a process.
 
         Raises:
             TaskError: If there is no such task or proxy, if the task's data are missing, or the proxy is not defined

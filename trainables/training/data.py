@@ -14,17 +14,17 @@ __all__ = ["PreparedData"]
 
 
 class PreparedData:
-    """A task's data on the device they are used on, encoded once.
+    """A task's data on the device that uses them, encoded once.
 
     Attributes:
-        encoder: From measured inputs to what a network reads.
-        decoder: From what a network gives to what the loss compares.
+        encoder: Encodes measured inputs for the network.
+        decoder: Decodes the network's outputs for the loss.
         parts: Name -> encoded inputs and raw targets.
         encoded_shape: Shape of one encoded input, which networks are built for.
     """
 
     def __init__(self, task: Task, data_dir: Path | None, device: torch.device) -> None:
-        """Load, check and encode.
+        """Load, check and encode the data.
 
         Raises:
             TaskError: If the data are missing or no network could be trained on them.

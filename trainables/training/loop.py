@@ -55,7 +55,7 @@ class Training:
         Args:
             arch: Architecture string of any space, or the name of a baseline.
             task: The task.
-            data: Its data, on the device to train on.
+            data: Data of the task, on the device to train on.
             preset: Sizes of the network of an architecture; see `build_network`.
             recipe: Recipe to train by instead of the task's own.
             seed: Seed of the initial weights, of the order of samples, and of what a network draws itself, such as
@@ -176,7 +176,7 @@ class Training:
         return total.item() / len(train)
 
     def _gradients(self, inputs: Tensor, targets: Tensor, num: int | None = None) -> Tensor:
-        """Gradients of a batch, added up over its pieces.
+        """Compute the gradients of a batch, added up over its pieces.
 
         Args:
             inputs: Inputs of the batch, or of this worker's share of it.
@@ -184,7 +184,7 @@ class Training:
             num: Number of samples in the whole batch, if these are a share of it.
 
         Returns:
-            The part that these samples have in the batch's mean loss.
+            The share of these samples in the batch's mean loss.
         """
         self._optimizer.zero_grad()
         num, count = num or len(inputs), max(1, min(self._pieces, len(inputs) // 2))  # batch norm may need two samples
@@ -273,12 +273,12 @@ def check_batches(task: str, recipe: Recipe, num_train: int, num_workers: int = 
 
     Args:
         task: Name of the task, for messages.
-        recipe: How it is trained.
+        recipe: Recipe of the training.
         num_train: Samples of the training part.
         num_workers: Processes that share each batch.
 
     Raises:
-        TaskError: Saying what to change.
+        TaskError: If a batch is too large or too small; the message says what to change.
     """
     if recipe.batch_size > num_train:
         raise TaskError(

@@ -15,7 +15,7 @@ __all__ = ["make_optimizer", "make_schedule"]
 
 
 def make_optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """AdamW, or SGD with Nesterov's momentum."""
+    """Make the recipe's optimiser: AdamW, or SGD with Nesterov's momentum."""
     rate, decay = recipe.learning_rate, recipe.weight_decay
     if recipe.optimizer == "adamw":
         return AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
@@ -24,7 +24,7 @@ def make_optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> Optimi
 
 
 def make_schedule(recipe: Recipe, optimizer: Optimizer, steps_per_epoch: int) -> LRScheduler:
-    """A schedule that is stepped after each batch."""
+    """Make the recipe's schedule, which is stepped after each batch."""
     if recipe.schedule == "one-cycle":
         total = recipe.epochs * steps_per_epoch
         return OneCycleLR(optimizer, max_lr=recipe.learning_rate, total_steps=total, cycle_momentum=False)

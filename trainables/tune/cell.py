@@ -48,7 +48,8 @@ class CellTrainable(tune.Trainable):
         seed: Seed of weights and batches. Default 0.
         data_dir: Folder of the user's data files. Default: the task's own folder.
         device: Default: the GPU that Ray gave to the trial, else the CPU.
-        num_threads: Of torch, on the CPU. Default 1, so that trials side by side do not slow each other down.
+        num_threads: Number of torch's threads on the CPU. Default 1, so that trials side by side do not slow each other
+            down.
         precision: ``float32`` or ``bfloat16``. Default: see `trainables.training.loop.Training`.
         compile: Whether `torch.compile` makes the network faster. Default False.
         time_limit_s: Seconds of training after which the trial ends with what it has. An epoch, or the loading of the

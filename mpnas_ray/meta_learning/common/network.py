@@ -127,7 +127,7 @@ def embed(
     """Compute the states of the global nodes after the last layer, which the head reads: ``[tasks, N, width]``.
 
     Args:
-        parameters: With a leading dimension for the task.
+        parameters: Parameters with a leading dimension for the task.
         graphs: ``[tasks, N, ...]``.
         config: Shape of the network.
         dropout_generator: Generator of dropout; without one there is no dropout.

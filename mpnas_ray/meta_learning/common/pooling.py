@@ -22,7 +22,7 @@ class MeasuredTask:
 
     Attributes:
         rows: Indices of the architectures of the pool that were measured, int64 ``[N]``.
-        scores: Their scores, higher is better, on the task's own scale, ``[N]``.
+        scores: Scores of the architectures, higher is better, on the task's own scale, ``[N]``.
     """
 
     rows: NDArray[np.int64]
@@ -34,7 +34,7 @@ class SpacePool:
     """All different architectures that some tasks of one space have measured.
 
     Attributes:
-        archs: In the order of their codes.
+        archs: Architectures in the order of their codes.
         tasks: Name -> task.
     """
 

@@ -67,7 +67,7 @@ class RawKnowledge:
         counts: Counts of operations, ``[N, 22]``.
         prices: Minus the price by each list, ``[N, P]``.
         graph: Graph features, ``[N, F]``.
-        codes: Their codes, ``[N, code_length]``.
+        codes: Codes of the architectures, ``[N, code_length]``.
     """
 
     ranks: Tensor
@@ -111,8 +111,8 @@ class Reference:
     def of(cls, raw: RawKnowledge, space: str, sources: tuple[Source, ...]) -> Reference:
         """Measure random architectures of the space."""
         columns = torch.cat(raw.columns, dim=1)
-        deviation = columns.std(dim=0, correction=0)
-        factor = torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0)
+        std = columns.std(dim=0, correction=0)
+        factor = torch.where(std > 1e-6, 1 / std.clamp(min=1e-6), 0.0)
         location = columns.mean(dim=0)
         num_sources = len(sources)
         both = ((columns - location) * factor)[:, : 2 * num_sources].view(-1, 2, num_sources).transpose(0, 1)

@@ -18,9 +18,15 @@ from torch import Tensor
 
 from mpnas_ray.meta_learning.mixture.config import MixtureConfig
 from mpnas_ray.meta_learning.mixture.knowledge import Candidates, Knowledge, candidates, kernels, mean_functions
-from mpnas_ray.meta_learning.mixture.posterior import Evidence, Statistics, hypothesis_weights, posterior, signed_scales
-from mpnas_ray.meta_learning.mixture.prior import AMPLITUDES, Prior
-from mpnas_ray.meta_learning.mixture.scales import support_scales
+from mpnas_ray.meta_learning.mixture.process.posterior import (
+    Evidence,
+    Statistics,
+    hypothesis_weights,
+    posterior,
+    signed_scales,
+)
+from mpnas_ray.meta_learning.mixture.process.prior import AMPLITUDES, Prior
+from mpnas_ray.meta_learning.mixture.process.scales import support_scales
 from mpnas_ray.optimizers import Adam
 from mpnas_ray.stats import spearman
 from mpnas_ray.tables import Kind, normalize
@@ -67,7 +73,7 @@ def learn_prior(
     """Learn the prior that ranks query architectures of held-out sources best.
 
     Args:
-        sources: In the order of the source network's outputs.
+        sources: Sources in the order of the source network's outputs.
         config: Settings and seed.
         on_step: Called after each step with its number and the mean correlation of its episodes.
     """

@@ -211,8 +211,8 @@ def _find(index: tuple[NDArray[np.uint64], NDArray[np.intp]], wanted: NDArray[np
 
 def _standardised(values: Floats) -> Floats:
     centred = values - values.mean(axis=0)
-    deviation = centred.std(axis=0)
-    standardised: Floats = centred / np.where(deviation > 1e-9, deviation, np.inf)
+    std = centred.std(axis=0)
+    standardised: Floats = centred / np.where(std > 1e-9, std, np.inf)
     return standardised
 
 

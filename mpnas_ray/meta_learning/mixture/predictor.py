@@ -27,10 +27,10 @@ from mpnas_ray.meta_learning.mixture.knowledge import (
 )
 from mpnas_ray.meta_learning.mixture.lookup import Lookup
 from mpnas_ray.meta_learning.mixture.memory import Memory
-from mpnas_ray.meta_learning.mixture.posterior import Posterior, log_likelihoods, posterior
-from mpnas_ray.meta_learning.mixture.prior import AMPLITUDES, COST_PROBABILITY, LOG_SCALE_PRIOR, Prior
-from mpnas_ray.meta_learning.mixture.sampling import sample_posterior
-from mpnas_ray.meta_learning.mixture.scales import support_doubt, support_scales
+from mpnas_ray.meta_learning.mixture.process.posterior import Posterior, log_likelihoods, posterior
+from mpnas_ray.meta_learning.mixture.process.prior import AMPLITUDES, COST_PROBABILITY, LOG_SCALE_PRIOR, Prior
+from mpnas_ray.meta_learning.mixture.process.sampling import sample_posterior
+from mpnas_ray.meta_learning.mixture.process.scales import support_doubt, support_scales
 from mpnas_ray.spaces import Architecture, Architectures, get_space
 from mpnas_ray.tables import Kind
 
@@ -49,8 +49,8 @@ class MixturePredictor:
     The scores of a new task are believed to be a known mean function (the scores of one source task, or the mean of
     several, or a list of operation prices, or nothing) plus a Gaussian process, the whole turned round or not and on
     any scale; all such hypotheses are weighed by how well they explain the measured scores
-    (`mpnas_ray.meta_learning.mixture.posterior`), with a prior learned from the source tasks. Nothing is trained when
-    adapting.
+    (`mpnas_ray.meta_learning.mixture.process.posterior`), with a prior learned from the source tasks. Nothing is
+    trained when adapting.
 
     The scores of a source task are those that its table has measured, where it has measured the cell and the predictor
     may remember that (`mpnas_ray.meta_learning.mixture.memory`), else what a graph network learned of them.
@@ -172,7 +172,7 @@ class MixturePredictor:
         expected = (belief.mean(means, between).double() - location) / unit
         return np.asarray(expected.mean(dim=0).numpy(), dtype=np.float64)
 
-    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict_with_std(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict expected scores ``[N]``, as `predict` does, and their standard deviations ``[N]``.
 
         Both are in units of the standard deviation of the expected scores over the space. They are those of the
@@ -183,7 +183,7 @@ class MixturePredictor:
         """
         listed = Architectures.of(archs)
         if self._posterior is None or self._support is None:
-            raise PredictorError("predict_with_deviation needs measured scores that differ: call fit or adapt first.")
+            raise PredictorError("predict_with_std needs measured scores that differ: call fit or adapt first.")
         belief = self._belief(listed.space.name)
         location, unit = self._usual(listed.space.name)
         known, means, between = self._lookup.compared(listed, self._measured(listed), belief.support)

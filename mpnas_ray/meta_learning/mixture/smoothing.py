@@ -1,8 +1,8 @@
-"""Take noise from what a table has measured: cells that are alike should have scores that are alike.
+"""Remove noise from measured scores: similar cells should have similar scores.
 
-A table trains each cell once, or a few times, and the best of thousands of noisy scores is mostly lucky: who goes down
-such a column meets the winner's curse. A score is therefore taken apart into what the structure of the cell says, what
-its class of isomorphic cells adds to that, and noise, which goes.
+A table trains each cell once, or a few times, and the best of thousands of noisy scores owes much to luck (the winner's
+curse). A score is therefore split into a part that follows from the structure of the cell, a part that its class of
+isomorphic cells adds, and noise, which is removed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MOST_PAIRS = 1_000
 
 
 def smoothed_scores(archs: Architectures, scores: Floats) -> Floats:
-    """Take the noise from R columns of scores of N architectures of one space: ``[N, R]``, in their units.
+    """Remove the noise from R columns of scores of N architectures of one space: ``[N, R]``, in their units.
 
     The sum of a ridge regression on graph features and choices, its penalty chosen by generalised cross-validation
     (Golub, Heath and Wahba 1979), and of the mean that it leaves in each class of isomorphic cells, shrunk by what

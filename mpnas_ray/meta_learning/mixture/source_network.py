@@ -1,8 +1,8 @@
 """One graph network for all source tasks predicts the scores of architectures that none of them has measured.
 
 The body is the GCN of the paper, without an inner loop. Each source task has two outputs of its own: its scores as
-ranks, and as values clipped at three standard deviations, both to mean 0 and standard deviation 1. What it predicts for
-tasks that are known is what the mixture believes a new one may be like.
+ranks, and as values clipped at three standard deviations, both to mean 0 and standard deviation 1. Its
+predictions for the known tasks are the mixture's hypotheses about a new one.
 """
 
 from __future__ import annotations

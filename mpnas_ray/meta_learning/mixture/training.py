@@ -19,7 +19,7 @@ from mpnas_ray.meta_learning.mixture.knowledge import Source
 from mpnas_ray.meta_learning.mixture.learning import EpisodeSource, learn_prior, validate_prior
 from mpnas_ray.meta_learning.mixture.memory import Memory
 from mpnas_ray.meta_learning.mixture.predictor import MixturePredictor
-from mpnas_ray.meta_learning.mixture.prior import Prior
+from mpnas_ray.meta_learning.mixture.process.prior import Prior
 from mpnas_ray.meta_learning.mixture.source_network import train_sources
 from mpnas_ray.tables import TableTask, origins
 

@@ -1,4 +1,4 @@
-"""Prices of known devices, and what they say of the cost of a new one."""
+"""Prices of known devices, and the hypotheses about a new one that follow from them."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ class CostPosterior:
     Attributes:
         hypotheses: Weighed.
         middle: Median of the costs.
-        unit: Their median absolute deviation.
+        unit: Median absolute deviation of the costs.
         scales: Scales that were tried.
         set_aside: True for those of the n costs that the others rule out, bool ``[n]``.
     """
@@ -259,7 +259,7 @@ class CostPosterior:
         mean: Floats = first[:, 0].sum() + np.einsum("vnf,vf->n", counts, first[:, 1:])
         return self.middle + self.unit * mean
 
-    def predict_with_deviation(self, counts: Floats) -> tuple[Floats, Floats]:
+    def predict_with_std(self, counts: Floats) -> tuple[Floats, Floats]:
         """Predict expected costs and standard deviations of what they would be without noise, each ``[N]``."""
         first, second = self.moments
         mean, square = np.zeros(counts.shape[1]), np.zeros(counts.shape[1])

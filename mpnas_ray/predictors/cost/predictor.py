@@ -159,7 +159,7 @@ class CostPredictor:
         posterior, counts = self._asked(archs)
         return -posterior.predict(counts)
 
-    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[Floats, Floats]:
+    def predict_with_std(self, archs: Sequence[Architecture]) -> tuple[Floats, Floats]:
         """Predict minus the expected costs ``[N]`` and their standard deviations ``[N]``, in the unit of the costs.
 
         The standard deviation is that of the cost without the noise of one measurement, over all hypotheses.
@@ -168,10 +168,10 @@ class CostPredictor:
             PredictorError: If no costs, or only equal ones, were measured, or those of another space.
         """
         if self._posterior is None:
-            raise PredictorError("predict_with_deviation needs measured scores that differ: call fit or adapt first.")
+            raise PredictorError("predict_with_std needs measured scores that differ: call fit or adapt first.")
         posterior, counts = self._asked(archs)
-        mean, deviation = posterior.predict_with_deviation(counts)
-        return -mean, deviation
+        mean, std = posterior.predict_with_std(counts)
+        return -mean, std
 
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> Floats:
         """Draw functions that minus the cost may be from the posterior, at N architectures: ``[num_samples, N]``.

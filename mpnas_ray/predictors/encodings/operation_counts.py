@@ -3,7 +3,7 @@
 Frameworks differ in what they run of a cell. One that executes eagerly computes every operation. One that compiles the
 graph leaves out what the output does not depend on, and perhaps also what no input reaches; and where operations run
 side by side, the longest path from input to output counts beside their sum. A cost is linear in the counts of one of
-these four ways (`EXECUTIONS`); which one, is for the measurements to say.
+these four ways (`EXECUTIONS`); the measurements decide which.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class GaussianProcessPrior:
         weight: Sum of all w_i, of which each choice has an equal part before anything was measured.
         amplitude: Variance that the choices explain, in units of the normal scores.
         noise: Variance that they do not.
-        deviation: Standard deviation of the natural logarithms of each w_i, the amplitude and the noise.
+        standard_deviation: Standard deviation of the natural logarithms of each w_i, the amplitude and the noise.
 
     Raises:
         PredictorError: Unless all are above 0.
@@ -55,7 +55,7 @@ class GaussianProcessPrior:
     weight: float = 2.0
     amplitude: float = 1.0
     noise: float = 0.02
-    deviation: float = 1.0
+    standard_deviation: float = 1.0
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -187,14 +187,14 @@ def negative_log_density(
     cholesky = np.linalg.cholesky(explained + noise * np.eye(num_points))
     inverse = cho_solve((cholesky, True), np.eye(num_points), overwrite_b=True, check_finite=False)
     solved = inverse @ targets
-    surprise = (logarithms - prior.medians(num_choices)) / prior.deviation
+    surprise = (logarithms - prior.medians(num_choices)) / prior.standard_deviation
     value = 0.5 * targets @ solved + np.log(np.diag(cholesky)).sum() + 0.5 * surprise @ surprise
 
     by_covariance = 0.5 * (inverse - np.outer(solved, solved))
     by_explained = by_covariance * explained
     by_weights = -weights * (flat @ by_explained.ravel())
     gradient = np.concatenate([by_weights, [by_explained.sum(), noise * np.trace(by_covariance)]])
-    return float(value), gradient + surprise / prior.deviation
+    return float(value), gradient + surprise / prior.standard_deviation
 
 
 def _parts(logarithms: Floats) -> tuple[Floats, float, float]:

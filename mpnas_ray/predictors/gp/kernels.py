@@ -124,9 +124,9 @@ def _feature_scale(space: str) -> tuple[Floats, Floats]:
     """
     rng = np.random.default_rng(0)
     features = _features(get_space(space).sample_many(_NUM_REFERENCES, rng))
-    deviations = features.std(axis=0)
-    varies = deviations > 0
-    return features.mean(axis=0), varies / np.where(varies, deviations, 1.0) / np.sqrt(varies.sum())
+    stds = features.std(axis=0)
+    varies = stds > 0
+    return features.mean(axis=0), varies / np.where(varies, stds, 1.0) / np.sqrt(varies.sum())
 
 
 def _standard_features(archs: Architectures) -> Floats:

@@ -40,7 +40,7 @@ class Conditioned(ABC):
 
     Attributes:
         support: The n measured architectures.
-        targets: Their normal scores, ``[n]``.
+        targets: Normal scores of the support, ``[n]``.
         logarithms: Logarithms of the hyperparameters, the noise last.
     """
 
@@ -150,7 +150,7 @@ class ProcessPredictor(ABC, Generic[Process]):
         fitted, rows = self._asked(archs)
         return fitted.predict_mean(rows)
 
-    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[Floats, Floats]:
+    def predict_with_std(self, archs: Sequence[Architecture]) -> tuple[Floats, Floats]:
         """Predict posterior mean and standard deviation of what can be explained (without noise), each ``[N]``.
 
         Raises:

@@ -94,9 +94,9 @@ class PathEnsemblePredictor:
 
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         """Predict the mean over the members, in standard deviations of the measured scores: ``[N]``."""
-        return self.predict_with_deviation(archs)[0]
+        return self.predict_with_std(archs)[0]
 
-    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict_with_std(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict mean and standard deviation over the members (with M - 1 in its denominator), each ``[N]``.
 
         Raises:
@@ -108,7 +108,7 @@ class PathEnsemblePredictor:
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
         """Draw functions that the scores may be, at N architectures: ``[num_samples, N]``.
 
-        A function is the mean of the members plus a combination of their deviations from it, with standard normal
+        A function is the mean of the members plus a combination of their differences from it, with standard normal
         coefficients over sqrt(M - 1). So it is a Gaussian process with the members' mean and sample covariance: at each
         architecture it has the distribution of the paper's independent Thompson sampling, but from one architecture to
         the next it varies as the members do.

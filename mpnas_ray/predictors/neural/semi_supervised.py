@@ -43,7 +43,7 @@ class SemiSupervisedConfig:
         encoder: Layers and width of the graph network; SemiNAS's LSTM has width 64.
         num_unmeasured: Random architectures of the space; SemiNAS takes 10,000.
         trade_off: Weight of the scores, 0 to 1, as in SemiNAS.
-        steps: In each of the two phases.
+        steps: Number of steps of each of the two phases.
         batch_size: Measured architectures in a step, and as many unmeasured ones.
         learning_rate: At the start of each phase; falls to 0 along a cosine.
 

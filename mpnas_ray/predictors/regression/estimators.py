@@ -39,13 +39,13 @@ class Estimator:
         encoding: Encoding of the architectures as rows.
         functions: Function from a fitted model, rows ``[N, F]``, a number and a generator to functions that the targets
             may be, ``[number, N]``; None for a model that does not know its uncertainty.
-        deviation: Function from a fitted model and rows to standard deviations ``[N]``; None likewise.
+        std: Function from a fitted model and rows to standard deviations ``[N]``; None likewise.
     """
 
     fit: Callable[[Floats, Floats, int], Any]
     encoding: Encoding = "adjacency"
     functions: Callable[[Any, Floats, int, Generator], Floats] | None = None
-    deviation: Callable[[Any, Floats], Floats] | None = None
+    std: Callable[[Any, Floats], Floats] | None = None
 
 
 def import_library(name: str) -> Any:
@@ -84,7 +84,7 @@ def _trees(forest: Any, rows: Floats) -> Floats:
     return np.stack([tree.predict(rows.astype(np.float32)) for tree in forest.estimators_])
 
 
-def _forest_deviation(forest: Any, rows: Floats) -> Floats:
+def _forest_std(forest: Any, rows: Floats) -> Floats:
     return np.asarray(_trees(forest, rows).std(axis=0, ddof=1))
 
 
@@ -154,7 +154,7 @@ def _ngboost(rows: Floats, targets: Floats, seed: int) -> Any:
         return model.fit(rows, targets)
 
 
-def _ngboost_deviation(model: Any, rows: Floats) -> Floats:
+def _ngboost_std(model: Any, rows: Floats) -> Floats:
     return np.asarray(model.pred_dist(rows).scale)
 
 
@@ -198,7 +198,7 @@ def _bootstrapped_trees(rows: Floats, targets: Floats, seed: int) -> _Members:
     return _Members(tuple(models))
 
 
-def _members_deviation(members: _Members, rows: Floats) -> Floats:
+def _members_std(members: _Members, rows: Floats) -> Floats:
     return np.asarray(members.by_member(rows).std(axis=0, ddof=1))
 
 
@@ -214,7 +214,7 @@ def _bayesian_linear(rows: Floats, targets: Floats, seed: int) -> Any:
     return BayesianRidge().fit(rows, targets)
 
 
-def _linear_deviation(model: Any, rows: Floats) -> Floats:
+def _linear_std(model: Any, rows: Floats) -> Floats:
     """Compute the standard deviations without the noise."""
     centred = rows - model.X_offset_
     return np.asarray(np.sqrt(np.maximum(((centred @ model.sigma_) * centred).sum(axis=1), 0.0)))
@@ -246,12 +246,12 @@ def _mlp(rows: Floats, targets: Floats, seed: int) -> Any:
 
 
 ESTIMATORS: dict[str, Estimator] = {
-    "random-forest": Estimator(_random_forest, "paths", functions=_forest_functions, deviation=_forest_deviation),
+    "random-forest": Estimator(_random_forest, "paths", functions=_forest_functions, std=_forest_std),
     "xgboost": Estimator(_xgboost),
     "lightgbm": Estimator(_lightgbm),
-    "ngboost": Estimator(_ngboost, functions=_ngboost_functions, deviation=_ngboost_deviation),
-    "bootstrapped-trees": Estimator(_bootstrapped_trees, functions=_members_functions, deviation=_members_deviation),
-    "bayes-linear": Estimator(_bayesian_linear, "paths", functions=_linear_functions, deviation=_linear_deviation),
+    "ngboost": Estimator(_ngboost, functions=_ngboost_functions, std=_ngboost_std),
+    "bootstrapped-trees": Estimator(_bootstrapped_trees, functions=_members_functions, std=_members_std),
+    "bayes-linear": Estimator(_bayesian_linear, "paths", functions=_linear_functions, std=_linear_std),
     "mlp": Estimator(_mlp, "paths"),
 }
 """Estimator by name."""

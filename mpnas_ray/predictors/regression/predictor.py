@@ -127,7 +127,7 @@ class RegressionPredictor:
 class UncertainRegressionPredictor(RegressionPredictor):
     """A `RegressionPredictor` whose estimator knows its uncertainty. With nothing to learn, each is 1."""
 
-    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict_with_std(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict scores, see `predict`, and their standard deviations, each ``[N]``.
 
         Over the trees of a forest, of the coefficients of a linear regression; NGBoost's is that of a new measurement.
@@ -135,11 +135,11 @@ class UncertainRegressionPredictor(RegressionPredictor):
         Raises:
             PredictorError: Before `fit`, or for architectures of another space.
         """
-        rows, deviation = self._rows(archs), ESTIMATORS[self.estimator].deviation
-        if self._model is None or not len(rows) or deviation is None:
+        rows, std = self._rows(archs), ESTIMATORS[self.estimator].std
+        if self._model is None or not len(rows) or std is None:
             return np.zeros(len(rows)), np.ones(len(rows))
         with _one_thread():
-            return self.predict(archs), deviation(self._model, rows)
+            return self.predict(archs), std(self._model, rows)
 
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
         """Draw functions that the scores may be, at N architectures: ``[num_samples, N]``.

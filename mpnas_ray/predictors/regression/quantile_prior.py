@@ -17,6 +17,7 @@ from scipy.special import ndtri
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mpnas_ray.optimizers import Adam
 from mpnas_ray.predictors.encodings.vectors import encode
 from mpnas_ray.spaces import Architectures
 
@@ -77,8 +78,8 @@ class QuantilePrior:
     def predict(self, archs: Architectures) -> tuple[Floats, Floats]:
         """Predict mean and standard deviation of the normal score of N architectures on a new task, each ``[N]``."""
         inputs = torch.from_numpy(encode(archs, "adjacency")[:, self.columns])
-        mean, deviation = _normal(self.network(inputs))
-        return mean.double().numpy(), deviation.double().numpy()
+        mean, std = _normal(self.network(inputs))
+        return mean.double().numpy(), std.double().numpy()
 
 
 def _network(num_inputs: int) -> nn.Sequential:
@@ -97,13 +98,13 @@ def _normal(outputs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _train(network: nn.Sequential, inputs: Tensor, places: Tensor, scores: Tensor) -> None:
-    """Maximise the likelihood of M scores ``[M]``, each of the row of ``inputs [N, F]`` at its place ``[M]``."""
-    optimizer = torch.optim.Adam(network.parameters(), lr=_RATES[0], fused=True)
+    """Maximise the likelihood of M scores ``[M]``, each of the row of ``inputs [N, F]`` that ``places [M]`` names."""
+    optimizer = Adam(network.parameters(), lr=_RATES[0], fused=True)
     for rate in _RATES:
         optimizer.param_groups[0]["lr"] = rate
         for batch in torch.randint(len(scores), (_STEPS, _BATCH)):
-            mean, deviation = _normal(network(inputs[places[batch]]))
-            loss = (((scores[batch] - mean) / deviation).square() / 2 + deviation.log()).mean()
+            mean, std = _normal(network(inputs[places[batch]]))
+            loss = (((scores[batch] - mean) / std).square() / 2 + std.log()).mean()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

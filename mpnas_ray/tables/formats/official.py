@@ -15,7 +15,7 @@ class OfficialColumn:
     """One column that is a task; see `TableTask` for what is not said here.
 
     Attributes:
-        column: Its name in the file.
+        column: Name of the column in the file.
         task: Name of the task, without the space.
         low: Smallest value that makes sense, in ``unit``.
         high: Largest one.
@@ -41,7 +41,7 @@ class OfficialTable:
     """One official file.
 
     Attributes:
-        file: Its name.
+        file: Name of the file.
         space: Search space of its cells.
         cells: Way in which they are stored, see `mpnas_ray.tables.formats.cells`.
         operations: Operations that the file's codes 0, 1, ... stand for, by the space's names.

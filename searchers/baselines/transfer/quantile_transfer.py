@@ -144,7 +144,7 @@ class _QuantileRanker:
 
         Args:
             measured: n architectures.
-            labels: Their labels ``[n]``.
+            labels: Labels of the measured architectures ``[n]``.
             archs: N architectures.
             mean: Mean of the prior, ``[N]``.
             spread: Standard deviation of the prior, ``[N]``.

@@ -26,11 +26,11 @@ class SourceTables:
         names: Names of the tasks.
         fingerprint: Hash of names, architectures and scores.
         codes: Codes of the architectures, int8 ``[N, code_length]``.
-        keys: Their keys by `searchers.core.candidates.Candidates.keys`, ascending, uint64 ``[N]``.
+        keys: Keys of the architectures by `searchers.core.candidates.Candidates.keys`, ascending, uint64 ``[N]``.
         quantiles: Rank of an architecture among those of a task, over their number: 1 is best, ``[S, N]``. NaN where
             the task did not measure it; the mean where it measured several that count as the same.
         by_mean: Rows by their mean quantile over the tasks that measured them, best first, ``[N]``.
-        by_source: For each task the rows that it measured, best first.
+        by_source: Rows that each task measured, best first.
     """
 
     names: tuple[str, ...]

@@ -26,7 +26,8 @@ class RankingRequest:
 
     Attributes:
         archs: Measured architectures, as strings, in the order of their proposal.
-        labels: Their labels ``[N]``, higher is better. With none, the predictor ranks zero-shot.
+        labels: Labels of the measured architectures ``[N]``, higher is better. With none, the predictor ranks
+            zero-shot.
         seen: Keys of what was proposed already, uint64 ``[M]``: it is left out of the ranking.
         seed: Seed of sampled candidates, of the order of equals, of Thompson sampling and of a GCN from scratch.
     """
@@ -48,7 +49,7 @@ class Ranking:
 
     Attributes:
         codes: Codes of the candidates, int8 ``[N, code_length]``.
-        keys: Their keys by `searchers.core.candidates.Candidates.keys`, uint64 ``[N]``.
+        keys: Keys of the candidates by `searchers.core.candidates.Candidates.keys`, uint64 ``[N]``.
         predicted: Predicted scores, float64 ``[N]``; empty for an order that no predictor made.
         num_points: Number of labels behind it.
         seconds: Seconds that it took to make.
@@ -108,7 +109,7 @@ def rank_unseen(candidates: Candidates, num_candidates: int, request: RankingReq
         order: Puts the candidates in order; not called without any.
 
     Raises:
-        Exception: What ``order`` raises.
+        Exception: Error that ``order`` raises.
     """
     torch.set_num_threads(1)  # trials run beside this
     start = time.perf_counter()

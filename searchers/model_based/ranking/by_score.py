@@ -33,7 +33,7 @@ class ScoreRanker:
         """Rank a fresh sample.
 
         Raises:
-            Exception: What the score raises.
+            Exception: Error that the score raises.
         """
 
         def order(archs: Architectures, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

@@ -33,8 +33,8 @@ def climb(
     Args:
         candidates: The architectures that may be proposed.
         archs: N candidates.
-        found: Their keys, ``[N]``.
-        predicted: Their predicted scores, ``[N]``.
+        found: Keys of these candidates, ``[N]``.
+        predicted: Predicted scores of these candidates, ``[N]``.
         predict: Predicts the scores of M architectures, ``[M]``.
 
     Returns:

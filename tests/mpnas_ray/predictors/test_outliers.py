@@ -80,9 +80,7 @@ def test_uncertainty_and_sampled_functions_do_not_depend_on_it() -> None:
     for value in (-1e3, -1e300):
         adapted = load_predictor().adapt(ARCHS, with_score(7, value))
         assert isinstance(adapted, MixturePredictor)
-        results.append(
-            (*adapted.predict_with_deviation(OTHERS), adapted.sample_scores(OTHERS, 8, np.random.default_rng(0)))
-        )
+        results.append((*adapted.predict_with_std(OTHERS), adapted.sample_scores(OTHERS, 8, np.random.default_rng(0))))
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other)
         assert np.isfinite(one).all()

@@ -1,4 +1,4 @@
-"""Networks to compare with: those of NAS-Bench-360 and its expert models, built from their papers."""
+"""Baseline networks: those of NAS-Bench-360 and its expert models, built from their papers."""
 
 from __future__ import annotations
 

@@ -3,11 +3,11 @@
 Each convolution of a known network becomes a mixture over all pairs of a kernel size and a dilation. Since convolution
 is linear in its kernel, the mixture is one convolution with the weighted sum of the dilated kernels, and that is done
 by FFT at a cost that does not grow with the largest kernel. The weights are a Gumbel-softmax of logits, which are
-trained with all else on the same batches. Then the pair with the largest logit is taken in each layer, and the network
-with these convolutions is trained from the beginning.
+trained together with all other weights on the same batches. Then the pair with the largest logit is taken in each
+layer, and the network with these convolutions is trained from the beginning.
 
 A search network is a plain module: any training loop that calls ``backward`` trains the logits rightly, since their
-gradient is brought to its published length where it is computed. What is not here: DASH's grid over learning rate,
+gradient is brought to its published length where it is computed. Not implemented are DASH's grid over learning rate,
 momentum, weight decay and dropout before retraining, and retraining from the weights that the search began with.
 """
 
@@ -52,10 +52,10 @@ class Candidate:
 
     @classmethod
     def parse(cls, text: str) -> Candidate:
-        """The candidate of a text.
+        """Read the candidate that a text names.
 
         Raises:
-            TaskError: If it is not one.
+            TaskError: If it names none.
         """
         kernel, _, dilation = text.strip().partition("d")
         if not _NUMBER.fullmatch(kernel) or not _NUMBER.fullmatch(dilation):
@@ -64,7 +64,7 @@ class Candidate:
 
     @property
     def receptive_field(self) -> int:
-        """Positions from its first to its last weight."""
+        """Number of positions from its first to its last weight."""
         return self.dilation * (self.kernel - 1) + 1
 
 
@@ -78,14 +78,14 @@ class MixedConvolution(nn.Module):
         sizes: Sequence[float],
         scale: float = 100.0,
     ) -> None:
-        """Take the place of a convolution.
+        """Make the mixture that replaces a convolution.
 
         Args:
-            convolution: Gives channels, stride and whether there is a bias; with as many channels out as in, the
-                mixture is depthwise, as in the published search.
-            candidates: To choose from.
-            sizes: One for each candidate: the gradient of its logit grows by 1e-5 of it, against large kernels.
-            scale: The gradient of the logits has length ``1 / scale`` before that.
+            convolution: Convolution to replace; channels, stride and bias are taken from it. With as many channels out
+                as in, the mixture is depthwise, as in the published search.
+            candidates: Candidates to choose from.
+            sizes: Size of each candidate: the gradient of its logit grows by 1e-5 of it, against large kernels.
+            scale: Inverse of the length that the gradient of the logits is brought to before that.
         """
         super().__init__()
         require_number("scale", scale, above=0, error=TaskError)
@@ -104,12 +104,15 @@ class MixedConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outer)) if convolution.bias is not None else None
 
     def weights(self) -> Tensor:
-        """Of the candidates, ``[candidates]``, with sum 1: drawn anew in training, their softmax in evaluation."""
+        """Return the weights of the candidates, ``[candidates]``, with sum 1.
+
+        They are drawn anew in training and are the softmax of the logits in evaluation.
+        """
         logits: Tensor = _LogitGradient.apply(self.logits, self._scale, self._penalties)  # type: ignore[no-untyped-call]
         return F.gumbel_softmax(logits, dim=0) if self.training else torch.softmax(logits, dim=0)
 
     def kernel(self, weights: Tensor, halves: Sequence[int]) -> Tensor:
-        """The weighted sum of the dilated kernels, from ``-half`` to ``half`` along each axis."""
+        """Compute the weighted sum of the dilated kernels, from ``-half`` to ``half`` along each axis."""
         total: Tensor = self.kernels[0].new_zeros(*self.kernels[0].shape[:2], *(2 * half + 1 for half in halves))
         channels = (slice(None), slice(None))
         for weight, candidate, kernel in zip(weights, self.candidates, self.kernels, strict=True):
@@ -124,7 +127,7 @@ class MixedConvolution(nn.Module):
         return total
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """``[batch, in, *positions] -> [batch, out, *positions]``, positions divided by the stride, rounding up."""
+        """Compute ``[batch, in, *positions] -> [batch, out, *positions]``; the stride divides sides, rounding up."""
         from scipy.fft import next_fast_len  # a quarter of a second to import, which every process would
 
         sides = inputs.shape[2:]
@@ -146,7 +149,7 @@ class MixedConvolution(nn.Module):
         return outputs if self.bias is None else outputs + self.bias.view(-1, *[1] * self._axes)
 
     def extra_repr(self) -> str:
-        """The candidates."""
+        """Show the candidates."""
         return f"candidates={', '.join(map(str, self.candidates))}, depthwise={self.depthwise}"
 
 
@@ -174,15 +177,15 @@ def search_network(
     dilations: Sequence[int] = (1, 3, 7, 15),
     scale: float = 100.0,
 ) -> nn.Module:
-    """WRN-16-1, for series the 1-D ResNet, with mixtures in place of its convolutions; shortcuts stay as they are.
+    """Build WRN-16-1, for series the 1-D ResNet, with mixtures instead of its convolutions, shortcuts excepted.
 
     Args:
         input_shape: ``(channels, length)`` or ``(channels, height, width)``.
         num_outputs: Classes, or output channels if ``dense``.
         dense: Predict at every position; the size of a candidate is then 10 times its kernel, else its receptive field.
-        kernels: Sizes to choose from, by default (3, 5, 7, 9), for series (3, 7, 11, 15, 19); NinaPro (3, 5, 7).
-        dilations: To choose from; NinaPro (1, 3, 7).
-        scale: See `MixedConvolution`; 100, but CIFAR-100 5000 and Spherical 500.
+        kernels: Kernel sizes to choose from, by default (3, 5, 7, 9), for series (3, 7, 11, 15, 19); NinaPro (3, 5, 7).
+        dilations: Dilations to choose from, by default (1, 3, 7, 15); NinaPro (1, 3, 7).
+        scale: Scale of `MixedConvolution`: 100, but CIFAR-100 5000 and Spherical 500.
     """
     is_series = len(input_shape) == 2
     network = _backbone("resnet-1d" if is_series else "wrn-16-1", input_shape, num_outputs, dense)
@@ -196,7 +199,7 @@ def search_network(
 
 
 def chosen_candidates(network: nn.Module) -> tuple[Candidate, ...]:
-    """The candidate with the largest logit in each mixture of a network, first layer first; none if it has none."""
+    """Return the candidate with the largest logit in each mixture of a network, first layer first."""
     mixtures = [module for module in network.modules() if isinstance(module, MixedConvolution)]
     return tuple(mixture.candidates[int(mixture.logits.argmax())] for mixture in mixtures)
 
@@ -209,14 +212,14 @@ def derived_network(
     backbone: str,
     choices: Sequence[Candidate],
 ) -> nn.Module:
-    """A network with the chosen convolutions, to be trained from the beginning; none of them is depthwise.
+    """Build a network with the chosen convolutions, to be trained from the beginning; none of them is depthwise.
 
     Args:
-        input_shape: As of `search_network`.
-        num_outputs: As of `search_network`.
-        dense: As of `search_network`.
+        input_shape: ``(channels, length)`` or ``(channels, height, width)``.
+        num_outputs: Classes, or output channels if ``dense``.
+        dense: Predict at every position.
         backbone: ``wrn-16-4``, which was published, ``wrn-16-1`` or ``resnet-1d``.
-        choices: One for each convolution, 13 for the first two, 9 for the last.
+        choices: Candidate of each convolution, 13 for the first two, 9 for the last.
 
     Raises:
         TaskError: If their number is another.
@@ -247,7 +250,7 @@ def _backbone(name: str, input_shape: tuple[int, ...], num_outputs: int, dense: 
 
 
 def _convolutions(network: nn.Module) -> list[tuple[str, nn.Conv1d | nn.Conv2d]]:
-    """All but those of shortcuts and heads, which are of kernel size 1, by name and in order."""
+    """Find the convolutions by name, in order, but for those of kernel size 1: shortcuts and heads."""
     return [
         (name, module)
         for name, module in network.named_modules()

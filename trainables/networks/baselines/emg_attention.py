@@ -13,7 +13,7 @@ _FEATURES, _DROPOUT, _WIDTHS = 128, 0.36, (500, 500, 2000)
 
 
 def emg_attention(input_shape: tuple[int, ...], num_outputs: int, dense: bool = False) -> nn.Module:
-    """Attention over time for each of 128 features of a time step, then three wide layers with dropout.
+    """Build attention over time for each of 128 features of a time step, then three wide layers with dropout.
 
     Args:
         input_shape: ``(electrodes, time)``, or the same as an image of one channel, ``(1, electrodes, time)``; NinaPro

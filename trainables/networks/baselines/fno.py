@@ -14,7 +14,7 @@ _MODES, _WIDTH, _LAYERS, _PADDING = 12, 32, 4, 9
 
 
 def fno_2d(input_shape: tuple[int, ...], num_outputs: int, dense: bool = True) -> nn.Module:
-    """Four layers of 12x12 Fourier modes and 32 channels, as published.
+    """Build four layers of 12x12 Fourier modes and 32 channels, as published.
 
     Two of the published three input channels are coordinates, which a task adds (`Task.coordinates`).
 

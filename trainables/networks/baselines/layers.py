@@ -1,4 +1,4 @@
-"""What several networks end in, and how they refuse data that they are not made for."""
+"""Layers that several networks share, and the check that refuses data that a network is not made for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["SameConv1d", "head", "require"]
 
 
 def head(dimensions: int, channels: int, num_outputs: int, dense: bool) -> nn.Module:
-    """A linear map of the mean over all positions, or, if ``dense``, of each position.
+    """Build a linear map of the mean over all positions, or, if ``dense``, of each position.
 
     ``[batch, channels, *positions] -> [batch, num_outputs]`` or ``[batch, num_outputs, *positions]``.
     """
@@ -27,14 +27,17 @@ class _MeanOverPositions(nn.Module):
 
 
 class SameConv1d(nn.Conv1d):
-    """Zero-padded so that the stride divides the length, rounding up, whatever the kernel; the longer half is last."""
+    """A 1-D convolution, zero-padded so that any kernel divides the length by the stride, rounding up.
+
+    Of an odd number of zeros, the larger half is at the end.
+    """
 
     def __init__(self, inner: int, outer: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
-        """Arguments as of `torch.nn.Conv1d`."""
+        """Make the convolution; arguments as for `torch.nn.Conv1d`."""
         super().__init__(inner, outer, kernel, stride, groups=groups)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """``[batch, inner, length] -> [batch, outer, length / stride]``."""
+        """Compute ``[batch, inner, length] -> [batch, outer, length / stride]``."""
         (kernel,), (stride,), length = self.kernel_size, self.stride, inputs.shape[-1]
         missing = max(0, (-(-length // stride) - 1) * stride + kernel - length)
         return super().forward(F.pad(inputs, (missing // 2, missing - missing // 2)))

@@ -1,4 +1,4 @@
-"""Networks to compare with, by name."""
+"""Baseline networks by name."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _NETWORKS: dict[str, Builder] = {
 }
 
 _DERIVED = {f"dash-{backbone}": backbone for backbone in ("wrn-16-4", "wrn-16-1", "resnet-1d")}
-"""What a search by DASH chose, on which network; the choices follow the name."""
+"""Names of the networks that a search by DASH derives; the choices follow the name."""
 
 _DASH_OPTIONS = ("kernels", "dilations", "scale")
 
 
 def baseline_names() -> list[str]:
-    """All names; those of DASH's derived networks are followed by ``:`` and the choices."""
+    """List all names; those of DASH's derived networks are followed by ``:`` and the choices."""
     return [*_NETWORKS, *_DERIVED]
 
 
 def is_baseline(name: str) -> bool:
-    """Whether a name is one of these, and not an architecture string."""
+    """Say whether a name is that of a baseline, and not an architecture string."""
     head = name.partition(":")[0]
     return head in _NETWORKS or head in _DERIVED
 
@@ -72,7 +72,7 @@ def build_baseline(name: str, input_shape: tuple[int, ...], num_outputs: int, de
 
 
 def find_baseline(name: str) -> Builder:
-    """The builder of the network that a name stands for, options and choices included.
+    """Find the builder of the network that a name stands for, options and choices included.
 
     Raises:
         TaskError: If there is no such network, or what follows its name is wrong.

@@ -13,15 +13,15 @@ __all__ = ["resnet_1d"]
 
 
 def resnet_1d(input_shape: tuple[int, ...], num_outputs: int, dense: bool = False, *, channels: int = 64) -> nn.Module:
-    """Three residual blocks of convolutions with kernels 8, 5 and 3 at full length, then the mean over time.
+    """Build three residual blocks of convolutions with kernels 8, 5 and 3 at full length, then the mean over time.
 
-    The third block, which keeps the number of channels, has no shortcut at all: so it is in the published baseline.
+    The third block, which keeps the number of channels, has no shortcut at all, as in the published baseline.
 
     Args:
         input_shape: ``(channels, length)``.
         num_outputs: Classes, or output channels if ``dense``.
         dense: Predict at every position.
-        channels: Of the first block; the others have twice as many.
+        channels: Channels of the first block; the others have twice as many.
 
     Raises:
         TaskError: If inputs have two axes, or there is not at least one channel.
@@ -54,5 +54,5 @@ class _Block(nn.Module):
 
 
 def _conv_norm(inner: int, outer: int, kernel: int) -> nn.Module:
-    """The norm makes the bias idle; it is in the published count of parameters."""
+    """Build a convolution with its norm; the norm makes the bias idle, but the published parameter count has it."""
     return nn.Sequential(SameConv1d(inner, outer, kernel), nn.BatchNorm1d(outer))

@@ -14,7 +14,7 @@ _BLOCKS, _BLOCKS_A_LENGTH, _BLOCKS_A_WIDTH = 48, 6, 12
 
 
 def resnext_1d(input_shape: tuple[int, ...], num_outputs: int, dense: bool = False) -> nn.Module:
-    """48 pre-activated blocks of two grouped convolutions.
+    """Build 48 pre-activated blocks of two grouped convolutions.
 
     Filters double with every 12th block, from 128 to 1024; the second of every six blocks halves the length, rounding
     up, so that series of any length can be read.
@@ -40,7 +40,10 @@ def resnext_1d(input_shape: tuple[int, ...], num_outputs: int, dense: bool = Fal
 
 
 class _Block(nn.Module):
-    """The shortcut pools where the convolutions stride, and gets channels of zeros on both sides where they widen."""
+    """A pre-activated residual block.
+
+    Its shortcut pools where the convolutions stride, and gets channels of zeros on both sides where they widen.
+    """
 
     def __init__(self, inner: int, outer: int, stride: int, *, first: bool) -> None:
         super().__init__()

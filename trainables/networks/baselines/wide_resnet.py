@@ -1,4 +1,4 @@
-"""Wide residual networks of depth 16 (Zagoruyko and Komodakis 2016), in 1-D and 2-D, for points and for fields."""
+"""Wide residual networks of depth 16 (Zagoruyko and Komodakis 2016), in 1-D and 2-D, for classes and for fields."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _BLOCKS = 2  # of each of three groups: depth 16 = 6 * 2 + 4
 def wide_resnet(
     input_shape: tuple[int, ...], num_outputs: int, dense: bool = False, *, widening: int = 4, as_in_dash: bool = False
 ) -> nn.Module:
-    """WRN-16-``widening`` as NAS-Bench-360 takes it: 3x3 convolutions, 3 in series, of widths 16 to 64 ``widening``.
+    """Build WRN-16-``widening`` as NAS-Bench-360 uses it: 3x3 convolutions (3 for series), widths 16 to 64
+    ``widening``.
 
     The second and third group halve the resolution, rounding up; for fields no group does, and the head reads each
     position. The head pools the whole map (NAS-Bench-360's code pools the top left 8x8 of its 15x15 on Spherical).
@@ -29,9 +30,9 @@ def wide_resnet(
         input_shape: ``(channels, length)`` or ``(channels, height, width)``.
         num_outputs: Classes, or output channels if ``dense``.
         dense: Predict at every position.
-        widening: 4 in the published protocol, 1 for small tasks and in the search of DASH.
-        as_in_dash: The variant of Shen et al. (2022): convolutions with bias, of each block the second one strides, the
-            last batch norm has momentum 0.9, weights are drawn by Xavier's rule with gain sqrt(2).
+        widening: Factor of the widths: 4 in the published protocol, 1 for small tasks and in the search of DASH.
+        as_in_dash: Build the variant of Shen et al. (2022): convolutions have a bias, the second one of each block
+            strides, the last batch norm has momentum 0.9, weights are drawn by Xavier's rule with gain sqrt(2).
 
     Raises:
         TaskError: If ``widening`` is not a whole number of at least 1.
@@ -73,7 +74,7 @@ class _WideResNet(nn.Module):
 
 
 class _Block(nn.Module):
-    """Norm, ReLU, convolution, twice. A shortcut that has to change the shape reads what the first ReLU gives."""
+    """Norm, ReLU and convolution, twice; a shortcut that changes the shape reads the output of the first ReLU."""
 
     def __init__(self, dimensions: int, inner: int, outer: int, stride: int, as_in_dash: bool) -> None:
         super().__init__()

@@ -16,12 +16,12 @@ __all__ = ["cached_arrays", "check_data_dir", "data_folder"]
 
 
 def data_folder(data_dir: Path | None) -> Path:
-    """The user's folder for data, or the default one in the user's cache folder."""
+    """Return the user's folder for data, or the default one in the user's cache folder."""
     return Path(data_dir) if data_dir is not None else Path(platformdirs.user_cache_dir("mpnas-ray"))
 
 
 def check_data_dir(data_dir: str | Path | None) -> Path | None:
-    """The folder of data files that a user names, as a whole path; None for none.
+    """Return the folder of data files that a user names, as an absolute path; None for none.
 
     Raises:
         TaskError: If there is no such folder.
@@ -37,14 +37,14 @@ def check_data_dir(data_dir: str | Path | None) -> Path | None:
 def cached_arrays(
     data_dir: Path | None, file_name: str, make: Callable[[], dict[str, NDArray[np.float32]]]
 ) -> dict[str, NDArray[np.float32]]:
-    """The arrays in a file, which is made if it is not there.
+    """Read the arrays of a file, which is made if it is not there.
 
     The file is written whole and renamed, so that processes that make it at the same time do each other no harm.
 
     Args:
         data_dir: Folder of the file; the user's cache folder if None.
-        file_name: Must say all that the arrays depend on.
-        make: Computes the arrays.
+        file_name: Name of the file; it must say everything that the arrays depend on.
+        make: Function that computes the arrays.
 
     Raises:
         TaskError: If the file is damaged, or its folder cannot be written.

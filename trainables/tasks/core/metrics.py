@@ -21,13 +21,13 @@ class Metric:
     """A score of a network.
 
     Attributes:
-        name: A trial reports ``validation_<name>``.
+        name: Name, under which a trial reports ``validation_<name>``.
         mode: Whether higher (``max``) or lower (``min``) is better.
         function: ``(outputs, targets) -> float``, both of a whole part; if ``grouped``, also the groups of the samples.
         grouped: Whether samples that belong together are judged together, as the windows of one record.
 
     Raises:
-        TaskError: If there is no such mode, or one of the others cannot be what it is said to be.
+        TaskError: If there is no such mode, or an argument is of a wrong type.
     """
 
     name: str
@@ -42,11 +42,11 @@ class Metric:
         require_bool("grouped", self.grouped, error=TaskError)
 
     def __call__(self, outputs: Tensor, targets: Tensor, groups: Tensor | None = None) -> float:
-        """The score of a whole part.
+        """Compute the score of a whole part.
 
         Args:
-            outputs: Of the network, ``[N, ...]``.
-            targets: ``[N, ...]``.
+            outputs: Outputs of the network, ``[N, ...]``.
+            targets: Targets, ``[N, ...]``.
             groups: int64 ``[N]``, the `Split.groups` of the part.
 
         Raises:
@@ -72,11 +72,11 @@ def _mean_relative_l2(outputs: Tensor, targets: Tensor) -> float:
 
 
 def majority_vote(classes: Tensor, groups: Tensor) -> Tensor:
-    """The commonest class of each group; of classes equally common, the one that comes first in the group.
+    """Find the most common class of each group; of equally common ones, the one that comes first in the group.
 
     Args:
-        classes: int64 ``[N]``.
-        groups: int64 ``[N]``.
+        classes: Class of each sample, int64 ``[N]``.
+        groups: Group of each sample, int64 ``[N]``.
 
     Returns:
         int64, one class a group, in the order of the groups' numbers.
@@ -108,7 +108,7 @@ error_rate = Metric("error", "min", _error_rate)
 """Share of samples whose highest logit is not their class: the 0-1 error of NAS-Bench-360, as a fraction."""
 
 mean_relative_l2 = Metric("relative_l2", "min", _mean_relative_l2)
-"""`relative_l2`, over a whole part in double precision."""
+"""Mean relative L2 error, over a whole part in double precision."""
 
 record_f1_error = Metric("record_f1_error", "min", _record_f1_error, grouped=True)
 """1 - F1, NAS-Bench-360's metric of ECG: a record gets the class of most of its windows; F1 of each class over records,

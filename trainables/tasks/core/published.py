@@ -1,4 +1,4 @@
-"""What the files of NAS-Bench-360 have in common: where they were published."""
+"""The bucket in which the files of NAS-Bench-360 were published."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _FOLDER = "the shared folder that the README of github.com/rtu715/NAS-Bench-360 
 
 
 def bucket_file(path: str, megabytes: float, licence: str, *others: str, elsewhere: str = "") -> DataFile:
-    """A file of the benchmark's bucket, looked for under the bucket's path and under its bare name.
+    """Describe a file of the benchmark's bucket, found under its path in the bucket or under its bare name.
 
     Args:
-        path: In the bucket.
-        megabytes: Published size.
-        licence: As published.
+        path: Path in the bucket.
+        megabytes: Published size, millions of bytes.
+        licence: Published licence.
         others: Further names it may have.
         elsewhere: Another place that has the same data.
     """

@@ -12,12 +12,12 @@ __all__ = ["table10_recipe"]
 
 
 def table10_recipe(batch_size: int, learning_rate: float = 0.1, *, series: bool = False) -> Recipe:
-    """The recipe of one task.
+    """Make the recipe of one task.
 
     Args:
-        batch_size: DASH's for the task.
-        learning_rate: 0.1, for dense tasks 0.01.
-        series: Whether inputs have one axis.
+        batch_size: Batch size of DASH for the task.
+        learning_rate: Learning rate: 0.1, for dense tasks 0.01.
+        series: Whether inputs are series.
     """
     return Recipe(
         epochs=200,

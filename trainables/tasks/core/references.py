@@ -1,4 +1,4 @@
-"""Tasks of users by what they write on a command line: ``module:variable``, or ``file.py:variable``."""
+"""Tasks of users, as named on a command line: ``module:variable``, or ``file.py:variable``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def find_variable(name: str, kind: type[_T]) -> _T:
     """Import what ``module:variable`` or ``file.py:variable`` names.
 
     Args:
-        name: What the user wrote.
+        name: Name as the user wrote it.
         kind: Class that the variable's value must be of.
 
     Raises:
@@ -82,7 +82,7 @@ def find_variable(name: str, kind: type[_T]) -> _T:
 
 
 def _file_named(name: str) -> Path | None:
-    """The file of ``file.py:variable`` or ``folder/file:variable``; None for the name of a module."""
+    """Return the file of ``file.py:variable`` or ``folder/file:variable``; None for the name of a module."""
     file = name.rpartition(":")[0]
     if not ("/" in file or file.endswith(".py")):
         return None

@@ -16,7 +16,7 @@ __all__ = ["hold_out_last", "split_by_rows", "stratified_parts"]
 
 
 def hold_out_last(train: Split, test: Split, num_validation: int) -> TaskData:
-    """Validation is the last ``num_validation`` samples of what was published for training.
+    """Hold out for validation the last ``num_validation`` samples of what was published for training.
 
     Raises:
         TaskError: If there are no more samples than that, or it is not a whole number of at least 1.
@@ -36,15 +36,15 @@ def hold_out_last(train: Split, test: Split, num_validation: int) -> TaskData:
 
 
 def stratified_parts(inputs: ArrayLike, labels: ArrayLike, shares: Sequence[float]) -> list[NDArray[np.int64]]:
-    """Rows of each part, the same each time: each class is dealt out by the shares, equal samples to the same part.
+    """Deal out each class to the parts by their shares, the same rows each time, equal samples to the same part.
 
     Args:
-        inputs: ``[N, ...]``; repeated samples are told by it.
-        labels: ``[N]`` classes; a repeated sample counts as of the class of its first occurrence.
-        shares: Of the parts after the first, which gets the rest; each above 0, together less than 1.
+        inputs: Inputs ``[N, ...]``, by which repeated samples are found.
+        labels: Classes ``[N]``; a repeated sample counts as of the class of its first occurrence.
+        shares: Shares of the parts after the first, which gets the rest; each above 0, together less than 1.
 
     Returns:
-        Sorted rows, a part each.
+        Sorted rows of each part.
 
     Raises:
         TaskError: If there are no such shares.
@@ -69,7 +69,7 @@ def stratified_parts(inputs: ArrayLike, labels: ArrayLike, shares: Sequence[floa
 
 
 def split_by_rows(inputs: NDArray[np.float32], labels: ArrayLike, parts: Sequence[NDArray[np.int64]]) -> TaskData:
-    """Train, validation and test of the rows given."""
+    """Split data into train, validation and test by their rows."""
     values = np.ascontiguousarray(inputs, dtype=np.float32)
     classes = np.asarray(labels, dtype=np.int64)
     return TaskData(*(Split(torch.from_numpy(values[rows]), torch.from_numpy(classes[rows])) for rows in parts))

@@ -19,13 +19,13 @@ __all__ = ["with_fewer_samples"]
 
 
 def with_fewer_samples(task: Task, num_train: int) -> Task:
-    """The task with at most so many training samples, always the same; validation and test stay whole. No batch is
-    larger than that.
+    """Limit a task to so many training samples, always the same ones; validation and test stay whole.
 
+    Batches are no larger than that.
     Classes keep their shares, to the nearest sample, and each keeps at least one while there are enough samples for it.
 
     Raises:
-        TaskError: If there are fewer than 2, or it is not a whole number.
+        TaskError: If the number is less than 2, or not a whole number.
     """
     require_count("num_train", num_train, 2, error=TaskError)
     recipe = replace(task.recipe, batch_size=min(task.recipe.batch_size, num_train))
@@ -43,7 +43,7 @@ def _load_fewer(load: Callable[[Path | None], TaskData], num_train: int, data_di
 
 
 def _some_of(targets: Tensor, num: int) -> Tensor:
-    """Sorted rows, in random order; but of classes, the k-th of n samples comes at its turn (k + 1/2) / n."""
+    """Choose rows at random and sort them; the k-th of n samples of a class comes at position (k + 1/2) / n."""
     order = np.random.default_rng(0).permutation(len(targets))
     if targets.dtype == torch.int64 and targets.ndim == 1:
         classes = targets.numpy()[order]

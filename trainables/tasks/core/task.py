@@ -9,7 +9,7 @@ To make your own data set a task, write a function that returns its three parts 
 
     register_task(Task("mine", load, num_outputs=5, loss=cross_entropy, metric=accuracy, recipe=Recipe(epochs=20)))
 
-and name it: ``run_search(task="mine", ...)``. From the command line, name the module and its variable: ``--task
+Then name it: ``run_search(task="mine", ...)``. From the command line, name the module and its variable: ``--task
 my_module:TASK``.
 """
 
@@ -60,52 +60,55 @@ Schedule = Literal["one-cycle", "steps"]
 
 @dataclass(frozen=True)
 class FixedScaling:
-    """Published means and deviations of the channels, in place of those of the training part.
+    """Published means and standard deviations of the channels, used instead of those of the training part.
 
     Attributes:
-        mean: Of each channel.
-        deviation: Of each channel, above 0.
+        mean: Mean of each channel.
+        standard_deviation: Standard deviation of each channel, above 0.
 
     Raises:
-        TaskError: If numbers are missing, or cannot be means and deviations.
+        TaskError: If numbers are missing, or cannot be means and standard deviations.
     """
 
     mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    standard_deviation: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if not len(self.mean) == len(self.deviation) > 0:
+        if not len(self.mean) == len(self.standard_deviation) > 0:
             raise TaskError(
-                f"A FixedScaling has a mean and a deviation for each channel, not {len(self.mean)} and "
-                f"{len(self.deviation)}."
+                f"A FixedScaling has a mean and a standard deviation for each channel, not {len(self.mean)} and "
+                f"{len(self.standard_deviation)}."
             )
-        for mean, deviation in zip(self.mean, self.deviation, strict=True):
+        for mean, standard_deviation in zip(self.mean, self.standard_deviation, strict=True):
             require_number("FixedScaling.mean", mean, error=TaskError)
-            require_number("FixedScaling.deviation", deviation, above=0, error=TaskError)
+            require_number("FixedScaling.standard_deviation", standard_deviation, above=0, error=TaskError)
 
     def tensors(self, num_axes: int) -> tuple[Tensor, Tensor]:
-        """Mean and deviation, ``[channels, 1, ...]``, for inputs of ``num_axes`` axes besides the channels."""
+        """Return mean and standard deviation, ``[channels, 1, ...]``, for inputs of ``num_axes`` axes besides the
+        channels.
+        """
         shape = (-1, *[1] * num_axes)
-        return torch.tensor(self.mean).view(shape), torch.tensor(self.deviation).view(shape)
+        return torch.tensor(self.mean).view(shape), torch.tensor(self.standard_deviation).view(shape)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: by default, AdamW under a one-cycle schedule (Smith and Topin 2019).
+    """The training of a network: by default, AdamW under a one-cycle schedule (Smith and Topin 2019).
 
     The defaults were measured on the small tasks: SGD was never competitive at this length.
 
     Attributes:
-        epochs: Length; schedules are stretched to it. At least 1.
-        batch_size: Samples a step, at least 2, which batch norm needs.
+        epochs: Number of epochs, at least 1; schedules are stretched to it.
+        batch_size: Samples of a step, at least 2, which batch norm needs.
         learning_rate: Peak of the one-cycle schedule, start of the one with steps; above 0.
-        weight_decay: Of all parameters; decoupled under AdamW, added to the gradient under SGD. At least 0.
+        weight_decay: Weight decay of all parameters; decoupled under AdamW, added to the gradient under SGD. At least
+            0.
         optimizer: ``adamw``, or ``sgd`` with Nesterov's momentum.
-        momentum: Of SGD, from 0 to below 1.
+        momentum: Momentum of SGD, from 0 to below 1.
         schedule: ``one-cycle``, stepped each batch, or ``steps``, each epoch.
-        milestones: Of ``steps``: the shares of all epochs, 0 to 1, after which the learning rate falls.
-        decay: Of ``steps``: what the learning rate is multiplied by there, above 0 and at most 1.
-        clip_norm: Gradients longer than this, all parameters together, are shortened to it; None for no limit.
+        milestones: Shares of all epochs, 0 to 1, after which the learning rate falls under ``steps``.
+        decay: Factor of the learning rate at each milestone, above 0 and at most 1.
+        clip_norm: Longest gradient, all parameters together; longer ones are shortened to it. None for no limit.
         summed_loss: Multiply the loss by the size of the batch, since the published rate belongs to a sum.
 
     Raises:
@@ -150,28 +153,28 @@ class Task:
     """A data set and all that is needed to train and judge a network on it.
 
     Attributes:
-        name: How users and result files call it.
-        load: Returns the data; its argument is the folder of the user's data files, or None for the default place.
+        name: Name for users and result files.
+        load: Function that returns the data; its argument is the folder of the user's data files, or None for the
+            default place.
         num_outputs: Number of classes, or of output channels if ``dense``.
         loss: ``(outputs, targets) -> scalar``, a mean over the batch, on decoded outputs.
-        metric: What validation and test scores are, over a whole part at once.
-        recipe: Default training.
+        metric: Metric of validation and test scores, over a whole part at once.
+        recipe: Recipe of a training, unless a trial's config changes it.
         dense: Whether a network predicts a value at every position.
-        input_scaling: Standardise inputs by mean and deviation of each channel or of each position, over the training
-            part, or by published ones.
+        input_scaling: Standardise inputs by mean and standard deviation of each channel or of each position, over the
+            training part, or by published ones.
         target_scaling: The same for targets; a network then predicts standardised values, which are decoded before the
             loss.
         coordinates: Give the network one more input channel for each axis, running from 0 to 1.
         augment: ``(encoded inputs, generator) -> inputs``, applied to each batch of training.
-        protocol: Whose split, preprocessing and metric these are, if they are published.
-        files: What the user has to get.
+        protocol: Source of split, preprocessing and metric, if they are published.
+        files: Files that the user has to get.
         description: One line for `mpnas tasks`.
-        source: Where the data come from, and their licence.
-        family: What tasks on data of one kind have in common; who holds one out learns from none of them. The name if
-            empty.
+        source: Origin of the data, and their licence.
+        family: Name shared by tasks on data of one kind, all of which are held out together. If empty, the task's name.
 
     Raises:
-        TaskError: If one of these cannot be what it is said to be here.
+        TaskError: If one of these is of a wrong type or out of range.
     """
 
     name: str
@@ -219,7 +222,7 @@ class Task:
         return f"validation_{self.metric.name}"
 
     def encoded_shape(self, data: TaskData) -> tuple[int, ...]:
-        """What a network reads of one sample: channels, those of coordinates too, and sides."""
+        """Return the shape of one encoded sample: channels, those of coordinates included, and sides."""
         channels, *sides = data.train.inputs.shape[1:]
         return (channels + (len(sides) if self.coordinates else 0), *sides)
 
@@ -246,10 +249,10 @@ class Task:
         return data
 
     def load_checked(self, data_dir: Path | None) -> TaskData:
-        """`load`, refusing data that no network could be trained on.
+        """Call `load`, and refuse data that no network could be trained on.
 
         Raises:
-            TaskError: Naming the part, what was found in it and what was expected (`trainables.tasks.core.data`).
+            TaskError: If the data are wrong; the message names the part, what was found and what was expected.
         """
         data = self.load_data(data_dir)
         return checked_data(
@@ -280,12 +283,12 @@ def register_task(task: Task) -> Task:
 
 
 def task_names() -> list[str]:
-    """Names of all registered tasks."""
+    """List the names of all registered tasks."""
     return list(_TASKS)
 
 
 def get_task(name: str) -> Task:
-    """The task of that name; ``module:variable`` or ``file.py:variable`` imports it.
+    """Return the task of that name; ``module:variable`` or ``file.py:variable`` imports it.
 
     Raises:
         TaskError: If there is none; the message lists those there are.
@@ -301,7 +304,7 @@ def get_task(name: str) -> Task:
 
 
 def task_reference(name: str) -> str:
-    """The name by which workers on other nodes find a task: that of its module in place of a file's.
+    """Return the name by which workers on other nodes find a task: that of its module instead of its file.
 
     Raises:
         TaskError: If it names a file that is not there, or that no worker would find.

@@ -1,8 +1,9 @@
 """CIFAR-100 (Krizhevsky 2009), 32x32 colour images of 100 classes, as NAS-Bench-360 splits and prepares it.
 
-Trained on the first 40,000 training images, validated on the last 10,000. Pixels from 0 to 1 are standardised by
-published means and deviations; training images are shifted by up to 4 pixels, mirrored at random and lose a square of
-16x16 (Cutout, DeVries and Taylor 2017). Validation images are not: NAS-Bench-360's own code alters them too.
+Networks are trained on the first 40,000 training images and validated on the last 10,000. Pixels from 0 to 1 are
+standardised by published means and standard deviations; training images are shifted by up to 4 pixels, mirrored at
+random and lose a square of 16x16 (Cutout, DeVries and Taylor 2017). Validation images are not altered, unlike in
+NAS-Bench-360's own code.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _FILE = DataFile(
     "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
     "CC BY 4.0, as NAS-Bench-360 states it",
 )
-_SCALING = FixedScaling(mean=(0.5071, 0.4867, 0.4408), deviation=(0.2675, 0.2565, 0.2761))
+_SCALING = FixedScaling(mean=(0.5071, 0.4867, 0.4408), standard_deviation=(0.2675, 0.2565, 0.2761))
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class AlterImages:
     """Random shifts, mirror images and Cutout of encoded images.
 
     Attributes:
-        padding: Largest shift, in pixels; what comes in from outside is black.
+        padding: Largest shift, in pixels; pixels from outside of the image are black.
         cutout: Side of the square that is set to the mean, its centre anywhere in the image.
         black: Encoded value of a black pixel, of each channel.
 
@@ -62,7 +63,7 @@ class AlterImages:
             require_number("Each of black", value, error=TaskError)
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Altered copies of ``images [N, channels, height, width]``; the generator is on the CPU."""
+        """Return altered copies of ``images [N, channels, height, width]``; the generator is on the CPU."""
         n, _, height, width = images.shape
         device = images.device
 
@@ -137,7 +138,7 @@ register_task(
         recipe=table10_recipe(64),
         input_scaling=_SCALING,
         augment=AlterImages(
-            4, 16, tuple(-mean / deviation for mean, deviation in zip(_SCALING.mean, _SCALING.deviation, strict=True))
+            4, 16, tuple(-mean / std for mean, std in zip(_SCALING.mean, _SCALING.standard_deviation, strict=True))
         ),
         protocol="nb360",
         files=(_FILE,),

@@ -1,9 +1,9 @@
-"""Darcy flow, generated: from a permeability field to the pressure of a fluid that seeps through it.
+"""Generated Darcy flow: from a permeability field to the pressure of a fluid that seeps through it.
 
     -div(a grad u) = 1 on the unit square, u = 0 on its boundary
 
 a is 12 where a Gaussian random field g is positive and 3 elsewhere, g ~ N(0, (-Laplace + 9)^-2) with zero Neumann
-boundary (Li et al. 2021, section 5.2). The same problem as NAS-Bench-360's Darcy Flow, but solved at the resolution
+boundary (Li et al. 2021, section 5.2). This is the problem of NAS-Bench-360's Darcy Flow, but solved at the resolution
 asked for rather than at 421 and subsampled: u then differs by 2 % at 29 and 0.7 % at 85 (relative L2), so results are
 close but not the same.
 """
@@ -33,13 +33,13 @@ _VERSION = 1  # of the generator: raise it when its output changes, since files 
 def sample_permeability(
     n: int, resolution: int, rng: Generator, *, alpha: float = 2.0, tau: float = 3.0
 ) -> NDArray[np.float64]:
-    """Random permeability fields of values 3 and 12, ``[n, resolution, resolution]``.
+    """Draw permeability fields of values 3 and 12, ``[n, resolution, resolution]``.
 
-    A Karhunen-Loeve expansion in cosines: independent normal coefficients with deviation
+    They come from a Karhunen-Loeve expansion in cosines: independent normal coefficients with standard deviation
     ``tau^(alpha-1) (pi^2 (k1^2 + k2^2) + tau^2)^(-alpha/2)``, the constant mode left out.
 
     Raises:
-        TaskError: If there is less than no field or one grid point, or alpha or tau is not above 0.
+        TaskError: If the number of fields is negative, there is no grid point, or alpha or tau is not above 0.
     """
     require_count("n", n, 0, error=TaskError)
     require_count("resolution", resolution, error=TaskError)
@@ -48,18 +48,18 @@ def sample_permeability(
     from scipy.fft import idctn  # a quarter of a second to import, which every process would
 
     k = np.arange(resolution)
-    deviation = tau ** (alpha - 1) * (np.pi**2 * (k[:, None] ** 2 + k**2) + tau**2) ** (-alpha / 2)
-    deviation[0, 0] = 0.0
-    coefficients = rng.standard_normal((n, resolution, resolution)) * deviation * resolution
+    std = tau ** (alpha - 1) * (np.pi**2 * (k[:, None] ** 2 + k**2) + tau**2) ** (-alpha / 2)
+    std[0, 0] = 0.0
+    coefficients = rng.standard_normal((n, resolution, resolution)) * std * resolution
     field = idctn(coefficients, axes=(1, 2), norm="ortho")
     return np.where(field >= 0, 12.0, 3.0)
 
 
 def solve_darcy(permeability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pressure ``[n, s, s]`` for permeability ``[n, s, s]`` given at the nodes, boundary included.
+    """Solve for the pressure ``[n, s, s]`` under permeability ``[n, s, s]`` given at the nodes, boundary included.
 
-    Five-point scheme, the coefficient of an edge being the mean of its two nodes; error of second order in 1/s where
-    the permeability is smooth.
+    The scheme has five points, the coefficient of an edge being the mean of its two nodes; its error is of second order
+    in 1/s where the permeability is smooth.
 
     Raises:
         TaskError: If the fields are of another shape, or hold something else than finite numbers above 0.
@@ -134,7 +134,7 @@ def darcy_task(
     num_test: int = 100,
     seed: int = 0,
 ) -> Task:
-    """Darcy flow at any resolution and size.
+    """Make a task of Darcy flow at any resolution and size.
 
     Generating takes 0.9 ms a sample at 29x29 and 11 ms at 85x85; the data are kept for the next time.
 
@@ -144,10 +144,10 @@ def darcy_task(
         num_train: Samples to train on, at least 2.
         num_validation: Samples to choose architectures on, at least 1.
         num_test: Samples of the final score, at least 1.
-        seed: Of the fields.
+        seed: Seed of the fields.
 
     Raises:
-        TaskError: If a number is less, or is not a whole one.
+        TaskError: If a number is less, or is not whole.
     """
     require_count("resolution", resolution, 5, error=TaskError)
     require_count("num_train", num_train, 2, error=TaskError)

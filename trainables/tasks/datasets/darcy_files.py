@@ -40,14 +40,14 @@ _TRAIN_16, _TEST_16 = (
 def load_darcy421(
     data_dir: Path | None, *, step: int = 5, num_train: int = 900, num_validation: int = 100, num_test: int = 100
 ) -> TaskData:
-    """Solutions at 421x421, every fifth point: 85x85.
+    """Read solutions at 421x421, every fifth point: 85x85.
 
     Args:
-        data_dir: The user's folder.
-        step: From one grid point taken to the next.
-        num_train: The first samples of the first file.
-        num_validation: Those after them.
-        num_test: The first samples of the second file.
+        data_dir: Folder of the user's data files.
+        step: Grid points from one that is kept to the next.
+        num_train: Number of training samples, the first of the first file.
+        num_validation: Number of validation samples, which follow them.
+        num_test: Number of test samples, the first of the second file.
 
     Raises:
         TaskError: If a file is missing or holds something else, or a number is not a whole one of at least 1.
@@ -79,7 +79,7 @@ def _read(file: DataFile, data_dir: Path | None, step: int, count: int) -> tuple
 
 @reads(_TRAIN_16, _TEST_16)
 def load_darcy16(data_dir: Path | None = None) -> TaskData:
-    """The samples at 16x16 inside neuraloperator: 900 and 100 of its training file, its 50 test samples.
+    """Read the samples at 16x16 inside neuraloperator: 900 and 100 of its training file, its 50 test samples.
 
     Permeability is 1 where it is high and 0 where it is low. The grid is a subsample that ends before the last row and
     column of the one solved on, so pressure is 0 on two sides only.

@@ -16,9 +16,9 @@ __all__ = ["load_digit_parts"]
 
 
 def load_digit_parts() -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    """Images ``[N, 8, 8]`` from 0 to 16 and labels ``[N]`` of each part.
+    """Load images ``[N, 8, 8]`` from 0 to 16 and labels ``[N]`` of each part.
 
-    1,197 to train, 300 to validate, 300 to test, stratified, the same each time.
+    There are 1,197 to train, 300 to validate and 300 to test: a stratified split, always the same.
     """
     from sklearn.datasets import load_digits  # half a second to import, which every process would
     from sklearn.model_selection import train_test_split

@@ -1,7 +1,7 @@
 """ECG of the PhysioNet Challenge 2017 (Clifford et al.): 8,528 records of one lead, 300 Hz, cut as NAS-Bench-360 does.
 
 Classes: normal rhythm N, atrial fibrillation A, another rhythm O, noise ~. Each record is standardised by its own mean
-and deviation. Records are parted 80/10/10 before they are cut, so no record is in two parts. Windows have 1,000
+and standard deviation. Records are split 80/10/10 before they are cut, so no record is in two parts. Windows have 1,000
 samples; how far apart they begin depends on the class, in each of the parts. The score is over records, not windows.
 """
 
@@ -67,8 +67,8 @@ def load_ecg(data_dir: Path | None) -> TaskData:
 
 def _standardised(record: NDArray[np.float64]) -> Record:
     centred = record - record.mean()
-    deviation = record.std()
-    standardised = centred / deviation if deviation > 0 else centred
+    std = record.std()
+    standardised = centred / std if std > 0 else centred
     return np.asarray(standardised, dtype=np.float32)
 
 

@@ -29,7 +29,7 @@ _BASES = {"A": "A", "C": "C", "G": "G", "T": "T", "D": "AGT", "N": "ACGT", "S": 
 
 
 def read_keel(path: Path) -> tuple[list[list[str]], NDArray[np.int64], list[str]]:
-    """A KEEL table without head: a sample a line, values and then the label, parted by commas.
+    """Read a KEEL table without head: a sample a line, values and then the label, separated by commas.
 
     Returns:
         Values as text ``[N][values]``, classes ``[N]``, and the labels in the order of the classes: numbers by size,
@@ -49,12 +49,12 @@ def read_keel(path: Path) -> tuple[list[list[str]], NDArray[np.int64], list[str]
 
 
 def satimage_inputs(values: list[list[str]]) -> NDArray[np.float32]:
-    """``[N, 1, 36]``: nine pixels of four bands each, one pixel after the other."""
+    """Return ``[N, 1, 36]``: nine pixels of four bands each, one pixel after the other."""
     return _numbers(values)[:, None]
 
 
 def libras_inputs(values: list[list[str]]) -> NDArray[np.float32]:
-    """``[N, 2, 45]``: the place of a hand, across and up, in 45 pictures of a film."""
+    """Return ``[N, 2, 45]``: the horizontal and vertical position of a hand in 45 pictures of a film."""
     places = _numbers(values).reshape(len(values), -1, 2)
     return np.asarray(places.transpose(0, 2, 1))
 
@@ -64,7 +64,7 @@ def _numbers(values: list[list[str]]) -> NDArray[np.float32]:
 
 
 def splice_inputs(values: list[list[str]]) -> NDArray[np.float32]:
-    """``[N, 4, 60]``: the bases A, C, G, T one-hot; a letter for several bases is shared among them evenly."""
+    """Return ``[N, 4, 60]``: the bases A, C, G, T one-hot; a letter for several bases is shared among them evenly."""
     codes = {letter: [(base in shared) / len(shared) for base in "ACGT"] for letter, shared in _BASES.items()}
     bases: NDArray[np.float32] = np.array([[codes[letter] for letter in row] for row in values], dtype=np.float32)
     return np.asarray(bases.transpose(0, 2, 1))

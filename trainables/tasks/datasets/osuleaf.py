@@ -26,7 +26,7 @@ _TRAIN, _TEST = (
 
 @reads(_TRAIN, _TEST)
 def load_osuleaf(data_dir: Path | None = None) -> TaskData:
-    """Series ``[N, 1, 427]``, each of mean 0 and deviation 1 as published."""
+    """Load series ``[N, 1, 427]``, each of mean 0 and standard deviation 1 as published."""
     series, labels = load_ts(_TRAIN.need(data_dir))
     test_series, test_labels = load_ts(_TEST.need(data_dir))
     train, validation = (

@@ -1,5 +1,5 @@
 """Satellite image time series, one pixel in 46 pictures of a year, 24 kinds of land cover (Petitjean et al. 2012), as
-NAS-Bench-360 splits and prepares them: each series standardised by its own mean and deviation.
+NAS-Bench-360 splits and prepares them: each series standardised by its own mean and standard deviation.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def load_satellite(data_dir: Path | None, num_validation: int = 100_000) -> Task
     """Read the two published files.
 
     Args:
-        data_dir: The user's folder.
-        num_validation: The last series of the training file, 900,000 in all, that are held out.
+        data_dir: Folder of the user's data files.
+        num_validation: Number of series held out, the last of the 900,000 of the training file.
 
     Raises:
         TaskError: If a file is missing or holds something else, or there is no such number of series.
@@ -53,8 +53,8 @@ def _read(file: DataFile, data_dir: Path | None) -> Split:
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise TaskError(f"{path} is not the published file ({error}): get it from {file.source}.") from error
     centred = series - series.mean(axis=1, keepdims=True)
-    deviation = series.std(axis=1, keepdims=True)
-    standardised = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0)
+    std = series.std(axis=1, keepdims=True)
+    standardised = np.divide(centred, std, out=np.zeros_like(centred), where=std > 0)
     return Split(torch.from_numpy(standardised[:, None].astype(np.float32)), torch.from_numpy(labels))
 
 

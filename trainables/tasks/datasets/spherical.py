@@ -1,9 +1,9 @@
 """Images on a rotated sphere: `spherical` (CIFAR-100, NAS-Bench-360's files) and `spherical-digits` (projected here).
 
 The projection of Cohen et al. 2018. A sphere of radius 1 rests on the image plane; a ray from its top through a point
-of the sphere meets the image, which is a square of side 3 around where the sphere rests. The points are the grid of
-Driscoll and Healy of bandwidth b: colatitudes pi (2j + 1) / 4b and longitudes pi k / b, j and k from 0 to 2b - 1. A
-rotation of the sphere, drawn uniformly, turns the grid.
+of the sphere meets the image, which is a square of side 3 around the point where the sphere rests. The points are the
+grid of Driscoll and Healy of bandwidth b: colatitudes pi (2j + 1) / 4b and longitudes pi k / b, j and k from 0 to 2b -
+1. A rotation of the sphere, drawn uniformly, turns the grid.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _VERSION = 1  # of the projection: raise it when its output changes, since files
 
 @reads(_FILE)
 def load_spherical(data_dir: Path | None) -> TaskData:
-    """Spherical CIFAR-100 from its published file; validation is the last fifth of the training images."""
+    """Load spherical CIFAR-100 from its published file; validation is the last fifth of the training images."""
     path = _FILE.need(data_dir)
     with gzip.open(path) as file:
         content = load_plain_pickle(file, path)  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ def load_spherical(data_dir: Path | None) -> TaskData:
 
 
 def random_rotation(rng: Generator) -> NDArray[np.float64]:
-    """A rotation matrix ``[3, 3]``, uniform over all rotations: that of a random unit quaternion."""
+    """Draw a rotation matrix ``[3, 3]``, uniform over all rotations: that of a random unit quaternion."""
     w, x, y, z = (q := rng.standard_normal(4)) / np.linalg.norm(q)
     return np.array(
         [
@@ -70,10 +70,10 @@ def random_rotation(rng: Generator) -> NDArray[np.float64]:
 
 
 def project(image: ArrayLike, bandwidth: int, rotation: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """An image ``[height, width]`` on the sphere, ``[2 bandwidth, 2 bandwidth]``: colatitude by longitude.
+    """Project an image ``[height, width]`` onto the sphere, ``[2 bandwidth, 2 bandwidth]``: colatitude by longitude.
 
-    Bilinear between pixels, 0 outside the image. (The published generator takes the pixels before and after each point
-    rather than those around it, which blurs a little.)
+    It is bilinear between pixels and 0 outside the image. (The published generator takes the pixels before and after
+    each point rather than those around it, which blurs a little.)
     """
     pixels = np.asarray(image, dtype=np.float64)
     height, width = pixels.shape
@@ -106,7 +106,7 @@ def project(image: ArrayLike, bandwidth: int, rotation: NDArray[np.float64] | No
 
 
 def _rotated(images: NDArray[np.float64], copies: int, bandwidth: int, rng: Generator) -> NDArray[np.float32]:
-    """``copies`` of each image under rotations of its own, each stretched to 0 ... 255 as published."""
+    """Project ``copies`` of each image, each under a rotation of its own and stretched to 0 ... 255 as published."""
     side = 2 * bandwidth
     projected = np.zeros((len(images) * copies, 1, side, side), dtype=np.float32)
     for place, image in enumerate(np.repeat(images, copies, axis=0)):
@@ -139,18 +139,18 @@ def _load_digits(bandwidth: int, rotations: int, seed: int, data_dir: Path | Non
 def spherical_digits_task(
     name: str = "spherical-digits", *, bandwidth: int = 15, rotations: int = 4, seed: int = 0
 ) -> Task:
-    """Scikit-learn's digits on rotated spheres.
+    """Make a task of scikit-learn's digits on rotated spheres.
 
     Projecting takes about 1 ms an image; the data are kept for the next time.
 
     Args:
         name: Name of the task.
         bandwidth: Half the number of grid points a side, at least 2; 30 is that of Cohen et al. and of `spherical`.
-        rotations: Of each training image, at least 1; validation and test images have one each.
-        seed: Of the rotations.
+        rotations: Rotations of each training image, at least 1; validation and test images have one each.
+        seed: Seed of the rotations.
 
     Raises:
-        TaskError: If a number is less, or is not a whole one.
+        TaskError: If a number is less, or is not whole.
     """
     require_count("bandwidth", bandwidth, 2, error=TaskError)
     require_count("rotations", rotations, error=TaskError)

@@ -28,7 +28,7 @@ _PEOPLE = {"train": range(1, 7), "validation": range(7, 9), "test": range(9, 11)
 
 @reads(_FILE)
 def load_watch(data_dir: Path | None = None) -> TaskData:
-    """Windows ``[N, 6, 52]``; `Split.groups` tells the recording each comes from."""
+    """Load windows ``[N, 6, 52]``; `Split.groups` holds the recording of each."""
     path = _FILE.need(data_dir)
     content = load_npy(path)
     try:
@@ -52,7 +52,7 @@ def load_watch(data_dir: Path | None = None) -> TaskData:
 
 
 def _windows(recording: NDArray[np.float64]) -> NDArray[np.float32]:
-    """A recording ``[steps, 6]`` at 50 Hz as windows ``[N, 6, 52]`` at 25 Hz."""
+    """Cut a recording ``[steps, 6]`` at 50 Hz into windows ``[N, 6, 52]`` at 25 Hz."""
     from scipy.signal import decimate  # a tenth of a second to import, which every process would
 
     slow = decimate(recording, 2, ftype="fir", axis=0)  # filtered first: what 25 Hz cannot hold must not fold over

@@ -13,10 +13,10 @@ __all__ = ["MatlabFile"]
 
 
 class MatlabFile:
-    """Variables of one file, read one at a time, since each may fill the memory."""
+    """The variables of one file, read one at a time, since each may fill the memory."""
 
     def __init__(self, path: Path) -> None:
-        """Look which kind of file it is.
+        """Find out which kind of file it is.
 
         Raises:
             TaskError: If it cannot be read.
@@ -29,7 +29,7 @@ class MatlabFile:
             raise TaskError(f"{path} cannot be read ({error}).") from error
 
     def read(self, name: str) -> np.ndarray[Any, Any]:
-        """One variable, its axes in MATLAB's order.
+        """Read one variable, its axes in MATLAB's order.
 
         Raises:
             TaskError: If the file is damaged, lacks the variable, or needs a library that is not installed.

@@ -14,7 +14,7 @@ __all__ = ["load_npy"]
 
 
 def load_npy(path: Path) -> Any:
-    """The array of a file; if it is one object and no array, as ``numpy.save`` makes of a dict, that object.
+    """Read the array of a file, or the object in it, if it is a dict that ``numpy.save`` wrote.
 
     Arrays of objects are pickles inside: they are read by `load_plain_pickle`.
 

@@ -1,4 +1,4 @@
-"""Pickles that were downloaded, read without trust.
+"""A reader of downloaded pickles that does not trust them.
 
 A pickle may name any function of any module and have it called. Here it may name what numpy writes for an array, and
 nothing else; and those names lead to stand-ins of ours, since numpy's own hooks can be made to read memory that is not
@@ -21,7 +21,7 @@ _NUMBERS_AND_TEXT = "biufSU"  # kinds of dtype whose bytes mean nothing but them
 
 
 class _Dtype:
-    """Stands for ``numpy.dtype``: of plain numbers, text or objects, without fields."""
+    """A stand-in for ``numpy.dtype``: of plain numbers, text or objects, without fields."""
 
     def __init__(self, code: str, *_: object) -> None:
         self.dtype = np.dtype(code)
@@ -37,14 +37,14 @@ class _Dtype:
 
 
 class _NdarrayType:
-    """Stands for ``numpy.ndarray``, which pickles name as an argument and never call."""
+    """A stand-in for ``numpy.ndarray``, which pickles name as an argument and never call."""
 
     def __new__(cls) -> _NdarrayType:
         raise pickle.UnpicklingError("a call of numpy.ndarray")
 
 
 class _Array:
-    """Stands for an array until the whole file is read."""
+    """A stand-in for an array until the whole file is read."""
 
     state: tuple[Any, ...] | None = None
 
@@ -118,7 +118,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 def _plain(value: Any) -> Any:
-    """The same value with arrays in place of their stand-ins."""
+    """Return the same value with arrays in place of their stand-ins."""
     if isinstance(value, _Array):
         return value.value()
     if isinstance(value, dict):
@@ -131,13 +131,13 @@ def _plain(value: Any) -> Any:
 
 
 def load_plain_pickle(file: IO[bytes], path: Path) -> Any:
-    """The content of a pickle that holds nothing but arrays, dicts, lists, tuples, strings, bytes and numbers.
+    """Read a pickle that holds nothing but arrays, dicts, lists, tuples, strings, bytes and numbers.
 
     Strings that Python 2 wrote are read as latin1, as numpy does.
 
     Args:
-        file: Open for reading, uncompressed, at the start of the pickle.
-        path: What to call it in an error.
+        file: File open for reading, uncompressed, at the start of the pickle.
+        path: Path of the file, for errors.
 
     Raises:
         TaskError: If it holds anything else, which is not made, or if it is damaged.

@@ -15,13 +15,13 @@ __all__ = ["load_ts"]
 
 
 def load_ts(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Series and classes.
+    """Read series and classes.
 
     Comments begin with ``#``, the head's lines with ``@``; then comes a series a line, its channels and its label
-    parted by colons, its steps by commas.
+    separated by colons, its steps by commas.
 
     Returns:
-        Series ``[N, channels, length]``, and for each the place of its label in the head's list.
+        Series ``[N, channels, length]``, and for each the index of its label in the head's list.
 
     Raises:
         TaskError: If the file is damaged or its series differ in length.

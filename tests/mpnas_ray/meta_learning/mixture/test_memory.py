@@ -166,9 +166,9 @@ def test_a_part_of_a_list_is_looked_up_in_it_with_the_same_result(remembering: M
     points = archs[5::300]
     adapted = remembering.adapt(points, worth(points))
     part = archs[100:150]
-    alone = adapted.predict_with_deviation(part)
+    alone = adapted.predict_with_std(part)
     whole = adapted.predict(archs)
-    looked_up = adapted.predict_with_deviation(part)
+    looked_up = adapted.predict_with_std(part)
     np.testing.assert_allclose(looked_up[0], whole[100:150], atol=1e-5)
     for one, other in zip(alone, looked_up, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
-from mpnas_ray.meta_learning.mixture.scales import support_scales
+from mpnas_ray.meta_learning.mixture.process.scales import support_scales
 from mpnas_ray.predictors import Predictor
 from mpnas_ray.spaces import Architectures, get_space
 

@@ -93,7 +93,7 @@ def test_the_posterior_is_that_of_bayesian_linear_regression_under_each_hypothes
     spread_out = weights @ (np.array(variances) + np.square(np.array(means) - expected))
 
     assert np.allclose(found.weights.ravel(), weights, atol=1e-7)
-    mean, deviation = found.predict_with_deviation(asked)
+    mean, deviation = found.predict_with_std(asked)
     assert np.allclose(mean, middle + unit * expected, rtol=1e-5)
     assert np.allclose(found.predict(asked), mean)
     assert np.allclose(deviation, unit * np.sqrt(spread_out), rtol=1e-4)
@@ -105,7 +105,7 @@ def test_unit_and_zero_point_change_nothing(predictor: CostPredictor, factor: fl
     expected = predictor.adapt(MEASURED, scores)
     found = predictor.adapt(MEASURED, factor * scores + shift)
     assert np.allclose(found.predict(OTHERS), factor * expected.predict(OTHERS) + shift, rtol=1e-6)
-    for one, other in zip(found.predict_with_deviation(OTHERS), expected.predict_with_deviation(OTHERS), strict=True):
+    for one, other in zip(found.predict_with_std(OTHERS), expected.predict_with_std(OTHERS), strict=True):
         assert spearmanr(one, other).statistic > 0.999
 
 
@@ -136,7 +136,7 @@ def test_before_any_measurement_it_ranks_by_what_devices_usually_take(predictor:
     for archs, scores in ((ARCHS[:1], [3.0]), (ARCHS[:3], [2.0] * 3), ([], [])):
         assert np.array_equal(predictor.adapt(archs, scores).predict(OTHERS), ranked)
     with pytest.raises(PredictorError, match="measured scores that differ"):
-        predictor.predict_with_deviation(OTHERS)
+        predictor.predict_with_std(OTHERS)
 
 
 @pytest.mark.parametrize("absurd", [1e12, -1e12, 300.0, 1e300])
@@ -146,7 +146,7 @@ def test_one_absurd_measurement_spoils_nothing(predictor: CostPredictor, absurd:
     adapted = predictor.adapt(MEASURED, scores)
     assert np.flatnonzero(adapted.set_aside).tolist() == [4]
     assert spearmanr(adapted.predict(OTHERS), -costs(OTHERS, PRICES["pool"], noise=0)).statistic > 0.99
-    assert np.isfinite(adapted.predict_with_deviation(OTHERS)).all()
+    assert np.isfinite(adapted.predict_with_std(OTHERS)).all()
 
 
 def test_no_measurement_is_set_aside_that_the_others_bear_out(predictor: CostPredictor) -> None:
@@ -166,7 +166,7 @@ def test_isomorphic_cells_of_the_same_operations_cost_the_same(predictor: CostPr
 
 def test_drawn_functions_have_the_mean_and_the_deviation_that_are_predicted(predictor: CostPredictor) -> None:
     adapted = predictor.adapt(MEASURED[:6], -costs(MEASURED[:6], PRICES["conv"], noise=1.0))
-    mean, deviation = adapted.predict_with_deviation(OTHERS[:50])
+    mean, deviation = adapted.predict_with_std(OTHERS[:50])
     drawn = adapted.sample_scores(OTHERS[:50], 4_000, np.random.default_rng(0))
     assert np.abs((drawn.mean(axis=0) - mean) / deviation).max() < 0.1
     assert np.allclose(drawn.std(axis=0), deviation, rtol=0.15)

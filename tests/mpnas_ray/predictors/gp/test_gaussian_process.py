@@ -70,7 +70,7 @@ def test_the_kernel_is_the_product_over_choices(seed: int) -> None:
 
 def test_posterior_of_one_point_by_hand() -> None:
     predictor = with_hyperparameters(cells([0, 0, 0, 0, 0, 0]), [1.5], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 2.0, 0.5)
-    mean, deviation = predictor.predict_with_deviation(cells([0, 0, 0, 0, 0, 0], [1, 0, 0, 4, 0, 0]))
+    mean, deviation = predictor.predict_with_std(cells([0, 0, 0, 0, 0, 0], [1, 0, 0, 4, 0, 0]))
     near = 2 * np.exp(-0.1 - 0.4)
     assert np.allclose(mean, [2 / 2.5 * 1.5, near / 2.5 * 1.5])
     assert np.allclose(deviation**2, [2 - 2 * 2 / 2.5, 2 - near**2 / 2.5])
@@ -81,7 +81,7 @@ def test_posterior_of_two_points_by_hand() -> None:
     predictor = with_hyperparameters(archs, [1.0, -1.0], [0.5] * 6, 1.0, 0.1)
     c = np.exp(-0.5)
     # The inverse of [[1.1, c], [c, 1.1]] is [[1.1, -c], [-c, 1.1]] / (1.21 - c^2); the third cell is as near to both.
-    mean, deviation = predictor.predict_with_deviation(cells([0, 0, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0]))
+    mean, deviation = predictor.predict_with_std(cells([0, 0, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0]))
     assert np.allclose(mean, [(1 - c) * (1.1 + c) / (1.21 - c**2), 0])
     assert np.allclose(
         deviation**2, [1 - (1.1 - 2 * c * c + 1.1 * c * c) / (1.21 - c**2), 1 - 2 * c**2 * (1.1 - c) / (1.21 - c**2)]
@@ -103,7 +103,7 @@ def test_the_density_and_its_gradient(seed: int) -> None:
     def expected(logarithms: NDArray[np.float64]) -> float:
         *weights, amplitude, noise = np.exp(logarithms)
         covariance = amplitude * kernel(codes, codes, np.array(weights)) + noise * np.eye(8)
-        believed = multivariate_normal(prior.medians(4), prior.deviation**2 * np.eye(6)).logpdf(logarithms)
+        believed = multivariate_normal(prior.medians(4), prior.standard_deviation**2 * np.eye(6)).logpdf(logarithms)
         return float(-multivariate_normal(np.zeros(8), covariance).logpdf(targets) - believed)
 
     assert np.isclose(value(point) - value(prior.medians(4)), expected(point) - expected(prior.medians(4)))
@@ -134,9 +134,9 @@ def test_normal_scores() -> None:
 @given(seeds)
 def test_neither_the_order_of_points_nor_a_rising_transformation_matters(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(30)
-    expected = fitted().predict_with_deviation(CELLS[:500])
+    expected = fitted().predict_with_std(CELLS[:500])
     for other in (fitted(ARCHS[order], SCORES[order]), fitted(scores=1e6 * SCORES - 3), fitted(scores=np.exp(SCORES))):
-        assert np.allclose(other.predict_with_deviation(CELLS[:500]), expected, atol=1e-3)
+        assert np.allclose(other.predict_with_std(CELLS[:500]), expected, atol=1e-3)
 
 
 def test_a_list_of_architectures_is_as_good_as_a_batch() -> None:
@@ -149,7 +149,7 @@ def test_a_list_of_architectures_is_as_good_as_a_batch() -> None:
 @pytest.mark.parametrize("scores", [[3.0], [1.0, 1.0], [2.0] * 7])
 def test_without_a_difference_it_is_the_prior(scores: list[float]) -> None:
     predictor = fitted(ARCHS[: len(scores)], np.array(scores))
-    mean, deviation = predictor.predict_with_deviation(CELLS[:100])
+    mean, deviation = predictor.predict_with_std(CELLS[:100])
     assert np.all(mean == 0)
     assert np.all(deviation > 0)
     assert np.isfinite(predictor.sample_scores(CELLS[:100], 3, np.random.default_rng(0))).all()
@@ -157,7 +157,7 @@ def test_without_a_difference_it_is_the_prior(scores: list[float]) -> None:
 
 def test_two_points_are_ranked_and_the_deviation_grows_with_the_distance() -> None:
     archs = cells([0, 0, 0, 0, 0, 0], [3, 3, 3, 3, 3, 3])
-    mean, deviation = fitted(archs, np.array([0.0, 1.0])).predict_with_deviation(
+    mean, deviation = fitted(archs, np.array([0.0, 1.0])).predict_with_std(
         cells([0, 0, 0, 0, 0, 0], [3, 3, 3, 3, 3, 3], [3, 3, 3, 3, 3, 1], [3, 3, 3, 3, 1, 1])
     )
     assert mean[0] < 0 < mean[3] < mean[2] < mean[1]
@@ -168,7 +168,7 @@ def test_choices_that_never_vary_are_harmless() -> None:
     codes = ARCHS.codes.copy()
     codes[:, 3:] = 2
     predictor = fitted(Architectures(SPACE, codes), (codes == 3).sum(axis=1) + np.linspace(0, 0.1, 30))
-    mean, deviation = predictor.predict_with_deviation(CELLS)
+    mean, deviation = predictor.predict_with_std(CELLS)
     assert np.isfinite(mean).all()
     same, others = (CELLS.codes[:, 3:] == 2).all(axis=1), (CELLS.codes[:, 3:] != 2).all(axis=1)
     assert deviation[same].max() < deviation[others].min()
@@ -201,7 +201,7 @@ def test_sampled_functions_have_the_posterior_distribution() -> None:
     archs = get_space("transnasbench101").enumerate()[::400]
     predictor = fitted(archs[:6], SCORES[:6])
     samples = predictor.sample_scores(archs, 4_000, np.random.default_rng(0))
-    mean, deviation = predictor.predict_with_deviation(archs)
+    mean, deviation = predictor.predict_with_std(archs)
     assert samples.shape == (4_000, len(archs))
     assert np.abs(samples.mean(axis=0) - mean).max() < 0.07
 
@@ -226,10 +226,10 @@ def test_state_carries_over() -> None:
     state = predictor.state_dict()
     assert all(tensor.device.type == "cpu" for tensor in state.values())
     other.load(state)
-    expected = predictor.predict_with_deviation(CELLS[:100])
-    assert np.array_equal(other.predict_with_deviation(CELLS[:100]), expected)
+    expected = predictor.predict_with_std(CELLS[:100])
+    assert np.array_equal(other.predict_with_std(CELLS[:100]), expected)
     predictor.fit(ARCHS[:5], SCORES[:5])  # the copy is its own
-    assert np.array_equal(other.predict_with_deviation(CELLS[:100]), expected)
+    assert np.array_equal(other.predict_with_std(CELLS[:100]), expected)
 
 
 @pytest.mark.parametrize("copied", [deepcopy, lambda predictor: cloudpickle.loads(cloudpickle.dumps(predictor))])
@@ -282,7 +282,7 @@ def test_a_hundred_architectures_rank_the_rest_of_nasbench201(tables_folder: Pat
     order = np.random.default_rng(0).permutation(len(archs))
     seen, unseen = order[:100], order[100:]
     predictor = fitted(archs[seen], scores[seen])
-    mean, deviation = predictor.predict_with_deviation(archs[unseen])
+    mean, deviation = predictor.predict_with_std(archs[unseen])
     assert spearmanr(mean, scores[unseen]).statistic >= 0.78
     # It knows where it is unsure: errors in ranks are larger where the deviation is.
     ranks = normal_scores(scores[unseen])

@@ -44,7 +44,7 @@ def test_the_posterior_is_that_of_the_formula(kernel: str) -> None:
     predictor = fitted(kernel)
     covariance, noise, targets = covariance_and_noise(predictor)
     own, across = covariance[:40, :40] + noise * np.eye(40), covariance[:40, 40:]
-    mean, deviation = predictor.predict_with_deviation(OTHERS)
+    mean, deviation = predictor.predict_with_std(OTHERS)
     assert np.allclose(mean, across.T @ np.linalg.solve(own, targets), atol=1e-8)
     assert np.allclose(mean, predictor.predict(OTHERS))
     exact = covariance[40:, 40:] - across.T @ np.linalg.solve(own, across)
@@ -55,7 +55,7 @@ def test_the_posterior_is_that_of_the_formula(kernel: str) -> None:
 def test_sparse_with_all_points_as_inducing_points_is_exact(kernel: str) -> None:
     exact, sparse = fitted(kernel), fitted(kernel, 40)
     assert np.allclose(sparse.state_dict()["logarithms"], exact.state_dict()["logarithms"], atol=0.05)
-    for one, other in zip(exact.predict_with_deviation(OTHERS), sparse.predict_with_deviation(OTHERS), strict=True):
+    for one, other in zip(exact.predict_with_std(OTHERS), sparse.predict_with_std(OTHERS), strict=True):
         assert np.allclose(one, other, atol=0.02)
 
 
@@ -63,7 +63,7 @@ def test_sparse_with_fewer_points_is_near_and_less_sure() -> None:
     exact, sparse = fitted(), fitted(num_inducing=15)
     sparse.load(exact.state_dict())  # the same hyperparameters
     assert spearmanr(exact.predict(OTHERS), sparse.predict(OTHERS)).statistic > 0.8
-    assert sparse.predict_with_deviation(OTHERS)[1].mean() > exact.predict_with_deviation(OTHERS)[1].mean()
+    assert sparse.predict_with_std(OTHERS)[1].mean() > exact.predict_with_std(OTHERS)[1].mean()
 
 
 @settings(deadline=None, max_examples=20)
@@ -88,7 +88,7 @@ def test_the_bound_is_one_and_is_reached_with_all_points(seed: int, num_inducing
 @pytest.mark.parametrize("kernel", ["weisfeiler-lehman", "graph-features"])
 def test_sampled_functions_have_the_posterior_distribution(kernel: str, num_inducing: int | None) -> None:
     predictor = fitted(kernel, num_inducing)
-    mean, deviation = predictor.predict_with_deviation(OTHERS[:30])
+    mean, deviation = predictor.predict_with_std(OTHERS[:30])
     samples = predictor.sample_scores(OTHERS[:30], 4_000, np.random.default_rng(0))
     covariance, noise, _ = covariance_and_noise(predictor)
     own, across = covariance[:40, :40] + noise * np.eye(40), covariance[:40, 40:70]

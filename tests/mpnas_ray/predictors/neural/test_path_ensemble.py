@@ -117,7 +117,7 @@ def test_each_member_learns_by_itself_what_it_sees() -> None:
 
 def test_members_agree_more_on_what_they_have_seen() -> None:
     predictor = fitted(PathEnsembleConfig(num_layers=2, epochs=150))
-    assert predictor.predict_with_deviation(ARCHS)[1].mean() < predictor.predict_with_deviation(OTHERS)[1].mean() / 2
+    assert predictor.predict_with_std(ARCHS)[1].mean() < predictor.predict_with_std(OTHERS)[1].mean() / 2
 
 
 def test_only_the_order_and_not_the_scale_of_scores_matters() -> None:
@@ -139,7 +139,7 @@ def test_fit_follows_from_the_seed_and_leaves_the_global_generator_alone() -> No
 def test_sampled_functions_have_the_members_mean_and_covariance() -> None:
     predictor = fitted()
     members = predictor.predict_by_member(OTHERS[:12])
-    mean, deviation = predictor.predict_with_deviation(OTHERS[:12])
+    mean, deviation = predictor.predict_with_std(OTHERS[:12])
     samples = predictor.sample_scores(OTHERS[:12], 50_000, np.random.default_rng(0))
     assert np.allclose(mean, members.mean(axis=0))
     assert np.allclose(deviation, np.sqrt(np.diag(np.cov(members.T))))
@@ -152,7 +152,7 @@ def test_sampled_functions_have_the_members_mean_and_covariance() -> None:
 def test_few_or_equal_scores(scores: list[float]) -> None:
     predictor = PathEnsemblePredictor(QUICK)
     predictor.fit(ARCHS[: len(scores)], scores)
-    assert np.isfinite(predictor.predict_with_deviation(OTHERS)).all()
+    assert np.isfinite(predictor.predict_with_std(OTHERS)).all()
     assert predictor.predict([]).shape == (0,)
 
 

@@ -49,16 +49,16 @@ def test_rows_are_equal_only_for_equal_graphs(seed: int, space: str) -> None:
 @pytest.mark.parametrize("name", ["random-forest", "bayes-linear"])
 def test_sampled_functions_have_the_predicted_means_and_deviations(name: str) -> None:
     predictor = fitted(name)
-    mean, deviation = predictor.predict_with_deviation(OTHERS)
+    mean, std = predictor.predict_with_std(OTHERS)
     samples = predictor.sample_scores(OTHERS, 20_000, np.random.default_rng(0))
-    assert np.abs(samples.mean(axis=0) - mean).max() < 5 * deviation.max() / 20_000**0.5
-    assert np.allclose(samples.std(axis=0), deviation, rtol=0.05, atol=1e-3)
+    assert np.abs(samples.mean(axis=0) - mean).max() < 5 * std.max() / 20_000**0.5
+    assert np.allclose(samples.std(axis=0), std, rtol=0.05, atol=1e-3)
     assert np.abs(np.corrcoef(samples.T) - np.eye(100)).max() > 0.3  # a function: architectures vary together
 
 
 def test_a_linear_regression_is_less_sure_of_what_it_has_not_seen() -> None:
     predictor = fitted("bayes-linear")
-    seen, unseen = (predictor.predict_with_deviation(archs)[1].mean() for archs in (ARCHS, OTHERS))
+    seen, unseen = (predictor.predict_with_std(archs)[1].mean() for archs in (ARCHS, OTHERS))
     assert seen < unseen
 
 
@@ -67,15 +67,15 @@ def test_functions_of_bootstrapped_trees_are_members_that_saw_other_points() -> 
     members = ESTIMATORS["bootstrapped-trees"].fit(rows, rows[:, 0], 0)
     each = members.by_member(rows)
     assert len(np.unique(each, axis=0)) == len(each) == 10
-    functions, deviation = ESTIMATORS["bootstrapped-trees"].functions, ESTIMATORS["bootstrapped-trees"].deviation
+    functions, std = ESTIMATORS["bootstrapped-trees"].functions, ESTIMATORS["bootstrapped-trees"].std
     assert functions is not None
-    assert deviation is not None
+    assert std is not None
     drawn = functions(members, rows, 200, np.random.default_rng(0))
     times = [np.all(drawn == member, axis=1).sum() for member in each]
     assert sum(times) == 200
     assert min(times) > 5  # 20 each on average
     np.testing.assert_allclose(members.predict(rows), each.mean(axis=0))
-    np.testing.assert_allclose(deviation(members, rows), each.std(axis=0, ddof=1))
+    np.testing.assert_allclose(std(members, rows), each.std(axis=0, ddof=1))
 
 
 @pytest.mark.parametrize("name", list(ESTIMATORS))
@@ -84,7 +84,7 @@ def test_one_architecture_measured_twice_teaches_nothing(name: str) -> None:
     predictor.fit(ARCHS[np.array([3, 3])], [1.0, 2.0])
     assert np.array_equal(predictor.predict(OTHERS), np.zeros(100))
     if isinstance(predictor, UncertainRegressionPredictor):
-        assert np.array_equal(predictor.predict_with_deviation(OTHERS)[1], np.ones(100))
+        assert np.array_equal(predictor.predict_with_std(OTHERS)[1], np.ones(100))
         assert predictor.sample_scores(OTHERS, 3, np.random.default_rng(0)).std() > 0.5
 
 

@@ -20,7 +20,7 @@ from mpnas_ray.spaces import Architecture, Architectures, get_space
 from searchers.core.candidates import Candidates
 from searchers.model_based.ranking.acquisition import (
     ACQUISITIONS,
-    UCB_DEVIATIONS,
+    UCB_STANDARD_DEVIATIONS,
     Acquisition,
     acquire,
     expected_improvement,
@@ -87,10 +87,10 @@ def order(process: GaussianProcessPredictor, acquisition: Acquisition) -> tuple[
 
 def test_each_acquisition_orders_by_its_value(process: GaussianProcessPredictor) -> None:
     archs, (known, _) = SPACE.enumerate(), measured(15)
-    mean, deviation = process.predict_with_deviation(archs)
+    mean, deviation = process.predict_with_std(archs)
     values = {
         "mean": mean,
-        "ucb": mean + UCB_DEVIATIONS * deviation,
+        "ucb": mean + UCB_STANDARD_DEVIATIONS * deviation,
         "ei": expected_improvement(mean, deviation, float(process.predict(known).max())),
     }
     np.testing.assert_array_equal(values["ucb"], upper_confidence_bound(mean, deviation))
@@ -137,7 +137,7 @@ class FindsAllEqual:
     def predict(self, archs: Sequence[Architecture]) -> NDArray[np.float64]:
         return np.zeros(len(archs))
 
-    def predict_with_deviation(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict_with_std(self, archs: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return np.zeros(len(archs)), np.ones(len(archs))
 
     def sample_scores(

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mpnas_ray.meta_learning.mixture.knowledge import LINEAR, Knowledge, kernels, mean_functions, views
-from mpnas_ray.meta_learning.mixture.posterior import OFFSET_VARIANCE, Evidence, hypothesis_weights
-from mpnas_ray.meta_learning.mixture.prior import AMPLITUDES, SCALES
+from mpnas_ray.meta_learning.mixture.process.posterior import OFFSET_VARIANCE, Evidence, hypothesis_weights
+from mpnas_ray.meta_learning.mixture.process.prior import AMPLITUDES, SCALES
 
 __all__ = ["sample_posterior"]
 
@@ -88,8 +88,6 @@ def _prior_functions(
         phases = torch.from_numpy(rng.uniform(0, 2 * math.pi, _NUM_FOURIER))
         for found, described in ((here, at_support), (there, elsewhere)):
             found.append(math.sqrt(2 / _NUM_FOURIER) * torch.cos(described @ frequencies + phases))
-    deviations = torch.cat(
-        [amplitudes[:, [place]].sqrt().expand(-1, part.shape[1]) for place, part in enumerate(here)], 1
-    )
-    weights = deviations * torch.from_numpy(rng.standard_normal(deviations.shape))
+    stds = torch.cat([amplitudes[:, [place]].sqrt().expand(-1, part.shape[1]) for place, part in enumerate(here)], 1)
+    weights = stds * torch.from_numpy(rng.standard_normal(stds.shape))
     return weights @ torch.cat(here, dim=1).T, weights @ torch.cat(there, dim=1).T

@@ -7,7 +7,7 @@ import torch
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.meta_learning.mixture.knowledge import Reference, candidates
-from mpnas_ray.meta_learning.mixture.prior import Prior
+from mpnas_ray.meta_learning.mixture.process.prior import Prior
 from mpnas_ray.spaces import get_space
 
 

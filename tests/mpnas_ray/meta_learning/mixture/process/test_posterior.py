@@ -12,9 +12,9 @@ from torch import Tensor
 
 from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.meta_learning.mixture.knowledge import Knowledge, candidates, kernels, mean_functions
-from mpnas_ray.meta_learning.mixture.posterior import OFFSET_VARIANCE, Evidence, hypothesis_weights, posterior
-from mpnas_ray.meta_learning.mixture.prior import AMPLITUDES, LOG_SCALE_PRIOR, SCALES, Prior
-from mpnas_ray.meta_learning.mixture.sampling import sample_posterior
+from mpnas_ray.meta_learning.mixture.process.posterior import OFFSET_VARIANCE, Evidence, hypothesis_weights, posterior
+from mpnas_ray.meta_learning.mixture.process.prior import AMPLITUDES, LOG_SCALE_PRIOR, SCALES, Prior
+from mpnas_ray.meta_learning.mixture.process.sampling import sample_posterior
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import normalize
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mpnas_ray.meta_learning.mixture.knowledge import NUM_KERNELS, Knowledge, kernel_diagonals, kernels, mean_functions
-from mpnas_ray.meta_learning.mixture.prior import AMPLITUDES, LOG_SCALE_PRIOR, SCALES
+from mpnas_ray.meta_learning.mixture.process.prior import AMPLITUDES, LOG_SCALE_PRIOR, SCALES
 
 __all__ = [
     "Evidence",
@@ -89,7 +89,7 @@ class Evidence:
         """Compute evidence from support sets ``[E, n]`` and their scores on each scale ``[E, S, n]``, n at least 1.
 
         ``doubt`` ``[n]`` is added to the noise of each score, see
-        `mpnas_ray.meta_learning.mixture.scales.support_doubt`.
+        `mpnas_ray.meta_learning.mixture.process.scales.support_doubt`.
         """
         amplitudes, num_scales = AMPLITUDES.to(scores), scores.shape[1]
         covariance = torch.einsum("hj,ejab->ehab", amplitudes[:, :-1], kernels(support, support, kept))
@@ -166,7 +166,7 @@ class Posterior:
 
         Args:
             means: Mean functions of N architectures, ``[N, C]``.
-            between: Their kernels with the support, ``[n, kernels, N]``.
+            between: Kernels between candidates and support, ``[n, kernels, N]``.
         """
         weights = self.kernel_weights.to(between).transpose(1, 2).flatten(1)
         return self.mean_weights.to(means) @ means.T + weights @ between.flatten(0, 1)
@@ -208,11 +208,11 @@ class Posterior:
                 # The score is l (s m + r) + v: r and v are what the points add given the mean function, and the scores.
                 solved = found.solved[0, h]
                 from_scores = solved[:, scale] @ covariance
-                deviation = means[:, c] - (solved[:, num_scales + c].T @ covariance).T
-                linear = deviation @ signed
+                residual = means[:, c] - (solved[:, num_scales + c].T @ covariance).T
+                linear = residual @ signed
                 totals[2 * scale] += linear + weight.sum() * from_scores
                 totals[2 * scale + 1] += (
-                    deviation.square() @ squared
+                    residual.square() @ squared
                     + 2 * linear * from_scores
                     + weight.sum() * from_scores.square()
                     + squared.sum() * remaining

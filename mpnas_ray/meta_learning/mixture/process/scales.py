@@ -27,9 +27,9 @@ def support_scales(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     (geometric mean of six columns) that they took with plain ranks.
     """
     values = normalize(scores)
-    deviation = values - np.median(values)
-    spread = max(1.4826 * np.median(np.abs(deviation)), 0.3 * deviation.std())
-    clipped = np.clip(deviation, -3 * spread, 3 * spread)
+    residual = values - np.median(values)
+    spread = max(1.4826 * np.median(np.abs(residual)), 0.3 * residual.std())
+    clipped = np.clip(residual, -3 * spread, 3 * spread)
     return np.stack([normalize(clipped), normalize(normal_scores(scores))])
 
 
@@ -37,6 +37,6 @@ def support_doubt(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Estimate the noise of the scores ``[n]`` beyond what is usual, as variances ``[n]``: 0 but for outliers.
 
     On either scale an outlier is the worst architecture. But a training that diverged says little of its architecture:
-    one such word must not overrule what all others say, and several that agree are believed.
+    one such score must not outweigh all others, while several that agree are believed.
     """
     return np.where(clip_outliers(scores) != scores, _DOUBT, 0.0)
