@@ -9,8 +9,10 @@ from cluster.experiments.protocol.folds import ACROSS_SPACES, NASBENCH101, STRIC
 from cluster.experiments.protocol.published import MEAN, MP_NAS, published
 from cluster.experiments.protocol.splits import Split
 from cluster.experiments.studies.ranking.pages import (
+    FINE_TUNED,
     POINTS,
     READING,
+    TIMED,
     TUNED,
     TargetTable,
     curve_table,
@@ -72,6 +74,8 @@ class split NAS-Bench-201 is halved by networks rather than texts, and no twin o
 - `{_STRICT}` learns nothing from CIFAR-10.
 - NAS-Bench-ASR cannot be judged on: its table is not publicly available any more.
 
+{FINE_TUNED}
+
 {TUNED}
 
 ## 5 fine-tuning models, TransNAS-Bench-101
@@ -107,6 +111,8 @@ In kind only beside the paper's, as above; it fine-tunes on five models alone.
 {others}
 
 ## Time
+
+{TIMED}
 
 {seconds_table(rows, _METHODS)}
 """

@@ -204,7 +204,7 @@ def test_a_unit_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask
     assert store.read(unit_item(UNIT, method, fewer, tables, tmp_path)) is None, "other tables"
     assert store.read(unit_item(UNIT, replace(FreeRankings(), zero_shot=False), tasks, tables, tmp_path)) is None
     boil, slower = (replace(UNIT, method="boil"), replace(TINY, iterations=3))
-    for other in (learning(slower), learning(TINY, num_steps=4), GradientLearning("boil", TINY)):
+    for other in (learning(slower), learning(TINY, num_steps=4)):
         assert identity(boil, learning(TINY), tasks) != identity(boil, other, tasks)
 
     again = UnitResult.from_plain(item.compute())
@@ -284,9 +284,8 @@ def test_a_cost_is_learned_as_measured_and_its_ranking_turned_around(tasks: dict
     np.testing.assert_array_equal(Tuned(network, fine_tuning, costly=True).predict(archs), -network.predict(archs))
 
 
-@pytest.mark.parametrize(("fine_tuning", "sign"), [(None, -1), (FineTuning(rate=0.01, num_steps=3), 1)])
-def test_costs_are_learned_as_measured_where_the_kind_is_told(
-    tasks: dict[str, TableTask], monkeypatch: pytest.MonkeyPatch, fine_tuning: FineTuning | None, sign: int
+def test_a_network_learned_by_gradient_is_told_what_costs(
+    tasks: dict[str, TableTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learned: list[dict[str, TableTask]] = []
 
@@ -295,11 +294,14 @@ def test_costs_are_learned_as_measured_where_the_kind_is_told(
         return MetaLearned(MetaPredictor(config), PredictorCard.of("caught", config, sources), 1.0)
 
     monkeypatch.setattr(cluster.experiments.studies.ranking.methods, "meta_learn", caught)
-    method = GradientLearning("boil", TINY, fine_tuning)
-    ranker = method.learn(Sources(tasks, tasks), 0, Path(), "").rankers(tasks["nasbench201/darcy"])["boil"]
-    assert isinstance(ranker, MetaPredictor if fine_tuning is None else Tuned)
-    for name in ("nasbench201/cpu-latency", "nasbench201/gpu-latency"):
-        np.testing.assert_array_equal(learned[0][name].scores, sign * tasks[name].raw)
+    rankers = learning(TINY).learn(Sources(tasks, tasks), 0, Path(), "").rankers
+    costs = ("nasbench201/cpu-latency", "nasbench201/gpu-latency")
+    for name in ("nasbench201/darcy", *costs):
+        ranker = rankers(tasks[name])["boil"]
+        assert isinstance(ranker, Tuned)
+        assert ranker.costly == (name in costs)
+    for name in costs:
+        np.testing.assert_array_equal(learned[0][name].scores, tasks[name].raw)
     np.testing.assert_array_equal(learned[0]["nasbench201/darcy"].scores, tasks["nasbench201/darcy"].scores)
 
 
