@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cluster.artifacts.scoring import score_proxies as score_architectures
     from cluster.artifacts.table_building import build_table
     from cluster.experiments.comparison.compare import compare
+    from cluster.experiments.comparison.config import ComparisonConfig
     from cluster.run.config import SearchConfig
     from cluster.run.extend import extend_search
     from cluster.run.report import SearchReport
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cluster.run.start import run_search
 
 __all__ = [
+    "ComparisonConfig",
     "RunInterruptedError",
     "SearchConfig",
     "SearchReport",
@@ -36,6 +38,7 @@ __all__ = [
 __version__ = version()
 
 _PLACES = {
+    "ComparisonConfig": ("cluster.experiments.comparison.config", "ComparisonConfig"),
     "SearchConfig": ("cluster.run.config", "SearchConfig"),
     "SearchReport": ("cluster.run.report", "SearchReport"),
     "build_table": ("cluster.artifacts.table_building", "build_table"),

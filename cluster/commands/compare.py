@@ -49,18 +49,20 @@ def compare(
 ) -> None:
     """Compare searchers on NAS tables, many seeds side by side on Ray. Interrupted, the same command goes on."""
     from cluster.experiments.comparison.compare import compare
+    from cluster.experiments.comparison.config import ComparisonConfig
     from cluster.experiments.comparison.presets import get_preset
 
-    for path in compare(
+    config = ComparisonConfig(
         get_preset(preset),
         tables,
         out,
         work,
         checkpoints,
-        tasks=task or (),
-        searchers=searcher or (),
+        tasks=tuple(task or ()),
+        searchers=tuple(searcher or ()),
         budget=budget,
         seeds=seeds,
         slow_seeds=slow_seeds,
-    ):
+    )
+    for path in compare(config):
         typer.echo(str(path))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster.artifacts.learned_predictors import PredictorToLearn, learn_missing_predictors
+from cluster.experiments.comparison.config import ComparisonConfig
 from cluster.experiments.comparison.methods import METHODS, sources_of, takes_part
 from cluster.experiments.comparison.predictors import predictor_to_learn
 from cluster.experiments.comparison.presets import Column
@@ -15,7 +16,6 @@ from cluster.experiments.comparison.replications import Replication, Result, rep
 from cluster.work.items import Store, WorkItem
 from cluster.work.running import compute_missing, refuse_failures
 from mpnas_ray.errors import RunError
-from mpnas_ray.meta_learning.mixture import MixtureConfig
 from mpnas_ray.tables import TableTask
 
 __all__ = ["META_TRAININGS", "SLOW_SECONDS", "Pair", "run_all"]
@@ -30,18 +30,7 @@ Pair = tuple[str, Column]
 """Name of a method, and what it searches."""
 
 
-def run_all(
-    methods: Sequence[str],
-    columns: Sequence[Column],
-    budget: int,
-    seeds: int,
-    slow_seeds: int,
-    tasks: Mapping[str, TableTask],
-    tables: Path,
-    checkpoints: Path,
-    work: Path,
-    config: MixtureConfig,
-) -> dict[Pair, list[Result]]:
+def run_all(config: ComparisonConfig, tasks: Mapping[str, TableTask]) -> dict[Pair, list[Result]]:
     """Return the results of each method on each column that it takes part in, in the order of their seeds.
 
     First predictors are meta-learned where they are missing, then each pair is run once, and how long that took says
@@ -49,16 +38,8 @@ def run_all(
     missing.
 
     Args:
-        methods: Names in `methods.METHODS`.
-        columns: Columns to search.
-        budget: Queries of a run.
-        seeds: Replications of a method that is fast and has a seed.
-        slow_seeds: Most seeds of a slow one.
+        config: The comparison, its folders by absolute paths.
         tasks: Tasks of the columns, and all that methods may know.
-        tables: Folder of NAS tables, which all nodes must reach.
-        checkpoints: Folder of meta-learned predictors, which all nodes must reach.
-        work: Folder of the runs, which all nodes must reach.
-        config: Settings of the meta-learning, but for the seed, which is that of the run.
 
     Raises:
         PredictorError: If a checkpoint that is there has seen its target, or does not fit.
@@ -67,24 +48,25 @@ def run_all(
     """
     pairs = [
         (name, column)
-        for column in columns
-        for name in methods
+        for column in config.columns
+        for name in config.methods
         if takes_part(METHODS[name], tasks[column.searched], tasks, column.sources)
     ]
+    tables, budget = Path(config.tables), config.num_queries
     predictors = {
         (pair, seed): predictor_to_learn(
-            checkpoints,
+            Path(config.checkpoints),
             sources_of(METHODS[pair[0]], tasks[pair[1].searched], tasks, pair[1].sources),
-            replace(config, seed=seed),
+            replace(config.learning, seed=seed),
             tables,
         )
         for pair in pairs
         if METHODS[pair[0]].knows == "predictor"
-        for seed in range(min(seeds, META_TRAININGS))
+        for seed in range(min(config.seeds, META_TRAININGS))
     }
     for ((_, column), _), predictor in predictors.items():
         predictor.is_there(tasks[column.searched])  # refuses one that has seen the target
-    state = _Replications(tasks, tables, predictors, Store(work))
+    state = _Replications(tasks, tables, predictors, Store(Path(config.work)))
     with ExitStack() as session:  # Ray starts with the first that has something to do
         failures = learn_missing_predictors(tuple(predictors.values()), session=session)
         first = {
@@ -95,7 +77,7 @@ def run_all(
         failures |= state.compute_missing(dict.fromkeys(first.values(), 1.0), session)
         found = {pair: result for pair, run in first.items() if (result := state.find(run)) is not None}
         runs = {
-            pair: [Replication(*pair, budget, seed) for seed in range(_seeds(pair, one, seeds, slow_seeds))]
+            pair: [Replication(*pair, budget, seed) for seed in range(_num_seeds(pair, one, config))]
             for pair, one in found.items()
         }
         expected = {
@@ -111,14 +93,16 @@ def run_all(
     lost = [pair for pair in pairs if pair not in results or len(complete[pair]) < len(results[pair])]
     if lost:
         name, column = lost[0]
-        raise RunError(f"Runs of {name} on {column.searched} are done, but not in {work}: all nodes must reach it.")
+        raise RunError(
+            f"Runs of {name} on {column.searched} are done, but not in {config.work}: all nodes must reach it."
+        )
     return complete
 
 
-def _seeds(pair: Pair, first: Result, seeds: int, slow_seeds: int) -> int:
+def _num_seeds(pair: Pair, first: Result, config: ComparisonConfig) -> int:
     if not METHODS[pair[0]].seeded:
         return 1
-    return min(seeds, slow_seeds) if first.seconds > SLOW_SECONDS else seeds
+    return min(config.seeds, config.slow_seeds) if first.seconds > SLOW_SECONDS else config.seeds
 
 
 @dataclass(frozen=True)

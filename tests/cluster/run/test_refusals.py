@@ -21,7 +21,7 @@ from cluster.artifacts.table_building import build_table
 from cluster.cli import main
 from cluster.commands import compare, meta_train
 from cluster.commands.options import field_texts
-from cluster.experiments.comparison.compare import compare as compare_searchers
+from cluster.experiments.comparison.config import ComparisonConfig
 from cluster.experiments.comparison.presets import PRESETS
 from cluster.ray.connection import most_concurrent
 from cluster.ray.resources import in_words
@@ -269,7 +269,7 @@ def test_wrong_settings_from_python(tmp_path: Path, wrong: dict[str, Any], named
         (lambda out: build_table(out / "x.parquet", ["digits"], num_archs=2.0), "num_archs must be a whole number"),
         (lambda out: build_table(out / "x.parquet", ["digits"], gpus_per_training=float("nan")), "gpus_per_training"),
         (lambda out: extend_search(out / "x", 2.5), "num_samples must be a whole number"),
-        (lambda out: compare_searchers(PRESETS["regret"], BUNDLED_TABLE, out, out, out, seeds=1.5), "seeds must be"),
+        (lambda out: ComparisonConfig(PRESETS["regret"], BUNDLED_TABLE, out, out, out, seeds=1.5), "seeds must be"),
         (lambda out: config_of("boil", seed=1.5), "seed must be a whole number"),  # type: ignore[arg-type]
     ],
 )

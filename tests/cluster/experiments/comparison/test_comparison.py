@@ -1,4 +1,4 @@
-"""Comparisons: what a contestant may know, what is measured, what is kept, and that the page says what was measured."""
+"""Comparisons: what a method may know, what is measured, what is kept, and that the page says what was measured."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import cluster.experiments.comparison.running
 from cluster.experiments.comparison.compare import compare
+from cluster.experiments.comparison.config import ComparisonConfig
 from cluster.experiments.comparison.methods import METHODS, make_searcher, sources_of, takes_part
 from cluster.experiments.comparison.predictors import predictor_name, predictor_to_learn
 from cluster.experiments.comparison.presets import CIFAR_FAMILY, PRESETS, Column, Preset
@@ -153,7 +154,7 @@ def test_figures_by_hand() -> None:
     np.testing.assert_array_equal(summary.curve.high, again.curve.high)
 
 
-# What a contestant may know.
+# What a method may know.
 
 
 def test_sources_leave_out_the_data_and_the_kind(tasks: dict[str, TableTask]) -> None:
@@ -354,8 +355,11 @@ def test_a_comparison_from_command_to_page(
     # Ours: meta-trained, and in a worker of Ray the same as here; a slow one has fewer seeds.
     monkeypatch.setattr(cluster.experiments.comparison.running, "SLOW_SECONDS", 0.0)
     preset = Preset("mine", "Mine", (MIOU,), budget=6)
-    ours = ["mpnas", "random"]
-    files = compare(preset, tables, out, work, checkpoints, seeds=2, slow_seeds=1, searchers=ours, config=TINY)
+    files = compare(
+        ComparisonConfig(
+            preset, tables, out, work, checkpoints, seeds=2, slow_seeds=1, searchers=("mpnas", "random"), learning=TINY
+        )
+    )
     assert {path.name for path in checkpoints.iterdir()} == {
         f"transnasbench101.without.segmentsemantic.seed{seed}.{ending}"
         for seed in range(2)
@@ -384,14 +388,16 @@ def test_a_run_that_fails_does_not_stop_the_others(tables: Path, tmp_path: Path)
     too_wide = replace(TINY, batch_size=10**12)
     with pytest.raises(RunError, match="2 units of work failed; the others are kept") as failed:
         compare(
-            preset,
-            tables,
-            tmp_path,
-            tmp_path / "work",
-            tmp_path,
-            searchers=["mpnas", "random"],
-            seeds=1,
-            config=too_wide,
+            ComparisonConfig(
+                preset,
+                tables,
+                tmp_path,
+                tmp_path / "work",
+                tmp_path,
+                searchers=("mpnas", "random"),
+                seeds=1,
+                learning=too_wide,
+            )
         )
     assert "transnasbench101.without.scene.seed0: " in str(failed.value)
     assert len(list((tmp_path / "work").rglob("*.json"))) == 2
@@ -401,19 +407,20 @@ def test_a_run_that_fails_does_not_stop_the_others(tables: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("changed", "error", "named"),
     [
-        ({"searchers": ["best"]}, RunError, "There is no searcher 'best' to compare. There are: mpnas; mpnas, far; "),
+        ({"searchers": ("best",)}, RunError, "There is no searcher 'best' to compare. There are: mpnas; mpnas, far; "),
         ({"budget": 0}, RunError, "budget must be at least 1, not 0"),
         ({"seeds": 0}, RunError, "seeds must be at least 1, not 0"),
-        ({"tasks": ["transnasbench101/dogs"]}, TableError, "has no task 'transnasbench101/dogs'"),
-        ({"searchers": ["mpnas, far"]}, RunError, "There is nothing to compare: mpnas, far cannot search transnas"),
+        ({"tasks": ("transnasbench101/dogs",)}, TableError, "has no task 'transnasbench101/dogs'"),
+        ({"searchers": ("mpnas, far",)}, RunError, "There is nothing to compare: mpnas, far cannot search transnas"),
     ],
 )
 def test_what_cannot_be_is_said_at_once(
     tables: Path, tmp_path: Path, changed: dict[str, object], error: type[Exception], named: str
 ) -> None:
     preset = Preset("mine", "Mine", (SCENE,), budget=2)
+    folders = [tmp_path / name for name in ("out", "work", "checkpoints")]
     with pytest.raises(error, match=re.escape(named)):
-        compare(preset, tables, tmp_path / "out", tmp_path / "work", tmp_path / "checkpoints", **changed)  # type: ignore[arg-type]
+        compare(ComparisonConfig(preset, tables, *folders, **changed))  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
 
 
