@@ -1,4 +1,4 @@
-"""All of one task of table 7: its predictors, searches, trainings and replays, only what is missing of them."""
+"""Do the missing predictors, searches, trainings and replays of one task of table 7."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cluster.experiments.studies.study import Report
 from cluster.experiments.studies.table7.methods import SEARCHES, baselines_of, derived_from, is_small, sources_for
 from cluster.experiments.studies.table7.replaying import replay_item
 from cluster.experiments.studies.table7.searching import NUM_SAMPLES, Search, search_epochs, search_live
+from cluster.run.config import SearchConfig
 from cluster.work.items import Store, WorkItem
 from cluster.work.running import refuse_failures, run_missing
 from mpnas_ray.meta_learning.mixture import MixtureConfig
@@ -86,7 +87,7 @@ class MeasuredTask:
         tables: Folder of NAS tables.
         own_table: A file of `mpnas tables build`.
         work: Folder of the work, which all nodes must reach.
-        data_dir: Folder of the user's data files; the task's own place if None.
+        data_dir: Folder of the user's data files; the task's own folder if None.
         config: Settings of the meta-learning.
         gpus: GPUs of each training.
         report: Receives a line for each step.
@@ -169,10 +170,21 @@ class MeasuredTask:
 
     def _search(self, search: str, predictor: Path | None, seed: int) -> Search:
         self._say(f"search by {search}, seed {seed}")
-        name = f"{self.task.name}.{_slug(search)}.{seed}"
-        return search_live(
-            self.task, self.reference, predictor, self.preset, seed, name, self.work, self.data_dir, self.gpus
+        config = SearchConfig(
+            task=self.reference,
+            space="mixed",
+            num_samples=NUM_SAMPLES,
+            epochs=search_epochs(self.task),
+            preset=self.preset,
+            searcher="scratch" if predictor is None else "mpnas",
+            predictor="default" if predictor is None else predictor,
+            storage=self.work,
+            name=f"{self.task.name}.{_slug(search)}.{seed}",
+            seed=seed,
+            data_dir=self.data_dir,
+            gpus_per_trial=self.gpus,
         )
+        return search_live(self.task, config)
 
     def _outcomes(self, found: Mapping[str, Sequence[Search]], seeds: int) -> dict[str, list[Outcome]]:
         """Train by the whole recipe; what DASH chose comes after its search, which is done once: it is the longest."""

@@ -1,10 +1,10 @@
-"""Table 7: all of its work, only what is missing of it, and its files."""
+"""Table 7: do the missing work of all its tasks, and show what came out."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,31 @@ __all__ = ["TABLE7", "Table7"]
 
 @dataclass(frozen=True)
 class Table7:
-    """Networks found by training candidates; see `cluster.experiments.studies.study.Study`."""
+    """Networks found by training candidates; see `cluster.experiments.studies.study.Study`.
+
+    Attributes:
+        seeds: Number of live searches and of trainings.
+        replay_seeds: Number of searches on our own table.
+        config: Settings of the meta-learning.
+        own_table: A file of `mpnas tables build`.
+
+    Raises:
+        RunError: If a number is below 1.
+    """
 
     name: str = "table7"
     title: str = "Table 7: networks found by training candidates"
     holds: str = "All numbers, curves and found architectures are"
     options: tuple[str, ...] = ("tasks", "data_dir", "gpus_per_trial")
     has_picture: bool = True
+    seeds: int = 3
+    replay_seeds: int = 20
+    config: MixtureConfig = field(default_factory=MixtureConfig)
+    own_table: Path = BUNDLED_TABLE
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "replay_seeds"):
+            require_count(name, getattr(self, name), 1, error=RunError)
 
     def measure(
         self,
@@ -42,12 +60,8 @@ class Table7:
         report: Report,
         *,
         tasks: Sequence[str] = DEFAULT_TASKS,
-        seeds: int = 3,
-        replay_seeds: int = 20,
         gpus_per_trial: float = 0.0,
         data_dir: str | Path | None = None,
-        config: MixtureConfig | None = None,
-        own_table: Path = BUNDLED_TABLE,
     ) -> dict[str, Any]:
         """Search and train what is missing.
 
@@ -56,33 +70,27 @@ class Table7:
             work: Folder of the work.
             report: Receives a line for each step.
             tasks: Names of tasks; of those on full data the files must be there.
-            seeds: Number of live searches and of trainings.
-            replay_seeds: Number of searches on our own table.
             gpus_per_trial: GPUs of each candidate and of each last training; a fraction lets them share one.
             data_dir: Folder of the user's data files.
-            config: Settings of the meta-learning; `MixtureConfig()` if None.
-            own_table: A file of `mpnas tables build`.
         """
-        seeds = require_count("seeds", seeds, 1, error=RunError)
-        replay_seeds = require_count("replay_seeds", replay_seeds, 1, error=RunError)
         gpus_per_trial = check_gpus("gpus_per_trial", gpus_per_trial)
         folder = check_data_dir(data_dir)
         for reference in tasks:
             get_task(reference).load_checked(folder)
-        known = {**load_tasks(tables), **load_tasks(own_table)}
+        known = {**load_tasks(tables), **load_tasks(self.own_table)}
         with connected():
             most_concurrent({"CPU": 1.0, "GPU": gpus_per_trial})
             results = [
                 MeasuredTask(
                     reference=reference,
                     tables=tables,
-                    own_table=own_table,
+                    own_table=self.own_table,
                     work=work / self.name,
                     data_dir=folder,
-                    config=config or MixtureConfig(),
+                    config=self.config,
                     gpus=gpus_per_trial,
                     report=report,
-                ).results(known, seeds, replay_seeds)
+                ).results(known, self.seeds, self.replay_seeds)
                 for reference in map(task_reference, tasks)
             ]
         command = ["mpnas", "reproduce", self.name, "--tables", "DIR"]
@@ -90,7 +98,7 @@ class Table7:
             command += [part for task in tasks for part in ("--task", task)]
         return {
             "command": shlex.join(command),
-            "seeds": {"live": seeds, "replayed": replay_seeds},
+            "seeds": {"live": self.seeds, "replayed": self.replay_seeds},
             "num_samples": NUM_SAMPLES,
             "searches": SEARCHES,
             "tasks": [asdict(one) for one in results],
