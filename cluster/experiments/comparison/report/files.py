@@ -128,7 +128,7 @@ def _of_curve(curve: Curve) -> dict[str, list[float | None]]:
 
 
 def _of_interval(interval: Interval) -> list[float | None]:
-    """Value, low, high."""
+    """Return value, low and high."""
     return _rounded((interval.value, interval.low, interval.high))
 
 

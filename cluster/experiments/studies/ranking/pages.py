@@ -87,10 +87,10 @@ their data sets or devices in all tables: that leaves fewer sources than leaving
 the meta-trainings. The sources are all other tasks, NAS-Bench-101's CIFAR-10 too unless CIFAR-10 is held out. Half of
 the architectures of a space (7,812 of NAS-Bench-201, 2,048 of TransNAS-Bench-101) are for meta-training, the same for
 all tasks. Fine-tuning models are drawn from the other half, the same ones for all methods, and all the rest of that
-half is judged. In the random split, the paper's, twins (other texts of one network) may lie on both sides; in the
-class split, run for the default and for what costs nothing, they never do, nor is a twin of a fine-tuning model
-judged. The two spaces are split apart from each other, and have cells in common: a cell that is judged may be known
-from the other space, on other tasks.\
+half is judged. In the random split, the paper's, isomorphic cells (other texts of one network) may lie on both sides;
+in the class split, run for the default and for what costs nothing, they never do, nor is a cell judged that is
+isomorphic to a fine-tuning model. The two spaces are split apart from each other, and have cells in common: a cell that
+is judged may be known from the other space, on other tasks.\
 """
 
 
@@ -136,7 +136,7 @@ class TargetTable:
         split: Split of the architectures. The paper's numbers belong to ``random``.
         paper: Table of the paper whose numbers to show, and for each of its method whether ours wins or loses; None
             for no numbers of the paper. One that has none for these points adds nothing.
-        with_mean: Whether the targets are of a kind, so that their mean says something.
+        with_mean: True if the targets are of a kind, so that their mean says something.
     """
 
     rows: Rows
@@ -167,7 +167,7 @@ class TargetTable:
         return markdown_table(header, lines)
 
     def wins_and_losses(self) -> str:
-        """Ours against the paper's numbers, where it has any, then the first method against each of the others."""
+        """Compare ours with the paper's numbers, where it has any, then the first method with each of the others."""
         first, *others = self.methods
         sentences = [
             self._paper_sentence(method, _COUNTERPARTS[method])
@@ -269,7 +269,7 @@ class TargetTable:
 
 
 def other_points(rows: Rows, targets: tuple[str, ...], methods: tuple[str, ...], *, paper: int | None = None) -> str:
-    """A `TargetTable` under a heading of its own for each number of fine-tuning models but 5, random split."""
+    """Write a `TargetTable` under its own heading for each number of fine-tuning models but 5, random split."""
     tables = {points: TargetTable(rows, targets, methods, points, paper=paper) for points in POINTS if points != 5}
     return "\n\n".join(f"### {points} fine-tuning models\n\n{table}" for points, table in tables.items())
 
@@ -277,7 +277,7 @@ def other_points(rows: Rows, targets: tuple[str, ...], methods: tuple[str, ...],
 def curve_table(
     rows: Rows, targets: Sequence[str], methods: Sequence[str], *, paper: int | None = None, split: str = "random"
 ) -> str:
-    """Means over the targets at each number of fine-tuning models, one line a method, then those of the paper's table.
+    """Write means over the targets by number of fine-tuning models, a line a method, then those of the paper's table.
 
     A column of the paper's table with a mean at no number of fine-tuning models has no line.
     """
@@ -298,7 +298,7 @@ def curve_table(
 
 
 def seconds_table(rows: Rows, methods: Sequence[str]) -> str:
-    """Mean seconds of learning, of fine-tuning by number of models, and of ranking all that is judged."""
+    """Write mean seconds of learning, of fine-tuning by number of models, and of ranking all that is judged."""
     lines = []
     for method in methods:
         of_method = [row for row in rows if row.method == method]
@@ -313,7 +313,7 @@ def seconds_table(rows: Rows, methods: Sequence[str]) -> str:
 
 
 def shown(estimate: Estimate | None) -> str:
-    """``.93 ± .01``; a dash for None."""
+    """Write an estimate: ``.93 ± .01``; a dash for None."""
     if estimate is None:
         return "—"
     error = estimate.standard_error
@@ -321,12 +321,12 @@ def shown(estimate: Estimate | None) -> str:
 
 
 def shown_paper(item: Published | None) -> str:
-    """``.92 ± .01``, as ours are shown; ``not given`` for None."""
+    """Write a number of the paper as ours are shown, ``.92 ± .01``; ``not given`` for None."""
     return _NOT_GIVEN if item is None else shown(Estimate(item.value, item.standard_error))
 
 
 def number(value: float) -> str:
-    """Two decimals without a leading zero: ``.93``, ``-.12``, ``1.00``."""
+    """Write two decimals without a leading zero: ``.93``, ``-.12``, ``1.00``."""
     text = f"{value:.2f}"
     if text == "-0.00":
         text = "0.00"
@@ -334,7 +334,7 @@ def number(value: float) -> str:
 
 
 def verdict(ours: float, theirs: float) -> str:
-    """``win``, ``loss`` or ``even``, by the two decimals that are shown."""
+    """Return ``win``, ``loss`` or ``even``, by the two decimals that are shown."""
     difference = round(ours, 2) - round(theirs, 2)
     return "even" if abs(difference) < 1e-9 else "win" if difference > 0 else "loss"
 

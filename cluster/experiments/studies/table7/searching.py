@@ -19,7 +19,7 @@ _SHARE = 1 / 3
 
 
 def search_epochs(task: Task) -> int:
-    """Epochs of a candidate's training: a third of the recipe (ours; the paper does not say), at least 2."""
+    """Return the epochs of a candidate: a third of the recipe (ours; the paper does not say), at least 2."""
     return max(2, round(_SHARE * task.recipe.epochs))
 
 

@@ -119,8 +119,8 @@ def test_draws_depend_on_nothing_but_their_number(tasks: dict[str, TableTask], k
     assert len(set(first.support)) == 25
     assert set(first.support).isdisjoint(first.query)
     assert {*first.support, *first.query} <= set(rows)
-    twins = np.isin(task.canonical_keys[first.query], task.canonical_keys[first.support])
-    assert twins.any() == (kind == "random")
+    isomorphic = np.isin(task.canonical_keys[first.query], task.canonical_keys[first.support])
+    assert isomorphic.any() == (kind == "random")
     if kind == "random":
         assert len(first.query) == len(rows) - 25
     none = draw(task, rows, kind, 0, 0)
@@ -377,7 +377,7 @@ def test_what_was_not_measured_is_a_dash_and_what_the_paper_lacks_is_said() -> N
 
 
 def test_the_papers_numbers_are_those_of_its_tables() -> None:
-    """Cells of each table picked by hand, of corners and of places where columns could be mixed up."""
+    """Cells of each table picked by hand, of corners and wherever columns could be mixed up."""
     for table, task, column, points, value, error in (
         (2, "transnasbench101/scene", "Naive Tran.", 5, 0.80, 0.02),
         (2, "transnasbench101/room", "Rand. Init.", 5, 0.35, 0.08),
@@ -432,7 +432,7 @@ RESULTS = Path(__file__).parents[4] / "benchmarks" / "results"
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_committed_page_is_what_its_results_give(name: str, tmp_path: Path) -> None:
-    """And `mpnas reproduce` writes it from them alone, without tables."""
+    """`mpnas reproduce` writes it from them alone, without tables."""
     from cluster.cli import app
 
     shutil.copy(RESULTS / f"{name}.json", tmp_path)
@@ -576,7 +576,7 @@ def test_every_study_has_methods_for_its_units() -> None:
 def test_a_study_from_interruption_and_failure_to_page(
     tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Zero-shot ranking with free rankings in every place; it is stopped at once, then one method fails."""
+    """Zero-shot ranking with free rankings for every method; it is stopped at once, then one method fails."""
     whole = RANKING["table5"]
     study = replace(whole, units=tuple(unit for unit in whole.units if unit.fold.name in ("ninapro", "darcy")))
     free = FreeRankings()
