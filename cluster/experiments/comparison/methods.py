@@ -26,11 +26,11 @@ class Method:
     Attributes:
         name: Name in tables and for ``--searcher``: that of its searcher in `searchers.registry`, with ``, far`` where
             ``far`` is set; or that of its family.
-        arguments: What it is made with beside space, seed and ``allow_isomorphic=True``.
+        arguments: Arguments of its searcher beside space, seed and ``allow_isomorphic=True``.
         family: Name of the predictor that it is given, of `mpnas_ray.predictors.PREDICTORS`; None if it has its own.
         knows: Knowledge of other tasks of the space: nothing, a predictor meta-learned from them, or their tables.
-        far: Whether the sources leave out the whole CIFAR family; it then takes part on this family alone.
-        seeded: Whether its seed changes anything; else one run is enough.
+        far: True if the sources leave out the whole CIFAR family; it then takes part on this family alone.
+        seeded: True if its seed changes anything; else one replication is enough.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Method:
 
     @property
     def searcher(self) -> SearcherEntry:
-        """The searcher."""
+        """The entry of its searcher in the registry."""
         return ALL_SEARCHERS["predictor" if self.family is not None else self.name.removesuffix(", far")]
 
     @property

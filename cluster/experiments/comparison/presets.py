@@ -25,7 +25,7 @@ class Column:
         reported: Task whose value of the incumbent is reported; the same, or the test column of a validation column.
         paper: The value that MP-NAS reports for itself (Table 5), in the table's unit.
         meta_d2a: The value that it reports for MetaD2A there.
-        all_devices: Whether a method may also know the latencies of all devices, but for those of its family.
+        all_devices: True if a method may also know the latencies of all devices, but for those of its family.
     """
 
     searched: str
@@ -36,7 +36,7 @@ class Column:
 
     @classmethod
     def of(cls, task: str) -> Column:
-        """Searched and reported alike."""
+        """Return a column that is searched and reported alike."""
         return cls(task, task)
 
     @property
@@ -81,7 +81,7 @@ _DEVICES = tuple(replace(Column.of(name), all_devices=True) for family in DEVICE
 
 
 def _by_role(names: tuple[str, ...]) -> tuple[Column, ...]:
-    """Latencies as in the preset ``devices``, the others as in ``regret``."""
+    """Return columns by name: latencies as in the preset ``devices``, the others as in ``regret``."""
     of_name = {column.searched: column for column in (*_FOURTEEN, *_DEVICES)}
     return tuple(of_name[name] for name in names)
 

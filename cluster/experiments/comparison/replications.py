@@ -68,7 +68,7 @@ class Result:
 
     @classmethod
     def from_plain(cls, result: Mapping[str, Any]) -> Result:
-        """Return the finding that `compute` gave in plain values, None for NaN."""
+        """Return the result that `compute` gave in plain values, None for NaN."""
         return cls(
             archs=tuple(result["archs"]),
             scores=np.array(result["scores"], dtype=np.float64),
@@ -81,7 +81,7 @@ class Result:
 def replication_item(
     run: Replication, tasks: Mapping[str, TableTask], tables: Path, checkpoint: Path | None, expected: float = 1.0
 ) -> WorkItem:
-    """Describe a run as work, which is done in a process without Ray: there refits are made on the spot.
+    """Describe a replication as work, which is done in a process without Ray: there refits are made on the spot.
 
     Args:
         run: The replication.
@@ -100,7 +100,7 @@ def replication_item(
 
 
 def identity(run: Replication, tasks: Mapping[str, TableTask], checkpoint: Path | None) -> dict[str, Any]:
-    """Return all that a run depends on but the program.
+    """Return all that a replication depends on but the program.
 
     Args:
         run: The replication.
@@ -110,7 +110,7 @@ def identity(run: Replication, tasks: Mapping[str, TableTask], checkpoint: Path 
     method = METHODS[run.method]
     sources = sources_of(method, tasks[run.column.searched], tasks, run.column.sources)
     return {
-        "contestant": run.method,
+        "method": run.method,
         "searcher": method.searcher.class_name,
         "arguments": {**method.searcher.arguments, **method.arguments},
         "searched": {run.column.searched: fingerprint(tasks[run.column.searched])},
@@ -123,7 +123,7 @@ def identity(run: Replication, tasks: Mapping[str, TableTask], checkpoint: Path 
 
 
 def compute(run: Replication, tables: Path, checkpoint: Path | None) -> dict[str, Any]:
-    """Do a run.
+    """Do a replication.
 
     Args:
         run: The replication.
@@ -158,7 +158,7 @@ def compute(run: Replication, tables: Path, checkpoint: Path | None) -> dict[str
 
 @lru_cache(maxsize=4)
 def _tasks(tables: Path, names: frozenset[str]) -> dict[str, TableTask]:
-    """Read once a process: runs of one column follow each other."""
+    """Load tasks once a process, since replications of one column follow each other."""
     return load_tasks(tables, names)
 
 

@@ -115,20 +115,20 @@ class _Replications:
     store: Store
 
     def predictor(self, run: Replication) -> PredictorToLearn | None:
-        """Return the predictor that a run uses, if it uses one."""
+        """Return the predictor that a replication uses, if it uses one."""
         return self.predictors.get(((run.method, run.column), run.seed % META_TRAININGS))
 
     def item(self, run: Replication, expected: float = 1.0) -> WorkItem:
-        """Describe a run, whose predictor must be there, as work."""
+        """Describe a replication, whose predictor must be there, as work."""
         predictor = self.predictor(run)
         return replication_item(run, self.tasks, self.tables, None if predictor is None else predictor.path, expected)
 
     def find(self, run: Replication) -> Result | None:
-        """Return what a run found, if it was done."""
+        """Return the result of a replication, if it was done."""
         result = self.store.read(self.item(run))
         return None if result is None else Result.from_plain(result)
 
     def compute_missing(self, expected: Mapping[Replication, float], session: ExitStack) -> dict[str, str]:
-        """Do those of the runs, with their expected seconds, that are missing; name -> error of those that failed."""
+        """Do the missing ones of replications, whose seconds are expected; return name -> error of what failed."""
         items = [self.item(run, seconds) for run, seconds in expected.items()]
         return compute_missing(items, self.store, session=session)

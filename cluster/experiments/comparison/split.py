@@ -104,7 +104,7 @@ ROLES: dict[str, Role] = {
 
 
 def draw(groups: Mapping[str, Mapping[str, tuple[str, ...]]], seed: int) -> dict[str, Role]:
-    """Column -> role, half of the groups of each stratum for design; the same on every machine."""
+    """Return column -> role, half of the groups of each stratum for design; the same on every machine."""
     roles: dict[str, Role] = {}
     for stratum, members in groups.items():
         drawn = sorted(members, key=lambda name: hashlib.sha256(f"{seed} {stratum} {name}".encode()).hexdigest())

@@ -50,7 +50,7 @@ class Study(Protocol):
 
     @property
     def measure(self) -> Callable[..., dict[str, Any]]:
-        """Do what is missing on Ray, and return the results: ``measure(tables, work, report, **options)``.
+        """Do the missing work on Ray, and return the results: ``measure(tables, work, report, **options)``.
 
         ``tables`` is the folder of NAS tables, ``work`` that of the work, which studies share; all nodes must reach
         both. ``report`` receives a line for each step. The results are values that JSON can hold, ``command`` among
@@ -70,7 +70,7 @@ class Study(Protocol):
 def reproduce(
     study: Study, tables: str | Path, out: str | Path, work: str | Path, report: Report = print, **options: Any
 ) -> list[Path]:
-    """Do what is missing of a study on Ray, and write ``<out>/<study>.json``, ``.md`` and, if it has one, ``.png``.
+    """Do the missing work of a study on Ray, and write ``<out>/<study>.json``, ``.md`` and, if it has one, ``.png``.
 
     Args:
         study: One of `registry.STUDIES`.

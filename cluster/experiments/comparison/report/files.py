@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from cluster.experiments.comparison.report.plots import save_curves
 from cluster.experiments.comparison.summary.overall import Overall, overall_of
 from cluster.experiments.comparison.summary.summaries import Comparison, Curve, Ground, Summary
 from cluster.pages.markdown import wrapped
+from cluster.pages.result_json import result_json
 from cluster.work.provenance import machine, versions
 from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.stats import Interval
@@ -58,7 +58,7 @@ def write_files(name: str, title: str, command: str, seeds: int, results: Compar
         f"[{name}.json]({name}.json); [{name}.html]({name}.html) shows the curves one by one.\n\n"
         f"![Regret against queries]({name}.png)\n\n{page_of(results)}"
     )
-    write_atomic(folder / f"{name}.json", _compact(content))
+    write_atomic(folder / f"{name}.json", result_json(content))
     write_atomic(folder / f"{name}.md", wrapped(page))
     write_atomic(folder / f"{name}.html", interactive_page(title, results))
     save_curves(results, folder / f"{name}.png")
@@ -128,7 +128,7 @@ def _of_curve(curve: Curve) -> dict[str, list[float | None]]:
 
 
 def _of_interval(interval: Interval) -> list[float | None]:
-    """Value, low, high."""
+    """Return value, low and high."""
     return _rounded((interval.value, interval.low, interval.high))
 
 
@@ -138,15 +138,3 @@ def _rounded(values: Sequence[float] | NDArray[np.float64]) -> list[float | None
 
 def _plain(value: float) -> float | None:
     return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
-
-
-def _compact(content: dict[str, Any]) -> str:
-    """A line for each entry of a list, so that versions can be compared."""
-    lines = []
-    for key, value in content.items():
-        if isinstance(value, list):
-            entries = ",\n".join(f"  {json.dumps(entry, separators=(',', ':'))}" for entry in value)
-            lines.append(f" {json.dumps(key)}: [\n{entries}\n ]")
-        else:
-            lines.append(f" {json.dumps(key)}: {json.dumps(value)}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"

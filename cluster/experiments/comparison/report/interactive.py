@@ -46,7 +46,7 @@ _PAGE = """\
 
 
 def interactive_page(title: str, results: Comparison) -> str:
-    """HTML: a menu of the columns, hover for figures, a click in the legend hides a method."""
+    """Write the curves as HTML: a menu of the columns, figures under the pointer, a legend that hides methods."""
     figure = _figure(title, results)
     program = base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
     # "</" would end the script, wherever it stands

@@ -13,7 +13,7 @@ __all__ = ["overall_tables"]
 
 
 def overall_tables(overall: Overall) -> str:
-    """Tables of a group, in Markdown."""
+    """Write the tables of a group, in Markdown."""
     blocks = [f"### {overall.title}", f"Columns: {', '.join(map(short, overall.columns))}."]
     if overall.standings:
         blocks += [_table(*part) for part in _parts(overall)]
@@ -27,7 +27,7 @@ _Rows = list[tuple[str, list[tuple[float, str]]]]
 
 
 def _parts(overall: Overall) -> list[tuple[str, list[str], _Rows]]:
-    """Title, header and rows of each table."""
+    """Return title, header and rows of each table."""
     standings, first = overall.standings, overall.standings[0]
     parts: list[tuple[str, list[str], _Rows]] = [
         (

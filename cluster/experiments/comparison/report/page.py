@@ -51,7 +51,8 @@ def _how(results: Comparison) -> str:
         f"""\
         Each run is {results.budget} queries of a table, one after the other: the searcher proposes an architecture and
         is told its score. Every proposal counts, also one that the table has not measured, which is a failed trial.
-        Searchers deduplicate by text, all alike, since a table measured twins apart. Numbers in parentheses are the
+        Searchers deduplicate by text, all alike, since a table measured isomorphic
+        cells apart. Numbers in parentheses are the
         runs (seeds) behind a figure: fewer for a searcher that took more than {SLOW_SECONDS:g} CPU seconds in its first
         run; mean-rank does not depend on a seed and ran once. The runs of `mpnas` take {META_TRAININGS} meta-trainings
         in turn, and those of one of them differ little, so that intervals over its seeds are too narrow.
@@ -141,7 +142,7 @@ def _published(value: float | None) -> str:
 
 
 def _tables(results: Comparison, cell: Cell, key: Key | None = None) -> str:
-    """A table for each space: a line a method, a column a task."""
+    """Write a table for each space, with a line a method and a column a task."""
     spaces = dict.fromkeys(ground.column.searched.partition("/")[0] for ground in results.grounds)
     return "\n\n".join(_table(results, space, cell, key) for space in spaces)
 
@@ -157,7 +158,7 @@ def _table(results: Comparison, space: str, cell: Cell, key: Key | None) -> str:
 
 
 def _marked(results: Comparison, summary: Summary, cell: Cell, key: Key | None) -> str:
-    """Bold if none of its column is better, of those called far or of the others."""
+    """Write a cell, in bold if none of its column is better, of those called far or of the others."""
     text = cell(summary)
     if key is None or math.isinf(key(summary)):
         return text

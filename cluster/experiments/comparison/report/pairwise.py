@@ -1,4 +1,4 @@
-"""Wins and losses: ours against the best rival of each column."""
+"""Show wins and losses: ours against the best rival of each column."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _measures(results: Comparison) -> Iterator[_Measure]:
 
 
 def _pair(results: Comparison, ground: Ground, ours: str, measure: _Measure) -> _Pair | None:
-    """Set ours against its best rival; None if either did not run there. A far one meets none that knows more."""
+    """Compare ours with its best rival; None if either did not run there. A far one meets none that knows more."""
     far = METHODS[ours].far
     mine = results.find(ours, ground.column)
     rivals = [

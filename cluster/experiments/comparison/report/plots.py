@@ -43,7 +43,7 @@ class Look:
 
 
 def looks() -> dict[str, Look]:
-    """Ours strong and red, each rival in a colour of its own, far ones like the near ones but dashed."""
+    """Return the look of each method: ours strong and red, each rival of its own colour, far ones dashed."""
     names = list(dict.fromkeys(name.removesuffix(", far") for name in METHODS))
     rivals = [name for name in names if name != "mpnas"]
     colours = [

@@ -101,7 +101,7 @@ class Overall:
 
 
 def overall_of(results: Comparison) -> tuple[Overall, ...]:
-    """Summarise all groups of columns in which a searcher took part: to decide by, blind, and of searchers from far.
+    """Summarise each group of columns: those to decide by, blind ones, and the CIFAR family for searchers from far.
 
     Who is far meets nobody who knows the tables nearby, as in `cluster.experiments.comparison.report.pairwise`.
     """

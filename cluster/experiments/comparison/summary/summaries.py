@@ -131,7 +131,7 @@ def moments(budget: int) -> tuple[int, ...]:
 
 
 def ground_of(column: Column, tasks: Mapping[str, TableTask]) -> Ground:
-    """Look at a column's tables.
+    """Return the ground of a column, from its tables.
 
     Raises:
         TableError: If the reported task has not measured the best cell.
@@ -169,6 +169,6 @@ _NOTHING = Interval(np.nan, np.nan, np.nan)
 
 
 def _found(run: Result) -> float:
-    """Reported value of the last incumbent; NaN if there is none."""
+    """Return the reported value of the last incumbent; NaN if there is none."""
     incumbent = int(incumbents(run.scores)[-1])
     return float(run.reported[incumbent]) if incumbent >= 0 else np.nan

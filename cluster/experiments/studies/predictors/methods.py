@@ -63,13 +63,13 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Method:
-    """Something that ranks.
+    """A method that ranks architectures.
 
     Attributes:
         kind: Source of its knowledge: measured architectures, nothing, or the beginnings of trainings.
         description: Short description, with its source.
         judge: From a draw to what the method comes to.
-        needs_classes: Whether it is not defined for fields.
+        needs_classes: True if it is not defined for fields.
     """
 
     kind: Literal["predictor", "zero-cost", "curve"]
@@ -146,7 +146,7 @@ def _judge_at_shares(
     knowledge: Knowledge,
     features: NDArray[np.float64] | None = None,
 ) -> list[Measurement]:
-    """A method of curves, after each of `SHARES`, fitted to ``sizes`` whole trainings; 0 is not fitted at all."""
+    """Judge a method of curves after each of `SHARES`, fitted to ``sizes`` whole trainings; 0 is not fitted at all."""
     curves = _curves(_task_of(draw), knowledge.own_table)
     whole = replace(PartialCurves.of(curves), features=features)
     rows = _first_trainings(curves, draw)
@@ -169,13 +169,13 @@ def _task_of(draw: Draw) -> str:
 
 @lru_cache(maxsize=8)
 def _pretrained(task: str, table: Path) -> tuple[LCRankNet, Predictor | None]:
-    """A network that has learned from the curves of all other data sets, and its predictor."""
+    """Return a network that has learned from the curves of all other data sets, and its predictor."""
     made = pretrain_without([task], read_curves(table))
     return made.network, None if made.predictor is None else load_predictor(made.predictor)
 
 
 def _ranking(method: CurveMethod, curves: PartialCurves, rows: NDArray[np.int64]) -> Ranking:
-    """Rows of the target, whose trainings are ``rows`` of the curves, to what a method says of them."""
+    """Return the ranking by a method, for a target whose trainings are ``rows`` of the curves."""
     return lambda asked: method.predict(curves[rows[asked]])
 
 

@@ -28,7 +28,7 @@ class Group:
         targets: Names.
         sizes: Numbers of training architectures, ascending.
         epochs: Target -> epochs that curve methods saw at each of `SHARES`; empty where there are no curves.
-        has_mutants: Whether mutants are judged.
+        has_mutants: True if mutants are judged.
     """
 
     title: str
@@ -55,9 +55,9 @@ class Group:
             sizes.append(fitted)
         return cls(title, tuple(targets), tuple(sorted(set.intersection(*sizes))), epochs, has_mutants)
 
-    def seen(self, place: int) -> list[int]:
-        """Return the epochs that are a share, by its place in `SHARES`, of each target's training."""
-        return [self.epochs[target][place] for target in self.targets]
+    def seen(self, position: int) -> list[int]:
+        """Return the epochs that are a share, by its position in `SHARES`, of each target's training."""
+        return [self.epochs[target][position] for target in self.targets]
 
 
 def groups_of(results: Results) -> list[Group]:
@@ -129,7 +129,7 @@ The best of many is chosen by the numbers shown, which flatters the rivals.
 
 
 def _leads(results: Results, target: str, size: int) -> dict[str, float]:
-    """Rival -> by how much the meta-learned predictor is better, over the seeds that both have."""
+    """Return rival -> by how much the meta-learned predictor is better, over the seeds that both have."""
     ours = [one.uniform.kendall for one in results.of(META_LEARNED, target, size)]
     found = {}
     for name in _fitted(results, [target]):

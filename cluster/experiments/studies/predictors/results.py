@@ -1,4 +1,4 @@
-"""All measurements of the predictor study, to look up by what they are of."""
+"""All measurements of the predictor study, which can be looked up by method, target and setting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The predictor study: all of its work, only what is missing of it, and its files."""
+"""The predictor study: do the missing work of all its targets, and show what came out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COMMAND = "mpnas reproduce predictors --tables DIR"
 
 @dataclass(frozen=True)
 class PredictorStudy:
-    """White et al. 2021 with our methods; see `cluster.experiments.studies.study.Study`."""
+    """The study of White et al. 2021 with our methods; see `cluster.experiments.studies.study.Study`."""
 
     name: str = "predictors"
     title: str = "How well each method ranks, and what it costs"

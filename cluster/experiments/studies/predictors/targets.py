@@ -1,6 +1,6 @@
 """Targets of the predictor study, and the architectures that it judges on.
 
-An architecture's place in a draw depends on the space and the seed alone, so that all tasks of a space, and all
+An architecture's position in a draw depends on the space and the seed alone, so that all tasks of a space, and all
 methods, are judged on the same ones; the smaller training sets are the beginnings of the larger.
 """
 
@@ -64,7 +64,7 @@ class Draw:
         return self.pool[:size]
 
     def mutants(self, size: int) -> NDArray[np.int64] | None:
-        """Rows of architectures one mutation away from the best fifth of the training set, not in it, up to 100.
+        """Return rows of up to 100 architectures one mutation away from the best fifth of the training set, not in it.
 
         None where the table has not measured the whole space: the mutants of its architectures are not in it.
         """
@@ -95,12 +95,12 @@ class Draw:
 
 
 def sizes_of(target: TableTask) -> tuple[int, ...]:
-    """Numbers of training architectures that a target has enough of."""
+    """Return the numbers of training architectures that a target has enough of."""
     return tuple(size for size in _SIZES if size <= len(target) - test_size(target))
 
 
 def test_size(target: TableTask) -> int:
-    """Number of uniformly drawn architectures that are judged."""
+    """Return the number of uniformly drawn architectures that are judged."""
     return _TESTED if len(target) >= _SMALL else _TESTED_OF_SMALL
 
 

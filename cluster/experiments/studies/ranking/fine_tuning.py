@@ -47,7 +47,7 @@ class Tuned:
     Attributes:
         predictor: Ranks by the network's output.
         fine_tuning: Settings of `adapt`.
-        costly: Whether the network's output is a cost, so that lower is better.
+        costly: True if the network's output is a cost, so that lower is better.
     """
 
     predictor: MetaPredictor
@@ -55,7 +55,7 @@ class Tuned:
     costly: bool
 
     def predict(self, archs: Architectures) -> NDArray[np.float64]:
-        """Scores ``[N]``, higher is better."""
+        """Return scores ``[N]``, higher is better."""
         return self._turned(self.predictor.predict(archs))
 
     def adapt(self, archs: Architectures, scores: NDArray[np.float64]) -> Tuned:
@@ -89,7 +89,7 @@ class FromScratch:
     trained: GCNPredictor | None = None
 
     def predict(self, archs: Architectures) -> NDArray[np.float64]:
-        """Scores ``[N]``, higher is better.
+        """Return scores ``[N]``, higher is better.
 
         Raises:
             PredictorError: Before `adapt`.

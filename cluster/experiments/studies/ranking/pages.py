@@ -18,14 +18,14 @@ from cluster.experiments.studies.ranking.rows import Estimate, Row, Rows, mean_o
 from cluster.pages.markdown import markdown_table, wrapped
 
 __all__ = [
-    "AS_LIVE",
+    "FINE_TUNED",
     "FROM_SCRATCH",
     "OTHER_FINE_TUNING",
     "OTHER_SOURCES",
     "POINTS",
     "PROTOCOL",
     "READING",
-    "TRANSFERRED",
+    "TIMED",
     "TUNED",
     "TargetTable",
     "curve_table",
@@ -87,10 +87,10 @@ their data sets or devices in all tables: that leaves fewer sources than leaving
 the meta-trainings. The sources are all other tasks, NAS-Bench-101's CIFAR-10 too unless CIFAR-10 is held out. Half of
 the architectures of a space (7,812 of NAS-Bench-201, 2,048 of TransNAS-Bench-101) are for meta-training, the same for
 all tasks. Fine-tuning models are drawn from the other half, the same ones for all methods, and all the rest of that
-half is judged. In the random split, the paper's, twins (other texts of one network) may lie on both sides; in the
-class split, run for the default and for what costs nothing, they never do, nor is a twin of a fine-tuning model
-judged. The two spaces are split apart from each other, and have cells in common: a cell that is judged may be known
-from the other space, on other tasks.\
+half is judged. In the random split, the paper's, isomorphic cells (other texts of one network) may lie on both sides;
+in the class split, run for the default and for what costs nothing, they never do, nor is a cell judged that is
+isomorphic to a fine-tuning model. The two spaces are split apart from each other, and have cells in common: a cell that
+is judged may be known from the other space, on other tasks.\
 """
 
 
@@ -100,30 +100,27 @@ AdamW for 150 epochs, from new weights for each draw. Its learning rate was chos
 NAS-Bench-201 is judged (0.001), and on NAS-Bench-201 where TransNAS-Bench-101 is (0.003).\
 """
 
-TRANSFERRED = """\
-**How `transfer` is fine-tuned.** Body and head take 50 plain gradient steps of size 0.01. Both numbers were chosen on
-eight transfers between tasks of TransNAS-Bench-101, where they are best; on nine of NAS-Bench-201 they are within .003
-of the best. Costs are learned as they are measured, higher for slower, and the ranking is turned around at the end; so
-`transfer`, like `mixture`, is told whether a target is a quality or a cost. Large cells are accurate and slow: from
+FINE_TUNED = """\
+**How networks learned by gradient are fine-tuned.** What moves (the body in `boil`, the head in `anil`, both in all
+others) takes 50 plain gradient steps of size 0.01. Both numbers were chosen for `transfer` on eight transfers between
+tasks of TransNAS-Bench-101, where they are best; on nine of NAS-Bench-201 they are within .003 of the best. Costs are
+learned as they are measured, higher for slower, and the ranking is turned around at the end; so these methods, like
+`mixture`, are told whether a target is a quality or a cost. Large cells are accurate and slow: from
 TransNAS-Bench-101's scenes to the inference time of its surface normals that ranks with .67, where the negated time has
 .17.\
 """
 
-AS_LIVE = """\
-**Weaker than they could be** are `boil` and all others that are meta-learned or pre-trained by gradient. They are used
-as in a live search: costs are learned as their negatives, no kind is told, and the number of steps is, as in the paper,
-the one that cross-validates best on the fine-tuning models, which with five, each left out once, is chance. A `boil`
-that learned costs as they are measured and took 50 steps of size 0.01 was measured in one fold: with five models it
-has .58 ± .08 on NAS-Bench-201's CPU latency, where `boil` has .22 ± .07, and .80 ± .02 on TransNAS-Bench-101's surface
-normals, where `boil` has .84 ± .02 (the same ten draws, judged on 400 architectures).\
+TUNED = """\
+**Tuned on target**, in the sense that whoever chose had seen results on these tasks: what the mixture consists of,
+chosen by searches on ten of the fourteen tasks of the two spaces and by its ranking of NAS-Bench-101 from few models,
+with its starting prior and operation prices; the shape of all graph networks, that of `random` too, chosen on
+NAS-Bench-201 with 100 models ([options](gcn_options.md)); and the 50 steps of size 0.01, where TransNAS-Bench-101 is
+judged. Everything learned (networks, priors, initialisations) has seen nothing of a fold's targets; one configuration
+serves all folds.\
 """
 
-TUNED = """\
-**Tuned on target**, in the sense that whoever chose the constants had seen results on these tasks: the mixture's
-starting prior and operation prices, kept since they helped in both spaces; the step size of `boil`, `maml`, `anil` and
-`pretraining` on a new task, chosen on TransNAS-Bench-101 after one look at Darcy; and the shape of all graph networks,
-that of `random` too, chosen on NAS-Bench-201 with 100 models ([options](gcn_options.md)). Everything learned (networks,
-priors, initialisations) has seen nothing of a fold's targets; one configuration serves all folds.\
+TIMED = """\
+All was timed beside other work on the same two cores: these seconds are longer than they need be.\
 """
 
 
@@ -139,7 +136,7 @@ class TargetTable:
         split: Split of the architectures. The paper's numbers belong to ``random``.
         paper: Table of the paper whose numbers to show, and for each of its method whether ours wins or loses; None
             for no numbers of the paper. One that has none for these points adds nothing.
-        with_mean: Whether the targets are of a kind, so that their mean says something.
+        with_mean: True if the targets are of a kind, so that their mean says something.
     """
 
     rows: Rows
@@ -170,7 +167,7 @@ class TargetTable:
         return markdown_table(header, lines)
 
     def wins_and_losses(self) -> str:
-        """Ours against the paper's numbers, where it has any, then the first method against each of the others."""
+        """Compare ours with the paper's numbers, where it has any, then the first method with each of the others."""
         first, *others = self.methods
         sentences = [
             self._paper_sentence(method, _COUNTERPARTS[method])
@@ -272,7 +269,7 @@ class TargetTable:
 
 
 def other_points(rows: Rows, targets: tuple[str, ...], methods: tuple[str, ...], *, paper: int | None = None) -> str:
-    """A `TargetTable` under a heading of its own for each number of fine-tuning models but 5, random split."""
+    """Write a `TargetTable` under its own heading for each number of fine-tuning models but 5, random split."""
     tables = {points: TargetTable(rows, targets, methods, points, paper=paper) for points in POINTS if points != 5}
     return "\n\n".join(f"### {points} fine-tuning models\n\n{table}" for points, table in tables.items())
 
@@ -280,7 +277,7 @@ def other_points(rows: Rows, targets: tuple[str, ...], methods: tuple[str, ...],
 def curve_table(
     rows: Rows, targets: Sequence[str], methods: Sequence[str], *, paper: int | None = None, split: str = "random"
 ) -> str:
-    """Means over the targets at each number of fine-tuning models, one line a method, then those of the paper's table.
+    """Write means over the targets by number of fine-tuning models, a line a method, then those of the paper's table.
 
     A column of the paper's table with a mean at no number of fine-tuning models has no line.
     """
@@ -301,7 +298,7 @@ def curve_table(
 
 
 def seconds_table(rows: Rows, methods: Sequence[str]) -> str:
-    """Mean seconds of learning, of fine-tuning by number of models, and of ranking all that is judged."""
+    """Write mean seconds of learning, of fine-tuning by number of models, and of ranking all that is judged."""
     lines = []
     for method in methods:
         of_method = [row for row in rows if row.method == method]
@@ -316,7 +313,7 @@ def seconds_table(rows: Rows, methods: Sequence[str]) -> str:
 
 
 def shown(estimate: Estimate | None) -> str:
-    """``.93 ± .01``; a dash for None."""
+    """Write an estimate: ``.93 ± .01``; a dash for None."""
     if estimate is None:
         return "—"
     error = estimate.standard_error
@@ -324,12 +321,12 @@ def shown(estimate: Estimate | None) -> str:
 
 
 def shown_paper(item: Published | None) -> str:
-    """``.92 ± .01``, as ours are shown; ``not given`` for None."""
+    """Write a number of the paper as ours are shown, ``.92 ± .01``; ``not given`` for None."""
     return _NOT_GIVEN if item is None else shown(Estimate(item.value, item.standard_error))
 
 
 def number(value: float) -> str:
-    """Two decimals without a leading zero: ``.93``, ``-.12``, ``1.00``."""
+    """Write two decimals without a leading zero: ``.93``, ``-.12``, ``1.00``."""
     text = f"{value:.2f}"
     if text == "-0.00":
         text = "0.00"
@@ -337,7 +334,7 @@ def number(value: float) -> str:
 
 
 def verdict(ours: float, theirs: float) -> str:
-    """``win``, ``loss`` or ``even``, by the two decimals that are shown."""
+    """Return ``win``, ``loss`` or ``even``, by the two decimals that are shown."""
     difference = round(ours, 2) - round(theirs, 2)
     return "even" if abs(difference) < 1e-9 else "win" if difference > 0 else "loss"
 

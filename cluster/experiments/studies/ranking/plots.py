@@ -44,7 +44,7 @@ def save_curves(rows: Rows, targets: Sequence[str], methods: Sequence[str], poin
 
 
 def save_heat_maps(maps: Mapping[str, tuple[Sequence[str], NDArray[np.float64]]], path: Path) -> None:
-    """Square matrices side by side, title -> (names, values ``[source, target]`` between -1 and 1)."""
+    """Draw square matrices side by side, title -> (names, values ``[source, target]`` between -1 and 1)."""
     figure = Figure(figsize=(6.2 * len(maps), 5.4), layout="constrained")
     panels = figure.subplots(1, len(maps), squeeze=False)[0]
     for panel, (title, (names, matrix)) in zip(panels, maps.items(), strict=True):

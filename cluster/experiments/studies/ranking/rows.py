@@ -60,13 +60,13 @@ class Row:
 
     @property
     def estimate(self) -> Estimate:
-        """Over the draws."""
+        """Mean and standard error over the draws."""
         return _estimate(self.values)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Many rows, to look up by what they are of."""
+    """Rows that can be looked up by method, target and number of models."""
 
     every: tuple[Row, ...]
 
@@ -110,7 +110,7 @@ def rows_of(results: Mapping[Unit, UnitResult]) -> list[Row]:
 
 
 def averaged(rows: Sequence[Row], method: str, fold: str) -> list[Row]:
-    """Rows of equal target and number of models, e.g. transfers from several sources, as one: the mean of each draw."""
+    """Average rows of equal target and number of models, such as transfers from several sources, draw by draw."""
     groups: dict[tuple[str, int, str, int], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.target, row.points, row.split, row.seed), []).append(row)
@@ -127,12 +127,12 @@ def averaged(rows: Sequence[Row], method: str, fold: str) -> list[Row]:
 
 
 def with_transfer(rows: list[Row], _: Mapping[str, TableTask]) -> list[Row]:
-    """Also ``transfer``: for each target the mean over all single sources that it can be reached from."""
+    """Add ``transfer``: for each target the mean over all single sources that it can be reached from."""
     return rows + averaged([row for row in rows if row.method.startswith("transfer from ")], "transfer", "each source")
 
 
 def mean_of(rows: Sequence[Row]) -> Estimate:
-    """Mean over targets, whose draws are independent of each other."""
+    """Average over targets, whose draws are independent of each other."""
     estimates = [row.estimate for row in rows]
     errors = [estimate.standard_error for estimate in estimates]
     known = [error for error in errors if error is not None]

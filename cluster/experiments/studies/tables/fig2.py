@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cluster.experiments.protocol.folds import LEAVE_ONE_OUT, NASBENCH201
 from cluster.experiments.protocol.measuring import CURVES
-from cluster.experiments.studies.ranking.pages import AS_LIVE, FROM_SCRATCH, PROTOCOL, TUNED, TargetTable
+from cluster.experiments.studies.ranking.pages import FINE_TUNED, FROM_SCRATCH, PROTOCOL, TUNED, TargetTable
 from cluster.experiments.studies.ranking.plots import save_curves
 from cluster.experiments.studies.ranking.rows import Row, Rows
 from cluster.experiments.studies.ranking.study import RankingStudy
@@ -52,7 +52,7 @@ weights on the fine-tuning models alone. A dash stands for what was not measured
 
 {FROM_SCRATCH}
 
-{AS_LIVE}
+{FINE_TUNED}
 
 {TUNED}
 

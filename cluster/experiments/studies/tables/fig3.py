@@ -22,7 +22,7 @@ _SPACES = {"NAS-Bench-201": NASBENCH201, "TransNAS-Bench-101": TRANSNASBENCH101}
 
 
 def _relations(_: list[Row], tasks: Mapping[str, TableTask]) -> list[Row]:
-    """Spearman correlation of each source's ranking with each target, on the cells that both have measured."""
+    """Correlate each source's ranking with each target (Spearman), on the cells that both have measured."""
     return [
         Row(source, target, 0, "none", 0, "tables", (_relation(tasks[source], tasks[target]),), 0.0, 0.0, 0.0)
         for names in _SPACES.values()
@@ -59,7 +59,7 @@ turned around) over all cells that both have measured.
 
 
 def _matrix(rows: Rows, names: Sequence[str]) -> NDArray[np.float64]:
-    """``[source, target]``."""
+    """Return correlations ``[source, target]``."""
     found = [[rows.find(source, target, 0, split="none") for target in names] for source in names]
     return np.array([[np.nan if row is None else row.estimate.mean for row in line] for line in found])
 

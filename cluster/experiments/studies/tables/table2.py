@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from cluster.experiments.protocol.folds import FROM_TRANSNASBENCH101, LEAVE_ONE_OUT, NASBENCH201, TRANSNASBENCH101
 from cluster.experiments.studies.ranking.pages import (
-    AS_LIVE,
+    FINE_TUNED,
     FROM_SCRATCH,
     OTHER_FINE_TUNING,
     OTHER_SOURCES,
     PROTOCOL,
     READING,
-    TRANSFERRED,
+    TIMED,
     TUNED,
     TargetTable,
     curve_table,
@@ -48,9 +48,7 @@ on NAS-Bench-201.
 
 {FROM_SCRATCH}
 
-{TRANSFERRED}
-
-{AS_LIVE}
+{FINE_TUNED}
 
 {TUNED}
 
@@ -89,8 +87,7 @@ then fine-tuned: the mean over these six sources. `random` is trained on the fiv
 
 ## Time
 
-`transfer` and `random` were timed beside other work on the same cores: these seconds are longer than they need be,
-and the learning of `transfer` holds pauses.
+{TIMED}
 
 {seconds_table(rows, (*_METHODS, "transfer", "random"))}
 """

@@ -5,14 +5,14 @@ from __future__ import annotations
 from cluster.experiments.protocol.folds import FROM_NASBENCH201, LEAVE_ONE_OUT, NASBENCH201
 from cluster.experiments.protocol.splits import Split
 from cluster.experiments.studies.ranking.pages import (
-    AS_LIVE,
+    FINE_TUNED,
     FROM_SCRATCH,
     OTHER_FINE_TUNING,
     OTHER_SOURCES,
     POINTS,
     PROTOCOL,
     READING,
-    TRANSFERRED,
+    TIMED,
     TUNED,
     TargetTable,
     curve_table,
@@ -68,9 +68,7 @@ it prints .75. Ours against these ways to do without meta-learning, and more:
 
 {FROM_SCRATCH}
 
-{TRANSFERRED}
-
-{AS_LIVE}
+{FINE_TUNED}
 
 {TUNED}
 
@@ -110,7 +108,7 @@ The same folds with other initial weights and batches, `mixture`, random split:
 
 ## Time
 
-`transfer` and `random` were timed beside other work on the same cores: these seconds are longer than they need be.
+{TIMED}
 
 {seconds_table(rows, _METHODS)}
 """

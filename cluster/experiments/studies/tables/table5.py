@@ -7,6 +7,7 @@ from cluster.experiments.studies.ranking.pages import (
     OTHER_SOURCES,
     PROTOCOL,
     READING,
+    TIMED,
     TUNED,
     TargetTable,
     seconds_table,
@@ -32,9 +33,9 @@ that leaves out the target, and the best accuracy found in 30 queries, mean of t
 This page has the rank correlations; accuracies stand in [compare-table5.md](compare-table5.md).
 
 `mixture` is our default, told whether a target measures a quality or a cost, and in the next column not told; `boil`
-the paper's algorithm. `mean-rank` is the mean rank of an architecture on the other tasks of NAS-Bench-201 that it may
-know, `same kind` on those that measure a quality like the target; `parameters` the number of weights of the cell's
-operations.
+the paper's algorithm, which learns costs as they are measured, higher for slower. `mean-rank` is the mean rank of an
+architecture on the other tasks of NAS-Bench-201 that it may know, `same kind` on those that measure a quality like the
+target; `parameters` the number of weights of the cell's operations.
 
 {PROTOCOL}
 
@@ -56,6 +57,8 @@ ones the paper judges here it does not say.
 {table.wins_and_losses()}
 
 ## Time
+
+{TIMED}
 
 {seconds_table(rows, _METHODS)}
 """

@@ -9,8 +9,10 @@ from cluster.experiments.protocol.folds import ACROSS_SPACES, NASBENCH101, STRIC
 from cluster.experiments.protocol.published import MEAN, MP_NAS, published
 from cluster.experiments.protocol.splits import Split
 from cluster.experiments.studies.ranking.pages import (
+    FINE_TUNED,
     POINTS,
     READING,
+    TIMED,
     TUNED,
     TargetTable,
     curve_table,
@@ -65,12 +67,15 @@ Numbers are Spearman correlations between predicted and measured scores, as mean
 fine-tuning models; without fine-tuning models there is one number. Half of NAS-Bench-201's architectures are learned
 from. All 4,096 cells of TransNAS-Bench-101 are for fine-tuning and judging, and 20,000 random ones of NAS-Bench-101,
 the same for all methods. As graphs, TransNAS-Bench-101's cells are among NAS-Bench-201's; its tasks are not. In the
-class split NAS-Bench-201 is halved by networks rather than texts, and no twin of a fine-tuning model is judged.
+class split NAS-Bench-201 is halved by networks rather than texts, and no cell is judged that is isomorphic to a
+fine-tuning model.
 
 - `{NASBENCH101}` is the paper's variant: NAS-Bench-201's CIFAR-10 stays among the sources, the same data in another
   space.
 - `{_STRICT}` learns nothing from CIFAR-10.
 - NAS-Bench-ASR cannot be judged on: its table is not publicly available any more.
+
+{FINE_TUNED}
 
 {TUNED}
 
@@ -107,6 +112,8 @@ In kind only beside the paper's, as above; it fine-tunes on five models alone.
 {others}
 
 ## Time
+
+{TIMED}
 
 {seconds_table(rows, _METHODS)}
 """

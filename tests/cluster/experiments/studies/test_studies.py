@@ -119,8 +119,8 @@ def test_draws_depend_on_nothing_but_their_number(tasks: dict[str, TableTask], k
     assert len(set(first.support)) == 25
     assert set(first.support).isdisjoint(first.query)
     assert {*first.support, *first.query} <= set(rows)
-    twins = np.isin(task.canonical_keys[first.query], task.canonical_keys[first.support])
-    assert twins.any() == (kind == "random")
+    isomorphic = np.isin(task.canonical_keys[first.query], task.canonical_keys[first.support])
+    assert isomorphic.any() == (kind == "random")
     if kind == "random":
         assert len(first.query) == len(rows) - 25
     none = draw(task, rows, kind, 0, 0)
@@ -204,7 +204,7 @@ def test_a_unit_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask
     assert store.read(unit_item(UNIT, method, fewer, tables, tmp_path)) is None, "other tables"
     assert store.read(unit_item(UNIT, replace(FreeRankings(), zero_shot=False), tasks, tables, tmp_path)) is None
     boil, slower = (replace(UNIT, method="boil"), replace(TINY, iterations=3))
-    for other in (learning(slower), learning(TINY, num_steps=4), GradientLearning("boil", TINY)):
+    for other in (learning(slower), learning(TINY, num_steps=4)):
         assert identity(boil, learning(TINY), tasks) != identity(boil, other, tasks)
 
     again = UnitResult.from_plain(item.compute())
@@ -284,9 +284,8 @@ def test_a_cost_is_learned_as_measured_and_its_ranking_turned_around(tasks: dict
     np.testing.assert_array_equal(Tuned(network, fine_tuning, costly=True).predict(archs), -network.predict(archs))
 
 
-@pytest.mark.parametrize(("fine_tuning", "sign"), [(None, -1), (FineTuning(rate=0.01, num_steps=3), 1)])
-def test_costs_are_learned_as_measured_where_the_kind_is_told(
-    tasks: dict[str, TableTask], monkeypatch: pytest.MonkeyPatch, fine_tuning: FineTuning | None, sign: int
+def test_a_network_learned_by_gradient_is_told_what_costs(
+    tasks: dict[str, TableTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learned: list[dict[str, TableTask]] = []
 
@@ -295,11 +294,14 @@ def test_costs_are_learned_as_measured_where_the_kind_is_told(
         return MetaLearned(MetaPredictor(config), PredictorCard.of("caught", config, sources), 1.0)
 
     monkeypatch.setattr(cluster.experiments.studies.ranking.methods, "meta_learn", caught)
-    method = GradientLearning("boil", TINY, fine_tuning)
-    ranker = method.learn(Sources(tasks, tasks), 0, Path(), "").rankers(tasks["nasbench201/darcy"])["boil"]
-    assert isinstance(ranker, MetaPredictor if fine_tuning is None else Tuned)
-    for name in ("nasbench201/cpu-latency", "nasbench201/gpu-latency"):
-        np.testing.assert_array_equal(learned[0][name].scores, sign * tasks[name].raw)
+    rankers = learning(TINY).learn(Sources(tasks, tasks), 0, Path(), "").rankers
+    costs = ("nasbench201/cpu-latency", "nasbench201/gpu-latency")
+    for name in ("nasbench201/darcy", *costs):
+        ranker = rankers(tasks[name])["boil"]
+        assert isinstance(ranker, Tuned)
+        assert ranker.costly == (name in costs)
+    for name in costs:
+        np.testing.assert_array_equal(learned[0][name].scores, tasks[name].raw)
     np.testing.assert_array_equal(learned[0]["nasbench201/darcy"].scores, tasks["nasbench201/darcy"].scores)
 
 
@@ -375,7 +377,7 @@ def test_what_was_not_measured_is_a_dash_and_what_the_paper_lacks_is_said() -> N
 
 
 def test_the_papers_numbers_are_those_of_its_tables() -> None:
-    """Cells of each table picked by hand, of corners and of places where columns could be mixed up."""
+    """Cells of each table picked by hand, of corners and wherever columns could be mixed up."""
     for table, task, column, points, value, error in (
         (2, "transnasbench101/scene", "Naive Tran.", 5, 0.80, 0.02),
         (2, "transnasbench101/room", "Rand. Init.", 5, 0.35, 0.08),
@@ -430,7 +432,7 @@ RESULTS = Path(__file__).parents[4] / "benchmarks" / "results"
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_committed_page_is_what_its_results_give(name: str, tmp_path: Path) -> None:
-    """And `mpnas reproduce` writes it from them alone, without tables."""
+    """`mpnas reproduce` writes it from them alone, without tables."""
     from cluster.cli import app
 
     shutil.copy(RESULTS / f"{name}.json", tmp_path)
@@ -574,7 +576,7 @@ def test_every_study_has_methods_for_its_units() -> None:
 def test_a_study_from_interruption_and_failure_to_page(
     tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Zero-shot ranking with free rankings in every place; it is stopped at once, then one method fails."""
+    """Zero-shot ranking with free rankings for every method; it is stopped at once, then one method fails."""
     whole = RANKING["table5"]
     study = replace(whole, units=tuple(unit for unit in whole.units if unit.fold.name in ("ninapro", "darcy")))
     free = FreeRankings()
