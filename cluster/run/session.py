@@ -50,6 +50,8 @@ def run_session(
     config = record.config
     check_config(config)
     check_ray()  # before what may take minutes
+    if progress:
+        print(f"Loading {task.name}.", flush=True)
     data = task.load_checked(record.data_path)  # here an error is one line, not one for each trial
     check_batches(task.name, replace(task.recipe, epochs=record.epochs), len(data.train), config.workers_per_trial)
     limits, score = size_limits(config, task, data), zero_cost_score(config, task, data)
