@@ -14,9 +14,10 @@ from ray.tune import Callback
 
 from cluster.storage.run_folder import RunFolder
 from mpnas_ray.errors import RunError
+from mpnas_ray.files.json_records import parse_json
 from searchers import ArchitectureSearcher
 
-__all__ = ["SearchTelemetry", "count_refits", "telemetry_to"]
+__all__ = ["SearchTelemetry", "count_refits", "note_session", "read_events", "telemetry_to"]
 
 _FILE = "telemetry.jsonl"
 _SECONDS_BETWEEN_WRITES = 5.0
@@ -47,16 +48,39 @@ def count_refits(folder: RunFolder) -> int:
         return 0
 
 
+def read_events(folder: RunFolder) -> Iterator[dict[str, Any]]:
+    """Read the events of a run in their order; damaged lines are left out."""
+    for line in (folder.read(_FILE) or "").splitlines():
+        try:
+            event = parse_json(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+def note_session(folder: RunFolder, **facts: Any) -> None:
+    """Add the event ``session`` to the file of a run, before its `SearchTelemetry` begins to write there."""
+    try:
+        before = folder.read(_FILE) or ""
+        line = json.dumps({"time": round(time.time(), 3), "event": "session", **facts})
+        folder.write(_FILE, f"{before}{'' if before.endswith(chr(10)) or not before else chr(10)}{line}\n")
+    except (OSError, RunError) as error:
+        logger.warning("Could not write %s of %s: %s", _FILE, folder, error)
+
+
 class SearchTelemetry(Callback):
     """Write ``telemetry.jsonl`` into the run folder.
 
     The events are:
 
+    - ``session``: beginning of a session, with ``metric`` and ``mode``, the number of ``slots`` for trials, and what
+      the sizes of networks follow from: ``input_shape``, ``num_outputs`` and ``dense``.
     - ``proposal``: architecture, predicted score, rank, number of the refit that ranked it, and the number of results
       that this refit did not know.
     - ``zero_shot``: ranking of a meta-learned predictor before the first result.
     - ``refit``: number of points and candidates, seconds, Spearman correlation of earlier predictions with the results,
-      and now and then whether the knowledge from other tasks helps on this one, in words.
+      and now and then whether the knowledge from other tasks helps on this one, as log odds and in words.
     - ``scored``: number of candidates that a zero-cost score ranked, number of those it could not rank, and seconds.
     - ``result``: a trial's last metric, or that it failed.
 
@@ -73,6 +97,10 @@ class SearchTelemetry(Callback):
         self._num_taken = 0
         self._next_write = 0.0
 
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Record the proposals that were made, before their results are known."""
+        self._record(None)
+
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record the result of a trial that ended well."""
         self._record({"event": "result", "trial_id": trial.trial_id, "value": trial.last_result.get(self._metric)})
@@ -86,7 +114,7 @@ class SearchTelemetry(Callback):
         self._take(None)
         self._write(patient=True)
 
-    def _record(self, event: dict[str, Any]) -> None:
+    def _record(self, event: dict[str, Any] | None) -> None:
         self._take(event)
         if time.monotonic() >= self._next_write:
             start = time.monotonic()
