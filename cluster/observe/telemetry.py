@@ -1,4 +1,4 @@
-"""Write the events of a searcher into a file: one line of JSON for each."""
+"""Write the events of a searcher into the file of its run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from typing import Any
 
 from ray.tune import Callback
 
+from cluster.observe.events import EVENTS_FILE
 from cluster.storage.run_folder import RunFolder
 from mpnas_ray.errors import RunError
-from mpnas_ray.files.json_records import parse_json
 from searchers import ArchitectureSearcher
 
-__all__ = ["SearchTelemetry", "count_refits", "note_session", "read_events", "telemetry_to"]
+__all__ = ["SearchTelemetry", "telemetry_to"]
 
-_FILE = "telemetry.jsonl"
 _SECONDS_BETWEEN_WRITES = 5.0
 _REST_PER_WORK = 50.0
 """Seconds without a write for each second that one took: long files on slow storage take no more than 2 % of a run."""
@@ -38,35 +37,6 @@ def telemetry_to(folder: RunFolder) -> Iterator[None]:
         yield
     finally:
         _here.reset(token)
-
-
-def count_refits(folder: RunFolder) -> int:
-    """Count the refits in the file of a run; damaged lines do not count."""
-    try:
-        return (folder.read(_FILE) or "").count('"event": "refit"')
-    except (OSError, RunError):
-        return 0
-
-
-def read_events(folder: RunFolder) -> Iterator[dict[str, Any]]:
-    """Read the events of a run in their order; damaged lines are left out."""
-    for line in (folder.read(_FILE) or "").splitlines():
-        try:
-            event = parse_json(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            yield event
-
-
-def note_session(folder: RunFolder, **facts: Any) -> None:
-    """Add the event ``session`` to the file of a run, before its `SearchTelemetry` begins to write there."""
-    try:
-        before = folder.read(_FILE) or ""
-        line = json.dumps({"time": round(time.time(), 3), "event": "session", **facts})
-        folder.write(_FILE, f"{before}{'' if before.endswith(chr(10)) or not before else chr(10)}{line}\n")
-    except (OSError, RunError) as error:
-        logger.warning("Could not write %s of %s: %s", _FILE, folder, error)
 
 
 class SearchTelemetry(Callback):
@@ -132,14 +102,14 @@ class SearchTelemetry(Callback):
         try:
             if self._folder is None:
                 folder = _here.get() or RunFolder(self._storage, self._name)
-                self._lines = (folder.impatient().read(_FILE) or "").splitlines()
+                self._lines = (folder.impatient().read(EVENTS_FILE) or "").splitlines()
                 self._folder = folder
             self._lines.extend(self._new_lines)
             self._new_lines.clear()
             folder = self._folder if patient else self._folder.impatient()
-            folder.write(_FILE, "".join(f"{line}\n" for line in self._lines))
+            folder.write(EVENTS_FILE, "".join(f"{line}\n" for line in self._lines))
         except (OSError, RunError) as error:
-            logger.warning("Could not write %s of %s: %s", _FILE, self._name, error)
+            logger.warning("Could not write %s of %s: %s", EVENTS_FILE, self._name, error)
 
     def __getstate__(self) -> dict[str, Any]:
         """Let a restored callback read the file that is there."""

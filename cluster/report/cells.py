@@ -1,15 +1,19 @@
 """Draw an architecture as a graph: one way for all spaces, large with names or small with letters.
 
 Vertices stand in layers by their longest path from the input (Sugiyama et al. 1981): an edge over several layers goes
-through an empty place in each, and the vertices of a layer are ordered by the mean position of those that they read.
+through an empty place in each, the vertices of a layer are ordered by the mean position of their neighbours, and then
+they are placed as near to these as their widths allow.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cluster.report.charts import svg
 from cluster.report.html import Html, tag
@@ -21,6 +25,11 @@ from mpnas_ray.spaces.operations import INPUT, KINDS, OUTPUT, ZERO
 __all__ = ["large_drawing", "short_name", "small_drawing"]
 
 _SWEEPS = 4
+_WIDTH_OF_AN_EDGE = 0.45
+"""Room for an edge that passes a layer, in vertices."""
+
+_Node = tuple[int, ...]
+"""A vertex, or (source, target, layer) of an edge that passes a layer."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +40,13 @@ class _Layout:
         position: Vertex -> (layer, position within the layer around its middle, in vertices).
         paths: (source, target, how often) and the positions between them of each edge.
         num_layers: Number of layers.
-        width: Number of vertices of the widest layer.
+        width: Width of the widest layer, in vertices.
     """
 
     position: dict[int, tuple[int, float]]
     paths: list[tuple[int, int, int, list[tuple[int, float]]]]
     num_layers: int
-    width: int
+    width: float
 
 
 def large_drawing(arch: str) -> Html | None:
@@ -110,7 +119,7 @@ def _parsed(arch: str) -> OperationGraphs | None:
         return None
 
 
-def _large(graph: OperationGraphs, shown: np.ndarray, live: np.ndarray, arch: str) -> Html:
+def _large(graph: OperationGraphs, shown: NDArray[np.bool_], live: NDArray[np.bool_], arch: str) -> Html:
     layout = _laid_out(shown, graph.edges[0])
     across, gap, box = 88.0, 54.0, (78.0, 26.0)
     width, height = max(across * layout.width, 190.0) + 8, gap * (layout.num_layers - 1) + box[1] + 8
@@ -150,47 +159,88 @@ def _edge(points: list[tuple[float, float]], times: int, *, dead: bool = False, 
     return tag("path", d=path, class_=look)
 
 
-def _laid_out(shown: np.ndarray, edges: np.ndarray) -> _Layout:
+def _laid_out(shown: NDArray[np.bool_], edges: NDArray[np.uint8]) -> _Layout:
     """Place the vertices that are shown in layers."""
     vertices = [int(vertex) for vertex in np.flatnonzero(shown)]
     links = [(i, j, int(edges[i, j])) for i in vertices for j in vertices if edges[i, j]]
     layer: dict[int, int] = {}
     for vertex in vertices:  # they stand in topological order
         layer[vertex] = max((layer[i] + 1 for i, j, _ in links if j == vertex), default=0)
-    last = vertices[-1]
-    layer[last] = max(layer[last], max(layer.values()))
-    rows: list[list[tuple[int, ...]]] = [[] for _ in range(layer[last] + 1)]
-    reads: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
-    written: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+    layer[vertices[-1]] = max(layer.values())
+    rows: list[list[_Node]] = [[] for _ in range(max(layer.values()) + 1)]
     for vertex in vertices:
         rows[layer[vertex]].append((vertex,))
+    near: dict[_Node, list[_Node]] = defaultdict(list)
     for source, target, _ in links:
-        chain = [(source,), *((source, target, row) for row in range(layer[source] + 1, layer[target])), (target,)]
-        for height, node in zip(range(layer[source] + 1, layer[target]), chain[1:-1], strict=True):
-            rows[height].append(node)
-        for one, other in pairwise(chain):
-            reads.setdefault(other, []).append(one)
-            written.setdefault(one, []).append(other)
-    place: dict[tuple[int, ...], float] = {}
-    for row in rows:
-        _spread(row, place)
-    for sweep in range(_SWEEPS):
-        near = reads if sweep % 2 == 0 else written
-        for row in rows if sweep % 2 == 0 else reversed(rows):
-            means = {node: float(np.mean([place[each] for each in near.get(node, [node])])) for node in row}
-            row.sort(key=lambda node: (means[node], node))
-            _spread(row, place)
+        between = range(layer[source] + 1, layer[target])
+        for row in between:
+            rows[row].append((source, target, row))
+        for one, other in pairwise([(source,), *((source, target, row) for row in between), (target,)]):
+            near[one].append(other)
+            near[other].append(one)
+    height = {node: row for row, nodes in enumerate(rows) for node in nodes}
+    rows = _untangled(rows, near, height)
+    place: dict[_Node, float] = {}
+    for row_nodes in rows:
+        place |= _side_by_side(row_nodes, [0.0] * len(row_nodes))
+    for _ in range(_SWEEPS):
+        for row_nodes in [*rows, *reversed(rows)]:
+            wanted = [float(np.mean([place[other] for other in near[node] or [node]])) for node in row_nodes]
+            place |= _side_by_side(row_nodes, wanted)
+    middle = (min(place.values()) + max(place.values())) / 2
     return _Layout(
-        position={vertex: (layer[vertex], place[(vertex,)]) for vertex in vertices},
+        position={vertex: (layer[vertex], place[(vertex,)] - middle) for vertex in vertices},
         paths=[
-            (i, j, times, [(row, place[(i, j, row)]) for row in range(layer[i] + 1, layer[j])]) for i, j, times in links
+            (i, j, times, [(row, place[(i, j, row)] - middle) for row in range(layer[i] + 1, layer[j])])
+            for i, j, times in links
         ],
         num_layers=len(rows),
-        width=max(len(row) for row in rows),
+        width=max(place.values()) - min(place.values()) + 1,
     )
 
 
-def _spread(row: list[tuple[int, ...]], place: dict[tuple[int, ...], float]) -> None:
-    """Place the nodes of a layer side by side around its middle."""
-    for position, node in enumerate(row):
-        place[node] = position - (len(row) - 1) / 2
+def _untangled(
+    rows: list[list[_Node]], near: Mapping[_Node, list[_Node]], height: Mapping[_Node, int]
+) -> list[list[_Node]]:
+    """Order each layer by the mean position of its neighbours above, then below; the order that crosses least is kept."""
+    order = {node: float(number) for row in rows for number, node in enumerate(row)}
+    best, fewest = rows, _num_crossings(rows, near, height)
+    for sweep in range(2 * _SWEEPS):
+        step = -1 if sweep % 2 == 0 else 1
+        turned = []
+        for row in rows if sweep % 2 == 0 else reversed(rows):
+            means = {
+                node: float(
+                    np.mean([order[o] for o in near[node] if height[o] == height[node] + step] or [order[node]])
+                )
+                for node in row
+            }
+            turned.append(sorted(row, key=lambda node: (means[node], order[node])))
+            order |= {node: float(number) for number, node in enumerate(turned[-1])}
+        rows = turned if sweep % 2 == 0 else turned[::-1]
+        crossings = _num_crossings(rows, near, height)
+        if crossings < fewest:
+            best, fewest = rows, crossings
+    return best
+
+
+def _num_crossings(rows: list[list[_Node]], near: Mapping[_Node, list[_Node]], height: Mapping[_Node, int]) -> int:
+    """Count the pairs of edges between neighbouring layers that cross."""
+    count = 0
+    for row, below in pairwise(rows):
+        order = {node: number for number, node in enumerate(below)}
+        level = height[below[0]]
+        ends = [sorted(order[o] for o in near[node] if height[o] == level) for node in row]
+        flat = [(start, end) for start, found in enumerate(ends) for end in found]
+        count += sum(a < c and b > d for a, b in flat for c, d in flat)
+    return count
+
+
+def _side_by_side(row: list[_Node], wanted: list[float]) -> dict[_Node, float]:
+    """Place the nodes of a layer as near to where they are wanted as their widths allow, by least squares."""
+    from scipy.optimize import isotonic_regression  # takes half a second to import
+
+    sizes = [1.0 if len(node) == 1 else _WIDTH_OF_AN_EDGE for node in row]
+    offsets = np.cumsum([0.0, *((one + other) / 2 for one, other in pairwise(sizes))])
+    found = isotonic_regression(np.asarray(wanted) - offsets).x + offsets
+    return {node: float(place) for node, place in zip(row, found, strict=True)}

@@ -11,9 +11,10 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
+from cluster.observe.events import note_session
 from cluster.observe.metrics import SearchMetrics
 from cluster.observe.progress import SearchProgress
-from cluster.observe.telemetry import SearchTelemetry, note_session, telemetry_to
+from cluster.observe.telemetry import SearchTelemetry, telemetry_to
 from cluster.ray.connection import most_concurrent
 from cluster.ray.memory_deaths import memory_deaths_survived
 from cluster.ray.slots import Elastic, Slots, slots_of_this_session

@@ -7,7 +7,7 @@ import math
 from cluster.report.charts import Frame, chart, figure, legend, mark_key
 from cluster.report.html import Html, number, tag
 from cluster.report.scales import Scale, counts, even, robust
-from cluster.report.trials import drawn
+from cluster.report.trials import MOST_DRAWN, drawn, mark_of, trials_legend
 from cluster.report.view import RankingMade, RunView, TrialView, as_score
 from mpnas_ray.stats import spearman
 
@@ -34,18 +34,14 @@ def predictions(run: RunView) -> Html:
         robust(trial.proposal.predicted or 0.0 for trial in measured), robust(trial.value for trial in measured)
     )
     marks = [
-        frame.mark(trial.proposal.predicted or 0.0, trial.value, *_by_age(trial), trial=trial.number)
+        mark_of(frame, trial, trial.proposal.predicted or 0.0, trial.value)
         for trial in measured
         if trial.number in shown
-    ]
-    keys = [
-        mark_key("circle", "complete", "its ranking knew all results"),
-        mark_key("triangle", "stopped", "it did not"),
     ]
     scatter = figure(
         "Predicted before the result, and measured",
         chart(frame, "predicted score", run.metric, marks, label=f"{run.metric} by predicted score"),
-        legend(*keys),
+        trials_legend(measured, best=False),
     )
     found = spearman(
         [trial.proposal.predicted or 0.0 for trial in measured], [as_score(trial.value, run.mode) for trial in measured]
@@ -65,21 +61,14 @@ def predictions(run: RunView) -> Html:
     return Html(tag("div", *parts, class_="charts") + tag("p", note, class_="note"))
 
 
-def _by_age(trial: TrialView) -> tuple[str, str]:
-    return ("triangle", "stopped") if trial.proposal.age else ("circle", "complete")
-
-
 def _ages(trials: list[TrialView]) -> Html:
-    frame = Frame(counts(trials[-1].number), counts(max(trial.proposal.age or 0 for trial in trials)))
-    marks = [
-        frame.mark(trial.number, trial.proposal.age or 0, *_by_age(trial), trial=trial.number)
-        for trial in trials[-1500:]
-    ]
-    line = frame.line([(trial.number, trial.proposal.age or 0) for trial in trials[-1500:]], "others", steps=True)
+    """Draw how many results each proposal's ranking did not know, of the last trials where there are very many."""
+    ages = [(trial.number, trial.proposal.age or 0) for trial in trials[-MOST_DRAWN:]]
+    frame = Frame(counts(ages[-1][0]), counts(max(age for _, age in ages)))
+    marks = [frame.mark(number, age, "circle", "plain", trial=number) for number, age in ages]
     label = "Results that the ranking of a proposal did not know, by trial"
-    return figure(
-        "Age of the ranking of each proposal", chart(frame, "trial", "results not known", [line, *marks], label=label)
-    )
+    picture = chart(frame, "trial", "results not known", [frame.line(ages, "others", steps=True), *marks], label=label)
+    return figure("Age of the ranking of each proposal", picture)
 
 
 def _correlations(rankings: tuple[RankingMade, ...]) -> Html | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cluster.observe.telemetry import read_events
+from cluster.observe.events import read_events
 from cluster.report.view import Best, Epoch, Proposal, RankingMade, RunView, TrialView, as_score
 from cluster.run.record import RunRecord
 from cluster.run.report import REPORT_FILE, SearchReport
