@@ -15,6 +15,7 @@ from cluster.commands.listing import spaces, tasks
 from cluster.commands.meta_train import meta_train
 from cluster.commands.predict import predict
 from cluster.commands.pretrain_scheduler import pretrain_scheduler
+from cluster.commands.report import report
 from cluster.commands.reproduce import reproduce
 from cluster.commands.resume import resume
 from cluster.commands.score import score
@@ -53,6 +54,7 @@ app.command()(search)
 app.command()(submit)
 app.command()(resume)
 app.command()(extend)
+app.command()(report)
 app.command()(tasks)
 app.command()(spaces)
 app.command()(meta_train)

@@ -13,6 +13,7 @@ from cluster.run.assemble.limits import size_limits
 from cluster.run.assemble.zero_cost import zero_cost_score
 from cluster.run.checking import check_config
 from cluster.run.damage import extended_run
+from cluster.run.html.writing import drawn_meanwhile
 from cluster.run.record import RunRecord
 from cluster.run.report import SearchReport, earlier_report
 from cluster.storage.lock import locked
@@ -59,7 +60,7 @@ def run_session(
         before = distinct(read_trials(extended_run(record.extends, folder))) if record.extends else []
     if progress:
         _say_that_ray_starts()
-    with locked(folder), connected(dashboard=config.workers_per_trial > 1):
+    with drawn_meanwhile(folder), locked(folder), connected(dashboard=config.workers_per_trial > 1):
         # Late: Tune, and the searchers' libraries, take as long to import as all else together. The first error, of a
         # Ray that is not there, and the first line of output need not wait for them.
         from cluster.run.finish import finish
