@@ -24,12 +24,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import kendalltau, t
+from scipy.stats import t
 from timing import RESULTS, facts, write_results
 
 from mpnas_ray.catalogue import make_predictor
 from mpnas_ray.predictors.gp.kernels import KERNELS
 from mpnas_ray.spaces import Architectures
+from mpnas_ray.stats import kendall
 from mpnas_ray.tables import TableTask, load_tasks
 from mpnas_ray.tables.normalization import normal_scores
 
@@ -147,8 +148,8 @@ def compared(task: TableTask, family: str, points: int, seeds: int) -> dict[str,
         ]
         fits.append([result[0] for result in results])
         predictions.append([result[1] for result in results])
-        taus.append([float(np.nan_to_num(kendalltau(result[2], task.scores[asked]).statistic)) for result in results])
-        agreements.append(float(np.nan_to_num(kendalltau(results[0][2], results[1][2]).statistic)))
+        taus.append([kendall(result[2], task.scores[asked]) for result in results])
+        agreements.append(kendall(results[0][2], results[1][2]))
     return {
         "task": task.name,
         "family": family,

@@ -9,22 +9,16 @@ in one process; engines are compared as ratios.
 
 from __future__ import annotations
 
-import json
-import platform
-import sys
 from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
-from timing import median_seconds
+from timing import RESULTS, facts, median_seconds, write_results
 
 from mpnas_ray.graphs import GraphBatch, graph_batch
 from mpnas_ray.predictors.neural.gcn import GCN, GCNConfig
 from mpnas_ray.spaces import SPACE_NAMES, Architectures, get_space
 
-RESULTS = Path(__file__).parent / "results"
 SIZES = (16, 64, 256, 512, 1024, 2048)
 KINDS = tuple((degree, ragged) for ragged in (False, True) for degree in (2, 8))
 
@@ -79,23 +73,17 @@ def main() -> None:
         engines.append(row)
         print(row, flush=True)
 
-    facts = {
-        "command": f"python benchmarks/{Path(sys.argv[0]).name}",
-        "machine": f"{platform.machine()}, one thread",
-        "versions": {name: version(name) for name in ("torch", "numpy", "dgl")},
-    }
-    RESULTS.mkdir(exist_ok=True)
-    content = {**facts, "spaces": spaces, "engines": engines}
-    (RESULTS / "graph_batches.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    (RESULTS / "graph_batches.md").write_text(page(facts, spaces, engines), encoding="utf-8")
+    about = facts("torch", "numpy", "dgl")
+    content = {**about, "spaces": spaces, "engines": engines}
+    write_results(RESULTS, "graph_batches", content, page(about, spaces, engines))
 
 
-def page(facts: dict, spaces: dict, engines: list) -> str:  # type: ignore[type-arg]
+def page(about: dict, spaces: dict, engines: list) -> list[str]:  # type: ignore[type-arg]
     columns = list(dict.fromkeys(row["graphs"] for row in engines[1:]))
     lines = [
         "# Graph batches",
         "",
-        f"`{facts['command']}`, {facts['machine']}, {facts['versions']}.",
+        f"`{about['command']}`, {about['machine']}, one thread, {about['versions']}.",
         "",
         "Milliseconds for 10,000 architectures, median:",
         "",
@@ -112,7 +100,7 @@ def page(facts: dict, spaces: dict, engines: list) -> str:  # type: ignore[type-
     for size in SIZES:
         ratios = {row["graphs"]: row["dgl_over_dense"] for row in engines[1:] if row["nodes"] == size}
         lines.append(f"| {size} nodes | " + " | ".join(f"{ratios[what]:.2f}" for what in columns) + " |")
-    return "\n".join([*lines, "", f"256 cells of the mixed space (12 nodes): {engines[0]['dgl_over_dense']:.2f}.", ""])
+    return [*lines, "", f"256 cells of the mixed space (12 nodes): {engines[0]['dgl_over_dense']:.2f}."]
 
 
 if __name__ == "__main__":

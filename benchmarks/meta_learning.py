@@ -10,18 +10,13 @@ how long would the paper's meta-training take here? Scores are random: times do 
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
-from timing import median_seconds
+from timing import RESULTS, facts, median_seconds, write_results
 
 from mpnas_ray.catalogue import load_predictor
 from mpnas_ray.meta_learning.gradient import EpisodePool, Episodes, MetaConfig, MetaPredictor, initial_parameters
@@ -33,7 +28,6 @@ from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import KINDS, get_space
 from mpnas_ray.tables import TableTask
 
-RESULTS = Path(__file__).parent / "results"
 NUM_RANKED, NUM_ADAPTED = 10_000, 20
 
 
@@ -144,22 +138,16 @@ def main() -> None:
         torch.set_num_threads(threads)
         rate = matmul_rate()
         timed[threads] = {"matmul_gflops": rate / 1e9, "uses": uses(rate)}
-    facts = {
-        "command": f"python benchmarks/{Path(sys.argv[0]).name}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {name: version(name) for name in ("torch", "numpy")},
-    }
-    RESULTS.mkdir(exist_ok=True)
-    content = {**facts, "meta_batches": batches, "paper_hours": hours, "threads": timed}
-    (RESULTS / "meta_learning.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    (RESULTS / "meta_learning.md").write_text(page(facts, batches, hours, timed), encoding="utf-8")
+    about = facts("torch", "numpy")
+    content = {**about, "meta_batches": batches, "paper_hours": hours, "threads": timed}
+    write_results(RESULTS, "meta_learning", content, page(about, batches, hours, timed))
 
 
-def page(facts: dict, batches: list, hours: float, timed: dict) -> str:  # type: ignore[type-arg]
+def page(about: dict, batches: list, hours: float, timed: dict) -> list[str]:  # type: ignore[type-arg]
     lines = [
         "# Meta-learning",
         "",
-        f"`{facts['command']}`, {facts['machine']}, {facts['versions']}.",
+        f"`{about['command']}`, {about['machine']}, {about['versions']}.",
         "",
         "Outer steps of BOIL (8 support and 56 query architectures a task, 6 inner steps, second order), one thread:",
         "all tasks of a meta-batch at once, and how many times faster that is than one task at a time in the same run:",
@@ -188,7 +176,7 @@ def page(facts: dict, batches: list, hours: float, timed: dict) -> str:  # type:
                 for r in found["uses"]
             ),
         ]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 if __name__ == "__main__":

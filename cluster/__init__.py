@@ -10,10 +10,12 @@ from mpnas_ray.own_packages import check_own, put_first
 from mpnas_ray.version import version
 
 if TYPE_CHECKING:
+    from cluster.artifacts.config import ScoringConfig, TableConfig
     from cluster.artifacts.meta_training import run_meta_training as meta_train
-    from cluster.artifacts.scoring import score_proxies as score_architectures
+    from cluster.artifacts.scoring import score_architectures
     from cluster.artifacts.table_building import build_table
     from cluster.experiments.comparison.compare import compare
+    from cluster.experiments.comparison.config import ComparisonConfig
     from cluster.run.config import SearchConfig
     from cluster.run.extend import extend_search
     from cluster.run.report import SearchReport
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
     from cluster.run.start import run_search
 
 __all__ = [
+    "ComparisonConfig",
     "RunInterruptedError",
+    "ScoringConfig",
     "SearchConfig",
     "SearchReport",
+    "TableConfig",
     "build_table",
     "compare",
     "extend_search",
@@ -35,16 +40,19 @@ __all__ = [
 
 __version__ = version()
 
-_PLACES = {
+_MODULES = {
+    "ComparisonConfig": ("cluster.experiments.comparison.config", "ComparisonConfig"),
+    "ScoringConfig": ("cluster.artifacts.config", "ScoringConfig"),
     "SearchConfig": ("cluster.run.config", "SearchConfig"),
     "SearchReport": ("cluster.run.report", "SearchReport"),
+    "TableConfig": ("cluster.artifacts.config", "TableConfig"),
     "build_table": ("cluster.artifacts.table_building", "build_table"),
     "compare": ("cluster.experiments.comparison.compare", "compare"),
     "extend_search": ("cluster.run.extend", "extend_search"),
     "meta_train": ("cluster.artifacts.meta_training", "run_meta_training"),
     "resume_search": ("cluster.run.resume", "resume_search"),
     "run_search": ("cluster.run.start", "run_search"),
-    "score_architectures": ("cluster.artifacts.scoring", "score_proxies"),
+    "score_architectures": ("cluster.artifacts.scoring", "score_architectures"),
 }
 """Public name -> its module, and its name there."""
 
@@ -55,9 +63,9 @@ def __getattr__(name: str) -> Any:
     Raises:
         ForeignModuleError: If another module was imported as `searchers` or `trainables` before.
     """
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     check_own()
     put_first()
-    module, inner = _PLACES[name]
+    module, inner = _MODULES[name]
     return getattr(import_module(module), inner)

@@ -13,6 +13,7 @@ from cluster.commands.export import export
 from cluster.commands.extend import extend
 from cluster.commands.listing import spaces, tasks
 from cluster.commands.meta_train import meta_train
+from cluster.commands.options import Command
 from cluster.commands.predict import predict
 from cluster.commands.pretrain_scheduler import pretrain_scheduler
 from cluster.commands.report import report
@@ -50,21 +51,21 @@ def _mpnas(
     """Neural architecture search on Ray clusters with a meta-learned graph predictor."""
 
 
-app.command()(search)
-app.command()(submit)
-app.command()(resume)
-app.command()(extend)
-app.command()(report)
-app.command()(tasks)
-app.command()(spaces)
-app.command()(meta_train)
-app.command()(pretrain_scheduler)
-app.command()(reproduce)
-app.command()(compare)
-app.command()(train)
-app.command()(predict)
-app.command()(score)
-app.command()(export)
+app.command(cls=Command)(search)
+app.command(cls=Command)(submit)
+app.command(cls=Command)(resume)
+app.command(cls=Command)(extend)
+app.command(cls=Command)(report)
+app.command(cls=Command)(tasks)
+app.command(cls=Command)(spaces)
+app.command(cls=Command)(meta_train)
+app.command(cls=Command)(pretrain_scheduler)
+app.command(cls=Command)(reproduce)
+app.command(cls=Command)(compare)
+app.command(cls=Command)(train)
+app.command(cls=Command)(predict)
+app.command(cls=Command)(score)
+app.command(cls=Command)(export)
 app.add_typer(tables_app, name="tables")
 app.add_typer(tables_app, name="table", hidden=True)  # `mpnas table build` reads better
 

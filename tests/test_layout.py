@@ -30,7 +30,8 @@ ROOMS = {
     "searchers": "core background model_based baselines zero_cost schedulers registry testing",
     "trainables": "user_code tasks.formats tasks.core tasks.datasets tasks networks training proxies tune",
     "cluster": """
-        tracebacks pages storage ray work observe report run artifacts experiments.protocol experiments.replay
+        durations tracebacks pages storage ray work observe report run artifacts experiments.protocol
+        experiments.replay
         experiments.comparison experiments.studies commands cli
     """,
 }
@@ -115,6 +116,29 @@ def test_every_folder_is_a_package() -> None:
     for path in MODULES.values():
         for folder in path.relative_to(ROOT).parents[:-1]:
             assert (ROOT / folder / "__init__.py").exists(), f"{folder} has no __init__.py"
+
+
+MOST_PARAMETERS = 8
+
+
+def functions(node: ast.AST, inside: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
+    """All functions below a node, by their names with those of what they are inside of."""
+    for child in ast.iter_child_nodes(node):
+        name = f"{inside}{getattr(child, 'name', '')}"
+        if isinstance(child, ast.FunctionDef):
+            yield name, child
+        is_named = isinstance(child, ast.FunctionDef | ast.ClassDef)
+        yield from functions(child, f"{name}." if is_named else inside)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_function_but_a_constructor_takes_more_than_eight_parameters(module: str) -> None:
+    """What takes more takes a frozen dataclass, of which `takes_options` makes a command."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    for name, function in functions(tree):
+        parameters = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+        names = [parameter.arg for parameter in parameters if parameter.arg not in ("self", "cls")]
+        assert function.name == "__init__" or len(names) <= MOST_PARAMETERS, f"{module}.{name} takes {len(names)}"
 
 
 def run_python(code: str, cwd: Path) -> str:

@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from cluster.artifacts.scoring import score_proxies
-from cluster.artifacts.single_network import run_baseline
-from cluster.artifacts.table_building import build_table
+from cluster.artifacts.config import ScoringConfig, TableConfig, TrainingConfig
+from cluster.artifacts.single_network import train_network
 from cluster.experiments.replay.table import replay
 from mpnas_ray.catalogue import make_predictor
 from mpnas_ray.curves import PartialCurves
@@ -471,7 +470,7 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
     (sampled(partial(make_predictor, "mp-nas")), {"num_samples": COUNTS}),
     # cluster
     (
-        lambda **given: build_table("unwritten.parquet", **{"tasks": ["digits"], **given}),
+        lambda **given: TableConfig(**{"out": "unwritten.parquet", "tasks": ("digits",), **given}),
         {
             "num_archs": COUNTS,
             "num_repeated": (301, *FROM_0),
@@ -483,11 +482,13 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
         },
     ),
     (
-        lambda **given: score_proxies("mixed", "digits", **{"proxies": ["naswot"], **given}),
+        lambda **given: ScoringConfig(**{"space": "mixed", "task": "digits", "proxies": ("naswot",), **given}),
         {"num_archs": COUNTS, "gpus": NOT_NEGATIVE, "proxies": ([], "naswot")},
     ),
     (
-        partial(run_baseline, "digits", "wrn-16-1", storage="unwritten"),
+        lambda **given: train_network(
+            TrainingConfig(**{"task": "digits", "model": "wrn-16-1", "storage": "unwritten", **given})
+        ),
         {
             "epochs": COUNTS,
             "batch_size": (1, *COUNTS),

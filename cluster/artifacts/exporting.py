@@ -8,6 +8,7 @@ from pathlib import Path
 from pyarrow import fs
 
 from mpnas_ray.errors import RunError
+from mpnas_ray.names import no_such
 from trainables import load_network
 from trainables.networks.exporting import EXPORT_FORMATS, Export, ExportFormat, export_network
 
@@ -55,6 +56,8 @@ def _hint(run: str) -> str:
 
 def _format_of(export_format: ExportFormat | None, out: str | Path | None) -> ExportFormat:
     """Return the format asked for, or else the one that the file's ending says."""
+    if export_format is not None and export_format not in EXPORT_FORMATS:
+        raise RunError(no_such("export format", export_format, EXPORT_FORMATS))
     if out is None:
         return export_format or "onnx"
     said = _SUFFIXES.get(Path(out).suffix.lower())
@@ -66,7 +69,7 @@ def _format_of(export_format: ExportFormat | None, out: str | Path | None) -> Ex
 
 
 def _download(run: str, local: Path) -> Path:
-    """Fetch what the run has of its best network; returns where it would be."""
+    """Fetch what the run has of its best network, and return the folder where that would be."""
     system, root = fs.FileSystem.from_uri(run.rstrip("/"))
     if system.get_file_info(f"{root}/best").type == fs.FileType.Directory:
         (local / "best").mkdir()

@@ -1,4 +1,4 @@
-"""Meta-learned predictors of comparisons, studies and benchmarks: each is learned once, and kept."""
+"""Learn the predictors of comparisons, studies and benchmarks once, and keep them."""
 
 from __future__ import annotations
 
@@ -71,9 +71,7 @@ class PredictorToLearn:
         """Learn it, and write the checkpoint; interrupted and called again, it goes on from ``<path>.training``."""
         unfinished = self.path.with_name(f"{self.path.name}.training")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        meta_learn(
-            self.load(), self.config, self.path, name=self.path.name, unfinished=unfinished, command=self.command
-        )
+        meta_learn(self.load(), self.config, self.path, unfinished=unfinished, command=self.command)
         unfinished.unlink(missing_ok=True)
 
 
@@ -130,7 +128,7 @@ def learn_missing_predictors(
 
 @dataclass(frozen=True)
 class _Checkpoints:
-    """The folder of predictors as a place of results: an item that is done has written its checkpoint."""
+    """The folder of predictors as `Results`: an item that is done has written its checkpoint itself."""
 
     folder: Path
 

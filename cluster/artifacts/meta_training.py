@@ -1,4 +1,4 @@
-"""Meta-learn a predictor from a folder of NAS tables: what ``mpnas meta-train`` does."""
+"""Meta-learn a predictor from a folder of NAS tables, as ``mpnas meta-train`` does."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
 
+from cluster.durations import time_left
 from cluster.work.folders import check_folders
 from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import PredictorError, RunError, TableError
@@ -25,9 +25,12 @@ from mpnas_ray.predictors.cost.validation import few_shot_correlations
 from mpnas_ray.pretrained import PredictorCard, save_checkpoint
 from mpnas_ray.tables import TableTask, leaves_out, load_tasks
 
+__all__ = ["ALGORITHMS", "MetaLearned", "Remember", "config_of", "meta_learn", "run_meta_training"]
+
 Remember = Literal["all", "licensed", "none"]
 
-__all__ = ["MetaLearned", "Remember", "config_of", "meta_learn", "run_meta_training"]
+ALGORITHMS = ("mixture", *get_args(Algorithm), "cost")
+"""Names that `config_of` takes."""
 
 
 def run_meta_training(
@@ -85,7 +88,6 @@ def run_meta_training(
         sources,
         config,
         out,
-        name=out.name,
         unfinished=unfinished,
         command=command,
         remember=chosen,
@@ -102,9 +104,8 @@ def config_of(algorithm: str, seed: int = 0, iterations: int | None = None) -> M
     Raises:
         PredictorError: If there is no such algorithm, or a number is out of range.
     """
-    names = ("mixture", *get_args(Algorithm), "cost")
-    if algorithm not in names:
-        raise PredictorError(no_such("algorithm", algorithm, names))
+    if algorithm not in ALGORITHMS:
+        raise PredictorError(no_such("algorithm", algorithm, ALGORITHMS))
     if algorithm == "cost":
         if iterations is not None:
             raise PredictorError("A cost predictor is learned in closed form, without iterations: leave them out.")
@@ -135,7 +136,6 @@ def meta_learn(
     config: MetaConfig | MixtureConfig | CostConfig,
     out: Path,
     *,
-    name: str,
     unfinished: Path,
     command: str = "",
     remember: Collection[str] | None = None,
@@ -147,8 +147,7 @@ def meta_learn(
     Args:
         sources: Name -> task.
         config: Settings of any kind of predictor.
-        out: The checkpoint's files, without ending.
-        name: Name of the predictor, for its card.
+        out: The checkpoint's files, without ending; the last part is the predictor's name in its card.
         unfinished: File to go on from after an interruption; it stays, for the caller to delete.
         command: Command that is run, for the card.
         remember: Names of the tasks whose measurements a mixture carries with it; all if None.
@@ -173,13 +172,13 @@ def meta_learn(
         predictor, seconds = MetaPredictor(config, result.parameters, device=device), result.seconds
         quality = {"Spearman in meta-validation": max(validation.spearman for validation in result.validations)}
     remembered = predictor.remembered if isinstance(predictor, MixturePredictor) else ()
-    card = PredictorCard.of(name, config, sources, remembered=remembered, command=command, quality=quality)
+    card = PredictorCard.of(out.name, config, sources, remembered=remembered, command=command, quality=quality)
     save_checkpoint(out, predictor, card)
     return MetaLearned(predictor, card, seconds)
 
 
 def _shown(report: Callable[[str], None], start: float) -> Callable[[Progress], None]:
-    """Reports each meta-validation, or where there is none each hundredth step, with the time left."""
+    """Make a function that reports each meta-validation, or without any each hundredth step, with the time left."""
     first = 0
 
     def show(progress: Progress) -> None:
@@ -187,14 +186,12 @@ def _shown(report: Callable[[str], None], start: float) -> Callable[[Progress], 
         first = first or progress.iteration
         if progress.validation is None and progress.iteration % 100 and progress.iteration < progress.iterations:
             return
-        pace = (time.monotonic() - start) / (progress.iteration - first + 1)
-        left = timedelta(seconds=round(pace * (progress.iterations - progress.iteration)))
-        reached = (
-            ""
-            if progress.validation is None
-            else (f", Spearman in meta-validation {progress.validation:.3f} (best {progress.best:.3f})")
-        )
-        place = f"[{progress.iteration:{len(str(progress.iterations))}}/{progress.iterations}]"
-        report(f"{place} loss {progress.loss:.3f}{reached}, {left} left")
+        done, to_do = progress.iteration - first + 1, progress.iterations - progress.iteration
+        left = time_left(time.monotonic() - start, done, to_do)
+        reached = ""
+        if progress.validation is not None:
+            reached = f", Spearman in meta-validation {progress.validation:.3f} (best {progress.best:.3f})"
+        position = f"[{progress.iteration:{len(str(progress.iterations))}}/{progress.iterations}]"
+        report(f"{position} loss {progress.loss:.3f}{reached}, {left} left")
 
     return show

@@ -1,4 +1,4 @@
-"""Single trainings, each of one network on one task with one seed: the work of a table."""
+"""Describe single trainings, of one network on one task with one seed, as items of work."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Course:
         epochs: Epochs of each training.
         num_train: Most training samples; all if None.
         preset: Sizes of the networks of architectures.
-        data_dir: Folder of the user's data files; the task's own place if None.
+        data_dir: Folder of the user's data files; the task's own folder if None.
     """
 
     reference: str

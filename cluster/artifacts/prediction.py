@@ -1,4 +1,4 @@
-"""Predict some architectures, for people who ask about them by hand."""
+"""Predict where given architectures stand in their space, as ``mpnas predict`` does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mpnas_ray.checks import MOST_SEED, require_seed
+from cluster.artifacts.config import PredictionConfig
 from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.files.json_records import parse_json
 from mpnas_ray.files.text import read_rows, read_text
@@ -72,44 +72,23 @@ class Prediction:
         return json.dumps(asdict(self), indent=2)
 
 
-def predict_architectures(
-    archs: Sequence[str],
-    space: str | None = None,
-    *,
-    predictor: str | Path = "default",
-    measures: Kind | None = None,
-    observed: str | Path | None = None,
-    mode: str | None = None,
-    seed: int = 0,
-) -> Prediction:
+def predict_architectures(config: PredictionConfig) -> Prediction:
     """Rank architectures beside random ones of their space, as a meta-learned predictor sees them.
-
-    Args:
-        archs: Architecture strings.
-        space: Name of their space; None if the first of them names it.
-        predictor: ``"default"``, the name of a bundled predictor, or the path of a checkpoint. The default for a cost
-            is ``"cost"``, which knows other devices (`mpnas_ray.predictors.cost.predictor`).
-        measures: Kind that the task measures, if known: ``quality`` or ``cost``. If it is not said, a mixture predictor
-            takes it for a quality until there are measurements.
-        observed: File of measured architectures to adapt to first, see `read_observed`.
-        mode: Whether ``max`` or ``min`` of the observed scores is best; if it is not said, ``min`` for a cost.
-        seed: Seed of the random architectures and of the uncertainty.
 
     Raises:
         SearchSpaceError: If a string is no architecture of the space.
-        PredictorError: If the predictor cannot be read, does not cover the space or the file is not as it should be.
+        PredictorError: If the predictor cannot be read, does not cover the space or a file is not as it should be.
     """
+    measures, mode = config.measures, config.mode
     if mode is None:
         mode = "min" if measures == "cost" else "max"
-    if mode not in ("min", "max"):
-        raise PredictorError(f"mode is 'min' or 'max', not {mode!r}.")
-    require_seed("seed", seed, at_most=MOST_SEED, error=PredictorError)
-    if not archs:
+    texts = [*config.archs, *(read_archs(Path(config.file)) if config.file is not None else ())]
+    if not texts:
         raise SearchSpaceError("There is no architecture to predict: name one, or a file with one a line.")
-    of_space = get_space(space) if space is not None else parse_architecture(archs[0].strip()).space
-    asked = [_parse(text, of_space) for text in archs]
-    if predictor == "default" and measures == "cost":
-        predictor = "cost"
+    of_space = get_space(config.space) if config.space is not None else parse_architecture(texts[0].strip()).space
+    asked = [_parse(text, of_space) for text in texts]
+    is_default_for_cost = config.predictor == "default" and measures == "cost"
+    predictor = "cost" if is_default_for_cost else config.predictor
     loaded, card = load_checkpoint(find_checkpoint(predictor, of_space))
     _check_cover(card, of_space)
     if measures is not None:
@@ -119,8 +98,8 @@ def predict_architectures(
             )
         loaded = loaded.measuring(measures)
     num_observed, num_given, scores = 0, 0, np.empty(0)
-    if observed is not None:
-        measured, values = read_observed(Path(observed), of_space)
+    if config.observed is not None:
+        measured, values = read_observed(Path(config.observed), of_space)
         scores = np.array(values) if mode == "max" else -np.array(values)
         kept = thinned_points(scores)
         num_given, num_observed = len(scores), len(kept)
@@ -129,20 +108,20 @@ def predict_architectures(
         measures = "quality"
     if isinstance(loaded, CostPredictor):
         measures = "cost"
-    found = predict_percentiles(loaded, Architectures.of(asked, of_space), np.random.default_rng(seed))
+    found = predict_percentiles(loaded, Architectures.of(asked, of_space), np.random.default_rng(config.seed))
     expected = None
     if isinstance(loaded, CostPredictor) and len(set(scores.tolist())) > 1:
         expected = loaded.predict(asked) * (1 if mode == "max" else -1)
     rows = [
         PredictedArchitecture(
             str(arch),
-            int(found.rank[place]),
-            float(found.percentile[place]),
-            None if found.low is None else float(found.low[place]),
-            None if found.high is None else float(found.high[place]),
-            None if expected is None else float(expected[place]),
+            int(found.rank[row]),
+            float(found.percentile[row]),
+            None if found.low is None else float(found.low[row]),
+            None if found.high is None else float(found.high[row]),
+            None if expected is None else float(expected[row]),
         )
-        for place, arch in enumerate(asked)
+        for row, arch in enumerate(asked)
     ]
     rows.sort(key=lambda row: row.rank)
     return Prediction(of_space.name, card.name, measures, num_observed, num_given, found.num_others, tuple(rows))
@@ -173,7 +152,7 @@ def read_archs(path: Path) -> list[str]:
 
 
 def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], list[float]]:
-    """Measured architectures of a file, and their scores.
+    """Read the measured architectures of a file, and their scores.
 
     The file is CSV with a header that names the columns ``arch`` and ``score``, or JSON (``*.json``), a list of objects
     with these two keys; in any encoding of `read_text`, and as `read_rows` reads tables. Other columns and keys are not
@@ -210,7 +189,7 @@ def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], l
 
 
 def _json_rows(listed: Any, keys: Sequence[str]) -> list[list[Any]]:
-    """These keys of each object of a JSON list, in any case; None for those that an object has not."""
+    """Read these keys of each object of a JSON list, in upper or lower case; None for a key that an object lacks."""
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise ValueError(f"it is not a list of objects with {' and '.join(keys)}")
     rows = [{str(key).strip().lower(): value for key, value in item.items()} for item in listed]
@@ -223,7 +202,7 @@ def _json_rows(listed: Any, keys: Sequence[str]) -> list[list[Any]]:
 
 
 def _parse(text: str, space: SearchSpace) -> Architecture:
-    """An architecture of the space; one that names another space is refused as such."""
+    """Parse an architecture of the space; one that names another space is refused."""
     text = text.strip()
     named = text.partition(":")[0]
     if named in SPACE_NAMES and named != space.name and text not in space:

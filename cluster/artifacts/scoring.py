@@ -1,4 +1,4 @@
-"""Score architectures by zero-cost proxies on Ray, a table each: ``mpnas score``."""
+"""Score architectures by zero-cost proxies on Ray, one table for each proxy: ``mpnas score``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from cluster.ray.resources import check_gpus
+from cluster.artifacts.config import ScoringConfig
 from cluster.work.folders import check_folders
 from cluster.work.items import Store, WorkItem
 from cluster.work.running import run_missing
-from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables import TableTask, write_task
@@ -26,12 +25,11 @@ from trainables.proxies import ProxySettings, ZeroCostScore, get_proxy
 from trainables.tasks.core.cache import check_data_dir
 from trainables.tasks.core.task import get_task, task_reference
 
-__all__ = ["ScoreReport", "ScoredTable", "score_proxies"]
+__all__ = ["ScoreReport", "ScoredTable", "score_architectures"]
 
 _CHUNK = 25
 """Architectures of one item of work: some seconds of most proxies."""
 _LICENCE = "Apache-2.0"
-_DEFAULT = ProxySettings()
 
 
 @dataclass(frozen=True)
@@ -70,68 +68,48 @@ class ScoreReport:
         return "\n".join(lines)
 
 
-def score_proxies(
-    space: str,
-    task: str,
-    proxies: Sequence[str],
-    *,
-    num_archs: int = 1000,
-    settings: ProxySettings = _DEFAULT,
-    out: str | Path = "scores",
-    work: str | Path | None = None,
-    gpus: float = 0.0,
-    data_dir: str | Path | None = None,
-) -> ScoreReport:
-    """Score architectures by zero-cost proxies, a table each: what ``mpnas score`` does.
+def score_architectures(config: ScoringConfig) -> ScoreReport:
+    """Score architectures by zero-cost proxies, one table for each proxy, as ``mpnas score`` does.
 
     Architectures are those of `draw_stratified`, seed 0, as of `mpnas tables build`; of a space that has no more than
     ``num_archs`` different ones, all. A table is called ``<space>/<task>-<proxy>``. It is a task of its own, no variant
     of another one, and so learned from by ``mpnas meta-train`` where it lies in the folder of tables. It depends on the
-    task's data set, and is left out where that is held out.
-
-    Args:
-        space: Name of the search space.
-        task: Name of a task (`trainables.get_task`), which all nodes must know.
-        proxies: Names of proxies.
-        num_archs: Number of architectures.
-        settings: Settings of the proxies; they stand in each table's source.
-        out: Folder of the tables.
-        work: Folder of the single items of work, which all nodes must reach; ``<out>/work`` if None.
-        gpus: GPUs of each worker; a fraction lets several share one.
-        data_dir: Folder of the user's data files; the task's own place if None.
+    task's data set, and is left out where that is held out. The settings of the proxies stand in each table's source.
 
     Raises:
         RunError: If a table is there with other settings, or when all is done, if some of it failed.
         RunInterruptedError: After Ctrl-C; what was scored is kept, and the same call goes on.
         MPNASError: If something was asked for that cannot be.
     """
-    num_archs = require_count("num_archs", num_archs, error=RunError)
-    gpus = check_gpus("gpus", gpus)
-    if not proxies or isinstance(proxies, str):
-        raise RunError(f"Scoring needs a proxy: proxies must be a list of names, not {proxies!r}.")
-    searched, task = get_space(space), task_reference(task)
+    settings = ProxySettings(
+        preset=config.preset,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        inputs=config.inputs,  # type: ignore[arg-type]  # checked there
+    )
+    searched, task = get_space(config.space), task_reference(config.task)
     get_task(task)
-    names = list(dict.fromkeys(proxies))
-    for name in names:
+    for name in config.proxies:
         get_proxy(name)
-    data_path = check_data_dir(data_dir)
+    data_path, device = check_data_dir(config.data_dir), "cuda" if config.gpus else "cpu"
     scores = {
-        name: ZeroCostScore(task, name, **asdict(settings), data_dir=data_path, device="cuda" if gpus else "cpu")
-        for name in names
+        name: ZeroCostScore(task, name, **asdict(settings), data_dir=data_path, device=device)
+        for name in config.proxies
     }
     for name, score in scores.items():  # here an error is one line, not one for each item
         get_proxy(name).check(replace(score, device="cpu").probe.batch)
-    folder = Path(out).resolve()
-    work_folder = Path(work).resolve() if work else folder / "work"
-    tables = {name: _Table(searched, task, name, settings) for name in names}
+    folder = Path(config.out).resolve()
+    work_folder = Path(config.work).resolve() if config.work else folder / "work"
+    tables = {name: _Table(searched, task, name, settings) for name in scores}
     for table in tables.values():
         table.check_same(folder)
     check_folders(folder, work_folder)
-    archs = _choose(searched, num_archs)
+    archs = _choose(searched, config.num_archs)
     items = {name: _items(score, archs) for name, score in scores.items()}
-    results = run_missing([item for of_proxy in items.values() for item in of_proxy], Store(work_folder), gpus=gpus)
+    every = [item for of_proxy in items.values() for item in of_proxy]
+    results = run_missing(every, Store(work_folder), gpus=config.gpus)
     return ScoreReport(
-        tuple(tables[name].write(archs, [results[item.name] for item in items[name]], folder) for name in names)
+        tuple(tables[name].write(archs, [results[item.name] for item in items[name]], folder) for name in tables)
     )
 
 

@@ -1,4 +1,4 @@
-"""Train one network, a known one or one found, as a trial of a search is trained: ``mpnas train``."""
+"""Train one network, known or found by a search, as a trial is trained: ``mpnas train``."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import math
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 from ray import tune
 
+from cluster.artifacts.config import TrainingConfig
+from cluster.durations import time_left
 from cluster.ray.addresses import check_ray
 from cluster.ray.connection import connected, most_concurrent
 from cluster.ray.memory_deaths import memory_deaths_survived
-from cluster.ray.resources import Resources, check_cpus, check_gpus
+from cluster.ray.resources import Resources
 from cluster.run.best_network import network_problem
 from cluster.run.finish import error_file, score_on_cluster
 from cluster.run.report import REPORT_FILE, read_report
@@ -27,7 +29,6 @@ from cluster.storage.lock import locked
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.shared_storage import check_shared
 from cluster.storage.trial_files import MAX_FAILURES, read_trials
-from mpnas_ray.checks import MOST_SEED, require_number, require_seed
 from mpnas_ray.errors import RunError, RunInterruptedError
 from mpnas_ray.spaces import SPACE_NAMES
 from trainables import CellTrainable, Task, build_network, get_task
@@ -41,30 +42,30 @@ from trainables.tasks.core.task import Recipe, TaskData
 from trainables.training.loop import check_batches, recipe_of
 from trainables.user_code import failure_in_text
 
-__all__ = ["BaselineReport", "run_baseline"]
+__all__ = ["TrainingReport", "train_network"]
 
-_SETTINGS = "baseline.json"
+_SETTINGS = "training.json"
 _logger = logging.getLogger(__name__)
 
 _NUM_LOOKS = 20
-"""How often a training is saved, and told of."""
+"""Number of times that a training is saved, and that its progress is printed."""
 
 
 @dataclass(frozen=True)
-class BaselineReport:
+class TrainingReport:
     """Facts of a finished training.
 
     Attributes:
         task: Name of the task.
         model: Name of the network.
         seed: Seed of the training.
-        epochs: Its length.
+        epochs: Epochs of the training.
         metric: Name of the metric, without ``validation_``.
         mode: ``min`` or ``max``.
         validation: Score after the last epoch.
-        test: The same network's test score, computed once.
-        parameters: Trainable ones.
-        training_seconds: Validation included, all sessions of the run added up.
+        test: Test score of the same network, computed once.
+        parameters: Number of trainable parameters.
+        training_seconds: Seconds of training and validation, added up over all sessions of the run.
         wall_seconds: Seconds of the last session.
         folder: Folder of the run.
         chosen: Choices of a search by DASH for each convolution, first layer first; empty for other networks.
@@ -94,7 +95,7 @@ class BaselineReport:
         return json.dumps(asdict(self), indent=2) + "\n"
 
     def __str__(self) -> str:
-        """Write it for people."""
+        """Write the report as text for people."""
         text = f"""
 {self.model} on {self.task}, {self.epochs} epochs:
 
@@ -114,76 +115,36 @@ To train what was chosen from the beginning{" (or with dash-wrn-16-1)" if backbo
 """
 
 
-def run_baseline(
-    task: str | Task,
-    model: str,
-    *,
-    preset: str = "paper",
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    weight_decay: float | None = None,
-    cpus_per_trial: float = 1.0,
-    gpus_per_trial: float = 0.0,
-    storage: str | Path = "runs",
-    name: str | None = None,
-    seed: int = 0,
-    data_dir: str | Path | None = None,
-    progress: bool = True,
-) -> BaselineReport:
-    """Train one network by the task's recipe, score it on the test part, and save it.
+def train_network(config: TrainingConfig, *, task: Task | None = None, progress: bool = True) -> TrainingReport:
+    """Train one network by the task's recipe, score it on the test part, and save it: what ``mpnas train`` does.
 
     A run of the same name and settings goes on from its last checkpoint; one that is complete gives its report again.
 
     Args:
-        task: A task or its name (`trainables.get_task`).
-        model: Name of a network (`trainables.networks.baselines`), or an architecture string.
-        preset: Sizes of the network of an architecture; the others have sizes of their own.
-        epochs: Epochs instead of those of the recipe, as the next three.
-        batch_size: Samples a step.
-        learning_rate: Learning rate of the recipe's schedule.
-        weight_decay: Weight decay of the recipe's optimiser.
-        cpus_per_trial: CPU cores to set aside.
-        gpus_per_trial: GPUs to set aside.
-        storage: Folder or URI that all nodes of the cluster reach; the run is a folder in it.
-        name: Name of the run; made of task, model and time if None.
-        seed: Seed of weights, batches and dropout.
-        data_dir: Folder of the user's data files; the task's own place if None.
-        progress: Print a line now and then.
+        config: The training; `TrainingConfig` describes every field.
+        task: In place of the config's task: one that only this program knows of.
+        progress: Print a line for every twentieth of the epochs.
 
     Raises:
         MPNASError: If something was asked for that cannot be; each message says what.
         RunInterruptedError: After Ctrl-C; call again with the same name to go on.
     """
-    require_seed("seed", seed, error=RunError)
-    require_number("cpus_per_trial", cpus_per_trial, above=0, error=RunError)
-    require_number("gpus_per_trial", gpus_per_trial, at_least=0, error=RunError)
-    task = task if isinstance(task, Task) else get_task(task)
-    head = model.partition(":")[0]
-    named: dict[str, Any] = {"arch": model, "preset": preset} if head in SPACE_NAMES else {"model": model}
-    config: dict[str, Any] = {"task": task.name, **named, "epochs": task.recipe.epochs}
-    config["seed"] = require_seed("seed", seed, at_most=MOST_SEED, error=RunError)
-    chosen = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
-    for key, value in chosen.items():
-        if value is not None:
-            if key == "weight_decay":
-                require_number(key, value, at_least=0, error=RunError)
-            else:
-                require_number(key, value, above=0, error=RunError)
-            config[key] = value
-    recipe = recipe_of(task, config)
-    config.update({key: getattr(recipe, key) for key in chosen if key in config})  # plain values
-    resources = {
-        "CPU": check_cpus("cpus_per_trial", cpus_per_trial),
-        "GPU": check_gpus("gpus_per_trial", gpus_per_trial),
-    }
-    get_macro(preset)
-    check_name(model)
-    data_path = check_data_dir(data_dir)
+    task = get_task(config.task) if task is None else task
+    head = config.model.partition(":")[0]
+    is_arch = head in SPACE_NAMES
+    network = {"arch": config.model, "preset": config.preset} if is_arch else {"model": config.model}
+    settings: dict[str, Any] = {"task": task.name, **network, "epochs": task.recipe.epochs, "seed": config.seed}
+    settings |= config.recipe
+    recipe = recipe_of(task, settings)
+    settings |= {name: getattr(recipe, name) for name in ("epochs", *config.recipe)}  # plain values
+    resources = {"CPU": config.cpus_per_trial, "GPU": config.gpus_per_trial}
+    get_macro(config.preset)
+    check_name(config.model)
+    data_path = check_data_dir(config.data_dir)
     own_name = f"{task.name}-{head}-{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    folder = RunFolder(str(storage), own_name if name is None else name)
+    folder = RunFolder(str(config.storage), own_name if config.name is None else config.name)
     with folder.taken_away_if_refused():
-        return _train(config, recipe, task, data_path, folder, resources, progress)
+        return _train(settings, recipe, task, data_path, folder, resources, progress)
 
 
 def _train(
@@ -194,10 +155,10 @@ def _train(
     folder: RunFolder,
     resources: Resources,
     progress: bool,
-) -> BaselineReport:
+) -> TrainingReport:
     """Train what is left to train in a folder, and report."""
     _check_same(config, folder)
-    report = read_report(folder, BaselineReport)
+    report = read_report(folder, TrainingReport)
     problem = None if report is None else network_problem(report.network)
     if report is not None and problem is None:
         return report
@@ -207,13 +168,13 @@ def _train(
     data = task.load_checked(data_path)
     check_batches(task.name, recipe, len(data.train))
     _check_shape(config, task, data)
-    places = {"data_dir": str(data_path)} if data_path else {}
+    data_dir = {"data_dir": str(data_path)} if data_path else {}
     with locked(folder), connected():
         check_shared(folder)
         most_concurrent(resources)
         folder.write(_SETTINGS, json.dumps(config, indent=2) + "\n")
         start = time.time()
-        tuner = _tuner({**config, **places}, task, folder, resources, progress)
+        tuner = _tuner({**config, **data_dir}, task, folder, resources, progress)
         with memory_deaths_survived():
             results = tuner.fit()
         return _finish(results, config, task, folder, resources, start)
@@ -222,7 +183,7 @@ def _train(
 def _check_same(config: dict[str, Any], folder: RunFolder) -> None:
     earlier = folder.read_json(_SETTINGS)
     if earlier is None and not folder.is_empty():
-        raise RunError(f"{folder} holds something else than the training of a baseline: choose another --name.")
+        raise RunError(f"{folder} holds something else than the training of a network: choose another --name.")
     if earlier is not None and earlier != config:
         differences = [f"{key} {earlier.get(key)!r}" for key in sorted({*config, *earlier})]
         raise RunError(
@@ -275,7 +236,7 @@ def _finish(
     folder: RunFolder,
     resources: Resources,
     start: float,
-) -> BaselineReport:
+) -> TrainingReport:
     wall_seconds = time.time() - start
     result = results[0]
     metrics = result.metrics or {}
@@ -293,7 +254,7 @@ def _finish(
     with tempfile.TemporaryDirectory() as local:
         save_network(Path(local), network)
         folder.upload(Path(local), "best")
-    report = BaselineReport(
+    report = TrainingReport(
         task=task.name,
         model=network_name(config),
         seed=config["seed"],
@@ -313,7 +274,7 @@ def _finish(
 
 
 class _Progress(tune.Callback):
-    """A line for every twentieth of the epochs."""
+    """Print a line for every twentieth of the epochs."""
 
     def __init__(self, metric: str, epochs: int) -> None:
         self._metric, self._epochs = metric, epochs
@@ -323,9 +284,9 @@ class _Progress(tune.Callback):
     ) -> None:
         epoch = result["epoch"]
         if epoch % max(1, self._epochs // _NUM_LOOKS) == 0 or epoch == self._epochs:
-            left = timedelta(seconds=round(result["training_seconds"] / epoch * (self._epochs - epoch)))
+            left = time_left(result["training_seconds"], epoch, self._epochs - epoch)
             print(
                 f"[{epoch:{len(str(self._epochs))}}/{self._epochs}] {self._metric} {result[self._metric]:.5f}, "
-                f"train loss {result['train_loss']:.5f}, {str(left).removeprefix('0:')} left",
+                f"train loss {result['train_loss']:.5f}, {left} left",
                 flush=True,
             )

@@ -1,4 +1,4 @@
-"""Build NAS tables of our own, from the draw of architectures to the file: what ``mpnas tables build`` does."""
+"""Build NAS tables of our own, from the draw of architectures to the file, as ``mpnas tables build`` does."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cluster.artifacts.config import TableConfig
 from cluster.artifacts.network_trainings import Course, training_item
 from cluster.ray.addresses import check_ray
-from cluster.ray.resources import check_gpus
 from cluster.work.folders import check_folders
 from cluster.work.items import Store, WorkItem
 from cluster.work.running import compute_missing, refuse_failures
-from mpnas_ray.checks import MOST_SEED, require_count, require_seed
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables.curves import LearningCurves, read_curves, write_curves
@@ -52,39 +51,11 @@ class BuildReport:
         return f"{self.path}, {self.added:,} trainings new:\n{lines}\n"
 
 
-def build_table(
-    out: str | Path,
-    tasks: Sequence[str],
-    *,
-    space: str = "mixed",
-    num_archs: int = 300,
-    num_repeated: int = 0,
-    epochs: int | None = None,
-    num_train: int = 500,
-    preset: str = "small",
-    seed: int = 0,
-    gpus_per_training: float = 0.0,
-    work: str | Path | None = None,
-    data_dir: str | Path | None = None,
-) -> BuildReport:
-    """Train architectures on tasks, and write all trainings into one file: what ``mpnas tables build`` does.
+def build_table(config: TableConfig) -> BuildReport:
+    """Train architectures on tasks, and write all trainings into one file, as ``mpnas tables build`` does.
 
     Trainings that the file holds, or that were done before a kill, are not done again, so a table grows: by more
-    architectures, tasks or repeats with the same file.
-
-    Args:
-        out: The file, which ends in ``.parquet``; see `mpnas_ray.tables.curves`.
-        tasks: Names of tasks (`trainables.get_task`), which all nodes must know.
-        space: Name of the search space.
-        num_archs: Number of architectures; the first n of a larger draw are those of n.
-        num_repeated: Number of them, the first, that are trained with a second seed, to know the noise.
-        epochs: Epochs of each training; each task's own number if None.
-        num_train: Most training samples of a task.
-        preset: Sizes of the networks.
-        seed: Seed of the draw; trainings have seeds 0 and 1.
-        gpus_per_training: A fraction lets trainings share one; each has one CPU core.
-        work: Folder of the single trainings, which all nodes must reach; ``<out>.work`` if None.
-        data_dir: Folder of the user's data files; each task's own place if None.
+    architectures, tasks or repeats with the same file. See `mpnas_ray.tables.curves` for what the file holds.
 
     Raises:
         TableError: If the file there is damaged.
@@ -92,24 +63,12 @@ def build_table(
         RunInterruptedError: After Ctrl-C; what was trained is in the file, and the same call goes on.
         MPNASError: If something was asked for that cannot be.
     """
-    path = Path(out).resolve()
-    if path.suffix != ".parquet":
-        raise RunError(f"{path}: table files end in .parquet.")
-    num_archs = require_count("num_archs", num_archs, error=RunError)
-    num_repeated = require_count("num_repeated", num_repeated, 0, error=RunError)
-    if num_repeated > num_archs:
-        raise RunError(f"num_repeated is {num_repeated}: there are no more repeats than architectures, {num_archs}.")
-    num_train = require_count("num_train", num_train, 2, error=RunError)
-    epochs = None if epochs is None else require_count("epochs", epochs, error=RunError)
-    seed = require_seed("seed", seed, at_most=MOST_SEED, error=RunError)
-    gpus_per_training = check_gpus("gpus_per_training", gpus_per_training)
-    if not tasks or isinstance(tasks, str):
-        raise RunError(f"A table needs a task: tasks must be a list of names, not {tasks!r}.")
-    get_macro(preset)
-    searched, folder = get_space(space), check_data_dir(data_dir)
-    courses = [_course(task_reference(task), epochs, num_train, preset, folder) for task in dict.fromkeys(tasks)]
-    archs = draw_stratified(searched, num_archs, seed)
-    work_folder = Path(work).resolve() if work else path.with_name(f"{path.name}.work")
+    path = config.path
+    get_macro(config.preset)
+    searched, folder = get_space(config.space), check_data_dir(config.data_dir)
+    courses = [_course(task_reference(task), config, folder) for task in config.tasks]
+    archs = draw_stratified(searched, config.num_archs, config.seed)
+    work_folder = Path(config.work).resolve() if config.work else path.with_name(f"{path.name}.work")
     check_folders(path.parent, work_folder)
     known = read_curves(path) if path.exists() else {}
     if not known:  # else all may have been done
@@ -120,10 +79,10 @@ def build_table(
         data = course.task.load_checked(folder)  # here an error is one line, not one for each training
         shapes[course.task.name] = course.task.encoded_shape(data)
     store = Store(work_folder)
-    items = _items(archs, num_repeated, courses, known, use_gpu=gpus_per_training > 0)
+    items = _items(archs, config.num_repeated, courses, known, use_gpu=config.gpus_per_training > 0)
     failures: Mapping[str, str] = {}
     try:
-        failures = compute_missing([item for _, item in items], store, gpus=gpus_per_training)
+        failures = compute_missing([item for _, item in items], store, gpus=config.gpus_per_training)
     finally:
         found = dict(known)
         for course in courses:
@@ -139,9 +98,9 @@ def build_table(
     return BuildReport(path, counts, sum(counts.values()) - before)
 
 
-def _course(task: str, epochs: int | None, num_train: int, preset: str, data_dir: Path | None) -> Course:
-    own = get_task(task).recipe.epochs
-    return Course(task, own if epochs is None else epochs, num_train, preset, data_dir)
+def _course(task: str, config: TableConfig, data_dir: Path | None) -> Course:
+    epochs = get_task(task).recipe.epochs if config.epochs is None else config.epochs
+    return Course(task, epochs, config.num_train, config.preset, data_dir)
 
 
 def _check_same(path: Path, course: Course, space: SearchSpace, known: LearningCurves | None) -> None:

@@ -2,64 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from cluster.commands.names import ALGORITHMS, REMEMBER
+from cluster.commands.options import takes_options
+from cluster.commands.printing import begin, say
 
 __all__ = ["meta_train"]
 
 
-def meta_train(
-    tables: Annotated[Path, typer.Option(help="Folder of NAS tables.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Checkpoint to write: OUT.safetensors and OUT.json.", show_default=False)],
-    algorithm: Annotated[
-        str,
-        typer.Option(
-            metavar="[mixture|boil|maml|anil|pretrain|cost]",
-            help="mixture adapts in closed form; boil, maml and anil by gradient; pretrain has no inner loop; cost "
-            "learns latencies and other costs alone.",
-        ),
-    ] = "mixture",
-    hold_out: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TASK",
-            help="Learn nothing of this task's data sets and devices, or of this device or family of devices, such as "
-            "xeon. May be repeated.",
-        ),
-    ] = None,
-    iterations: Annotated[
-        int | None, typer.Option(help="Training steps.  [default: 1200 for mixture, else 1500]")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights and episodes.")] = 0,
-    licensed_only: Annotated[
-        bool, typer.Option("--licensed-only", help="Leave out tasks whose source states no licence.")
-    ] = False,
-    remember: Annotated[
-        str,
-        typer.Option(
-            metavar="[all|licensed|none]",
-            help="Whose measurements a mixture carries with it, cell by cell: of all tasks, of those whose source "
-            "states a licence, or of none.",
-        ),
-    ] = "all",
-    device: Annotated[str, typer.Option(help="Where to compute, e.g. cuda.")] = "cpu",
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _MetaTraining:
+    """Options of ``mpnas meta-train``.
+
+    Attributes:
+        tables: Folder of NAS tables.
+        out: Checkpoint to write: OUT.safetensors and OUT.json.
+        algorithm: Kind of predictor to learn: mixture adapts in closed form; boil, maml and anil by gradient; pretrain
+            has no inner loop; cost learns latencies and other costs alone.
+        hold_out: Task whose data sets and devices must not be learned from, in any table; or a device or family of
+            devices, such as xeon. Repeatable.
+        iterations: Training steps; by default 1200 for mixture, else 1500.
+        seed: Seed of weights and episodes.
+        licensed_only: Leave out tasks whose source states no licence.
+        remember: Measurements that a mixture carries with it, cell by cell: those of all tasks, of those whose source
+            states a licence, or none.
+        device: Device to compute on, such as cuda.
+    """
+
+    tables: Path
+    out: Path
+    algorithm: str = "mixture"
+    hold_out: tuple[str, ...] = field(default=(), metadata={"metavar": "TASK"})
+    iterations: int | None = None
+    seed: int = 0
+    licensed_only: bool = False
+    remember: str = "all"
+    device: str = "cpu"
+
+
+@takes_options(_MetaTraining, names={"algorithm": ALGORITHMS, "remember": REMEMBER})
+def meta_train(options: _MetaTraining) -> None:
     """Meta-learn a predictor from NAS tables. Interrupted, the same command goes on where it was."""
+    begin(f"Meta-learning {options.out} from {options.tables}: {options.algorithm}.")
     from cluster.artifacts.meta_training import config_of, run_meta_training
 
-    config = config_of(algorithm, seed, iterations)
     card = run_meta_training(
-        tables,
-        out,
-        config,
-        hold_out=hold_out or (),
-        licensed_only=licensed_only,
-        remember=remember,  # type: ignore[arg-type]  # checked there
-        device=device,
-        report=typer.echo,
+        options.tables,
+        options.out,
+        config_of(options.algorithm, options.seed, options.iterations),
+        hold_out=options.hold_out,
+        licensed_only=options.licensed_only,
+        remember=options.remember,  # type: ignore[arg-type]  # checked there
+        device=options.device,
+        report=say,
     )
-    typer.echo(f"{out}.safetensors learned from {len(card.tasks)} tasks: {', '.join(card.tasks)}.")
+    say(f"{options.out}.safetensors learned from {len(card.tasks)} tasks: {', '.join(card.tasks)}.")
     if card.remembered:
-        typer.echo(f"It remembers what was measured of {', '.join(card.remembered)}.")
+        say(f"It remembers what was measured of {', '.join(card.remembered)}.")

@@ -12,17 +12,33 @@ from contextlib import suppress
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import platformdirs
 
 from cluster.commands.options import Names
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.own_packages import HOME
 from mpnas_ray.spaces import SPACE_NAMES
 from searchers.registry import SEARCHERS
 from searchers.schedulers.registry import SCHEDULERS
 
-__all__ = ["NETWORKS", "PRESETS", "PROXIES", "SEARCH_NAMES", "TASKS", "remembered"]
+__all__ = [
+    "ALGORITHMS",
+    "COMPARISONS",
+    "FAMILIES",
+    "FORMATS",
+    "INPUTS",
+    "METHODS",
+    "NETWORKS",
+    "PROXIES",
+    "REMEMBER",
+    "SEARCH_NAMES",
+    "SIZES",
+    "STUDIES",
+    "TASKS",
+    "remembered",
+]
 
 
 def remembered(module: str, find: Callable[[Any], Iterable[str]], *folders: str) -> Callable[[], list[str]]:
@@ -44,27 +60,41 @@ def remembered(module: str, find: Callable[[Any], Iterable[str]], *folders: str)
                 return [str(name) for name in kept["names"]]
         found = list(find(import_module(module)))
         with suppress(OSError):  # then they are found each time
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps({"mark": mark, "names": found}), encoding="utf-8")
+            write_atomic(file, json.dumps({"mark": mark, "names": found}))
         return found
 
     return names
 
 
 TASKS = remembered("trainables.tasks", lambda module: module.task_names(), "trainables/tasks")
-PRESETS = remembered("trainables.networks.network", lambda module: module.PRESETS, "trainables/networks")
+SIZES = remembered("trainables.networks.network", lambda module: module.PRESETS, "trainables/networks")
 PROXIES = remembered("trainables.proxies", lambda module: module.proxy_names(), "trainables/proxies")
+INPUTS = remembered("trainables.proxies.scoring", lambda module: get_args(module.Inputs), "trainables/proxies")
 NETWORKS = remembered("trainables.networks.baselines", lambda module: module.baseline_names(), "trainables/networks")
-_FAMILIES = remembered(
+FORMATS = remembered("trainables.networks.exporting", lambda module: module.EXPORT_FORMATS, "trainables/networks")
+FAMILIES = remembered(
     "mpnas_ray.catalogue", lambda module: ("default", *module.PREDICTORS), "mpnas_ray/predictors", "mpnas_ray"
+)
+ALGORITHMS = remembered(
+    "cluster.artifacts.meta_training", lambda module: module.ALGORITHMS, "cluster/artifacts", "mpnas_ray/meta_learning"
+)
+REMEMBER = remembered("cluster.artifacts.meta_training", lambda module: get_args(module.Remember), "cluster/artifacts")
+COMPARISONS = remembered(
+    "cluster.experiments.comparison.presets", lambda module: module.PRESETS, "cluster/experiments/comparison"
+)
+METHODS = remembered(
+    "cluster.experiments.comparison.methods", lambda module: module.METHODS, "cluster/experiments/comparison"
+)
+STUDIES = remembered(
+    "cluster.experiments.studies.registry", lambda module: module.STUDIES, "cluster/experiments/studies"
 )
 
 SEARCH_NAMES: dict[str, Names] = {
     "task": TASKS,
     "space": SPACE_NAMES,
-    "preset": PRESETS,
+    "preset": SIZES,
     "searcher": SEARCHERS,
-    "predictor": _FAMILIES,
+    "predictor": FAMILIES,
     "proxy": PROXIES,
     "scheduler": SCHEDULERS,
 }

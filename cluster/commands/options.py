@@ -3,11 +3,9 @@
 The text of a field under ``Attributes:`` in the docstring of its class is the option's help, and its default the
 option's, so that Python, documentation and command line say the same. Metadata of a field may say more:
 
-    option   name of the option, where it is not the field's
-    names    names that the option takes, for help and shell completion; a function of them where that takes long, whose
-             names are completed alone
-    metavar  how the value is shown in the help
-    min      least number
+    option     name of the option, where it is not the field's
+    argument   True if the value stands in the command without a name
+    metavar    how the value is shown in the help
 """
 
 from __future__ import annotations
@@ -17,18 +15,21 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, fields
 from functools import wraps
+from textwrap import dedent
 from types import NoneType, UnionType
-from typing import Annotated, Any, Optional, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Optional, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from mpnas_ray.errors import RunError
 
-__all__ = ["Names", "completes", "field_texts", "from_options", "takes_options"]
+__all__ = ["Command", "Names", "completes", "field_texts", "from_options", "takes_options"]
 
 C = TypeVar("C")
 
 Names: TypeAlias = Collection[str] | Callable[[], Iterable[str]]
+"""Names that an option takes, or a function that finds them where that takes long."""
 
 
 def takes_options(
@@ -39,7 +40,7 @@ def takes_options(
     Args:
         kind: The dataclass.
         groups: Title -> base class of ``kind`` whose fields stand under it in the help; one list if None.
-        names: Field -> its names, as in the fields' metadata.
+        names: Field -> names that it takes, for its help (see `Command`) and shell completion.
     """
 
     def decorate(function: Callable[[C], None]) -> Callable[..., None]:
@@ -51,9 +52,8 @@ def takes_options(
         texts, hints = field_texts(kind), get_type_hints(kind)
         parameters = []
         for field in fields(kind):  # type: ignore[arg-type]  # a dataclass
-            find = field.metadata.get("names") or (names or {}).get(field.name)
-            option = _option(field, texts[field.name], find, title_of.get(field.name))
-            annotation = Annotated[_option_type(hints[field.name]), option]  # type: ignore[valid-type]  # made here
+            option = _option(field, texts[field.name], (names or {}).get(field.name), title_of.get(field.name))
+            annotation = Annotated[_option_type(hints[field.name], _default(field)), option]  # type: ignore[valid-type]  # made here
             default = _default(field)
             parameters.append(
                 inspect.Parameter(
@@ -65,10 +65,28 @@ def takes_options(
             )
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        command.names = dict(names or {})  # type: ignore[attr-defined]
         del command.__wrapped__  # typer would look at the signature of that
         return command
 
     return decorate
+
+
+class Command(TyperCommand):
+    """A command whose help lists the names that its options take.
+
+    They are looked up when the help is shown: some registries take seconds to import.
+    """
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, with the names from their registries."""
+        names: Mapping[str, Names] = getattr(self.callback, "names", {})
+        for parameter in self.params:
+            if parameter.name in names:
+                found = names[parameter.name]
+                listed = ", ".join(found() if callable(found) else found)
+                parameter.help = f"{parameter.help} One of: {listed}."  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
 
 
 def from_options(kind: type[C], given: Mapping[str, Any]) -> C:
@@ -77,13 +95,13 @@ def from_options(kind: type[C], given: Mapping[str, Any]) -> C:
     Raises:
         RunError: If a list of ``NAME=AMOUNT`` is not one.
     """
-    values = {}
+    hints, values = get_type_hints(kind), {}
     for field in fields(kind):  # type: ignore[arg-type]  # a dataclass
-        value = given[field.name]
-        if _members(get_type_hints(kind)[field.name])[0] is dict:
+        value, first = given[field.name], _members(hints[field.name])[0]
+        if first is dict:
             value = _amounts(value, field.metadata["option"])
-        elif isinstance(value, list):
-            value = tuple(value)
+        elif first is tuple:
+            value = tuple(value or ())
         values[field.name] = value
     return kind(**values)
 
@@ -93,27 +111,29 @@ def field_texts(kind: type) -> dict[str, str]:
     texts: dict[str, str] = {}
     for base in kind.__mro__:
         _, _, listed = (base.__doc__ or "").partition("Attributes:\n")
-        section, *_ = re.split(r"\n\s*\n", inspect.cleandoc(listed))
-        for name, text in re.findall(r"^(\w+): (.*(?:\n +.*)*)", section, flags=re.MULTILINE):
+        section, *_ = re.split(r"\n\s*\n", listed)
+        for name, text in re.findall(r"^(\w+): (.*(?:\n +.*)*)", dedent(section), flags=re.MULTILINE):
             texts.setdefault(name, " ".join(text.split()))
     return texts
 
 
 def _option(field: Field[Any], text: str, names: Names | None, title: str | None) -> Any:
-    more: dict[str, Any] = {name: field.metadata[name] for name in ("metavar", "min") if name in field.metadata}
+    more: dict[str, Any] = {"metavar": field.metadata["metavar"]} if "metavar" in field.metadata else {}
     if names is not None:
         more["autocompletion"] = completes(names)
-        text += "" if callable(names) else f" One of: {', '.join(names)}."
     if _default(field) is MISSING:
         more["show_default"] = False
+    more |= {"help": text.replace("[", r"\["), "rich_help_panel": title}
+    if field.metadata.get("argument"):
+        return typer.Argument(**more)
     declared = [field.metadata["option"]] if "option" in field.metadata else []
-    if field.type in ("bool", bool):
+    if field.type in ("bool", bool) and not declared:
         declared = [f"--{field.name.replace('_', '-')}"]  # without a --no-...
-    return typer.Option(*declared, help=text.replace("[", r"\["), rich_help_panel=title, **more)
+    return typer.Option(*declared, **more)
 
 
 def completes(names: Names) -> Callable[[str], list[str]]:
-    """Make what typer asks for the names that begin as the user has begun."""
+    """Make the function that typer calls for completions: the names that begin with what was typed."""
 
     def complete(incomplete: str) -> list[str]:
         return [name for name in (names() if callable(names) else names) if name.startswith(incomplete)]
@@ -127,17 +147,18 @@ def _default(field: Field[Any]) -> Any:
 
 
 def _members(hint: Any) -> list[Any]:
-    """The types that a value may have, but for None, those of containers without their items."""
+    """List the types of a value except None: containers without the types of their items, texts for literals."""
     members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    return [get_origin(member) or member for member in members if member is not NoneType]
+    origins = [(get_origin(member) or member) for member in members if member is not NoneType]
+    return [str if origin is Literal else origin for origin in origins]
 
 
-def _option_type(hint: Any) -> Any:
-    """The type by which an option is read: of several the first, for a tuple or a dict a list of texts."""
+def _option_type(hint: Any, default: Any) -> Any:
+    """Choose the type by which an option is read: the first of several; a list of texts for a tuple or a dict."""
     first = _members(hint)[0]
     if first in (dict, tuple):
-        return Optional[list[str]]  # noqa: UP045  (typer reads it on every Python)
-    return Optional[first] if NoneType in get_args(hint) else first  # noqa: UP045
+        first = list[str]
+    return Optional[first] if default is None else first  # noqa: UP045  (typer reads it on every Python)
 
 
 def _amounts(given: Iterable[str] | None, option: str) -> dict[str, float] | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, get_args
 
-import typer
 from rich.table import Table
 
-from cluster.commands.printing import print_table
+from cluster.artifacts.config import MODES, PredictionConfig
+from cluster.commands.options import takes_options
+from cluster.commands.printing import print_table, say
+from mpnas_ray.spaces import SPACE_NAMES
+from mpnas_ray.tables import Kind
 
 if TYPE_CHECKING:
     from cluster.artifacts.prediction import Prediction
@@ -17,56 +19,25 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 
-class _Kind(str, Enum):
-    quality = "quality"
-    cost = "cost"
+@dataclass(frozen=True, kw_only=True)
+class _Options(PredictionConfig):
+    """Options of ``mpnas predict``: those of `PredictionConfig`, and how the prediction is printed.
+
+    Attributes:
+        as_json: Print JSON.
+    """
+
+    as_json: bool = field(default=False, metadata={"option": "--json"})
 
 
-class _Mode(str, Enum):
-    max = "max"
-    min = "min"
-
-
-def predict(
-    archs: Annotated[
-        list[str] | None, typer.Argument(metavar="ARCH...", help="Architecture strings.", show_default=False)
-    ] = None,
-    space: Annotated[str | None, typer.Option(help="Their space.  [default: the one that the first names]")] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="File with more architectures: one a line, or a table or .json list with arch.")
-    ] = None,
-    observed: Annotated[
-        Path | None,
-        typer.Option(help="Adapt first to measured architectures: a .csv or .json file with arch and score."),
-    ] = None,
-    mode: Annotated[
-        _Mode | None,
-        typer.Option(help="Whether observed scores are better high or low.  [default: max, for a cost min]"),
-    ] = None,
-    measures: Annotated[
-        _Kind | None, typer.Option(help="What the task measures: an accuracy or error, or a latency or energy.")
-    ] = None,
-    predictor: Annotated[str, typer.Option(help="Checkpoint of `mpnas meta-train`.")] = "default",
-    seed: Annotated[int, typer.Option(help="Seed of the random architectures compared with.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+@takes_options(_Options, names={"space": SPACE_NAMES, "mode": MODES, "measures": get_args(Kind)})
+def predict(options: _Options) -> None:
     """Predict where architectures stand in their space, and how sure that is, without training anything."""
-    from cluster.artifacts.prediction import predict_architectures, read_archs
+    from cluster.artifacts.prediction import predict_architectures
 
-    texts = list(archs or [])
-    if file is not None:
-        texts += read_archs(file)
-    prediction = predict_architectures(
-        texts,
-        space,
-        predictor=predictor,
-        measures=None if measures is None else measures.value,
-        observed=observed,
-        mode=None if mode is None else mode.value,
-        seed=seed,
-    )
-    if as_json:
-        typer.echo(prediction.to_json())
+    prediction = predict_architectures(options)
+    if options.as_json:
+        say(prediction.to_json())
     else:
         _print(prediction)
 
@@ -91,7 +62,7 @@ def _print(prediction: Prediction) -> None:
         known = "before any measurement"
     if prediction.measures is not None:
         known += f", for a task that measures a {prediction.measures}"
-    typer.echo(
+    say(
         f"\nBy {prediction.predictor}, {known}. Rank 1 is the best of {prediction.num_others:,} architectures of "
         f"{prediction.space}; the percentile is the percentage of them that are worse."
     )

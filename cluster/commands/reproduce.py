@@ -2,79 +2,83 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from cluster.commands.names import STUDIES, TASKS
+from cluster.commands.options import takes_options
+from cluster.commands.printing import begin, say
+from mpnas_ray.errors import RunError
 
 __all__ = ["reproduce"]
 
 
-def reproduce(
-    study: Annotated[
-        str,
-        typer.Argument(
-            metavar="STUDY",
-            help="A table or figure of MP-NAS (table2 to table7, fig2, fig3), or the predictor study of White et al. "
-            "(predictors).",
-            show_default=False,
-        ),
-    ],
-    tables: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of NAS tables. Without it, STUDY.md alone is written anew, from STUDY.json.",
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for STUDY.json, STUDY.md and STUDY.png.")] = Path(
-        "benchmarks/results"
-    ),
-    work: Annotated[Path, typer.Option(help="Folder for meta-trainings, which studies share.")] = Path(
-        "runs/reproduce"
-    ),
-    tasks: Annotated[
-        list[str] | None,
-        typer.Option("--task", help="Task of table7, which trains networks; repeatable.  [default: four small tasks]"),
-    ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of data files, for table7.")] = None,
-    gpus_per_trial: Annotated[float, typer.Option(min=0, help="GPUs for each training of table7.")] = 0.0,
-    seeds: Annotated[int | None, typer.Option(min=2, help="Draws of predictors.  [default: 10]")] = None,
-    slow_seeds: Annotated[
-        int | None, typer.Option(min=1, help="Draws of predictors for methods that take long.  [default: 3]")
-    ] = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _StudyOptions:
+    """Options of ``mpnas reproduce`` that only some studies have.
+
+    Attributes:
+        tasks: Task of table7, which trains networks; by default four small tasks. Repeatable.
+        data_dir: Folder of data files, for table7; by default each task's own.
+        gpus_per_trial: GPUs of each training of table7; by default none.
+        seeds: Draws of the study of predictors, at least 2; by default 10.
+        slow_seeds: Draws of the study of predictors for methods that take long; by default 3.
+    """
+
+    tasks: tuple[str, ...] = field(default=(), metadata={"option": "--task"})
+    data_dir: Path | None = None
+    gpus_per_trial: float | None = None
+    seeds: int | None = None
+    slow_seeds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reproduction(_StudyOptions):
+    """Options of ``mpnas reproduce``.
+
+    Attributes:
+        study: A table or figure of MP-NAS, or the study of predictors of White et al. (predictors).
+        tables: Folder of NAS tables. Without it, STUDY.md alone is written anew, from STUDY.json.
+        out: Folder for STUDY.json, STUDY.md and STUDY.png.
+        work: Folder for meta-trainings, which studies share.
+    """
+
+    study: str = field(metadata={"argument": True, "metavar": "STUDY"})
+    tables: Path | None = None
+    out: Path = Path("benchmarks/results")
+    work: Path = Path("runs/reproduce")
+
+    def of_study(self) -> dict[str, object]:
+        """Return the given ones of the options that only some studies have."""
+        values = asdict(self)
+        options = {name: values[name] for name in _StudyOptions.__dataclass_fields__}
+        return {name: value for name, value in options.items() if value not in (None, ())}
+
+
+@takes_options(_Reproduction, names={"study": STUDIES, "tasks": TASKS})
+def reproduce(options: _Reproduction) -> None:
     """Regenerate a published table or figure, on Ray. Interrupted, the same command goes on.
 
     Without --tables nothing is computed: the page is written anew from the results in --out.
 
     table7 searches and trains networks on tasks; the others need NAS tables alone.
     """
+    begin(f"Reproducing {options.study}.")
     from cluster.experiments.studies.registry import STUDIES, get_study
     from cluster.experiments.studies.study import reproduce, rewrite_page
 
-    chosen = get_study(study)
-    options = {
-        "tasks": tasks,
-        "data_dir": data_dir,
-        "gpus_per_trial": gpus_per_trial,
-        "seeds": seeds,
-        "slow_seeds": slow_seeds,
-    }
-    given = {name: value for name, value in options.items() if value}
+    study, given = get_study(options.study), options.of_study()
     for name in given:
-        if name not in chosen.options:
-            owners = [other.name for other in STUDIES.values() if name in other.options]
-            raise typer.BadParameter(f"{_flag(name)} is of {', '.join(owners)}, not of {study}.")
-    if tables is None:
+        if name not in study.options:
+            owners = ", ".join(other.name for other in STUDIES.values() if name in other.options)
+            raise RunError(f"{_flag(name)} is an option of {owners}, not of {study.name}: leave it out.")
+    if options.tables is None:
         if given:
-            raise typer.BadParameter(f"{_flag(next(iter(given)))} says what to compute, which needs --tables.")
-        typer.echo(str(rewrite_page(chosen, out)))
+            raise RunError(f"{_flag(next(iter(given)))} says what to compute, which needs --tables.")
+        say(rewrite_page(study, options.out))
         return
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    for path in reproduce(chosen, tables, out, work, typer.echo, **given):
-        typer.echo(str(path))
+    for path in reproduce(study, options.tables, options.out, options.work, say, **given):
+        say(path)
 
 
 def _flag(option: str) -> str:

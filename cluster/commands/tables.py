@@ -8,7 +8,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cluster.commands.printing import print_table
+from cluster.artifacts.config import TableConfig
+from cluster.commands.names import SIZES, TASKS
+from cluster.commands.options import Command, takes_options
+from cluster.commands.printing import begin, print_table, say
+from mpnas_ray.spaces import SPACE_NAMES
 
 __all__ = ["tables_app"]
 
@@ -47,39 +51,14 @@ def check_tables(folder: _Folder) -> None:
         raise typer.Exit(1)
 
 
-@tables_app.command("build")
-def build(
-    out: Annotated[Path, typer.Option(help="The table, a .parquet file; one that is there grows.", show_default=False)],
-    tasks: Annotated[list[str], typer.Option("--task", help="Repeatable; see mpnas tasks.", show_default=False)],
-    space: Annotated[str, typer.Option(help="Search space.")] = "mixed",
-    num_archs: Annotated[int, typer.Option(min=1, help="Architectures, spread over topologies and operations.")] = 300,
-    num_repeated: Annotated[int, typer.Option(min=0, help="How many of them are trained with a second seed.")] = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Of each training; else each task's own.")] = None,
-    num_train: Annotated[int, typer.Option(min=2, help="Most training samples of a task.")] = 500,
-    preset: Annotated[str, typer.Option(help="Sizes of the networks, small or paper.")] = "small",
-    seed: Annotated[int, typer.Option(help="Of the choice of architectures.")] = 0,
-    gpus_per_training: Annotated[float, typer.Option(min=0, help="A fraction lets trainings share one.")] = 0.0,
-    work: Annotated[Path | None, typer.Option(help="Folder of the single trainings. [default: <out>.work]")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where your data files are.")] = None,
-) -> None:
+@tables_app.command("build", cls=Command)
+@takes_options(TableConfig, names={"tasks": TASKS, "space": SPACE_NAMES, "preset": SIZES})
+def build(config: TableConfig) -> None:
     """Train architectures on tasks side by side on Ray, and make a table of all their epochs.
 
     Stopped or killed, the same command goes on; a larger one adds to the file.
     """
+    begin(f"Building {config.out} of trainings on {', '.join(config.tasks)}.")
     from cluster.artifacts.table_building import build_table
 
-    report = build_table(
-        out,
-        tasks,
-        space=space,
-        num_archs=num_archs,
-        num_repeated=num_repeated,
-        epochs=epochs,
-        num_train=num_train,
-        preset=preset,
-        seed=seed,
-        gpus_per_training=gpus_per_training,
-        work=work,
-        data_dir=data_dir,
-    )
-    typer.echo(str(report))
+    say(build_table(config))

@@ -28,10 +28,10 @@ METRICS = {
     "mpnas_trials_failed": "Trials that ended with an error.",
     "mpnas_trials_running": "Trials under way.",
     "mpnas_proposals": "Architectures that the searcher has proposed.",
-    "mpnas_searcher_failures": "What went wrong inside the searcher and was answered otherwise, failed refits too.",
-    "mpnas_refits": "How often the predictor was fitted.",
+    "mpnas_searcher_failures": "Failures inside the searcher that did not end the search, such as failed refits.",
+    "mpnas_refits": "Number of times that the predictor was fitted.",
     "mpnas_ranking_age": "Results that the ranking in use does not know.",
-    "mpnas_transfer_verdict": "What was learned on other tasks hurts (-1), is undecided (0) or helps (1) on this one.",
+    "mpnas_transfer_verdict": "Knowledge from other tasks hurts (-1), is undecided (0) or helps (1) on this one.",
 }
 """Name -> description. Each has the tag ``run``, and in Prometheus the prefix ``ray_``. Only searchers with a predictor
 have the last three, and only those with a meta-learned one have the verdict. Ranking age and verdict begin with the

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from cluster.durations import time_left
 from trainables.user_code import failure_in_text
 
 __all__ = ["SearchProgress"]
@@ -118,8 +118,7 @@ class SearchProgress(Callback):
         """Estimate the time left by the trials that this session finished."""
         if not self._done_here or self._start is None:
             return "?:??"
-        seconds = (time.monotonic() - self._start) / self._done_here * (self._num_samples - done)
-        return str(timedelta(seconds=round(seconds))).removeprefix("0:")
+        return time_left(time.monotonic() - self._start, self._done_here, self._num_samples - done)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the terminal, which cannot be pickled, out of Tune's pickles."""

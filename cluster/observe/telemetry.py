@@ -98,7 +98,7 @@ class SearchTelemetry(Callback):
         self._new_lines.extend(json.dumps({"time": round(time.time(), 3), **each}) for each in events)
 
     def _write(self, *, patient: bool) -> None:
-        """Write the new lines, later ones too if storage fails: that must not end the run or hold up Tune's loop."""
+        """Write the new lines; if storage fails, they are kept for the next write, and the run goes on."""
         try:
             if self._folder is None:
                 folder = _here.get() or RunFolder(self._storage, self._name)

@@ -1,4 +1,4 @@
-"""Pages in Markdown that are pleasant to read as they stand."""
+"""Format pages in Markdown so that they are readable as plain text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["markdown_table", "wrapped"]
 
 
 def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table with padded columns, the first to the left and the others to the right."""
+    """Format a table with padded columns, the first aligned left and the others right."""
     widths = [max(3, *(len(line[column]) for line in (header, *lines))) for column in range(len(header))]
 
     def joined(cells: Sequence[str]) -> str:
@@ -21,7 +21,7 @@ def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str
 
 
 def wrapped(page: str) -> str:
-    """A page with its paragraphs and list items filled to 120 characters; tables, headings and pictures as they are."""
+    """Fill the paragraphs and list items of a page to 120 characters; leave tables, headings and pictures."""
     blocks = []
     for block in filter(None, map(str.strip, page.split("\n\n"))):
         if block.startswith(("|", "#", "!")):

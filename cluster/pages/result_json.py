@@ -1,4 +1,4 @@
-"""Results in JSON files of which versions can be compared line by line."""
+"""Write results as JSON whose versions can be compared line by line."""
 
 from __future__ import annotations
 

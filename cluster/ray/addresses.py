@@ -1,4 +1,4 @@
-"""Ask whether a Ray answers at an address, before Ray itself does: its own clients wait for one to two minutes.
+"""Check whether a Ray answers at an address before Ray itself tries to: its own clients wait one to two minutes.
 
 Addresses are found as Ray finds them, by functions that are not part of its documented interface
 (tests/cluster/ray/test_contracts.py).

@@ -139,7 +139,7 @@ def follow_job(
         The job's exit status: 0 if it succeeded; 1 if it ended otherwise without one.
 
     Raises:
-        RunError: If the cluster can no longer be reached; the job may go on.
+        RunError: If the cluster can no longer be reached; the job may still run.
     """
     with _explained(address):
         client = _client(address)

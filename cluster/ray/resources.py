@@ -33,7 +33,7 @@ def check_gpus(name: str, amount: object) -> float:
     """Return a number of GPUs as a plain float: 0, a fraction of one, or whole ones.
 
     Raises:
-        RunError: If it is none of these.
+        RunError: If it is another amount.
     """
     number = require_number(name, amount, error=RunError, at_least=0.0)
     if number > 1 and not number.is_integer():

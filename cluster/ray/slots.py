@@ -43,7 +43,9 @@ class Slots:
     autoscaling: bool = False
 
     def count(self) -> int | None:
-        """Count the trials that fit on the nodes as they are now; None if none fits, as when the only node is gone."""
+        """Count the trials that fit on the nodes as they are now; None if none fits, for example if the only node is
+        gone.
+        """
         try:
             fitting = most_concurrent(self.worker, self.num_workers) + self.autoscaling
         except (RunError, ray.exceptions.RayError):
@@ -51,13 +53,13 @@ class Slots:
         return min(fitting, self.most or fitting)
 
 
-_slots: ContextVar[Slots] = ContextVar("places")
+_slots: ContextVar[Slots] = ContextVar("slots")
 
 
 @contextmanager
-def slots_of_this_session(places: Slots) -> Iterator[None]:
-    """Make `Elastic` follow these slots while this is open, whatever an earlier session of the run followed."""
-    token = _slots.set(places)
+def slots_of_this_session(slots: Slots) -> Iterator[None]:
+    """Make `Elastic` follow these slots while this is open, in place of those of an earlier session of the run."""
+    token = _slots.set(slots)
     try:
         yield
     finally:

@@ -1,8 +1,8 @@
 """Read and write the files of Tune's snapshots of a run, whose format is not part of its documented interface.
 
-A snapshot is three files of one session: the trials (``experiment_state``), the number of trials that were created
-(``search_gen_state``) and the searcher's state (``searcher-state``). What is relied on in them is checked by
-tests/cluster/ray/test_contracts.py.
+A snapshot consists of three files of one session: the trials (``experiment_state``), the number of trials that were
+created (``search_gen_state``) and the searcher's state (``searcher-state``). tests/cluster/ray/test_contracts.py checks
+what these functions rely on.
 """
 
 from __future__ import annotations
@@ -147,8 +147,8 @@ def read_count(folder: RunFolder, session: str) -> dict[str, Any] | None:
 def write_count(folder: RunFolder, session: str, count: dict[str, Any]) -> None:
     """Write Tune's record of the trials that were created, which names the folder where it is now."""
     for storage in _storages(count):
-        storage.storage_filesystem, place = folder.filesystem_and_path
-        storage.storage_fs_path, storage.experiment_dir_name = place.rsplit("/", 1)
+        storage.storage_filesystem, path = folder.filesystem_and_path
+        storage.storage_fs_path, storage.experiment_dir_name = path.rsplit("/", 1)
     folder.write_bytes(session.join(_COUNT), cloudpickle.dumps(count))  # type: ignore[no-untyped-call]
 
 

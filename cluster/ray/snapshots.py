@@ -75,7 +75,7 @@ def reconcile(folder: RunFolder, trials: list[TrialFiles], make_searcher: Callab
 
 
 def enqueue_all(searcher: ArchitectureSearcher, trials: list[TrialFiles]) -> None:
-    """Let a new searcher begin with earlier trials; those that failed it will not propose.
+    """Let a new searcher begin with earlier trials; it does not propose those that failed.
 
     They are proposed by their architectures alone: the other entries of a config, such as the folder of its data, are
     those of this session.
@@ -92,7 +92,7 @@ def enqueue_all(searcher: ArchitectureSearcher, trials: list[TrialFiles]) -> Non
 
 
 def ended_by_itself(folder: RunFolder) -> bool:
-    """Tell whether Tune ended the experiment, by a stopper or for lack of architectures, and nobody stopped it."""
+    """Say whether Tune ended the experiment, by a stopper or for lack of architectures, and nobody stopped it."""
     for session in sessions(folder):
         count = read_count(folder, session)
         if count is not None:
@@ -129,7 +129,7 @@ def restored(folder: RunFolder, trainable: Any) -> tune.Tuner | None:
 
 
 def _restore(searcher: ArchitectureSearcher, folder: RunFolder, session: str) -> bool:
-    """Restore a searcher from its state in a snapshot; tells whether there is a whole one.
+    """Restore a searcher from its state in a snapshot, and say whether there is a whole one.
 
     Raises:
         RunError: If the state is whole, and of another searcher or version.
@@ -150,7 +150,7 @@ def _restore(searcher: ArchitectureSearcher, folder: RunFolder, session: str) ->
 
 
 def _is_whole_archive(content: bytes) -> bool:
-    """Tell whether a searcher's state has its end: the directory of a zip archive is the last that is written."""
+    """Say whether a searcher's state has its end: the directory of a zip archive is the last that is written."""
     return b"PK\x05\x06" in content[-64:]
 
 

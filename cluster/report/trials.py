@@ -9,7 +9,7 @@ from cluster.report.charts import Frame, legend, mark_key
 from cluster.report.html import Html, number, whole
 from cluster.report.view import RunView, TrialView
 
-__all__ = ["MOST_DRAWN", "about", "drawn", "duration", "mark_of", "trials_legend"]
+__all__ = ["MOST_DRAWN", "about", "drawn", "mark_of", "trials_legend"]
 
 MOST_DRAWN = 1_500
 """Most trials drawn in a chart: more could not be told apart, and the page would grow without end."""
@@ -62,14 +62,3 @@ def drawn(run: RunView) -> list[TrialView]:
     every = len(others) / (MOST_DRAWN - len(best))
     kept = best | {others[int(place * every)].number for place in range(MOST_DRAWN - len(best))}
     return [trial for trial in run.trials if trial.number in kept]
-
-
-def duration(seconds: float) -> str:
-    """Write a duration in the two largest units that it has."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

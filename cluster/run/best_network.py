@@ -1,4 +1,4 @@
-"""The best network of a complete run: whether it can be read, and how it is made again where it cannot."""
+"""Check the best network of a complete run, and make it again if it cannot be read."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["network_problem", "with_network"]
 _logger = logging.getLogger(__name__)
 
 
-def network_problem(place: str) -> str | None:
+def network_problem(folder: str) -> str | None:
     """Say why a saved network cannot be read; None if it can."""
     try:
-        load_network(place)
+        load_network(folder)
     except TaskError as error:
         return str(error)
     return None

@@ -21,7 +21,7 @@ def check_config(config: SearchConfig) -> None:
     """Refuse a search whose preset, predictor, proxy, scheduler's network or data folder is not there or does not fit.
 
     Raises:
-        MPNASError: Saying what and why.
+        MPNASError: If one of these is wrong; the message says which and why.
     """
     get_macro(config.preset)
     if config.searcher == "predictor":

@@ -47,14 +47,14 @@ class MethodFields:
     """Fields of a search that say how it is searched.
 
     Attributes:
-        searcher: Method that proposes architectures; scratch is mpnas without what it knows of other tasks, naswot
-            takes the best of 1,000 by a proxy, area is evolution that begins with the better half by a proxy, and
-            predictor goes by a predictor of another family.
+        searcher: Method that proposes architectures. scratch is mpnas without knowledge of other tasks; naswot takes
+            the best of 1,000 by a proxy; area is evolution that begins with the better half by a proxy; predictor
+            ranks by a predictor of another family.
         predictor: For the searcher mpnas: default, or a checkpoint that `mpnas meta-train` wrote. For the searcher
             predictor: the name of a family.
-        proxy: Zero-cost score of untrained networks, which naswot and area go by (naswot by default), and which mpnas
-            can add to its ranking while results are few.
-        scheduler: Method that stops trainings that look bad; by default all are completed.
+        proxy: Zero-cost score of untrained networks. naswot and area rank by it, by default by naswot; mpnas can add
+            it to its ranking while results are few.
+        scheduler: Method that stops unpromising trainings early; by default all are completed.
         seed: Seed of the searcher and of the trainings.
     """
 
@@ -70,10 +70,11 @@ class LimitFields:
     """Fields of a search that bound its time and its networks.
 
     Attributes:
-        time_budget_s: Seconds after which all trainings are stopped and the run is complete, sessions added up; by
-            default there is no limit.
-        trial_time_limit_s: Seconds after which a training is ended with what it has; by default there is no limit. A
-            training whose single epoch takes as long hangs: it is killed, tried again, and fails in the end.
+        time_budget_s: Seconds after which all trainings are stopped and the run is complete, added up over its
+            sessions; by default there is no limit.
+        trial_time_limit_s: Seconds after which a training ends with its last epoch as the result; by default there is
+            no limit. A training whose single epoch takes that long counts as hanging: it is killed, tried again, and
+            fails in the end.
         max_params: Most trainable parameters of a network; by default any number.
         max_flops: Most multiply-adds of a network for one input; by default any number.
     """
@@ -90,7 +91,7 @@ class ResourceFields:
 
     Attributes:
         max_concurrent: Most trials at a time; by default as many as the cluster has room for.
-        cpus_per_trial: CPU cores set aside for each trial; one torch thread runs, whatever this is.
+        cpus_per_trial: CPU cores set aside for each trial, which runs one torch thread in any case.
         gpus_per_trial: GPUs for each trial; 0.25 lets four trials share one.
         gpu_memory_gb: Memory of one GPU in 10^9 bytes: networks that would not fit into their share of it get twice or
             four times as much. By default all get the same share.
@@ -98,7 +99,7 @@ class ResourceFields:
         resources_per_trial: Further resources for each trial, by the names that the cluster's nodes give them;
             on the command line repeatable.
         workers_per_trial: Processes that train each network together, each with these resources.
-        autoscaling: Whether the cluster starts nodes on demand, of which Ray does not tell: the search then waits for
+        autoscaling: Whether the cluster starts nodes on demand, which Ray does not tell. The search then waits for
             resources that no node has yet, and asks for one slot more than there is, up to the most trials at a time.
     """
 
@@ -180,7 +181,7 @@ class SearchConfig(PlaceFields, ResourceFields, LimitFields, MethodFields, Targe
             )
 
     def _plain(self) -> dict[str, Any]:
-        """The values that are kept in place of those given, after they have been checked."""
+        """Check the values, and return those that are kept in place of the given ones."""
         plain: dict[str, Any] = {"seed": require_seed("seed", self.seed, at_most=MOST_SEED, error=RunError)}
         for name in _WHOLE:
             value = getattr(self, name)

@@ -1,8 +1,8 @@
-"""Runs whose files are damaged: what can be saved is, and the rest is named.
+"""Restore runs whose files are damaged as far as possible, and name what is lost.
 
-The results of a run are in the folders of its trials, each for itself. So a record and a report that are damaged, and a
-best network that is gone (`cluster.run.best_network`), are made again from these; `cluster.ray.snapshots` does the same
-with Tune's snapshots. What is damaged is put aside under another name and not deleted.
+The results of a run are in the folders of its trials, each for itself. So a damaged record or report, and a best
+network that is gone (`cluster.run.best_network`), are made again from these; `cluster.ray.snapshots` does the same with
+Tune's snapshots. A damaged file is renamed and not deleted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 
 from cluster.run.record import DamagedRecordError, RunRecord
-from cluster.storage.run_folder import SETTINGS_FILE, RunFolder
+from cluster.storage.run_folder import RUN_FILE, RunFolder
 from cluster.storage.trial_files import read_trials
 from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import get_space
@@ -21,9 +21,9 @@ _logger = logging.getLogger(__name__)
 
 
 def record_before(folder: RunFolder, record: RunRecord) -> RunRecord | None:
-    """Read how a folder's run was begun; None if the folder is new.
+    """Read the record of a folder's run; None if the folder is new.
 
-    Where the file is damaged or gone but all trials were run as ``record`` says, ``record`` takes its place.
+    If the file is damaged or gone but all trials were run as ``record`` says, ``record`` takes its place.
 
     Raises:
         RunError: If the folder holds something else, or the file is damaged and the trials are of another search.
@@ -44,23 +44,23 @@ def record_before(folder: RunFolder, record: RunRecord) -> RunRecord | None:
                 ) from error
         if not trials:
             raise
-        if SETTINGS_FILE in folder.names():
-            folder.rename(SETTINGS_FILE, f"damaged-{SETTINGS_FILE}")
-        _logger.warning("%s/%s was damaged or gone: it is written again as this search says.", folder, SETTINGS_FILE)
+        if RUN_FILE in folder.names():
+            folder.rename(RUN_FILE, f"damaged-{RUN_FILE}")
+        _logger.warning("%s/%s was damaged or gone: it is written again as this search says.", folder, RUN_FILE)
         record.write(folder)
         return record
 
 
-def extended_run(place: str, folder: RunFolder) -> RunFolder:
-    """Find the run that another one extends, where its record says, or beside it where both were moved together.
+def extended_run(location: str, folder: RunFolder) -> RunFolder:
+    """Find the run that another one extends: where its record says, or beside it if both were moved together.
 
     Raises:
-        RunError: If it is in neither place.
+        RunError: If it is in neither folder.
     """
-    beside = folder.sibling(place.partition("?")[0].rstrip("/").rpartition("/")[2])
-    for there in (place, beside):
+    beside = folder.sibling(location.partition("?")[0].rstrip("/").rpartition("/")[2])
+    for there in (location, beside):
         try:
             return RunFolder.of_run(there)
-        except RunError:  # noqa: PERF203  (two places)
+        except RunError:  # noqa: PERF203  (two folders)
             continue
-    raise RunError(f"{folder} begins with the results of {place}, which is not there: put it back, or to {beside}.")
+    raise RunError(f"{folder} begins with the results of {location}, which is not there: put it back, or to {beside}.")

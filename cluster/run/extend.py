@@ -1,4 +1,4 @@
-"""Extend a run: begin a new one with all that it has found."""
+"""Extend a run: start a new one with the results of an earlier one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["extend_search"]
 def extend_search(
     folder: str | Path, num_samples: int, *, name: str | None = None, task: Task | None = None, progress: bool = True
 ) -> SearchReport:
-    """Begin a new run with all that an earlier one has found: what ``mpnas extend`` does.
+    """Start a new run with all results of an earlier one, as ``mpnas extend`` does.
 
     The earlier run stays as it is. Its trials are the first of the new run and report at once, so that the searcher
     knows them and the best is chosen among all; trials that failed are counted and not repeated. A new run of that name
@@ -57,10 +57,10 @@ def extend_search(
     found = record.find_task(source, task)
     target = RunFolder(source.storage, f"{source.name}-extended-{num_samples}" if name is None else name)
     with target.taken_away_if_refused():
-        begun = RunRecord.read(target)
-        if begun is not None:
-            if begun.extends is None or str(extended_run(begun.extends, target)) != str(source):
+        earlier_try = RunRecord.read(target)
+        if earlier_try is not None:
+            if earlier_try.extends is None or str(extended_run(earlier_try.extends, target)) != str(source):
                 raise RunError(f"{target} is a run that does not extend {source}: choose another --name.")
-            record.check_same(begun, target)
-            record = replace(begun, extends=str(source))
+            record.check_same(earlier_try, target)
+            record = replace(earlier_try, extends=str(source))
         return run_session(record, found, target, before=trials, progress=progress)

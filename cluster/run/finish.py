@@ -42,7 +42,7 @@ def finish(
         task: Task of the run.
         folder: Folder of the run.
         concurrent: Number of slots for trials.
-        start: When this session began, in seconds since 1970.
+        start: Time at which this session began, in seconds since 1970.
 
     Raises:
         RunInterruptedError: If the run is not complete.
@@ -126,8 +126,9 @@ def _scored(best: Any, task: Task, record: RunRecord, folder: RunFolder) -> Foun
 
 
 def _checkpoint(best: Any, folder: RunFolder) -> tune.Checkpoint:
-    """Find the newest checkpoint of a trial. Tune knows only of those that went through it, as those of trials of
-    several workers do not.
+    """Find the newest checkpoint of a trial.
+
+    Tune does not know the checkpoints of trials of several workers, which do not go through it.
     """
     if best.checkpoint is not None:
         known: tune.Checkpoint = best.checkpoint
@@ -166,7 +167,7 @@ def _training_seconds(trials: list[tune.Result], since: float) -> tuple[float, f
 
 
 def is_complete(result: Any, epochs: int) -> bool:
-    """Whether a trial's training went through all of its epochs."""
+    """Say whether a trial's training went through all of its epochs."""
     return int((result.metrics or {}).get("epoch", 0)) >= epochs
 
 
@@ -198,7 +199,9 @@ def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int)
         if not errors and not any(metric_key in (result.metrics or {}) for result in ended):
             raise RunError(f"No trial gave a {metric_key}: the run ended before their first epoch. Give it more time.")
         again = (
-            ". A trial that failed is not repeated: once that is mended, search under another name." if errors else ""
+            ". A trial that failed is not repeated: once the cause is mended, search under another name."
+            if errors
+            else ""
         )
         raise RunError(
             f"No trial gave a finite {metric_key}. First error: {errors[0] if errors else 'none raised'}{again}"

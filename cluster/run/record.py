@@ -1,4 +1,4 @@
-"""How a run was begun: kept in its folder, so that it can be continued by its name alone."""
+"""Keep a record of the search in the folder of its run, so that the run can be continued by its name alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.run.config import SearchConfig
-from cluster.storage.run_folder import SETTINGS_FILE, RunFolder
+from cluster.storage.run_folder import RUN_FILE, RunFolder
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import MPNASError, RunError, TaskError
 from mpnas_ray.files.json_records import from_plain
@@ -21,7 +21,7 @@ _FORMAT = 3
 """Format of ``run.json`` and of the snapshots beside it; version 0.1, whose modules were elsewhere, wrote no number."""
 
 _ELSEWHERE = ("storage", "name")
-"""Fields of the config that the place of the folder tells, which may be another tomorrow."""
+"""Fields of the config that are not written: the location of the folder tells them, and the folder may be moved."""
 
 _FREE = (
     *_ELSEWHERE,
@@ -39,8 +39,8 @@ _FREE = (
 """Fields of the config that may differ from one session of a run to the next."""
 
 _REMEDY = (
-    "What was trained is kept: the `mpnas search` command that began the run, with the same options and --name, goes "
-    "on with it."
+    "What was trained is kept: the `mpnas search` command that started the run, with the same options and --name, "
+    "goes on with it."
 )
 
 
@@ -50,7 +50,7 @@ class DamagedRecordError(RunError):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """How a run was begun, as ``run.json`` in its folder.
+    """The record of a run: the search that started it, kept as ``run.json`` in its folder.
 
     Attributes:
         config: The search with nothing left open: the task as all nodes find it, its epochs, files by whole paths.
@@ -92,14 +92,14 @@ class RunRecord:
         return {**constants, **{name: value for name, value in optional.items() if value is not None}}
 
     def to_json(self) -> str:
-        """All that the file holds."""
+        """Write the content of the file."""
         content = {"format": _FORMAT, **asdict(self)}
         content["config"] = {name: value for name, value in content["config"].items() if name not in _ELSEWHERE}
         return json.dumps(content, indent=2) + "\n"
 
     def write(self, folder: RunFolder) -> None:
         """Write the file into a run's folder."""
-        folder.write(SETTINGS_FILE, self.to_json())
+        folder.write(RUN_FILE, self.to_json())
 
     @classmethod
     def read(cls, folder: RunFolder) -> RunRecord | None:
@@ -107,24 +107,24 @@ class RunRecord:
 
         Raises:
             DamagedRecordError: If the file cannot be read, or is not there though the folder is not empty.
-            RunError: If a version of another format began the run.
+            RunError: If a version of another format started the run.
         """
         try:
-            content = folder.read_json(SETTINGS_FILE)
+            content = folder.read_json(RUN_FILE)
         except RunError as error:
             raise DamagedRecordError(f"{error} {_REMEDY}") from error
         if content is None:
             if not folder.is_empty():
                 raise DamagedRecordError(
                     f"{folder} holds something else than a run of mpnas-ray: choose another --name. If it was one, its "
-                    f"{SETTINGS_FILE} is gone. {_REMEDY}"
+                    f"{RUN_FILE} is gone. {_REMEDY}"
                 )
             return None
         _check_version(content, folder)
         try:
             record = from_plain(cls, {name: value for name, value in content.items() if name != "format"})
         except (ValueError, MPNASError) as error:
-            raise DamagedRecordError(f"{folder}/{SETTINGS_FILE} is damaged: {error}. {_REMEDY}") from error
+            raise DamagedRecordError(f"{folder}/{RUN_FILE} is damaged: {error}. {_REMEDY}") from error
         return replace(record, config=replace(record.config, storage=folder.storage, name=folder.name))
 
     @classmethod
@@ -135,10 +135,10 @@ class RunRecord:
         return record
 
     def check_same(self, earlier: RunRecord, folder: RunFolder) -> None:
-        """Refuse to continue a run that was begun otherwise.
+        """Refuse to continue a run that was started with another search.
 
         Raises:
-            RunError: Naming what was different.
+            RunError: If something is different; the message names it.
         """
         mine, theirs = self._fixed(), earlier._fixed()
         differences = [f"{key} {theirs[key]!r}" for key in mine if mine[key] != theirs[key]]
@@ -151,12 +151,12 @@ class RunRecord:
             )
 
     def _fixed(self) -> dict[str, Any]:
-        """The values that all sessions of a run have in common."""
+        """Return the values that all sessions of a run have in common."""
         config = {name: value for name, value in asdict(self.config).items() if name not in _FREE}
         return {"task": self.task_name, **config}
 
     def find_task(self, folder: RunFolder, given: Task | None = None) -> Task:
-        """The task of the run, or the one given, which must have its name.
+        """Return the task of the run, or the given one, which must have its name.
 
         Raises:
             RunError: If the given one has another name.
@@ -170,8 +170,8 @@ class RunRecord:
             return get_task(self.config.task)
         except TaskError as error:
             raise TaskError(
-                f"The task of {folder} is not to be found: {error} Where it is known only to a program of yours, go "
-                f"on from there: resume_search or extend_search with task=..."
+                f"The task of {folder} cannot be found: {error} If only a program of yours knows it, go on "
+                f"there: resume_search or extend_search with task=..."
             ) from error
 
 
@@ -179,7 +179,7 @@ def _check_version(content: Mapping[str, Any], folder: RunFolder) -> None:
     """Refuse what another version of mpnas-ray has written."""
     if "format" not in content and {"task", "searcher"} <= content.keys():
         raise RunError(
-            f"{folder} was begun with mpnas-ray 0.1, whose runs this version does not continue: go on with "
+            f"{folder} was started with mpnas-ray 0.1, whose runs this version does not continue: go on with "
             f"mpnas-ray 0.1, or search under another --name."
         )
     config = content.get("config")
@@ -188,7 +188,7 @@ def _check_version(content: Mapping[str, Any], folder: RunFolder) -> None:
     number = content.get("format")
     if number != _FORMAT:
         raise RunError(
-            f"{folder} was begun with another version of mpnas-ray (format {number!r}), whose snapshots this version "
+            f"{folder} was started with another version of mpnas-ray (format {number!r}), whose snapshots this version "
             "cannot read: go on with that version, or search under another --name."
         )
     if not found <= known:

@@ -15,7 +15,7 @@ from mpnas_ray.spaces import draw, parse_architecture
 __all__ = ["REPORT_FILE", "SearchReport", "earlier_report", "read_report"]
 
 REPORT_FILE = "report.json"
-"""In the folder of a complete run: its report, by which it is known to be complete."""
+"""File with the report in the folder of a run, which only a complete run has."""
 
 _Report = TypeVar("_Report")
 
@@ -42,7 +42,7 @@ class SearchReport:
         num_trials: Trials that ended, failed ones included.
         num_failed: Trials that raised.
         num_nan: Trials whose metric was not finite.
-        num_refits: How often the predictor was fitted.
+        num_refits: Number of times that the predictor was fitted.
         training_seconds: Seconds of training, summed over all trials, validation included.
         wall_seconds: Seconds from the start of the search to its end; of the last session if it was continued.
         busy_fraction: Share of that time that the slots for trials spent training.
@@ -82,11 +82,11 @@ class SearchReport:
         return f"{place}/best{mark}{options}"
 
     def to_json(self) -> str:
-        """All fields as a JSON text."""
+        """Write all fields as JSON."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     def __str__(self) -> str:
-        """The report as text for people."""
+        """Write the report as text for people."""
         picture = "\n".join(f"    {line}" for line in draw(parse_architecture(self.best_arch)).splitlines())
         failures = f"{self.num_failed} failed, {self.num_nan} without a finite metric"
         if self.num_stopped:

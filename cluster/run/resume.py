@@ -14,7 +14,7 @@ __all__ = ["resume_search"]
 
 
 def resume_search(folder: str | Path, *, task: Task | None = None, progress: bool = True) -> SearchReport:
-    """Continue a run that was stopped, however it was: what ``mpnas resume`` does.
+    """Continue a run that was stopped in any way, as ``mpnas resume`` does.
 
     No training that was complete is done again, and the others go on from their last checkpoint. A run that is complete
     gives its report again.

@@ -1,4 +1,4 @@
-"""One session of a run: check and prepare what can be without Ray, run what is left of the trials, finish."""
+"""Run one session of a run: check and prepare all that needs no Ray, run the trials that are left, and finish."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def run_session(
     if progress:
         _say_that_ray_starts()
     with drawn_meanwhile(folder), locked(folder), connected(dashboard=config.workers_per_trial > 1):
-        # Late: Tune, and the searchers' libraries, take as long to import as all else together. The first error, of a
-        # Ray that is not there, and the first line of output need not wait for them.
+        # Imported late: Tune and the searchers' libraries take as long as all else together, and neither the error
+        # that no Ray answers nor the first line of output should wait for them.
         from cluster.run.finish import finish
-        from cluster.run.trials import Work, run_trials
+        from cluster.run.trials import Session, run_trials
 
         check_shared(folder)
-        done = run_trials(Work(record, task, data, folder, limits, score, before, progress))
-        return finish(done.results, record, task, folder, concurrent=done.concurrent, start=done.start)
+        outcome = run_trials(Session(record, task, data, folder, limits, score, before, progress))
+        return finish(outcome.results, record, task, folder, concurrent=outcome.concurrent, start=outcome.start)
 
 
 def _say_that_ray_starts() -> None:

@@ -1,4 +1,4 @@
-"""Begin a search, or go on with one that was begun with the same config."""
+"""Start a search, or continue one that was started with the same config."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["run_search"]
 def run_search(
     config: SearchConfig | None = None, *, task: str | Task | None = None, progress: bool = True, **fields: Any
 ) -> SearchReport:
-    """Search an architecture: what ``mpnas search`` does.
+    """Search an architecture, as ``mpnas search`` does.
 
     A run of the same name and config is continued as by `resume_search`. A run that is complete gives its report
     again.

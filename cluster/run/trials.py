@@ -32,7 +32,7 @@ from trainables import CellTrainable, Task, TaskData
 from trainables.networks.limits import SizeLimits
 from trainables.tune.distributed import DRIVER_RESOURCES, DistributedCellTrainable
 
-__all__ = ["TUNE_ENVIRONMENT", "Work", "prepare_tune", "run_trials", "snapshot_seconds", "trial_id"]
+__all__ = ["TUNE_ENVIRONMENT", "Session", "TrialsOutcome", "prepare_tune", "run_trials", "snapshot_seconds", "trial_id"]
 
 TUNE_ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -57,8 +57,8 @@ def prepare_tune(num_samples: int) -> None:
 
 
 @dataclass(frozen=True)
-class Work:
-    """All that a session of a run works with, made and checked before Ray was asked for.
+class Session:
+    """A session of a run, with all that it works with; made and checked before Ray is asked for.
 
     Attributes:
         record: Record of the run.
@@ -82,13 +82,13 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Done:
-    """The trials of a session, ended or stopped.
+class TrialsOutcome:
+    """The outcome of the trials of a session, which have ended or were stopped.
 
     Attributes:
         results: Results of all trials of the run.
         concurrent: Number of slots for trials.
-        start: When the session began, in seconds since 1970.
+        start: Time at which the session began, in seconds since 1970.
     """
 
     results: tune.ResultGrid
@@ -96,12 +96,12 @@ class Done:
     start: float
 
 
-def run_trials(work: Work) -> Done:
+def run_trials(session: Session) -> TrialsOutcome:
     """Run the trials that are left, on the Ray that this process is connected to."""
-    record, folder, config = work.record, work.folder, work.record.config
-    fresh_searcher = partial(make_searcher, config, work.task, work.limits, work.score)
+    record, folder, config = session.record, session.folder, session.record.config
+    fresh_searcher = partial(make_searcher, config, session.task, session.limits, session.score)
     searcher = fresh_searcher()
-    sizes = choose_sizes(record, work.task, work.data)
+    sizes = choose_sizes(record, session.task, session.data)
     fitting = [  # the largest must fit, too; the smallest are as many as there may be
         most_concurrent(resources, config.workers_per_trial, autoscaling=config.autoscaling)
         for resources in sizes.resources
@@ -111,41 +111,42 @@ def run_trials(work: Work) -> Done:
     prepare_tune(config.num_samples)
     if RunRecord.read(folder) is None:  # from here on it is a run
         record.write(folder)
-    before, here = (_of_space(trials, config.space) for trials in (work.before, read_trials(folder)))
-    trainable = _trainable(record, work.task, [*before, *here], sizes)
+    before, here = (_of_space(trials, config.space) for trials in (session.before, read_trials(folder)))
+    trainable = _trainable(record, session.task, [*before, *here], sizes)
     tuner = restored(folder, trainable) if reconcile(folder, here, fresh_searcher) else None
     if tuner is None:
         enqueue_all(searcher, distinct([*before, *here]))
-        tuner = _tuner(work, trainable, searcher, concurrent)
-    _note_session(work, concurrent)
+        tuner = _tuner(session, trainable, searcher, concurrent)
+    _note_session(session, concurrent)
     slots = Slots(sizes.resources[0], config.workers_per_trial, config.max_concurrent, config.autoscaling)
     with memory_deaths_survived(), slots_of_this_session(slots), telemetry_to(folder):
-        return Done(tuner.fit(), concurrent, start)
+        return TrialsOutcome(tuner.fit(), concurrent, start)
 
 
-def _note_session(work: Work, concurrent: int) -> None:
+def _note_session(session: Session, concurrent: int) -> None:
     """Note what the report of the run cannot know otherwise before its end."""
-    metric, task = work.task.metric, work.task
+    task = session.task
     note_session(
-        work.folder,
-        metric=metric.name,
-        mode=metric.mode,
+        session.folder,
+        metric=task.metric.name,
+        mode=task.metric.mode,
         slots=concurrent,
-        input_shape=list(task.encoded_shape(work.data)),
+        input_shape=list(task.encoded_shape(session.data)),
         num_outputs=task.num_outputs,
         dense=task.dense,
     )
 
 
-def _tuner(work: Work, trainable: Any, searcher: ArchitectureSearcher, concurrent: int) -> tune.Tuner:
+def _tuner(session: Session, trainable: Any, searcher: ArchitectureSearcher, concurrent: int) -> tune.Tuner:
     """Make a Tuner for a run that has none that could be restored."""
-    record, task, folder, config = work.record, work.task, work.folder, work.record.config
+    record, task, folder = session.record, session.task, session.folder
+    config = record.config
     callbacks: list[tune.Callback] = [
         SearchTelemetry(searcher, folder.storage, folder.name, task.metric_key),
         SearchMetrics(searcher, folder.name, task.metric_key, task.metric.mode),
         Elastic(searcher),
     ]
-    if work.progress:
+    if session.progress:
         callbacks.append(SearchProgress(task.metric_key, task.metric.mode, record.num_trials))
     return tune.Tuner(
         trainable,

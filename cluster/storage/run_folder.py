@@ -16,14 +16,14 @@ from mpnas_ray.files.json_records import parse_json
 from mpnas_ray.names import did_you_mean
 from trainables.tune.storage_retries import PATIENCE_S, patiently
 
-__all__ = ["DRIVER_FILE", "SETTINGS_FILE", "RunFolder", "check_run_name"]
+__all__ = ["DRIVER_FILE", "RUN_FILE", "RunFolder", "check_run_name"]
 
 _T = TypeVar("_T")
 
 _UNFIT = frozenset("/\\\0\n\r")
 """Characters that no name of a run may have."""
 
-SETTINGS_FILE = "run.json"
+RUN_FILE = "run.json"
 """File with the record of a run (`cluster.run.record`); a folder without it is not a run."""
 
 DRIVER_FILE = "driver.json"
@@ -42,9 +42,10 @@ def check_run_name(name: object) -> None:
 
 
 class RunFolder:
-    """The files of one run. Each is written under another name and then renamed, so that it is whole or not there.
+    """The files of one run.
 
-    Storage that fails is tried again for a while (`trainables.tune.storage_retries`).
+    Each file is written under another name and then renamed, so that it is whole or not there. Storage that fails is
+    tried again for a while (`trainables.tune.storage_retries`).
     """
 
     def __init__(self, storage: str, name: str) -> None:
@@ -75,7 +76,7 @@ class RunFolder:
         except (OSError, ValueError, NotImplementedError, ImportError) as error:
             self._take_away()
             raise RunError(
-                f"{self} cannot be written: {error}. Name another place with --storage: a folder, s3://, gs://, or "
+                f"{self} cannot be written: {error}. Name another one with --storage: a folder, s3://, gs://, or "
                 f"fsspec+<protocol>:// for what else fsspec knows."
             ) from error
         self._patience_s = PATIENCE_S
@@ -90,18 +91,18 @@ class RunFolder:
         Raises:
             RunError: If there is no run of mpnas-ray.
         """
-        place = str(run) if "://" in str(run) else str(Path(run).expanduser().resolve())
-        place, options = _split(place)
-        storage, _, name = place.rstrip("/").rpartition("/")
+        location = str(run) if "://" in str(run) else str(Path(run).expanduser().resolve())
+        location, options = _split(location)
+        storage, _, name = location.rstrip("/").rpartition("/")
         try:
-            filesystem, path = fs.FileSystem.from_uri(f"{place.rstrip('/')}{options}")
-            there = filesystem.get_file_info(f"{path}/{SETTINGS_FILE}").type == fs.FileType.File
+            filesystem, path = fs.FileSystem.from_uri(f"{location.rstrip('/')}{options}")
+            there = filesystem.get_file_info(f"{path}/{RUN_FILE}").type == fs.FileType.File
         except (OSError, ValueError, ImportError) as error:
             raise RunError(f"{run} cannot be read: {error}") from error
         if not there:
-            beside = Path(place).parent.glob(f"*/{SETTINGS_FILE}") if "://" not in place else ()
+            beside = Path(location).parent.glob(f"*/{RUN_FILE}") if "://" not in location else ()
             raise RunError(
-                f"{str(run) or place} holds no run of mpnas-ray: name the folder of a run, which has a {SETTINGS_FILE}."
+                f"{str(run) or location} holds no run of mpnas-ray: name the folder of a run, which has a {RUN_FILE}."
                 f"{did_you_mean(name, [path.parent.name for path in beside])}"
             )
         return cls(f"{storage or '/'}{options}", name)
@@ -138,11 +139,11 @@ class RunFolder:
 
     @property
     def is_local(self) -> bool:
-        """Whether it lies in a file system of this machine, shared with others or not."""
+        """True if it lies in a file system of this machine, shared with others or not."""
         return isinstance(self._fs, fs.LocalFileSystem)
 
     def is_empty(self) -> bool:
-        """Tell whether nothing was ever put there, except by a driver that was killed before it began."""
+        """Say whether nothing was ever put there, except by a driver that was killed before it began."""
         found = self._patiently("list", lambda: self._fs.get_file_info(fs.FileSelector(self._path)))
         return all(info.base_name == DRIVER_FILE or info.extension == "part" for info in found)
 
@@ -263,9 +264,9 @@ class RunFolder:
         return patiently(action, f"{what} {self}", patience_s=self._patience_s)
 
 
-def _split(place: str) -> tuple[str, str]:
+def _split(location: str) -> tuple[str, str]:
     """Part a URI from the options at its end; the path of a folder has none, though it may have a question mark."""
-    if "://" not in place:
-        return place, ""
-    place, mark, options = place.partition("?")
-    return place, mark + options
+    if "://" not in location:
+        return location, ""
+    location, mark, options = location.partition("?")
+    return location, mark + options

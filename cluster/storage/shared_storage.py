@@ -1,4 +1,4 @@
-"""Ask each node of the cluster whether it sees the folder of a run, before the run begins."""
+"""Check that each node of the cluster sees the folder of a run, before the run begins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mpnas_ray.errors import RunError
 __all__ = ["check_shared"]
 
 _TIMEOUT_S = 60.0
-"""Seconds to wait for all answers. A node that gives none, since it is busy or just leaving, does not stop the run."""
+"""Seconds to wait for all answers. A node that does not answer, being busy or about to leave, does not stop the run."""
 
 
 def check_shared(folder: RunFolder) -> None:

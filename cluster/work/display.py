@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from cluster.durations import time_left
 from cluster.work.items import WorkItem
 
 __all__ = ["Display", "shown"]
@@ -30,10 +30,11 @@ class _Clock:
     def finished(self, name: str) -> None:
         self._done += self._expected.pop(name)
 
-    def left(self) -> timedelta | None:
+    def left(self) -> str:
+        """Return the estimate in words; an empty text until an item is done."""
         if not self._done:
-            return None
-        return timedelta(seconds=round((time.monotonic() - self._start) / self._done * sum(self._expected.values())))
+            return ""
+        return f"about {time_left(time.monotonic() - self._start, self._done, sum(self._expected.values()))} left"
 
 
 class Display(Protocol):
@@ -68,8 +69,7 @@ class _Lines:
         self._last = now
         width = len(str(self._total))
         left = self._clock.left()
-        about = "" if left is None else f"; about {left} left"
-        self._console.print(f"[{self._done:{width}}/{self._total}] {line}{about}", markup=False)
+        self._console.print(f"[{self._done:{width}}/{self._total}] {line}{left and f'; {left}'}", markup=False)
 
 
 class _Bar:
@@ -90,5 +90,4 @@ class _Left(ProgressColumn):
         self._clock = clock
 
     def render(self, task: Task) -> Text:
-        left = self._clock.left()
-        return Text("" if left is None else f"about {left} left")
+        return Text(self._clock.left())

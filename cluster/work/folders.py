@@ -1,4 +1,4 @@
-"""Folders for results, checked before work of hours rather than after."""
+"""Check and make folders for results, before work of hours rather than after it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def check_folders(*folders: Path) -> None:
     """Refuse folders in which nothing could be written; nothing is made or left behind.
 
     Raises:
-        RunError: Naming what is in the way.
+        RunError: If one cannot be written; the message names it.
     """
     for folder in folders:
         there = next((path for path in (folder, *folder.parents) if path.exists()), Path())

@@ -39,7 +39,7 @@ class WorkItem:
 
 
 class Results(Protocol):
-    """A place that keeps results of items: a `Store`, or one that keeps files of another kind."""
+    """An interface to kept results of items: a `Store`, or a folder of files of another kind."""
 
     @property
     def folder(self) -> Path:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import ray
 
+from cluster.durations import duration
 from cluster.ray.connection import connected, most_concurrent
 from cluster.tracebacks import keep_traceback
 from cluster.work.display import shown
@@ -49,7 +49,7 @@ def compute_on_ray(items: Sequence[WorkItem], store: Results, *, gpus: float = 0
                     name = pending.pop(done[0])
                     try:
                         seconds = ray.get(done[0])
-                        display.finished(name, f"{name} took {timedelta(seconds=round(seconds))}")
+                        display.finished(name, f"{name} took {duration(seconds)}")
                     except ray.exceptions.RayError as error:
                         is_first = not failures
                         failures[name] = _in_one_line(error)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from cluster.experiments.comparison.config import ComparisonConfig
 from cluster.experiments.comparison.methods import METHODS, takes_part
 from cluster.experiments.comparison.predictors import COMPARED
-from cluster.experiments.comparison.presets import Column, Preset
+from cluster.experiments.comparison.presets import Column, Preset, get_preset
 from cluster.experiments.comparison.summary.summaries import Comparison, ground_of, summary_of
 from cluster.work.folders import make_folders
-from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
 from mpnas_ray.meta_learning.mixture import MixtureConfig
 from mpnas_ray.names import no_such
@@ -21,33 +22,14 @@ __all__ = ["compare"]
 
 
 def compare(
-    preset: Preset,
-    tables: str | Path,
-    out: str | Path,
-    work: str | Path,
-    checkpoints: str | Path,
-    *,
-    tasks: Sequence[str] = (),
-    searchers: Sequence[str] = (),
-    budget: int | None = None,
-    seeds: int = 20,
-    slow_seeds: int = 5,
-    config: MixtureConfig | None = None,
+    config: ComparisonConfig, *, preset: Preset | None = None, learning: MixtureConfig = COMPARED
 ) -> list[Path]:
     """Do the missing runs on Ray, and write ``<out>/compare-<preset>`` as ``.json``, ``.md``, ``.png`` and ``.html``.
 
     Args:
-        preset: One of `presets.PRESETS`.
-        tables: Folder of NAS tables; on a cluster all nodes must reach it.
-        out: Folder of the files.
-        work: Folder of the runs; on a cluster all nodes must reach it.
-        checkpoints: Folder of the meta-learned predictors; on a cluster all nodes must reach it.
-        tasks: Searched tasks to restrict the preset to; one that it does not have is searched and reported on itself.
-        searchers: Names in `methods.METHODS` to restrict it to.
-        budget: Queries of a run, if not those of the preset.
-        seeds: Replications of a method of which one takes less than `running.SLOW_SECONDS`.
-        slow_seeds: Most replications of others.
-        config: Settings of the meta-learning; `predictors.COMPARED` if None.
+        config: The comparison.
+        preset: In place of the config's preset: one that `presets.PRESETS` does not have.
+        learning: Settings of the meta-learning, but for the seed.
 
     Returns:
         The files.
@@ -55,45 +37,40 @@ def compare(
     Raises:
         TableError: If a table is missing or damaged.
         PredictorError: If a checkpoint that is there has seen its target, or does not fit.
-        RunError: If a name is unknown, a number below 1, or runs failed, once all others are done.
+        RunError: If a name is unknown, or runs failed, once all others are done.
         RunInterruptedError: After Ctrl-C; the same call goes on.
     """
-    budget = preset.budget if budget is None else budget
-    budget = require_count("budget", budget, error=RunError)
-    seeds = require_count("seeds", seeds, error=RunError)
-    slow_seeds = require_count("slow_seeds", slow_seeds, error=RunError)
-    names = _chosen(searchers)
+    preset = get_preset(config.preset) if preset is None else preset
+    budget = preset.budget if config.budget is None else config.budget
+    names, out = _chosen(config.searchers), Path(config.out)
     of_preset = {column.searched: column for column in preset.columns}
-    columns = [of_preset.get(task, Column.of(task)) for task in dict.fromkeys(tasks or of_preset)]
-    table_tasks = _load(tables, columns, names)
+    columns = [of_preset.get(task, Column.of(task)) for task in config.tasks or of_preset]
+    table_tasks = _load(config.tables, columns, names)
     _check_anyone(names, columns, table_tasks)
-    make_folders(Path(out), Path(work), Path(checkpoints))
+    make_folders(out, Path(config.work), Path(config.checkpoints))
 
     from cluster.experiments.comparison.running import run_all  # imports Ray
 
-    found = run_all(
-        names,
-        columns,
-        budget,
-        seeds,
-        slow_seeds,
-        table_tasks,
-        _resolved(tables),
-        _resolved(checkpoints),
-        _resolved(work),
-        config or COMPARED,
+    on_workers = replace(
+        config,
+        budget=budget,
+        tables=_resolved(config.tables),
+        checkpoints=_resolved(config.checkpoints),
+        work=_resolved(config.work),
     )
+    found = run_all(names, columns, table_tasks, on_workers, learning)
     grounds = {column: ground_of(column, table_tasks) for column in columns}
     every = tuple(summary_of(name, grounds[column], runs, budget) for (name, column), runs in found.items())
     results = Comparison(tuple(grounds.values()), every, budget)
     command = ["mpnas", "compare", "--tables", "DIR", "--preset", preset.name]
-    command += [part for task in tasks for part in ("--task", task)]
-    command += [part for name in searchers for part in ("--searcher", name)]
-    command += ["--budget", str(budget), "--seeds", str(seeds), "--slow-seeds", str(slow_seeds)]
+    command += [part for task in config.tasks for part in ("--task", task)]
+    command += [part for name in config.searchers for part in ("--searcher", name)]
+    command += ["--budget", str(budget), "--seeds", str(config.seeds)]
+    command += ["--slow-seeds", str(config.slow_seeds)]
 
     from cluster.experiments.comparison.report.files import write_files  # imports matplotlib and plotly
 
-    return write_files(f"compare-{preset.name}", preset.title, shlex.join(command), seeds, results, Path(out))
+    return write_files(f"compare-{preset.name}", preset.title, shlex.join(command), config.seeds, results, out)
 
 
 def _chosen(searchers: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster.artifacts.learned_predictors import PredictorToLearn, learn_missing_predictors
+from cluster.experiments.comparison.config import ComparisonConfig
 from cluster.experiments.comparison.methods import METHODS, sources_of, takes_part
 from cluster.experiments.comparison.predictors import predictor_to_learn
 from cluster.experiments.comparison.presets import Column
@@ -33,14 +34,9 @@ Pair = tuple[str, Column]
 def run_all(
     methods: Sequence[str],
     columns: Sequence[Column],
-    budget: int,
-    seeds: int,
-    slow_seeds: int,
     tasks: Mapping[str, TableTask],
-    tables: Path,
-    checkpoints: Path,
-    work: Path,
-    config: MixtureConfig,
+    config: ComparisonConfig,
+    learning: MixtureConfig,
 ) -> dict[Pair, list[Result]]:
     """Return the results of each method on each column that it takes part in, in the order of their seeds.
 
@@ -51,20 +47,18 @@ def run_all(
     Args:
         methods: Names in `methods.METHODS`.
         columns: Columns to search.
-        budget: Queries of a run.
-        seeds: Replications of a method that is fast and has a seed.
-        slow_seeds: Most seeds of a slow one.
         tasks: Tasks of the columns, and all that methods may know.
-        tables: Folder of NAS tables, which all nodes must reach.
-        checkpoints: Folder of meta-learned predictors, which all nodes must reach.
-        work: Folder of the runs, which all nodes must reach.
-        config: Settings of the meta-learning, but for the seed, which is that of the run.
+        config: The comparison, with the budget filled in and folders by their whole paths.
+        learning: Settings of the meta-learning, but for the seed, which is that of the run.
 
     Raises:
         PredictorError: If a checkpoint that is there has seen its target, or does not fit.
         RunError: When all are done, if some failed: naming each with its error.
         RunInterruptedError: After Ctrl-C.
     """
+    assert config.budget is not None, "filled in"
+    budget, seeds, slow_seeds = config.budget, config.seeds, config.slow_seeds
+    tables, checkpoints, work = (Path(folder) for folder in (config.tables, config.checkpoints, config.work))
     pairs = [
         (name, column)
         for column in columns
@@ -75,7 +69,7 @@ def run_all(
         (pair, seed): predictor_to_learn(
             checkpoints,
             sources_of(METHODS[pair[0]], tasks[pair[1].searched], tasks, pair[1].sources),
-            replace(config, seed=seed),
+            replace(learning, seed=seed),
             tables,
         )
         for pair in pairs

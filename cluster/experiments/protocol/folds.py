@@ -87,7 +87,7 @@ SINGLE_SOURCE: tuple[Fold, ...] = (*FROM_NASBENCH201, *FROM_TRANSNASBENCH101)
 """One source, judged on the other tasks of its space."""
 
 ACROSS_SPACES = Fold("nasbench201", (*TRANSNASBENCH101, NASBENCH101), NASBENCH201, may_share=(NASBENCH101,))
-"""From NAS-Bench-201 alone to other spaces; its CIFAR-10 stays among the sources, as in the paper."""
+"""Folds from NAS-Bench-201 alone to other spaces; its CIFAR-10 stays among the sources, as in the paper."""
 
 STRICT_ACROSS_SPACES = Fold("nasbench201-strict", (NASBENCH101,), NASBENCH201)
-"""As `ACROSS_SPACES`, with nothing learned from CIFAR-10 in any space."""
+"""The folds of `ACROSS_SPACES`, with nothing learned from CIFAR-10 in any space."""

@@ -30,7 +30,7 @@ _FEWER = {
     "transfer": _FIVE,
     "random": {5: 10, 10: 5, 25: 5, 50: 5},
 }
-"""Of methods that a study shows at fewer numbers: to adapt by gradient takes seconds a draw."""
+"""Draws of the methods that a study draws less often: adapting by gradient takes seconds a draw."""
 
 CURVES = ("mixture", "boil", "random")
 """Methods of figure 2."""

@@ -25,7 +25,7 @@ __all__ = ["StoppedReplay", "replay_curves"]
 _METRIC = "validation"
 
 _NUM_PENDING = 16
-"""What Tune allows on a small cluster where the searcher does not limit itself."""
+"""Most trials at a time that Tune allows on a small cluster if the searcher sets no limit."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,10 @@ class StoppedReplay:
 
     @property
     def regret(self) -> float:
-        """By how much the best of the N beats what was chosen, both trained in full, in units of the metric.
+        """Difference between the best of the N and the chosen one, both trained in full, in units of the metric.
 
-        Chosen is what a user of Tune takes: the best last validation value among the trials that went furthest.
+        The chosen one is the one that a user of Tune takes: the best last validation value among the trials that went
+        furthest.
         """
         furthest = np.where(self.epochs == self.epochs.max(), self.last, np.nan)
         return float(np.nanmax(self.final) - self.final[np.nanargmax(furthest)])

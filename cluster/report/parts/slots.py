@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cluster.durations import in_words
 from cluster.report.charts import Frame, chart, figure, legend
 from cluster.report.html import Html, tag
 from cluster.report.scales import Scale, time_scale
-from cluster.report.trials import duration
 from cluster.report.view import RunView, TrialView
 
 __all__ = ["Busy", "busy_times", "in_slots", "slots"]
@@ -58,7 +58,7 @@ def slots(run: RunView) -> Html:
             bars.append(_bar(frame, begin, end, slot, size, "busy", trial=piece.trial.number))
     for ranking in refits:
         end = run.clock(ranking.time) / seconds
-        tip = f"ranking with {ranking.points} results: {duration(ranking.seconds)}"
+        tip = f"ranking with {ranking.points} results: {in_words(ranking.seconds)}"
         bars.append(_bar(frame, end - ranking.seconds / seconds, end, drawn_rows, size, "refit", tip=tip))
     bars += [_session_end(frame, run.clock(end) / seconds) for _, end in run.sessions[:-1]]
     keys = [
@@ -111,10 +111,10 @@ def _summary(run: RunView, pieces: list[Busy], rows: int, whole: float) -> str:
     ranking = sum(each.seconds for each in run.rankings)
     several = f" in {len(run.sessions)} sessions" if len(run.sessions) > 1 else ""
     return (
-        f"{duration(whole)} of search{several} in {rows} {'slot' if rows == 1 else 'slots'}: trainings took "
-        f"{duration(busy)}, {share:.0%} of the time of all slots. The rest, {1 - share:.0%}, they waited, for the "
+        f"{in_words(whole)} of search{several} in {rows} {'slot' if rows == 1 else 'slots'}: trainings took "
+        f"{in_words(busy)}, {share:.0%} of the time of all slots. The rest, {1 - share:.0%}, they waited, for the "
         "start of processes, data and proposals. "
-        f"Rankings took {duration(ranking)}, beside the trials."
+        f"Rankings took {in_words(ranking)}, beside the trials."
     )
 
 

@@ -1,4 +1,4 @@
-"""The limits ``--max-params`` and ``--max-flops`` as a constraint for the searcher."""
+"""Turn the limits ``--max-params`` and ``--max-flops`` into a constraint for the searcher."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def size_limits(config: SearchConfig, task: Task, data: TaskData) -> SizeLimits 
     """Make a constraint of the limits of a search; None if it has none.
 
     Raises:
-        RunError: If no architecture keeps them.
+        RunError: If no architecture is within them.
     """
     if config.max_params is None and config.max_flops is None:
         return None

@@ -1,4 +1,4 @@
-"""The searcher of a run, as its config names it."""
+"""Make the searcher that the config of a run names."""
 
 from __future__ import annotations
 

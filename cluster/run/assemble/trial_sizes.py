@@ -1,4 +1,4 @@
-"""The resources that a trial takes of the cluster: those that the user named, and the memory that its network wants."""
+"""Choose the resources of each trial: those that the user named, and the memory that its network needs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MARGIN = 1.1
 
 @dataclass(frozen=True)
 class TrialSizes:
-    """At most three sizes of trials, the smallest first.
+    """The sizes of trials, at most three, the smallest first.
 
     Attributes:
         resources: Resources of each size.
@@ -59,7 +59,7 @@ class TrialSizes:
         return cls((resources,))
 
     def of(self, arch: str) -> Resources:
-        """The resources of the trial of an architecture."""
+        """Return the resources of the trial of an architecture."""
         if self.networks is None:
             return self.resources[0]
         needed = self.networks.training_bytes(Architectures.of([parse_architecture(arch)]), self.batch_size)[0]
@@ -75,9 +75,9 @@ class TrialSizes:
 def choose_sizes(record: RunRecord, task: Task, data: TaskData) -> TrialSizes:
     """Choose the fewest sizes that keep the memory of nodes and GPUs from being promised twice.
 
-    One where the largest networks fit side by side in all slots; else three, of the smaller half of the space, of the
-    next four tenths and of the rest. Trials on GPUs are told apart by the memory there, if ``gpu_memory_gb`` says how
-    much that is, others by that of their node. Trials of several workers are all of one size.
+    There is one size if the largest networks fit side by side in all slots. Otherwise there are three: for the smaller
+    half of the space, for the next four tenths and for the rest. Trials on GPUs are told apart by the memory there, if
+    ``gpu_memory_gb`` says how much that is, others by that of their node. Trials of several workers are all of one size.
 
     Args:
         record: Record of the run, with what the user set aside for each trial.

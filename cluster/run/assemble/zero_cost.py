@@ -1,4 +1,4 @@
-"""The proxy of a search as a score for its searcher."""
+"""Turn the proxy of a search into a score for its searcher."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["zero_cost_score"]
 
 
 def zero_cost_score(config: SearchConfig, task: Task, data: TaskData) -> Score | None:
-    """Make a score of the proxy, for networks as the run would train them; None if there is no proxy.
+    """Make a score from the proxy, for networks as the run would train them; None if there is no proxy.
 
     Raises:
         RunError: If workers could not find the task.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cluster.report.page import page
 from cluster.run.html.reading import read_run
-from cluster.storage.run_folder import SETTINGS_FILE, RunFolder
+from cluster.storage.run_folder import RUN_FILE, RunFolder
 
 __all__ = ["PAGE_FILE", "drawn_meanwhile", "write_page"]
 
@@ -79,7 +79,7 @@ class _Drawing:
     def draw(self) -> None:
         """Write the page if the run has begun and the page would be another."""
         try:
-            if SETTINGS_FILE not in self._folder.names():
+            if RUN_FILE not in self._folder.names():
                 return
             text = page(read_run(self._folder))
             if text != self._written:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cluster.artifacts.prediction import predict_architectures, read_archs, read_observed
+from cluster.artifacts.config import PredictionConfig
+from cluster.artifacts.prediction import Prediction, predict_architectures, read_archs, read_observed
 from cluster.cli import main
 from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor
@@ -19,6 +20,10 @@ from mpnas_ray.tables import TableTask
 
 SPACE = get_space("transnasbench101")
 GOOD, BAD, OTHER = "transnasbench101:64-41414-3_33_133", "transnasbench101:64-41414-0_00_002", "64-41414-1_23_012"
+
+
+def predicted(**fields: Any) -> Prediction:
+    return predict_architectures(PredictionConfig(**fields))
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -56,8 +61,8 @@ def test_measurements_turn_the_ranking(suffix: str, mode: str, tmp_path: Path) -
     path = tmp_path / f"measured{suffix}"
     as_csv = "arch,note,score\n" + "".join(f"{row['arch']},,{row['score']}\n" for row in rows)
     path.write_text(json.dumps(rows) if suffix == ".json" else as_csv)
-    before = predict_architectures([GOOD, BAD])
-    after = predict_architectures([GOOD, BAD], observed=path, mode=mode)
+    before = predicted(archs=[GOOD, BAD])
+    after = predicted(archs=[GOOD, BAD], observed=path, mode=mode)
     assert [row.arch for row in before.architectures] == [GOOD, BAD]
     assert [row.arch for row in after.architectures] == [BAD, GOOD]
     assert (before.num_observed, after.num_observed) == (0, 25)
@@ -85,12 +90,12 @@ def test_measured_latencies_are_learned_in_their_own_unit(
     assert lines[0].split()[-1] == "expected"
     assert float(lines[1].split()[-1]) == pytest.approx(13, abs=0.5)
     with pytest.raises(PredictorError, match="a quality does not"):
-        predict_architectures([GOOD], predictor="cost", measures="quality")
+        predicted(archs=[GOOD], predictor="cost", measures="quality")
 
 
 def test_the_same_seed_says_the_same() -> None:
-    assert predict_architectures([GOOD]) == predict_architectures([GOOD])
-    assert predict_architectures([GOOD]) != predict_architectures([GOOD], seed=1)
+    assert predicted(archs=[GOOD]) == predicted(archs=[GOOD])
+    assert predicted(archs=[GOOD]) != predicted(archs=[GOOD], seed=1)
 
 
 def boil(folder: Path) -> Path:
@@ -107,9 +112,9 @@ def test_a_checkpoint_that_does_not_know_its_uncertainty_says_so(
     assert run(monkeypatch, GOOD, BAD, "--predictor", str(boil(tmp_path))) == 0
     assert capsys.readouterr().out.count("not known") == 2
     with pytest.raises(PredictorError, match="'boil' has learned from transnasbench101 and does not know all"):
-        predict_architectures(["mixed:nasbenchasr:|conv5-d1~0|linear|skip|"], predictor=boil(tmp_path))
+        predicted(archs=["mixed:nasbenchasr:|conv5-d1~0|linear|skip|"], predictor=boil(tmp_path))
     with pytest.raises(PredictorError, match="does not tell qualities from costs"):
-        predict_architectures([GOOD], predictor=boil(tmp_path), measures="cost")
+        predicted(archs=[GOOD], predictor=boil(tmp_path), measures="cost")
 
 
 @pytest.mark.parametrize(

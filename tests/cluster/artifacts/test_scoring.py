@@ -14,18 +14,25 @@ import typer
 from typer.testing import CliRunner
 
 from cluster.artifacts import scoring
-from cluster.artifacts.scoring import score_proxies
-from cluster.commands.score import score
+from cluster.artifacts.config import ScoringConfig
+from cluster.artifacts.scoring import ScoreReport, score_architectures
+from cluster.commands.score import score as score_command
 from mpnas_ray.errors import MPNASError, RunError
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables import leaves_out, load_tasks, read_task
 from mpnas_ray.tables.stratified import draw_stratified
 from trainables import build_network, get_task
-from trainables.proxies import Proxy, ProxySettings, ZeroCostScore, get_proxy
+from trainables.proxies import Proxy, ZeroCostScore, get_proxy
 from trainables.proxies import registry as proxy_registry
 from trainables.training.data import PreparedData
 
-SETTINGS = ProxySettings(batch_size=8)
+SETTINGS: dict[str, Any] = {"batch_size": 8}
+
+
+def score(**fields: Any) -> ScoreReport:
+    return score_architectures(ScoringConfig(**fields))
+
+
 DEAD = "nasbench201:|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|nor_conv_3x3~2|"
 
 
@@ -61,8 +68,8 @@ def test_tables_grow_and_nothing_is_scored_twice(
     tmp_path: Path, computed_here: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scoring, "_CHUNK", 4)
-    arguments: dict[str, Any] = {"settings": SETTINGS, "out": tmp_path / "scores"}
-    report = score_proxies("mixed", "digits", ["params", "naswot"], num_archs=6, **arguments)
+    arguments: dict[str, Any] = {**SETTINGS, "out": tmp_path / "scores"}
+    report = score(space="mixed", task="digits", proxies=["params", "naswot"], num_archs=6, **arguments)
     units = [f"mixed.digits/{proxy}.0000{number}" for proxy in ("params", "naswot") for number in (0, 1)]
     assert computed_here == units
     drawn = draw_stratified(get_space("mixed"), 6)
@@ -81,11 +88,11 @@ def test_tables_grow_and_nothing_is_scored_twice(
 
     computed_here.clear()
     before = report.tables[1].path.read_bytes()
-    score_proxies("mixed", "digits", ["params", "naswot"], num_archs=6, **arguments)
+    score(space="mixed", task="digits", proxies=["params", "naswot"], num_archs=6, **arguments)
     assert computed_here == []
     assert report.tables[1].path.read_bytes() == before
     (tmp_path / "scores" / "work" / f"{units[3]}.json").write_text('{"kind": "cut sho')
-    score_proxies("mixed", "digits", ["naswot", "snip"], num_archs=8, **arguments)
+    score(space="mixed", task="digits", proxies=["naswot", "snip"], num_archs=8, **arguments)
     assert computed_here == [units[3], *(unit.replace("params", "snip") for unit in units[:2])]
 
     # Tables are tasks to learn from by default, but not where their data set is held out.
@@ -96,7 +103,7 @@ def test_tables_grow_and_nothing_is_scored_twice(
 
 def test_the_command_says_what_it_wrote(tmp_path: Path, computed_here: list[str]) -> None:
     app = typer.Typer()
-    app.command()(score)
+    app.command()(score_command)
     options = "--space mixed --task libras --proxy flops --proxy params --num-archs 3 --batch-size 9 --inputs random"
     done = CliRunner().invoke(app, [*options.split(), "--seed", "2", "--out", str(tmp_path)], catch_exceptions=False)
     assert done.exit_code == 0
@@ -114,7 +121,7 @@ def test_scores_that_are_not_finite_are_left_out_and_said(
         return Architectures.of([DEAD, *map(str, space.sample_many(num_archs - 1, np.random.default_rng(0)))])
 
     monkeypatch.setattr(scoring, "draw_stratified", chosen)
-    report = score_proxies("nasbench201", "digits", ["snip"], num_archs=5, settings=SETTINGS, out=tmp_path)
+    report = score(space="nasbench201", task="digits", proxies=["snip"], num_archs=5, out=tmp_path, **SETTINGS)
     (table,) = report.tables
     assert table.without_score >= 1
     assert len(read_task(table.path)) == table.scored == 5 - table.without_score
@@ -123,7 +130,9 @@ def test_scores_that_are_not_finite_are_left_out_and_said(
 
 
 def test_a_small_space_is_scored_whole(tmp_path: Path, computed_here: list[str]) -> None:
-    report = score_proxies("transnasbench101", "digits", ["flops"], num_archs=5_000, settings=SETTINGS, out=tmp_path)
+    report = score(
+        space="transnasbench101", task="digits", proxies=["flops"], num_archs=5_000, out=tmp_path, **SETTINGS
+    )
     assert report.tables[0].scored == len(get_space("transnasbench101").distinct())
 
 
@@ -134,38 +143,38 @@ def test_what_cannot_be_is_refused_before_any_work(tmp_path: Path, computed_here
         ({"proxies": []}, "needs a proxy"),
         ({"task": "nothing"}, "no task 'nothing'"),
         ({"space": "nothing"}, "no search space 'nothing'"),
-        ({"settings": ProxySettings(batch_size=5_000)}, "5000 is larger than the training part of digits"),
+        ({"batch_size": 5_000}, "5000 is larger than the training part of digits"),
     ):
         given: dict[str, Any] = {"space": "mixed", "task": "digits", "proxies": ["snip"], "out": tmp_path / "out"}
         with pytest.raises(MPNASError, match=named):
-            score_proxies(**{**given, **arguments})
+            score(**{**given, **arguments})
     assert not (tmp_path / "out").exists()
     assert computed_here == []
-    score_proxies("mixed", "digits", ["params"], num_archs=2, settings=SETTINGS, out=tmp_path)
+    score(space="mixed", task="digits", proxies=["params"], num_archs=2, out=tmp_path, **SETTINGS)
     with pytest.raises(RunError, match=r"batch size 8, .*batch size 9, .*another --out"):
-        score_proxies("mixed", "digits", ["params"], num_archs=2, settings=ProxySettings(batch_size=9), out=tmp_path)
+        score(space="mixed", task="digits", proxies=["params"], num_archs=2, batch_size=9, out=tmp_path)
 
 
 def test_nothing_finite_is_an_error(tmp_path: Path, computed_here: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     hopeless = Proxy("hopeless", lambda network, batch, loss: math.inf, "inputs", "overflows")
     monkeypatch.setitem(proxy_registry._PROXIES, "hopeless", hopeless)
     with pytest.raises(RunError, match="No architecture of mixed has a finite hopeless on digits"):
-        score_proxies("mixed", "digits", ["hopeless"], num_archs=2, settings=SETTINGS, out=tmp_path)
+        score(space="mixed", task="digits", proxies=["hopeless"], num_archs=2, out=tmp_path, **SETTINGS)
 
 
 @pytest.mark.ray
 def test_scoring_on_ray_goes_on_where_it_was(
     ray_cluster: None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    arguments: dict[str, Any] = {"settings": SETTINGS, "out": tmp_path}
-    first = score_proxies("nasbench201", "libras", ["naswot"], num_archs=26, **arguments)
+    arguments: dict[str, Any] = {**SETTINGS, "out": tmp_path}
+    first = score(space="nasbench201", task="libras", proxies=["naswot"], num_archs=26, **arguments)
     work = tmp_path / "work" / "nasbench201.libras"
     files = sorted(work.glob("*.json"))
     assert [file.name for file in files] == ["naswot.00000.json", "naswot.00001.json"]
     table, kept = read_task(first.tables[0].path), files[0].stat().st_mtime_ns
     files[1].unlink()
     capfd.readouterr()
-    again = score_proxies("nasbench201", "libras", ["naswot"], num_archs=26, **arguments)
+    again = score(space="nasbench201", task="libras", proxies=["naswot"], num_archs=26, **arguments)
     assert "1 units of work to do" in capfd.readouterr().out
     assert files[0].stat().st_mtime_ns == kept
     assert np.array_equal(read_task(again.tables[0].path).raw, table.raw)

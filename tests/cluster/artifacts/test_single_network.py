@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cluster.artifacts.single_network import BaselineReport, run_baseline
+from cluster.artifacts.config import TrainingConfig
+from cluster.artifacts.single_network import TrainingReport, train_network
 from mpnas_ray.errors import RunError, SearchSpaceError, TaskError
 from trainables import darcy_task, load_network, relative_l2
 from trainables.training.data import PreparedData
@@ -38,10 +39,11 @@ def test_failed_in_the_middle_and_continued(tmp_path: Path, data_dir: Path, caps
 
     task = replace(TINY, loss=fragile)
 
-    def run(name: str, seed: int = 1) -> BaselineReport:
-        return run_baseline(
-            task, MODEL, epochs=4, batch_size=20, storage=tmp_path, name=name, seed=seed, data_dir=data_dir
+    def run(name: str, seed: int = 1) -> TrainingReport:
+        config = TrainingConfig(
+            model=MODEL, epochs=4, batch_size=20, storage=tmp_path, name=name, seed=seed, data_dir=data_dir
         )
+        return train_network(config, task=task)
 
     with pytest.raises(RunError, match=r"injected.*--name broken goes on from the last checkpoint"):
         run("broken")
@@ -78,15 +80,19 @@ def test_failed_in_the_middle_and_continued(tmp_path: Path, data_dir: Path, caps
 
 def test_what_cannot_be_is_said_before_ray_starts(tmp_path: Path, data_dir: Path) -> None:
     with pytest.raises(TaskError, match="fno-2d needs a dense task of two axes with at least 15"):
-        run_baseline(TINY, "fno-2d", storage=tmp_path, name="a", data_dir=data_dir)
+        train_network(TrainingConfig(model="fno-2d", storage=tmp_path, name="a", data_dir=data_dir), task=TINY)
     with pytest.raises(TaskError, match="There is no model 'wrn'"):
-        run_baseline(TINY, "wrn", storage=tmp_path, name="b", data_dir=data_dir)
+        train_network(TrainingConfig(model="wrn", storage=tmp_path, name="b", data_dir=data_dir), task=TINY)
     with pytest.raises(SearchSpaceError, match="nasbench201"):
-        run_baseline(TINY, "nasbench201:|nor_conv|", storage=tmp_path, name="c", data_dir=data_dir)
+        train_network(
+            TrainingConfig(model="nasbench201:|nor_conv|", storage=tmp_path, name="c", data_dir=data_dir), task=TINY
+        )
     for option in ("epochs", "batch_size", "learning_rate"):
         with pytest.raises(RunError, match=f"{option} must be above 0, not 0"):
-            run_baseline(TINY, "wrn-16-1", storage=tmp_path, data_dir=data_dir, **{option: 0})
+            train_network(
+                TrainingConfig(model="wrn-16-1", storage=tmp_path, data_dir=data_dir, **{option: 0}), task=TINY
+            )
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("mine")
     with pytest.raises(RunError, match="something else"):
-        run_baseline(TINY, "wrn-16-1", storage=tmp_path, name="mine", data_dir=data_dir)
+        train_network(TrainingConfig(model="wrn-16-1", storage=tmp_path, name="mine", data_dir=data_dir), task=TINY)

@@ -18,8 +18,9 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
 
+from cluster.artifacts.config import TableConfig
 from cluster.artifacts.network_trainings import Course, training_item
-from cluster.artifacts.table_building import build_table
+from cluster.artifacts.table_building import BuildReport, build_table
 from cluster.work import running
 from cluster.work.items import Results, Store, WorkItem
 from mpnas_ray.errors import MPNASError, RunError
@@ -33,16 +34,20 @@ from trainables.tasks.core.subset import with_fewer_samples
 SMALL: dict[str, Any] = {"num_train": 40, "epochs": 2}
 
 
+def built(**fields: Any) -> BuildReport:
+    return build_table(TableConfig(**fields))
+
+
 def test_a_table_grows_and_trains_nothing_twice(tmp_path: Path, computed_here: list[str]) -> None:
     out = tmp_path / "own.parquet"
-    report = build_table(out, ["digits"], num_archs=2, **SMALL)
+    report = built(out=out, tasks=["digits"], num_archs=2, **SMALL)
     assert report.trainings == {"digits": 2}
     assert computed_here == ["digits/00000.0", "digits/00001.0"]
-    assert build_table(out, ["digits"], num_archs=2, **SMALL).added == 0
+    assert built(out=out, tasks=["digits"], num_archs=2, **SMALL).added == 0
 
     computed_here.clear()
     (tmp_path / "own.parquet.work" / "digits" / "00000.0.json").unlink()  # the table itself holds it
-    report = build_table(out, ["digits", "splice"], num_archs=3, num_repeated=1, **SMALL)
+    report = built(out=out, tasks=["digits", "splice"], num_archs=3, num_repeated=1, **SMALL)
     assert computed_here == [
         *("splice/00000.0", "digits/00000.1", "splice/00000.1"),
         *("splice/00001.0", "digits/00002.0", "splice/00002.0"),
@@ -78,7 +83,7 @@ def test_a_loss_that_is_not_finite_is_kept_as_such(
 ) -> None:
     recipe = replace(get_task("digits").recipe, learning_rate=1e30, batch_size=40)
     monkeypatch.setattr(Course, "recipe", property(lambda course: replace(recipe, epochs=course.epochs)))
-    build_table(tmp_path / "own.parquet", ["digits"], num_archs=1, num_train=40, epochs=3)
+    built(out=tmp_path / "own.parquet", tasks=["digits"], num_archs=1, num_train=40, epochs=3)
     curves = read_curves(tmp_path / "own.parquet")["digits"]
     assert np.isnan(curves.scores[0, -1])
     assert np.isnan(curves.test[0])
@@ -96,13 +101,13 @@ def test_what_was_done_before_an_interruption_is_in_the_table(
 
     monkeypatch.setattr(running, "compute_on_ray", interrupted)
     with pytest.raises(RunError, match="stopped"):
-        build_table(tmp_path / "own.parquet", ["digits"], num_archs=3, **SMALL)
+        built(out=tmp_path / "own.parquet", tasks=["digits"], num_archs=3, **SMALL)
     assert len(read_curves(tmp_path / "own.parquet")["digits"]) == 1
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path, computed_here: list[str]) -> None:
     out = tmp_path / "own.parquet"
-    build_table(out, ["digits"], num_archs=1, **SMALL)
+    built(out=out, tasks=["digits"], num_archs=1, **SMALL)
     for arguments, named in (
         ({**SMALL, "epochs": 3}, "with epochs 2"),
         ({**SMALL, "preset": "paper"}, "with preset 'small'"),
@@ -111,11 +116,11 @@ def test_what_cannot_be_is_refused(tmp_path: Path, computed_here: list[str]) -> 
         ({**SMALL, "num_repeated": 2}, "no more repeats than architectures"),
     ):
         with pytest.raises(MPNASError, match=named):
-            build_table(out, ["digits"], **{"num_archs": 1, **arguments})
+            built(out=out, tasks=["digits"], **{"num_archs": 1, **arguments})
     with pytest.raises(MPNASError, match="no task 'nothing'"):
-        build_table(out, ["nothing"])
+        built(out=out, tasks=["nothing"])
     with pytest.raises(RunError, match=r"end in \.parquet"):
-        build_table(tmp_path / "own.csv", ["digits"])
+        built(out=tmp_path / "own.csv", tasks=["digits"])
 
 
 def test_fewer_samples_keep_the_shares_of_the_classes() -> None:
@@ -136,7 +141,7 @@ def test_fewer_samples_keep_the_shares_of_the_classes() -> None:
 @pytest.mark.ray
 def test_a_table_is_built_on_ray(ray_cluster: None, tmp_path: Path) -> None:
     out = tmp_path / "own.parquet"
-    report = build_table(out, ["libras", "digits"], num_archs=2, **SMALL)
+    report = built(out=out, tasks=["libras", "digits"], num_archs=2, **SMALL)
     assert report.trainings == {"libras": 2, "digits": 2}
     unit = tmp_path / "own.parquet.work" / "digits" / "00000.0.json"
     assert json.loads(unit.read_text())["result"]["seed"] == 0

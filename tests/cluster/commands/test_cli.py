@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 import mpnas_ray
+from cluster.artifacts.meta_training import ALGORITHMS
 from cluster.cli import app, main
 from cluster.commands.names import SEARCH_NAMES
 from cluster.commands.options import completes, field_texts
+from cluster.experiments.comparison.methods import METHODS
+from cluster.experiments.comparison.presets import PRESETS
+from cluster.experiments.studies.registry import STUDIES
 from cluster.run.config import GROUPS, SearchConfig
+from mpnas_ray.spaces import SPACE_NAMES
+from mpnas_ray.tables import Kind
 from searchers.registry import SEARCHERS
 from searchers.schedulers.registry import SCHEDULERS
 from trainables import task_names
+from trainables.networks.baselines import baseline_names
+from trainables.networks.exporting import EXPORT_FORMATS
+from trainables.proxies import proxy_names
 
 COMMAND = [sys.executable, "-m", "cluster.cli"]
 TINY = ["--task", "digits", "--space", "nasbench201", "--num-samples", "2", "--epochs", "1"]
@@ -81,6 +91,31 @@ def test_the_help_of_a_search_is_the_text_of_its_fields(mpnas: MPNAS, monkeypatc
     assert all(title in shown for title in GROUPS)
     assert f"One of: {', '.join(SEARCHERS)}." in shown
     assert f"One of: {', '.join(SCHEDULERS)}." in shown
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("search", SEARCHERS),
+        ("search", SCHEDULERS),
+        ("search", task_names()),
+        ("train", baseline_names()),
+        ("score", proxy_names()),
+        ("tables build", SPACE_NAMES),
+        ("compare", METHODS),
+        ("compare", PRESETS),
+        ("reproduce", STUDIES),
+        ("meta-train", ALGORITHMS),
+        ("predict", get_args(Kind)),
+        ("export", EXPORT_FORMATS),
+    ],
+)
+def test_help_lists_the_names_of_the_registries(
+    mpnas: MPNAS, monkeypatch: pytest.MonkeyPatch, command: str, names: Iterable[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    shown = " ".join(mpnas(*command.split(), "--help").stdout.replace("│", " ").split())
+    assert f"One of: {', '.join(names)}." in shown
 
 
 def test_options_make_the_config_that_python_makes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,7 +124,7 @@ class TestContinue:
         (copy / "run.json").write_text(json.dumps({**record, "config": few}))
         assert resume_search(copy).num_trials == 4
         (copy / "run.json").write_text(json.dumps(record["config"]))
-        with pytest.raises(RunError, match=r"begun with mpnas-ray 0\.1.*or search under another --name"):
+        with pytest.raises(RunError, match=r"started with mpnas-ray 0\.1.*or search under another --name"):
             resume_search(copy)
         (copy / "run.json").write_text(json.dumps({**record, "format": 99}))
         with pytest.raises(RunError, match="format 99"):

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from cluster.artifacts.scoring import score_proxies
-from cluster.artifacts.single_network import run_baseline
+from cluster.artifacts.config import ScoringConfig, TableConfig, TrainingConfig
+from cluster.artifacts.scoring import score_architectures
+from cluster.artifacts.single_network import train_network
 from cluster.artifacts.table_building import build_table
 from cluster.run.start import run_search
 from mpnas_ray.errors import TaskError
@@ -37,9 +38,15 @@ CALLS: dict[str, Callable[[str, Path], Any]] = {
     "search": lambda name, folder: run_search(
         task=name, space="nasbench201", num_samples=2, storage=folder, name="run"
     ),
-    "baseline": lambda name, folder: run_baseline(name, "wrn-16-1", storage=folder, name="run"),
-    "score": lambda name, folder: score_proxies("nasbench201", name, ["naswot"], num_archs=2, out=folder / "out"),
-    "table": lambda name, folder: build_table(folder / "t.parquet", [name], num_archs=2, num_train=20),
+    "train": lambda name, folder: train_network(
+        TrainingConfig(task=name, model="wrn-16-1", storage=folder, name="run")
+    ),
+    "score": lambda name, folder: score_architectures(
+        ScoringConfig(space="nasbench201", task=name, proxies=("naswot",), num_archs=2, out=folder / "out")
+    ),
+    "table": lambda name, folder: build_table(
+        TableConfig(out=folder / "t.parquet", tasks=(name,), num_archs=2, num_train=20)
+    ),
 }
 
 
@@ -62,5 +69,5 @@ def test_a_batch_larger_than_the_training_part_is_refused_on_the_driver(tmp_path
     with pytest.raises(TaskError, match="A batch of 31 is larger than the training part of wrong-shape, which has 30"):
         run_search(task=task, space="nasbench201", num_samples=2, storage=tmp_path, name="run")
     with pytest.raises(TaskError, match="A batch of 40 is larger"):
-        run_baseline(task, "wrn-16-1", batch_size=40, storage=tmp_path, name="run")
+        train_network(TrainingConfig(model="wrn-16-1", batch_size=40, storage=tmp_path, name="run"), task=task)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

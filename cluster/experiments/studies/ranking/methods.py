@@ -97,9 +97,7 @@ class MixtureLearning:
     def learn(self, sources: Sources, seed: int, folder: Path, training: str) -> Learned:
         """Meta-train, and keep the predictor."""
         config = replace(self.config, seed=seed)
-        learned = meta_learn(
-            sources.training, config, folder / "predictor", name=folder.name, unfinished=folder / training
-        )
+        learned = meta_learn(sources.training, config, folder / "predictor", unfinished=folder / training)
         predictor = learned.predictor
         assert isinstance(predictor, MixturePredictor)
         return Learned(
@@ -147,7 +145,6 @@ class GradientLearning:
             tasks,
             replace(self.config, seed=seed),
             folder / "predictor",
-            name=folder.name,
             unfinished=folder / training,
         )
         predictor = learned.predictor

@@ -14,6 +14,7 @@ from cluster.experiments.studies.study import Report
 from cluster.experiments.studies.table7.methods import SEARCHES, baselines_of, derived_from, is_small, sources_for
 from cluster.experiments.studies.table7.replaying import replay_item
 from cluster.experiments.studies.table7.searching import NUM_SAMPLES, Search, search_epochs, search_live
+from cluster.run.config import SearchConfig
 from cluster.work.items import Store, WorkItem
 from cluster.work.running import refuse_failures, run_missing
 from mpnas_ray.meta_learning.mixture import MixtureConfig
@@ -169,10 +170,21 @@ class MeasuredTask:
 
     def _search(self, search: str, predictor: Path | None, seed: int) -> Search:
         self._say(f"search by {search}, seed {seed}")
-        name = f"{self.task.name}.{_slug(search)}.{seed}"
-        return search_live(
-            self.task, self.reference, predictor, self.preset, seed, name, self.work, self.data_dir, self.gpus
+        config = SearchConfig(
+            task=self.reference,
+            space="mixed",
+            num_samples=NUM_SAMPLES,
+            epochs=search_epochs(self.task),
+            preset=self.preset,
+            searcher="scratch" if predictor is None else "mpnas",
+            predictor="default" if predictor is None else predictor,
+            storage=self.work,
+            name=f"{self.task.name}.{_slug(search)}.{seed}",
+            seed=seed,
+            data_dir=self.data_dir,
+            gpus_per_trial=self.gpus,
         )
+        return search_live(config, self.task)
 
     def _outcomes(self, found: Mapping[str, Sequence[Search]], seeds: int) -> dict[str, list[Outcome]]:
         """Train by the whole recipe; what DASH chose comes after its search, which is done once: it is the longest."""

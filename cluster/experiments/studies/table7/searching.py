@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from cluster.run.config import SearchConfig
 from cluster.run.report import SearchReport
 from cluster.run.start import run_search
 from cluster.storage.run_folder import RunFolder
@@ -41,48 +41,18 @@ class Search:
     wall_seconds: float
 
 
-def search_live(
-    task: Task,
-    reference: str,
-    predictor: Path | None,
-    preset: str,
-    seed: int,
-    name: str,
-    work: Path,
-    data_dir: Path | None,
-    gpus_per_trial: float,
-) -> Search:
+def search_live(config: SearchConfig, task: Task) -> Search:
     """Search, or read what was found; a search that was stopped goes on.
 
     Args:
-        task: The task.
-        reference: Its name, as all nodes know it.
-        predictor: Checkpoint; None for a predictor from scratch.
-        preset: Sizes of the networks.
-        seed: Seed of searcher and trainings.
-        name: Name of the run's folder.
-        work: Folder of the run's folder.
-        data_dir: Folder of the user's data files.
-        gpus_per_trial: GPUs of each candidate.
+        config: The search, with the name of its run.
+        task: Its task.
     """
-    report: SearchReport = run_search(
-        task=reference,
-        space="mixed",
-        num_samples=NUM_SAMPLES,
-        epochs=search_epochs(task),
-        preset=preset,
-        searcher="scratch" if predictor is None else "mpnas",
-        predictor="default" if predictor is None else predictor,
-        storage=work,
-        name=name,
-        seed=seed,
-        data_dir=data_dir,
-        gpus_per_trial=gpus_per_trial,
-        progress=False,
-    )
+    assert config.name is not None
+    report: SearchReport = run_search(config, progress=False)
     better = max if task.metric.mode == "max" else min
     best: list[float] = []
-    for trial in read_trials(RunFolder(str(work), name)):
+    for trial in read_trials(RunFolder(str(config.storage), config.name)):
         value = (trial.result or {}).get(task.metric_key)
         if not trial.failed and value is not None and value == value:
             best.append(better([value, *best[-1:]]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,20 @@ __all__ = ["TABLE7", "Table7"]
 
 @dataclass(frozen=True)
 class Table7:
-    """Networks found by training candidates; see `cluster.experiments.studies.study.Study`."""
+    """Networks found by training candidates; see `cluster.experiments.studies.study.Study`.
+
+    Attributes:
+        config: Settings of the meta-learning.
+        own_table: A file of `mpnas tables build`.
+    """
 
     name: str = "table7"
     title: str = "Table 7: networks found by training candidates"
     holds: str = "All numbers, curves and found architectures are"
     options: tuple[str, ...] = ("tasks", "data_dir", "gpus_per_trial")
     has_picture: bool = True
+    config: MixtureConfig = field(default_factory=MixtureConfig)
+    own_table: Path = BUNDLED_TABLE
 
     def measure(
         self,
@@ -46,8 +53,6 @@ class Table7:
         replay_seeds: int = 20,
         gpus_per_trial: float = 0.0,
         data_dir: str | Path | None = None,
-        config: MixtureConfig | None = None,
-        own_table: Path = BUNDLED_TABLE,
     ) -> dict[str, Any]:
         """Search and train what is missing.
 
@@ -60,8 +65,6 @@ class Table7:
             replay_seeds: Number of searches on our own table.
             gpus_per_trial: GPUs of each candidate and of each last training; a fraction lets them share one.
             data_dir: Folder of the user's data files.
-            config: Settings of the meta-learning; `MixtureConfig()` if None.
-            own_table: A file of `mpnas tables build`.
         """
         seeds = require_count("seeds", seeds, 1, error=RunError)
         replay_seeds = require_count("replay_seeds", replay_seeds, 1, error=RunError)
@@ -69,17 +72,17 @@ class Table7:
         folder = check_data_dir(data_dir)
         for reference in tasks:
             get_task(reference).load_checked(folder)
-        known = {**load_tasks(tables), **load_tasks(own_table)}
+        known = {**load_tasks(tables), **load_tasks(self.own_table)}
         with connected():
             most_concurrent({"CPU": 1.0, "GPU": gpus_per_trial})
             results = [
                 MeasuredTask(
                     reference=reference,
                     tables=tables,
-                    own_table=own_table,
+                    own_table=self.own_table,
                     work=work / self.name,
                     data_dir=folder,
-                    config=config or MixtureConfig(),
+                    config=self.config,
                     gpus=gpus_per_trial,
                     report=report,
                 ).results(known, seeds, replay_seeds)

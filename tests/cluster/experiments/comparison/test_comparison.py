@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import cluster.experiments.comparison.running
 from cluster.experiments.comparison.compare import compare
+from cluster.experiments.comparison.config import ComparisonConfig
 from cluster.experiments.comparison.methods import METHODS, make_searcher, sources_of, takes_part
 from cluster.experiments.comparison.predictors import predictor_name, predictor_to_learn
 from cluster.experiments.comparison.presets import CIFAR_FAMILY, PRESETS, Column, Preset
@@ -355,7 +356,9 @@ def test_a_comparison_from_command_to_page(
     monkeypatch.setattr(cluster.experiments.comparison.running, "SLOW_SECONDS", 0.0)
     preset = Preset("mine", "Mine", (MIOU,), budget=6)
     ours = ["mpnas", "random"]
-    files = compare(preset, tables, out, work, checkpoints, seeds=2, slow_seeds=1, searchers=ours, config=TINY)
+    folders = {"tables": tables, "out": out, "work": work, "checkpoints": checkpoints}
+    config = ComparisonConfig(**folders, seeds=2, slow_seeds=1, searchers=tuple(ours))
+    files = compare(config, preset=preset, learning=TINY)
     assert {path.name for path in checkpoints.iterdir()} == {
         f"transnasbench101.without.segmentsemantic.seed{seed}.{ending}"
         for seed in range(2)
@@ -382,17 +385,9 @@ def test_a_comparison_from_command_to_page(
 def test_a_run_that_fails_does_not_stop_the_others(tables: Path, tmp_path: Path) -> None:
     preset = Preset("mine", "Mine", (SCENE, MIOU), budget=2)
     too_wide = replace(TINY, batch_size=10**12)
+    folders = {"tables": tables, "out": tmp_path, "work": tmp_path / "work", "checkpoints": tmp_path}
     with pytest.raises(RunError, match="2 units of work failed; the others are kept") as failed:
-        compare(
-            preset,
-            tables,
-            tmp_path,
-            tmp_path / "work",
-            tmp_path,
-            searchers=["mpnas", "random"],
-            seeds=1,
-            config=too_wide,
-        )
+        compare(ComparisonConfig(**folders, searchers=("mpnas", "random"), seeds=1), preset=preset, learning=too_wide)
     assert "transnasbench101.without.scene.seed0: " in str(failed.value)
     assert len(list((tmp_path / "work").rglob("*.json"))) == 2
     assert not list(tmp_path.glob("compare-*"))
@@ -412,8 +407,9 @@ def test_what_cannot_be_is_said_at_once(
     tables: Path, tmp_path: Path, changed: dict[str, object], error: type[Exception], named: str
 ) -> None:
     preset = Preset("mine", "Mine", (SCENE,), budget=2)
+    folders = {name: tmp_path / name for name in ("out", "work", "checkpoints")}
     with pytest.raises(error, match=re.escape(named)):
-        compare(preset, tables, tmp_path / "out", tmp_path / "work", tmp_path / "checkpoints", **changed)  # type: ignore[arg-type]
+        compare(ComparisonConfig(tables=tables, **folders, **changed), preset=preset)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
 
 

@@ -606,7 +606,7 @@ def test_a_study_from_interruption_and_failure_to_page(
     written = reproduce(study, tables, out, work, methods=methods)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2 units of work to do"
-    assert re.match(r"\[2/2\] (darcy|ninapro)\.boil\.random\.0 took 0:00:\d\d; about 0:00:00 left", lines[2])
+    assert re.match(r"\[2/2\] (darcy|ninapro)\.boil\.random\.0 took 00:\d\d; about 00:00 left", lines[2])
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     reproduce(study, tables, out, work, methods=methods)
     assert not capsys.readouterr().out, "nothing is left to do"

@@ -15,7 +15,7 @@ from cluster.experiments.studies.table7 import study as study_module
 from cluster.experiments.studies.table7.methods import SEARCHES, baselines_of, derived_from, sources_for
 from cluster.experiments.studies.table7.page import body_of
 from cluster.experiments.studies.table7.replaying import replay_item
-from cluster.experiments.studies.table7.study import TABLE7
+from cluster.experiments.studies.table7.study import Table7
 from mpnas_ray.meta_learning.mixture import MixtureConfig
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import get_space
@@ -125,7 +125,7 @@ def test_the_whole_of_it_in_small_and_again(ray_cluster: None, tmp_path: Path, m
     def run() -> list[Path]:
         lines.clear()
         return reproduce(
-            TABLE7,
+            Table7(config=TINY, own_table=own),
             tmp_path,
             tmp_path / "out",
             tmp_path / "work",
@@ -133,8 +133,6 @@ def test_the_whole_of_it_in_small_and_again(ray_cluster: None, tmp_path: Path, m
             tasks=["libras"],
             seeds=2,
             replay_seeds=2,
-            config=TINY,
-            own_table=own,
         )
 
     files = run()

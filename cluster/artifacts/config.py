@@ -1,0 +1,235 @@
+"""Settings of all that is made besides searches, each described once.
+
+A function takes each of them, and the command of that function is made from it: the text of a field is the help of its
+option.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from cluster.ray.resources import check_cpus, check_gpus
+from mpnas_ray.checks import MOST_SEED, require_count, require_number, require_one_of, require_seed
+from mpnas_ray.errors import PredictorError, RunError
+from mpnas_ray.tables import Kind
+
+__all__ = ["MODES", "PredictionConfig", "ScoringConfig", "TableConfig", "TrainingConfig"]
+
+MODES = ("max", "min")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """A training of one network on a task.
+
+    Attributes:
+        model: Network: a known one by its name, where dash-wrn-16-4:, dash-wrn-16-1: and dash-resnet-1d: are followed
+            by what dash-search chose; or the string of an architecture.
+        task: Task to train for: a name from `mpnas tasks`, or module:variable for one of yours.
+        preset: Sizes of the network of an architecture: paper is appendix A of MP-NAS, small is for CPUs. Other
+            networks have sizes of their own.
+        epochs: Epochs of the training; by default the task's own number.
+        batch_size: Samples of a step; by default the task's.
+        learning_rate: Learning rate of the task's schedule; by default the task's.
+        weight_decay: Weight decay of the task's optimiser; by default the task's.
+        cpus_per_trial: CPU cores to set aside.
+        gpus_per_trial: GPUs to set aside.
+        storage: Folder or URI for runs, which all nodes of the cluster must reach; the run is a folder in it.
+        name: Name of the run; one that exists is continued. By default it is made of task, model and time.
+        seed: Seed of weights, batches and dropout.
+        data_dir: Folder of data files; by default the task's own.
+
+    Raises:
+        RunError: If a number is out of its range. Names and files are checked where the training begins.
+    """
+
+    model: str
+    task: str = "darcy"
+    preset: str = "paper"
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float = 0.0
+    storage: str | Path = "runs"
+    name: str | None = None
+    seed: int = 0
+    data_dir: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        _keep(
+            self,
+            seed=require_seed("seed", self.seed, at_most=MOST_SEED, error=RunError),
+            cpus_per_trial=check_cpus("cpus_per_trial", self.cpus_per_trial),
+            gpus_per_trial=check_gpus("gpus_per_trial", self.gpus_per_trial),
+        )
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if getattr(self, name) is not None:
+                require_number(name, getattr(self, name), above=0, error=RunError)
+        if self.weight_decay is not None:
+            require_number("weight_decay", self.weight_decay, at_least=0, error=RunError)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The settings that are given in place of those of the task's recipe."""
+        given = {name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate", "weight_decay")}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringConfig:
+    """A scoring of architectures by zero-cost proxies.
+
+    Attributes:
+        space: Search space: a name from `mpnas spaces`.
+        task: Task whose networks are scored: a name from `mpnas tasks`, or module:variable for one of yours.
+        proxies: Proxy to score by; repeatable.
+        num_archs: Number of architectures, spread over topologies and operations; all of a smaller space.
+        preset: Sizes of the networks: paper is appendix A of MP-NAS, small is for CPUs.
+        batch_size: Samples of the one batch, at least 2.
+        inputs: Samples of the task, or random numbers in their place.
+        seed: Seed of weights and batch.
+        out: Folder of the tables, a .parquet file each.
+        work: Folder of the single items of work, which all nodes must reach; by default work in the folder of the
+            tables.
+        gpus: GPUs of each worker; a fraction lets several share one.
+        data_dir: Folder of data files; by default the task's own.
+
+    Raises:
+        RunError: If a number is out of its range, or there is no proxy.
+    """
+
+    space: str
+    task: str
+    proxies: tuple[str, ...] = field(metadata={"option": "--proxy"})
+    num_archs: int = 1000
+    preset: str = "small"
+    batch_size: int = 32
+    inputs: str = "task"
+    seed: int = 0
+    out: Path | str = Path("scores")
+    work: Path | str | None = None
+    gpus: float = 0.0
+    data_dir: Path | str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.proxies or isinstance(self.proxies, str):
+            raise RunError(f"Scoring needs a proxy: proxies must be a list of names, not {self.proxies!r}.")
+        _keep(
+            self,
+            proxies=tuple(dict.fromkeys(self.proxies)),
+            num_archs=require_count("num_archs", self.num_archs, error=RunError),
+            gpus=check_gpus("gpus", self.gpus),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableConfig:
+    """A table of trainings: architectures, tasks and how the networks are trained.
+
+    Attributes:
+        out: Table to write, a .parquet file; one that is there grows.
+        tasks: Task to train for: a name from `mpnas tasks`, or module:variable for one of yours; repeatable.
+        space: Search space: a name from `mpnas spaces`.
+        num_archs: Number of architectures, spread over topologies and operations; the first n of a larger draw are
+            those of n.
+        num_repeated: Number of them, the first, that are trained with a second seed, to know the noise.
+        epochs: Epochs of each training; by default each task's own number.
+        num_train: Most training samples of a task.
+        preset: Sizes of the networks: paper is appendix A of MP-NAS, small is for CPUs.
+        seed: Seed of the draw of architectures; trainings have the seeds 0 and 1.
+        gpus_per_training: GPUs of each training; a fraction lets trainings share one. Each has one CPU core.
+        work: Folder of the single trainings, which all nodes must reach; by default it is named as the table, with
+            .work behind it.
+        data_dir: Folder of data files; by default each task's own.
+
+    Raises:
+        RunError: If a number is out of its range, or there is no task.
+    """
+
+    out: Path | str
+    tasks: tuple[str, ...] = field(metadata={"option": "--task"})
+    space: str = "mixed"
+    num_archs: int = 300
+    num_repeated: int = 0
+    epochs: int | None = None
+    num_train: int = 500
+    preset: str = "small"
+    seed: int = 0
+    gpus_per_training: float = 0.0
+    work: Path | str | None = None
+    data_dir: Path | str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.tasks or isinstance(self.tasks, str):
+            raise RunError(f"A table needs a task: tasks must be a list of names, not {self.tasks!r}.")
+        _keep(
+            self,
+            out=Path(self.out).resolve(),
+            tasks=tuple(dict.fromkeys(self.tasks)),
+            num_archs=require_count("num_archs", self.num_archs, error=RunError),
+            num_repeated=require_count("num_repeated", self.num_repeated, 0, error=RunError),
+            epochs=None if self.epochs is None else require_count("epochs", self.epochs, error=RunError),
+            num_train=require_count("num_train", self.num_train, 2, error=RunError),
+            seed=require_seed("seed", self.seed, at_most=MOST_SEED, error=RunError),
+            gpus_per_training=check_gpus("gpus_per_training", self.gpus_per_training),
+        )
+        if self.path.suffix != ".parquet":
+            raise RunError(f"{self.path}: table files end in .parquet.")
+        if self.num_repeated > self.num_archs:
+            raise RunError(
+                f"num_repeated is {self.num_repeated}: there are no more repeats than architectures, {self.num_archs}."
+            )
+
+    @property
+    def path(self) -> Path:
+        """The whole path of the file."""
+        return Path(self.out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionConfig:
+    """Architectures to predict, and what is known of their task.
+
+    Attributes:
+        archs: Architecture strings.
+        file: File with more architectures: one a line, or a table or .json list with arch.
+        space: Search space of the architectures; by default the one that the first of them names.
+        observed: File of measured architectures to adapt to first: .csv or .json with arch and score.
+        mode: Whether observed scores are better high or low; by default max, for a cost min.
+        measures: Kind that the task measures, if known: the quality of networks, such as an accuracy or an error, or a
+            cost, such as a latency or energy. If it is not said, a mixture predictor takes it for a quality until there
+            are measurements.
+        predictor: Predictor: default, the name of a bundled one, or a checkpoint that `mpnas meta-train` wrote. The
+            default for a cost is cost, which knows other devices.
+        seed: Seed of the random architectures compared with, and of the uncertainty.
+
+    Raises:
+        PredictorError: If the mode is neither, or the seed out of its range.
+    """
+
+    archs: tuple[str, ...] = field(default=(), metadata={"argument": True, "metavar": "ARCH..."})
+    file: Path | str | None = None
+    space: str | None = None
+    observed: Path | str | None = None
+    mode: str | None = None
+    measures: Kind | None = None
+    predictor: str | Path = "default"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.mode not in (None, *MODES):
+            raise PredictorError(f"mode is 'min' or 'max', not {self.mode!r}.")
+        if self.measures is not None:
+            require_one_of("measures", self.measures, get_args(Kind), error=PredictorError)
+        require_seed("seed", self.seed, at_most=MOST_SEED, error=PredictorError)
+        _keep(self, archs=tuple(self.archs))
+
+
+def _keep(config: object, **values: Any) -> None:
+    """Keep checked values, as plain ones, in a frozen dataclass."""
+    for name, value in values.items():
+        object.__setattr__(config, name, value)
