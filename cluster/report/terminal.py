@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
@@ -68,12 +69,12 @@ def list_of_runs(runs: Sequence[RunView], now: float) -> Table:
     """List runs, one a line, in the order given."""
     table = Table("run", "state", "task", "space", "trials", "best", "last result", box=None, pad_edge=False)
     for run in runs:
-        best = "–" if run.best is None else f"{run.metric} {number(run.best.validation)}"
+        best = "-" if run.best is None else f"{run.metric} {number(run.best.validation)}"
         table.add_row(
             run.name,
-            Text("damaged" if run.problems and not run.trials else run.state, style=_state_style(run)),
-            run.facts.get("task", "–"),
-            run.facts.get("space", "–"),
+            _state(run),
+            run.facts.get("task", "-"),
+            run.facts.get("space", "-"),
             f"{num_ended(run)}/{'?' if run.num_samples is None else run.num_samples}",
             best,
             _age(run, now),
@@ -117,7 +118,7 @@ def screen(run: RunView, now: float) -> Group:
 
 
 def _head(run: RunView, now: float) -> Text:
-    return Text.assemble((run.name, "bold"), "  ", (run.state, _state_style(run)), f"  {_age(run, now)}  {run.place}")
+    return Text.assemble((run.name, "bold"), "  ", _state(run), f"  {_age(run, now)}  {run.place}")
 
 
 def _facts(run: RunView) -> Text:
@@ -142,30 +143,32 @@ def _answer(run: RunView) -> Group:
     if best.flops is not None:
         lines.append(f"{whole(best.flops)} FLOPs")
     parts: list[RenderableType] = [Text(best.arch, "bold green"), Text(", ".join(lines))]
-    try:
+    with suppress(SearchSpaceError):
         parts.append(Text(draw(parse_architecture(best.arch))))
-    except SearchSpaceError:
-        pass
     if best.network is not None:
         parts.append(Text(f"trainables.load_network({best.network!r})"))
     return Group(*parts)
 
 
 def _trials(run: RunView, trials: Sequence[TrialView], title: str) -> Table:
+    of_all = "" if run.num_epochs is None else f"/{run.num_epochs}"
+    columns = {
+        "trial": [Text(str(trial.number)) for trial in trials],
+        "epoch": [Text(f"{trial.epochs[-1].number if trial.epochs else 0}{of_all}") for trial in trials],
+        run.metric: [_value(trial) for trial in trials],
+        "parameters": [Text("-" if trial.parameters is None else whole(trial.parameters)) for trial in trials],
+    }
     table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
-    for name in ("trial", "epoch", run.metric, "parameters"):
+    for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("architecture", no_wrap=True, overflow="ellipsis")
-    for trial in trials:
-        of_all = "" if run.num_epochs is None else f"/{run.num_epochs}"
-        table.add_row(
-            str(trial.number),
-            f"{trial.epochs[-1].number if trial.epochs else 0}{of_all}",
-            Text("failed" if trial.state == "failed" else number(trial.value), _TRIAL_STYLES.get(trial.state, "")),
-            "–" if trial.parameters is None else whole(trial.parameters),
-            trial.arch,
-        )
+    table.add_column("architecture")  # not no_wrap: rich narrows columns that may wrap before the others
+    for row, trial in enumerate(trials):
+        table.add_row(*(cells[row] for cells in columns.values()), _one_line(Text(trial.arch)))
     return table
+
+
+def _value(trial: TrialView) -> Text:
+    return Text("failed" if trial.state == "failed" else number(trial.value), _TRIAL_STYLES.get(trial.state, ""))
 
 
 def _one_line(text: Text) -> Text:
@@ -173,8 +176,9 @@ def _one_line(text: Text) -> Text:
     return text
 
 
-def _state_style(run: RunView) -> str:
-    return _STATE_STYLES["damaged" if run.problems and not run.trials else run.state]
+def _state(run: RunView) -> Text:
+    state = "damaged" if run.problems and not run.trials else run.state
+    return Text(state, style=_STATE_STYLES[state])
 
 
 def _age(run: RunView, now: float) -> str:
