@@ -16,8 +16,10 @@ from cluster.commands.meta_train import meta_train
 from cluster.commands.options import Command
 from cluster.commands.predict import predict
 from cluster.commands.pretrain_scheduler import pretrain_scheduler
+from cluster.commands.report import report
 from cluster.commands.reproduce import reproduce
 from cluster.commands.resume import resume
+from cluster.commands.runs import runs, show, watch
 from cluster.commands.score import score
 from cluster.commands.search import search
 from cluster.commands.submit import submit
@@ -54,6 +56,10 @@ app.command(cls=Command)(search)
 app.command(cls=Command)(submit)
 app.command(cls=Command)(resume)
 app.command(cls=Command)(extend)
+app.command(cls=Command)(runs)
+app.command(cls=Command)(show)
+app.command(cls=Command)(watch)
+app.command(cls=Command)(report)
 app.command(cls=Command)(tasks)
 app.command(cls=Command)(spaces)
 app.command(cls=Command)(meta_train)

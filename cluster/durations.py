@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-__all__ = ["duration", "time_left"]
+__all__ = ["duration", "in_words", "time_left"]
 
 
 def duration(seconds: float) -> str:
     """Write whole seconds as ``mm:ss``, from an hour on as ``h:mm:ss``."""
     return str(timedelta(seconds=round(seconds))).removeprefix("0:")
+
+
+def in_words(seconds: float) -> str:
+    """Write a duration in the two largest units that it has."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def time_left(seconds: float, done: float, left: float) -> str:

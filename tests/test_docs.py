@@ -23,6 +23,7 @@ COMMANDS = (
     "submit",
     "resume",
     "extend",
+    "report",
     "tasks",
     "spaces",
     "tables",

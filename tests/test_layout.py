@@ -30,7 +30,8 @@ ROOMS = {
     "searchers": "core background model_based baselines zero_cost schedulers registry testing",
     "trainables": "user_code tasks.formats tasks.core tasks.datasets tasks networks training proxies tune",
     "cluster": """
-        durations tracebacks pages storage ray work observe run artifacts experiments.protocol experiments.replay
+        durations tracebacks pages storage ray work observe report run artifacts experiments.protocol
+        experiments.replay
         experiments.comparison experiments.studies commands cli
     """,
 }

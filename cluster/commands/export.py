@@ -18,11 +18,13 @@ class _Options:
     """Options of ``mpnas export``.
 
     Attributes:
-        run: Folder of a complete run, or its URI.
+        run: Folder of a run, or its URI; for a network the run must be complete.
         file: File to write, as --out.
-        export_format: Format of the file; by default what its ending says, else onnx. onnx needs pip install
-            'mpnas-ray[export]'.
-        out: File to write, .onnx or .pt; by default the run's name with .onnx or .pt, in this folder.
+        export_format: Format of the file; by default what its ending says, else onnx. onnx and torchscript hold the
+            network that was found (onnx needs pip install 'mpnas-ray[export]'); optuna is a study of all trials, in a
+            .db (SQLite) or .log (journal), for optuna-dashboard and optuna.visualization; csv and parquet are tables
+            with a row for each trial.
+        out: File to write; by default the run's name with the format's ending, in this folder.
     """
 
     run: str = field(metadata={"argument": True})
@@ -33,17 +35,19 @@ class _Options:
 
 @takes_options(_Options, names={"export_format": FORMATS})
 def export(options: _Options) -> None:
-    """Export the network that a run has found to one file that runs without this project, and check it."""
-    begin(f"Exporting the network of {options.run}.")
-    from cluster.artifacts.exporting import export_run
+    """Export a run: the network that it found, as a file that runs without this project, or all its trials."""
+    begin(f"Exporting {options.run}.")
+    from cluster.artifacts.exporting import TRIAL_FORMATS, export_run, export_trials, format_of
 
     if options.file is not None and options.out is not None:
         raise RunError(f"The file to write is named twice, {options.file} and {options.out}: leave out --out.")
-    done = export_run(
-        options.run,
-        options.export_format,  # type: ignore[arg-type]  # checked there
-        options.file or options.out,
-    )
+    out = options.file or options.out
+    chosen = format_of(options.export_format, out)
+    if chosen in TRIAL_FORMATS:
+        path, num_trials = export_trials(options.run, chosen, out)
+        say(f"{path}: {num_trials} trials.")
+        return
+    done = export_run(options.run, chosen, out)
     shape = ", ".join(["batch", *map(str, done.input_shape)])
     say(
         f"{done.path}: {done.num_bytes / 1e6:.2f} MB, float32 inputs [{shape}]; "

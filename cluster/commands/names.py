@@ -71,7 +71,7 @@ SIZES = remembered("trainables.networks.network", lambda module: module.PRESETS,
 PROXIES = remembered("trainables.proxies", lambda module: module.proxy_names(), "trainables/proxies")
 INPUTS = remembered("trainables.proxies.scoring", lambda module: get_args(module.Inputs), "trainables/proxies")
 NETWORKS = remembered("trainables.networks.baselines", lambda module: module.baseline_names(), "trainables/networks")
-FORMATS = remembered("trainables.networks.exporting", lambda module: module.EXPORT_FORMATS, "trainables/networks")
+FORMATS = remembered("cluster.artifacts.exporting", lambda module: module.FORMATS, "cluster/artifacts")
 FAMILIES = remembered(
     "mpnas_ray.catalogue", lambda module: ("default", *module.PREDICTORS), "mpnas_ray/predictors", "mpnas_ray"
 )

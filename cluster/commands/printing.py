@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
-__all__ = ["begin", "print_table", "say"]
+__all__ = ["begin", "print_parts", "print_table", "say"]
 
 
 def begin(line: str) -> None:
@@ -19,6 +19,12 @@ def begin(line: str) -> None:
 def say(content: object) -> None:
     """Print a line or a report at once, also into a pipe."""
     print(content, flush=True)
+
+
+def print_parts(parts: RenderableType) -> None:
+    """Print texts and tables as wide as the screen; into a file or pipe, lines are not cut."""
+    console = Console(highlight=False)
+    (console if console.is_terminal else Console(width=400, highlight=False)).print(parts)
 
 
 def print_table(table: Table) -> None:

@@ -1,4 +1,7 @@
-"""Print the progress of a search: a line for each finished trial, and a live line below on a terminal."""
+"""Print the progress of a search: a line for each finished trial, and a live line below on a terminal.
+
+On a terminal, a line is as long as the screen is wide: the architecture is cut. In a file or a pipe it is whole.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any
 from ray.tune import Callback
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
 from cluster.durations import time_left
 from trainables.user_code import failure_in_text
@@ -26,18 +30,23 @@ class SearchProgress(Callback):
         self._metric, self._mode, self._num_samples = metric, mode, num_samples
         self._console: Console | None = None
         self._status: Status | None = None
-        self._start = 0.0
+        self._start: float | None = None
         self._done_here = 0
 
     def setup(self, *args: Any, **info: Any) -> None:
         """Begin or continue a run."""
-        self._start, self._done_here = time.monotonic(), 0
+        self._start, self._done_here = None, 0
         # Else FORCE_COLOR and the like would send the control codes of the live line into a log, too.
         is_log = not sys.stdout.isatty()
         self._console = Console(force_terminal=False if is_log else None, soft_wrap=True, highlight=False, emoji=False)
         self._status = self._console.status("starting workers") if self._console.is_terminal else None
         if self._status:
             self._status.start()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Measure the time left from the first training on: starting workers is not repeated."""
+        if self._start is None:
+            self._start = time.monotonic()
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -53,27 +62,38 @@ class SearchProgress(Callback):
         value = trial.last_result.get(self._metric, math.nan)
         best = self._best(trials, trial)
         seconds = trial.last_result.get("time_total_s", 0.0)
-        line = f"{value:9.5f}{'*' if value == best else ' '} {seconds:6.1f} s  {trial.config.get('arch')}"
+        is_best = value == best
+        line = Text.assemble(
+            (f"{value:9.5f}{'*' if is_best else ' '}", "bold green" if is_best else ""),
+            f" {seconds:6.1f} s  {trial.config.get('arch')}",
+        )
         self._print(trials, trial, best, line)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Print a trial that failed."""
-        reason = _reason(trial.error_file)
-        line = f"   failed           {trial.config.get('arch')}  {reason}(see {trial.error_file})"
-        self._print(trials, trial, self._best(trials), line)
+        line = Text.assemble(("   failed           ", "red"), str(trial.config.get("arch")))
+        self._print(trials, trial, self._best(trials), line, f"{_reason(trial.error_file)}(see {trial.error_file})")
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         """Leave the terminal as it was."""
         if self._status:
             self._status.stop()
 
-    def _print(self, trials: list[Any], ended: Any, best: float | None, line: str) -> None:
+    def _print(self, trials: list[Any], ended: Any, best: float | None, line: Text, reason: str = "") -> None:
+        """Print the line of an ended trial; a reason stands on its own line on a terminal, which it may not fit."""
         self._done_here += 1
-        if self._console:
-            done = self._num_done(trials, ended)
-            width = len(str(self._num_samples))
-            head = f"[{done:{width}}/{self._num_samples}] best {_shown(best)}, {self._left(done)} left "
-            self._console.print(head + line, markup=False)
+        if not self._console:
+            return
+        done = self._num_done(trials, ended)
+        width = len(str(self._num_samples))
+        whole = Text(f"[{done:{width}}/{self._num_samples}] best {_shown(best)}, {self._left(done)} left ") + line
+        if not self._console.is_terminal:
+            self._console.print(f"{whole.plain}  {reason}".rstrip(), markup=False)
+            return
+        whole.truncate(self._console.width, overflow="ellipsis")
+        self._console.print(whole)
+        if reason:
+            self._console.print(f"    {reason}", markup=False)
 
     def _summary(self, trials: list[Any]) -> str:
         done = self._num_done(trials)
@@ -96,7 +116,7 @@ class SearchProgress(Callback):
 
     def _left(self, done: int) -> str:
         """Estimate the time left by the trials that this session finished."""
-        if not self._done_here:
+        if not self._done_here or self._start is None:
             return "?:??"
         return time_left(time.monotonic() - self._start, self._done_here, self._num_samples - done)
 

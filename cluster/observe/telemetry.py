@@ -1,4 +1,4 @@
-"""Write the events of a searcher into a file: one line of JSON for each."""
+"""Write the events of a searcher into the file of its run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 
 from ray.tune import Callback
 
+from cluster.observe.events import EVENTS_FILE
 from cluster.storage.run_folder import RunFolder
 from mpnas_ray.errors import RunError
 from searchers import ArchitectureSearcher
 
-__all__ = ["SearchTelemetry", "count_refits", "telemetry_to"]
+__all__ = ["SearchTelemetry", "telemetry_to"]
 
-_FILE = "telemetry.jsonl"
 _SECONDS_BETWEEN_WRITES = 5.0
 _REST_PER_WORK = 50.0
 """Seconds without a write for each second that one took: long files on slow storage take no more than 2 % of a run."""
@@ -39,24 +39,18 @@ def telemetry_to(folder: RunFolder) -> Iterator[None]:
         _here.reset(token)
 
 
-def count_refits(folder: RunFolder) -> int:
-    """Count the refits in the file of a run; damaged lines do not count."""
-    try:
-        return (folder.read(_FILE) or "").count('"event": "refit"')
-    except (OSError, RunError):
-        return 0
-
-
 class SearchTelemetry(Callback):
     """Write ``telemetry.jsonl`` into the run folder.
 
     The events are:
 
+    - ``session``: beginning of a session, with ``metric`` and ``mode``, the number of ``slots`` for trials, and what
+      the sizes of networks follow from: ``input_shape``, ``num_outputs`` and ``dense``.
     - ``proposal``: architecture, predicted score, rank, number of the refit that ranked it, and the number of results
       that this refit did not know.
     - ``zero_shot``: ranking of a meta-learned predictor before the first result.
     - ``refit``: number of points and candidates, seconds, Spearman correlation of earlier predictions with the results,
-      and now and then whether the knowledge from other tasks helps on this one, in words.
+      and now and then whether the knowledge from other tasks helps on this one, as log odds and in words.
     - ``scored``: number of candidates that a zero-cost score ranked, number of those it could not rank, and seconds.
     - ``result``: a trial's last metric, or that it failed.
 
@@ -73,6 +67,10 @@ class SearchTelemetry(Callback):
         self._num_taken = 0
         self._next_write = 0.0
 
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Record the proposals that were made, before their results are known."""
+        self._record(None)
+
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record the result of a trial that ended well."""
         self._record({"event": "result", "trial_id": trial.trial_id, "value": trial.last_result.get(self._metric)})
@@ -86,7 +84,7 @@ class SearchTelemetry(Callback):
         self._take(None)
         self._write(patient=True)
 
-    def _record(self, event: dict[str, Any]) -> None:
+    def _record(self, event: dict[str, Any] | None) -> None:
         self._take(event)
         if time.monotonic() >= self._next_write:
             start = time.monotonic()
@@ -104,14 +102,14 @@ class SearchTelemetry(Callback):
         try:
             if self._folder is None:
                 folder = _here.get() or RunFolder(self._storage, self._name)
-                self._lines = (folder.impatient().read(_FILE) or "").splitlines()
+                self._lines = (folder.impatient().read(EVENTS_FILE) or "").splitlines()
                 self._folder = folder
             self._lines.extend(self._new_lines)
             self._new_lines.clear()
             folder = self._folder if patient else self._folder.impatient()
-            folder.write(_FILE, "".join(f"{line}\n" for line in self._lines))
+            folder.write(EVENTS_FILE, "".join(f"{line}\n" for line in self._lines))
         except (OSError, RunError) as error:
-            logger.warning("Could not write %s of %s: %s", _FILE, self._name, error)
+            logger.warning("Could not write %s of %s: %s", EVENTS_FILE, self._name, error)
 
     def __getstate__(self) -> dict[str, Any]:
         """Let a restored callback read the file that is there."""

@@ -13,7 +13,7 @@ import ray
 from ray import tune
 from ray.tune.integration.ray_train import CHECKPOINT_PATH_KEY
 
-from cluster.observe.telemetry import count_refits
+from cluster.observe.events import count_refits
 from cluster.ray.resources import Resources
 from cluster.ray.snapshots import ended_by_itself
 from cluster.run.config import SearchConfig

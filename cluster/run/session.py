@@ -13,6 +13,7 @@ from cluster.run.assemble.limits import size_limits
 from cluster.run.assemble.zero_cost import zero_cost_score
 from cluster.run.checking import check_config
 from cluster.run.damage import extended_run
+from cluster.run.html.writing import drawn_meanwhile
 from cluster.run.record import RunRecord
 from cluster.run.report import SearchReport, earlier_report
 from cluster.storage.lock import locked
@@ -50,6 +51,8 @@ def run_session(
     config = record.config
     check_config(config)
     check_ray()  # before what may take minutes
+    if progress:
+        print(f"Loading {task.name}.", flush=True)
     data = task.load_checked(record.data_path)  # here an error is one line, not one for each trial
     check_batches(task.name, replace(task.recipe, epochs=record.epochs), len(data.train), config.workers_per_trial)
     limits, score = size_limits(config, task, data), zero_cost_score(config, task, data)
@@ -57,7 +60,7 @@ def run_session(
         before = distinct(read_trials(extended_run(record.extends, folder))) if record.extends else []
     if progress:
         _say_that_ray_starts()
-    with locked(folder), connected(dashboard=config.workers_per_trial > 1):
+    with drawn_meanwhile(folder), locked(folder), connected(dashboard=config.workers_per_trial > 1):
         # Imported late: Tune and the searchers' libraries take as long as all else together, and neither the error
         # that no Ray answers nor the first line of output should wait for them.
         from cluster.run.finish import finish

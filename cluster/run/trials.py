@@ -11,6 +11,7 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 
+from cluster.observe.events import note_session
 from cluster.observe.metrics import SearchMetrics
 from cluster.observe.progress import SearchProgress
 from cluster.observe.telemetry import SearchTelemetry, telemetry_to
@@ -116,9 +117,24 @@ def run_trials(session: Session) -> TrialsOutcome:
     if tuner is None:
         enqueue_all(searcher, distinct([*before, *here]))
         tuner = _tuner(session, trainable, searcher, concurrent)
+    _note_session(session, concurrent)
     slots = Slots(sizes.resources[0], config.workers_per_trial, config.max_concurrent, config.autoscaling)
     with memory_deaths_survived(), slots_of_this_session(slots), telemetry_to(folder):
         return TrialsOutcome(tuner.fit(), concurrent, start)
+
+
+def _note_session(session: Session, concurrent: int) -> None:
+    """Note what the report of the run cannot know otherwise before its end."""
+    task = session.task
+    note_session(
+        session.folder,
+        metric=task.metric.name,
+        mode=task.metric.mode,
+        slots=concurrent,
+        input_shape=list(task.encoded_shape(session.data)),
+        num_outputs=task.num_outputs,
+        dense=task.dense,
+    )
 
 
 def _tuner(session: Session, trainable: Any, searcher: ArchitectureSearcher, concurrent: int) -> tune.Tuner:

@@ -19,7 +19,7 @@ from cluster.storage.run_folder import DRIVER_FILE, RunFolder
 from mpnas_ray.errors import RunError
 from mpnas_ray.files.json_records import parse_json
 
-__all__ = ["DRIVER_FILE", "locked"]
+__all__ = ["DRIVER_FILE", "has_driver", "locked"]
 
 _BEAT_S = 5.0
 _STALE_S = 20.0
@@ -64,6 +64,12 @@ def locked(folder: RunFolder) -> Iterator[None]:
         with suppress(OSError, RunError):  # by now the run has its result or an error of its own
             if _is_mine(folder.impatient(), mine):
                 folder.impatient().delete(DRIVER_FILE)
+
+
+def has_driver(folder: RunFolder) -> bool:
+    """Say whether a driver seems to work in a run's folder; one of another machine may be dead all the same."""
+    driver = _read(folder)
+    return driver is not None and not _is_dead_here(driver)
 
 
 def _beat(patient: RunFolder, mine: dict[str, Any], ended: threading.Event) -> None:

@@ -48,13 +48,14 @@ class RunFolder:
     tried again for a while (`trainables.tune.storage_retries`).
     """
 
-    def __init__(self, storage: str, name: str) -> None:
+    def __init__(self, storage: str, name: str, *, writable: bool = True) -> None:
         """Make the folder if it is not there.
 
         Args:
             storage: A folder, or a URI that pyarrow understands: ``s3://...``, ``gs://...``, or for all others
                 ``fsspec+<protocol>://...``; what Tune calls ``storage_path``.
             name: Name of the run.
+            writable: Make the folder, and refuse one that cannot be written; False for readers.
 
         Raises:
             RunError: If the name is not one of a folder, or if nothing can be written there.
@@ -69,10 +70,11 @@ class RunFolder:
         try:
             self._fs, root = fs.FileSystem.from_uri(self.storage)
             self._path = f"{root.rstrip('/')}/{name}"
-            self._made = self._missing()
-            self._fs.create_dir(self._path, recursive=True)
-            self.write("writable", "")
-            self._fs.delete_file(f"{self._path}/writable")
+            if writable:
+                self._made = self._missing()
+                self._fs.create_dir(self._path, recursive=True)
+                self.write("writable", "")
+                self._fs.delete_file(f"{self._path}/writable")
         except (OSError, ValueError, NotImplementedError, ImportError) as error:
             self._take_away()
             raise RunError(
@@ -82,11 +84,12 @@ class RunFolder:
         self._patience_s = PATIENCE_S
 
     @classmethod
-    def of_run(cls, run: str | Path) -> RunFolder:
+    def of_run(cls, run: str | Path, *, writable: bool = True) -> RunFolder:
         """Open the folder of a run that exists.
 
         Args:
             run: Folder or URI of the run.
+            writable: Refuse a folder that cannot be written; False for readers.
 
         Raises:
             RunError: If there is no run of mpnas-ray.
@@ -105,7 +108,28 @@ class RunFolder:
                 f"{str(run) or location} holds no run of mpnas-ray: name the folder of a run, which has a {RUN_FILE}."
                 f"{did_you_mean(name, [path.parent.name for path in beside])}"
             )
-        return cls(f"{storage or '/'}{options}", name)
+        return cls(f"{storage or '/'}{options}", name, writable=writable)
+
+    @classmethod
+    def all_in(cls, storage: str | Path) -> list[RunFolder]:
+        """Open all runs in a storage, for reading, in the order of their names.
+
+        Raises:
+            RunError: If the storage cannot be read.
+        """
+        place = str(storage) if "://" in str(storage) else str(Path(storage).expanduser().resolve())
+        try:
+            filesystem, root = fs.FileSystem.from_uri(place)
+            inside = filesystem.get_file_info(fs.FileSelector(root))
+        except (OSError, ValueError, NotImplementedError, ImportError) as error:
+            raise RunError(f"{storage} cannot be read: {error}") from error
+        names = sorted(info.base_name for info in inside if info.type == fs.FileType.Directory)
+        files = filesystem.get_file_info([f"{root}/{name}/{RUN_FILE}" for name in names]) if names else []
+        return [
+            cls(place, name, writable=False)
+            for name, file in zip(names, files, strict=True)
+            if file.type == fs.FileType.File
+        ]
 
     def __str__(self) -> str:
         """Return the folder or URI as Tune takes it."""

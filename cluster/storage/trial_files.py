@@ -16,7 +16,7 @@ from mpnas_ray.files.json_records import parse_json
 from trainables.networks.named import network_name
 from trainables.tune.trial import RECORD_FILE, START_FILE, WEIGHTS_FILE, EarlierTraining
 
-__all__ = ["MAX_FAILURES", "TrialFiles", "distinct", "newest_trainings", "read_trials"]
+__all__ = ["MAX_FAILURES", "TrialFiles", "distinct", "newest_trainings", "read_results", "read_trials"]
 
 MAX_FAILURES = 2
 """Times that a trial may raise or lose its worker, node or storage, and is tried again from its last checkpoint. An
@@ -62,6 +62,12 @@ def read_trials(folder: RunFolder) -> list[TrialFiles]:
             contents[trial_id][rest] = size
     trials = [trial for trial_id, files in contents.items() if (trial := _read_trial(folder, trial_id, files))]
     return sorted(trials, key=lambda trial: ((trial.result or {}).get("timestamp", float("inf")), trial.trial_id))
+
+
+def read_results(folder: RunFolder, trial_id: str) -> list[dict[str, Any]]:
+    """Read all results that a trial has reported and whose lines are whole, in their order."""
+    found = map(_parsed, (folder.read(f"{trial_id}/{_RESULTS}") or "").splitlines())
+    return [result for result in found if _is_result(result)]
 
 
 def distinct(trials: list[TrialFiles]) -> list[TrialFiles]:

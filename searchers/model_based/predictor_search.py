@@ -272,7 +272,11 @@ class PredictorSearch(ArchitectureSearcher):
         }
         if ranking.transfer is not None:
             self._transfer = ranking.transfer
-            event |= {"transfer": str(ranking.transfer), "transfer_verdict": ranking.transfer.verdict}
+            event |= {
+                "transfer": str(ranking.transfer),
+                "transfer_verdict": ranking.transfer.verdict,
+                "transfer_log_odds": ranking.transfer.log_odds,
+            }
         if self._prior_score is not None:
             event["unusable_scores"] = ranking.num_unusable
         if ranking.num_unusable:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from cluster.observe.telemetry import count_refits
+from cluster.observe.events import count_refits
 from cluster.run.checking import check_config
 from cluster.run.config import SearchConfig
 from cluster.run.damage import record_before

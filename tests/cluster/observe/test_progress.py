@@ -1,10 +1,15 @@
-"""Output of a search without a screen: in the log of a job, as `ray job logs` shows it."""
+"""The lines that a search prints into a pipe, such as the log of a job, and on a terminal."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -28,6 +33,7 @@ def trial(number):
 trials = [trial(number) for number in (1, 2, 3)]
 progress = SearchProgress("validation_loss", "min", 3)
 progress.setup()
+progress.on_trial_start(0, trials, trials[0])
 for iteration, one in enumerate(trials):
     one.set_status("RUNNING")
     progress.on_trial_result(iteration, trials, one, one.last_result)
@@ -74,3 +80,41 @@ def test_a_pipe_gets_whole_plain_lines_each_when_its_trial_ends(variables: dict[
     assert lines[2].endswith(b"(see /runs/run/3/error.txt)\n")
     for control in (b"\x1b", b"\r", b"\x08"):
         assert control not in b"".join(lines)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_line_fits_the_terminal(columns: int) -> None:
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
+    printer = subprocess.Popen(
+        [sys.executable, "-c", PRINTER],
+        stdin=subprocess.PIPE,
+        stdout=terminal,
+        env={**environment, "TERM": "xterm-256color"},
+        cwd=Path(__file__).parents[3],
+    )
+    os.close(terminal)
+    assert printer.stdin is not None
+    printer.stdin.write(b"\n\n\n")
+    printer.stdin.close()
+    shown = b""
+    while True:
+        try:
+            block = os.read(master, 1 << 16)
+        except OSError:  # the other end is closed
+            break
+        if not block:
+            break
+        shown += block
+    os.close(master)
+    assert printer.wait() == 0
+
+    text = shown.decode()
+    assert "\x1b[1;32m" in text, "a new best is green"
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n").splitlines()
+    trials = [line for line in lines if re.match(r"\[\d/3\]", line)]
+    assert [line[:5] for line in trials] == ["[1/3]", "[2/3]", "[3/3]"]
+    assert all(len(line) <= columns and line.endswith("\u2026") for line in trials)
+    assert "/runs/run/3/error.txt" in "".join(lines), "the file with the error is named whole"

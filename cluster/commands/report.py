@@ -1,0 +1,34 @@
+"""``mpnas report``."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cluster.commands.printing import say
+from mpnas_ray.errors import RunError
+
+__all__ = ["report"]
+
+
+def report(
+    run: Annotated[str, typer.Argument(help="Folder or URI of the run, e.g. runs/darcy.")],
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Write the report of a run as a page with pictures, report.html in its folder, and print where it is.
+
+    The run may be complete, under way, stopped or damaged. A search writes the page itself as it goes and at its end.
+    """
+    from cluster.run.html.writing import write_page
+
+    place = write_page(run)
+    say(place)
+    if not show:
+        return
+    if "://" in place:
+        raise RunError(f"{place} is on remote storage, which a browser does not read: copy it to this machine.")
+    if not webbrowser.open(Path(place).as_uri()):
+        raise RunError(f"No browser was found on this machine: open {place} in one.")
