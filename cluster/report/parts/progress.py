@@ -33,7 +33,7 @@ def progress(run: RunView) -> Html:
         steps.append((frame.x.high, found[-1]))
         marks = [
             mark_of(frame, trial, place, trial.value, best=trial.number == best)
-            for place, trial in together
+            for place, trial in sorted(together, key=lambda each: each[1].number == best)  # above all others
             if trial.number in shown
         ]
         line = frame.line(steps, "so-far", steps=True)

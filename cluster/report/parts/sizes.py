@@ -29,7 +29,7 @@ def sizes(run: RunView) -> Html:
     best = None if run.best is None or run.best.trial is None else run.best.trial.number
     marks = [
         mark_of(frame, trial, float(trial.parameters or 1), trial.value, best=trial.number == best)
-        for trial in known
+        for trial in sorted(known, key=lambda trial: trial.number == best)  # above all others
         if trial.number in shown
     ]
     content = [frame.line(steps, "so-far", steps=True), *marks]
