@@ -174,8 +174,10 @@ class RunView:
 
     @property
     def ranked(self) -> list[TrialView]:
-        """Trials that ended with a value, the best first; whole trainings go before those that were stopped."""
-        ended = [trial for trial in self.trials if trial.counts]
+        """Trials that ended with a value, the best first, whole trainings before those that were stopped; none without
+        a mode.
+        """
+        ended = [trial for trial in self.trials if trial.counts and self.mode is not None]
         return sorted(ended, key=lambda trial: (trial.state != "complete", -as_score(trial.value, self.mode)))
 
     def clock(self, moment: float) -> float:
