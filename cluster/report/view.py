@@ -180,6 +180,11 @@ class RunView:
         ended = [trial for trial in self.trials if trial.counts and self.mode is not None]
         return sorted(ended, key=lambda trial: (trial.state != "complete", -as_score(trial.value, self.mode)))
 
+    @property
+    def best_number(self) -> int | None:
+        """Number of the best trial; None if there is none, or its files are gone."""
+        return None if self.best is None or self.best.trial is None else self.best.trial.number
+
     def clock(self, moment: float) -> float:
         """Seconds of search before a moment: time between the sessions does not count."""
         if not self.sessions:

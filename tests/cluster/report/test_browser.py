@@ -12,7 +12,7 @@ import pytest
 from cluster.report.page import SECTIONS, page
 from cluster.report.view import RunView
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 WIDTHS = (380, 1_024, 1_920)
 THEMES = ("light", "dark")

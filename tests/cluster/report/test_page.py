@@ -87,6 +87,7 @@ def test_what_the_pointer_tells_comes_back_from_the_page() -> None:
     assert json.loads(found[1]) == {"3": EVIL}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("num_trials", "num_epochs"), [(24, 9), (3_000, 60)])
 def test_the_page_stays_small(num_trials: int, num_epochs: int, make_run: Callable[..., RunView]) -> None:
     assert len(page(make_run(num_trials, num_epochs=num_epochs, slots=16)).encode()) < MOST_BYTES

@@ -206,7 +206,7 @@ class TestCommand:
         folder = write_run(tmp_path / "run")
         done = CliRunner().invoke(app, ["report", str(folder)])
         assert done.exit_code == 0, done.output
-        assert done.stdout.strip() == str(folder / PAGE_FILE)
+        assert done.stdout.splitlines()[-1] == str(folder / PAGE_FILE)
         text = (folder / PAGE_FILE).read_text()
         assert all(f'id="{name}"' in text for name in SECTIONS)
 
