@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cluster.commands.printing import say
+from cluster.commands.printing import begin, say
 from mpnas_ray.errors import RunError
 
 __all__ = ["report"]
@@ -22,6 +22,7 @@ def report(
 
     The run may be complete, under way, stopped or damaged. A search writes the page itself as it goes and at its end.
     """
+    begin(f"Drawing {run}.")
     from cluster.run.html.writing import write_page
 
     place = write_page(run)

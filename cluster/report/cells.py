@@ -202,7 +202,7 @@ def _laid_out(shown: NDArray[np.bool_], edges: NDArray[np.uint8]) -> _Layout:
 def _untangled(
     rows: list[list[_Node]], near: Mapping[_Node, list[_Node]], height: Mapping[_Node, int]
 ) -> list[list[_Node]]:
-    """Order each layer by the mean position of its neighbours above, then below; the order that crosses least is kept."""
+    """Order each layer by the mean position of its neighbours above, then below; keep the order that crosses least."""
     order = {node: float(number) for row in rows for number, node in enumerate(row)}
     best, fewest = rows, _num_crossings(rows, near, height)
     for sweep in range(2 * _SWEEPS):

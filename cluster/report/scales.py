@@ -19,6 +19,8 @@ _FENCE = 4.0
 _STEPS = (1, 2, 2.5, 5, 10)
 _NUM_TICKS = 5
 _LEAST_LOG_TICKS = 3
+_LEAST_RATIO = 3.0
+"""Values of which the largest is a smaller multiple of the least are shown on a linear scale all the same."""
 
 
 _UNITS = ((172_800.0, 86_400.0, "days"), (7_200.0, 3_600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
@@ -105,9 +107,12 @@ def robust(values: Iterable[float]) -> Scale:
 
 
 def logarithmic(values: Sequence[float]) -> Scale:
-    """Make a logarithmic scale for positive values, with ticks at 1, 10, 100, and between them where these are few."""
+    """Make a logarithmic scale for positive values, with ticks at 1, 10, 100, and others where these are few."""
+    if max(values) < _LEAST_RATIO * min(values):
+        linear = even(min(values), max(values))
+        return Scale(linear.low, linear.high, tuple((value, _short(value)) for value, _ in linear.ticks))
     low, high = min(values) / 1.15, max(values) * 1.15
-    for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)):
+    for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8)):
         exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         at = [digit * 10.0**exponent for exponent in exponents for digit in digits]
         ticks = tuple((value, _short(value)) for value in at if low <= value <= high)

@@ -11,7 +11,7 @@ from cluster.report.view import RunView, TrialView
 
 __all__ = ["MOST_DRAWN", "about", "drawn", "mark_of", "trials_legend"]
 
-MOST_DRAWN = 1_500
+MOST_DRAWN = 900
 """Most trials drawn in a chart: more could not be told apart, and the page would grow without end."""
 
 _LOOKS = {

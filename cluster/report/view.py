@@ -174,9 +174,16 @@ class RunView:
 
     @property
     def ranked(self) -> list[TrialView]:
-        """Trials that ended with a value, the best first; whole trainings go before those that were stopped."""
-        ended = [trial for trial in self.trials if trial.counts]
+        """Trials that ended with a value, the best first, whole trainings before those that were stopped; none without
+        a mode.
+        """
+        ended = [trial for trial in self.trials if trial.counts and self.mode is not None]
         return sorted(ended, key=lambda trial: (trial.state != "complete", -as_score(trial.value, self.mode)))
+
+    @property
+    def best_number(self) -> int | None:
+        """Number of the best trial; None if there is none, or its files are gone."""
+        return None if self.best is None or self.best.trial is None else self.best.trial.number
 
     def clock(self, moment: float) -> float:
         """Seconds of search before a moment: time between the sessions does not count."""

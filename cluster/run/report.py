@@ -105,7 +105,7 @@ Best of {self.num_trials} architectures on {self.task}, chosen by validation:
 {self.num_trials} trials, {failures}; {self.num_refits} refits of the predictor.
 {self.training_seconds:.0f} s of training in {self.wall_seconds:.0f} s; {self.max_concurrent} workers, \
 busy for {self.busy_fraction:.0%} of the time.
-Everything is in {self.folder}
+Everything is in {self.folder}: report.html there shows it.
 
 {self._use() if self.has_network else self._loss()}"""
 

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import strategies as st
 
 from cluster.observe.events import count_refits
+from cluster.report.page import page
 from cluster.run.checking import check_config
 from cluster.run.config import SearchConfig
 from cluster.run.damage import record_before
+from cluster.run.html.reading import read_run
 from cluster.run.record import RunRecord
 from cluster.run.report import SearchReport, earlier_report
 from cluster.storage.lock import locked
@@ -62,9 +64,10 @@ def write_all(run: Path) -> None:
 
 
 def read_all(run: Path) -> None:
-    """All that `mpnas resume`, `extend` and `search` read before Ray starts; files that are put aside are put back."""
+    """All that commands read of a run before Ray starts; files that are put aside are put back."""
     folder = RunFolder.of_run(run)
     try:
+        assert page(read_run(folder))
         report = earlier_report(folder)
         assert report is None or str(report)
         trials = read_trials(folder)

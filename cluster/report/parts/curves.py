@@ -12,8 +12,8 @@ from cluster.report.view import RunView, TrialView
 
 __all__ = ["curves"]
 
-_MOST_POINTS = 15_000
-"""Points in all curves together, which are some 10 bytes each; long curves are thinned."""
+_MOST_POINTS = 9_000
+"""Points in all curves together, which are some 12 bytes each; long curves are thinned."""
 
 _NUM_NAMED = 3
 

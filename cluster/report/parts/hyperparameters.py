@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cluster.report.charts import HEIGHT, WIDTH, figure, legend, line_key, svg
-from cluster.report.html import Html, number, tag
-from cluster.report.scales import robust
+from cluster.report.html import Html, tag
+from cluster.report.scales import Scale, even, robust
 from cluster.report.trials import drawn
 from cluster.report.view import RunView, TrialView
 
 __all__ = ["hyperparameters"]
 
-_TOP, _BOTTOM = 34.0, 24.0
-_MOST_AXES = 8
+_TOP, _BOTTOM = 42.0, 26.0
+_MOST_AXES, _MOST_NAMES = 8, 8
 _LOOKS = ("rank-1", "rank-2", "rank-3")
 
-Axis = tuple[str, Callable[[Any], float], tuple[str, str]]
-"""Name, function from a value to its place from 0 (below) to 1, and the texts at both ends."""
+
+@dataclass(frozen=True)
+class _Axis:
+    """An axis of the chart.
+
+    Attributes:
+        name: Its name.
+        place: Function from a value to its place, from 0 (below) to 1.
+        texts: (place, text) of what is written beside it.
+    """
+
+    name: str
+    place: Callable[[Any], float]
+    texts: tuple[tuple[float, str], ...]
 
 
 def hyperparameters(run: RunView) -> Html:
@@ -30,43 +42,53 @@ def hyperparameters(run: RunView) -> Html:
     shown = {trial.number for trial in drawn(run)}
     names = sorted({name for trial in trials for name in trial.hyperparameters})[:_MOST_AXES]
     axes = [_axis(name, [trial.hyperparameters.get(name) for trial in trials]) for name in names]
-    axes.append(_axis(run.metric, [trial.value for trial in trials]))
+    axes.append(_of_scale(run.metric, robust(trial.value for trial in trials)))
     across = [46 + place * (WIDTH - 92) / (len(axes) - 1) for place in range(len(axes))]
     shapes = []
     for rank, trial in reversed(list(enumerate(trials))):
         if trial.number in shown:
             look = _LOOKS[rank] if rank < len(_LOOKS) else "others"
             shapes.append(_line(trial, axes, across, look))
-    for x, (name, _, (low, high)) in zip(across, axes, strict=True):
+    for x, axis in zip(across, axes, strict=True):
         shapes.append(tag("line", x1=x, x2=x, y1=_TOP, y2=HEIGHT - _BOTTOM, class_="axis"))
-        shapes.append(tag("text", name, x=x, y=14, class_="middle name"))
-        shapes.append(tag("text", high, x=x, y=_TOP - 6, class_="middle"))
-        shapes.append(tag("text", low, x=x, y=HEIGHT - 6, class_="middle"))
+        shapes.append(tag("text", axis.name, x=x, y=12, class_="middle name"))
+        for place, text in axis.texts:
+            at = _up(place) + (18 if place == 0 else -6)
+            shapes.append(tag("text", text, x=x, y=at, class_="middle"))
     keys = [line_key(look, text) for look, text in zip(_LOOKS, ("best", "second", "third"), strict=True)]
     picture = svg(HEIGHT, *shapes, label="Hyperparameters of all trials with a result")
     return figure("A line is a trial", picture, legend(*keys, line_key("others", "other trials")), wide=True)
 
 
-def _axis(name: str, values: Sequence[Any]) -> Axis:
+def _axis(name: str, values: Sequence[Any]) -> _Axis:
     """Make an axis: of numbers where all are, logarithmic over a hundredfold range; else of categories."""
     given = [value for value in values if value is not None]
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in given):
-        low, high = min(given), max(given)
-        if low > 0 and high / low >= 100:
-            span = math.log(high / low)
-            return name, lambda value: math.log(value / low) / span, (number(low), number(high))
-        scale = robust(given)
-        return name, scale.share, (number(scale.low), number(scale.high))
+        if min(given) > 0 and max(given) >= 100 * min(given):
+            return _of_scale(name, Scale(min(given), max(given), (), log=True))
+        return _of_scale(name, even(min(given), max(given), margin=0.0))
     texts = sorted({str(value) for value in given})
     place = {text: (number + 0.5) / len(texts) for number, text in enumerate(texts)}
-    return name, lambda value: place[str(value)], (texts[0], texts[-1] if len(texts) > 1 else "")
+    shown = texts if len(texts) <= _MOST_NAMES else [texts[0], texts[-1]]
+    return _Axis(name, lambda value: place[str(value)], tuple((place[text], text) for text in shown))
 
 
-def _line(trial: TrialView, axes: Sequence[Axis], across: Sequence[float], look: str) -> Html:
+def _of_scale(name: str, scale: Scale) -> _Axis:
+    return _Axis(name, scale.share, ((0.0, _ending(scale.low)), (1.0, _ending(scale.high))))
+
+
+def _ending(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _up(place: float) -> float:
+    return HEIGHT - _BOTTOM - place * (HEIGHT - _TOP - _BOTTOM)
+
+
+def _line(trial: TrialView, axes: Sequence[_Axis], across: Sequence[float], look: str) -> Html:
     path = ""
-    values = [*(trial.hyperparameters.get(name) for name, _, _ in axes[:-1]), trial.value]
-    for x, value, (_, place, _) in zip(across, values, axes, strict=True):
+    values = [*(trial.hyperparameters.get(axis.name) for axis in axes[:-1]), trial.value]
+    for x, value, axis in zip(across, values, axes, strict=True):
         if value is not None:
-            y = HEIGHT - _BOTTOM - place(value) * (HEIGHT - _TOP - _BOTTOM)
-            path += f"{'L' if path else 'M'}{x:.1f},{y:.1f}"
+            path += f"{'L' if path else 'M'}{x:.1f},{_up(axis.place(value)):.1f}"
     return tag("path", d=path, class_=f"line {look}", data_t=trial.number)

@@ -12,7 +12,8 @@ from cluster.report.html import Html, tag
 from cluster.report.view import RunView
 from mpnas_ray.errors import SearchSpaceError
 from mpnas_ray.spaces import parse_architecture
-from mpnas_ray.spaces.operations import KINDS, OPERATIONS
+from mpnas_ray.spaces.operation_graph import ABSENT
+from mpnas_ray.spaces.operations import KINDS, OPERATIONS, SKIP
 
 __all__ = ["operations"]
 
@@ -45,7 +46,8 @@ def operations(run: RunView) -> Html:
         )
     family, size = Counter(cells.families).most_common(1)[0]
     rows = np.array([each == family for each in cells.families])
-    slots = [slot for slot in range(cells.kinds.shape[1]) if len(set(cells.kinds[rows, slot].tolist()) - {-1}) > 0]
+    inner = range(cells.kinds.shape[1])
+    slots = [slot for slot in inner if not set(cells.kinds[rows, slot].tolist()) <= {ABSENT, SKIP}]  # links of chains
     there = [kind for kind in range(len(OPERATIONS)) if (cells.kinds == kind).any()]
     header = tag("tr", tag("th", "operation"), tag("th", "any"), *(tag("th", str(n)) for n in range(1, len(slots) + 1)))
     body = []

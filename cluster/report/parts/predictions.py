@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 from cluster.report.charts import Frame, chart, figure, legend, mark_key
 from cluster.report.html import Html, number, tag
 from cluster.report.scales import Scale, counts, even, robust
 from cluster.report.trials import MOST_DRAWN, drawn, mark_of, trials_legend
 from cluster.report.view import RankingMade, RunView, TrialView, as_score
 from mpnas_ray.stats import spearman
+from searchers.model_based.ranking.transfer_check import SUBSTANTIAL
 
 __all__ = ["predictions", "transfer"]
 
 _LEAST = 3
-_SUBSTANTIAL = math.log(10) / 2
-"""Log odds from which a verdict is given; see `searchers.model_based.ranking.transfer_check`."""
-
 _MOST_LOG_ODDS = 12.0
 _VERDICTS = {"helps": ("triangle", "good"), "undecided": ("circle", "plain"), "hurts": ("down", "bad")}
 
@@ -43,22 +39,22 @@ def predictions(run: RunView) -> Html:
         chart(frame, "predicted score", run.metric, marks, label=f"{run.metric} by predicted score"),
         trials_legend(measured, best=False),
     )
-    found = spearman(
-        [trial.proposal.predicted or 0.0 for trial in measured], [as_score(trial.value, run.mode) for trial in measured]
-    )
     whole = [trial for trial in measured if trial.state == "complete"]
-    said = f"Rank correlation of the {len(measured)} predictions with their results: {found:.2f}"
+    said = f"Rank correlation of the {len(measured)} predictions with their results: {_correlation(measured, run):.2f}"
     if _LEAST <= len(whole) < len(measured):
-        of_whole = spearman(
-            [trial.proposal.predicted or 0.0 for trial in whole], [as_score(trial.value, run.mode) for trial in whole]
-        )
-        said += f"; of the {len(whole)} whose training was not stopped, {of_whole:.2f}"
+        said += f"; of the {len(whole)} whose training was not stopped, {_correlation(whole, run):.2f}"
     note = (
         f"{said} (1 is the same order, 0 none). Only the order of predictions means something, and those of later "
         "rankings know more. A search proposes what it takes to be good, among which order is hardest to tell."
     )
     parts = [scatter, _ages(known), _correlations(run.rankings)]
     return Html(tag("div", *parts, class_="charts") + tag("p", note, class_="note"))
+
+
+def _correlation(trials: list[TrialView], run: RunView) -> float:
+    """Correlate the order of predictions with that of scores."""
+    predicted = [trial.proposal.predicted or 0.0 for trial in trials]
+    return float(spearman(predicted, [as_score(trial.value, run.mode) for trial in trials]))
 
 
 def _ages(trials: list[TrialView]) -> Html:
@@ -102,14 +98,14 @@ def transfer(run: RunView) -> Html:
     values = [min(max(odds, -_MOST_LOG_ODDS), _MOST_LOG_ODDS) for _, odds in weighed]
     frame = Frame(
         counts(max(ranking.points for ranking in checked)),
-        even(min(*values, -2 * _SUBSTANTIAL), max(*values, 2 * _SUBSTANTIAL)),
+        even(min(*values, -2 * SUBSTANTIAL), max(*values, 2 * SUBSTANTIAL)),
     )
     points = [(float(ranking.points), value) for (ranking, _), value in zip(weighed, values, strict=True)]
     marks = [
         frame.mark(*point, *_VERDICTS[str(ranking.verdict)], tip=f"{ranking.transfer}; log odds {number(odds)}")
         for point, (ranking, odds) in zip(points, weighed, strict=True)
     ]
-    levels = [frame.level(_SUBSTANTIAL, "helps above"), frame.level(-_SUBSTANTIAL, "hurts below")]
+    levels = [frame.level(SUBSTANTIAL, "helps above"), frame.level(-SUBSTANTIAL, "hurts below")]
     keys = [mark_key(shape, look, verdict) for verdict, (shape, look) in _VERDICTS.items()]
     picture = chart(
         frame, "results", "log odds", [*levels, frame.line(points, "rank-1"), *marks], label="Evidence by results"

@@ -23,17 +23,17 @@ def progress(run: RunView) -> Html:
     shown = {trial.number for trial in drawn(run)}
     values = robust(trial.value for trial in trials)
     lane = 0.0 if all(math.isfinite(trial.value) for trial in trials) else _LANE
-    best = None if run.best is None or run.best.trial is None else run.best.trial.number
+    best = run.best_number
     num_epochs = run.num_epochs or 0
 
     def made(title: str, name: str, frame: Frame, places: list[float]) -> Html:
         together = sorted(zip(places, trials, strict=True), key=lambda each: each[0])
-        found = best_so_far([trial.value if _is_whole(trial.state) else math.nan for _, trial in together], run.mode)
+        found = best_so_far([trial.value if trial.state == "complete" else math.nan for _, trial in together], run.mode)
         steps = [(place, value) for (place, _), value in zip(together, found, strict=True)]
         steps.append((frame.x.high, found[-1]))
         marks = [
             mark_of(frame, trial, place, trial.value, best=trial.number == best)
-            for place, trial in together
+            for place, trial in sorted(together, key=lambda each: each[1].number == best)  # above all others
             if trial.number in shown
         ]
         line = frame.line(steps, "so-far", steps=True)
@@ -58,8 +58,3 @@ def progress(run: RunView) -> Html:
         + trials_legend(trials, so_far, best=best is not None)
         + tag("p", note, class_="note")
     )
-
-
-def _is_whole(state: str) -> bool:
-    """Say whether a value compares with others: that of a training that was stopped does not."""
-    return state == "complete"

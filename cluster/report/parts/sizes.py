@@ -26,10 +26,10 @@ def sizes(run: RunView) -> Html:
     front = front_of(known, run.mode)
     steps = [(float(trial.parameters or 1), trial.value) for trial in front]
     steps.append((frame.x.high, front[-1].value))
-    best = None if run.best is None or run.best.trial is None else run.best.trial.number
+    best = run.best_number
     marks = [
         mark_of(frame, trial, float(trial.parameters or 1), trial.value, best=trial.number == best)
-        for trial in known
+        for trial in sorted(known, key=lambda trial: trial.number == best)  # above all others
         if trial.number in shown
     ]
     content = [frame.line(steps, "so-far", steps=True), *marks]

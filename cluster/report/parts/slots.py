@@ -17,7 +17,11 @@ _SLACK_S = 1.5
 """Epochs of a trial that are no further apart are one piece: reports carry whole seconds."""
 
 _MOST_ROWS = 64
-_MOST_PIECES = 4_000
+_MOST_PIECES = 1_500
+"""Pieces that are drawn one by one; of more, those of a slot with no visible gap between them are drawn as one."""
+
+_VISIBLE = 1 / 500
+"""Share of the whole time that can be seen."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,12 @@ class Busy:
     """A piece of time in which a trial was trained.
 
     Attributes:
-        trial: The trial.
+        trial: The trial; None for several.
         begin: Beginning, in seconds since 1970.
         end: End.
     """
 
-    trial: TrialView
+    trial: TrialView | None
     begin: float
     end: float
 
@@ -46,16 +50,19 @@ def slots(run: RunView) -> Html:
     whole = sum(end - begin for begin, end in run.sessions)
     time = time_scale(whole)
     scale, unit, seconds = time.scale, time.unit, time.seconds
-    refits = [ranking for ranking in run.rankings if ranking.seconds > 0]
+    refits = [ranking for ranking in run.rankings if ranking.seconds > 0][-_MOST_PIECES:]
     drawn_rows = min(rows, _MOST_ROWS)
     levels = [*(f"slot {n + 1}" for n in range(drawn_rows)), *(["refits"] if refits else [])]
     size = _ROW if len(levels) <= 16 else _ROW * 16 / len(levels)
     frame = Frame(scale, _rows(levels), height=62 + size * len(levels))
     bars = [_bar(frame, 0.0, whole / seconds, row, size, "waiting") for row in range(len(levels))]
-    for slot, piece in placed[:_MOST_PIECES]:
+    if len(placed) > _MOST_PIECES:
+        placed = _joined(placed, _VISIBLE * whole)
+    for slot, piece in placed:
         if slot < drawn_rows:
             begin, end = run.clock(piece.begin) / seconds, run.clock(piece.end) / seconds
-            bars.append(_bar(frame, begin, end, slot, size, "busy", trial=piece.trial.number))
+            number, tip = (None, "several trainings") if piece.trial is None else (piece.trial.number, None)
+            bars.append(_bar(frame, begin, end, slot, size, "busy", trial=number, tip=tip))
     for ranking in refits:
         end = run.clock(ranking.time) / seconds
         tip = f"ranking with {ranking.points} results: {in_words(ranking.seconds)}"
@@ -68,8 +75,7 @@ def slots(run: RunView) -> Html:
     ]
     picture = chart(frame, f"{unit} of search", "", bars, label="Slots for trials by time")
     return Html(
-        figure("Slots by time", picture, legend(*keys), wide=True)
-        + tag("p", _summary(run, pieces, rows, whole), class_="note")
+        figure("Slots by time", picture, legend(*keys), wide=True) + tag("p", _summary(run, rows, whole), class_="note")
     )
 
 
@@ -105,7 +111,21 @@ def in_slots(pieces: list[Busy]) -> list[tuple[int, Busy]]:
     return placed
 
 
-def _summary(run: RunView, pieces: list[Busy], rows: int, whole: float) -> str:
+def _joined(placed: list[tuple[int, Busy]], gap: float) -> list[tuple[int, Busy]]:
+    """Join the pieces of each slot that have a smaller gap between them."""
+    newest: dict[int, int] = {}
+    joined: list[tuple[int, Busy]] = []
+    for slot, piece in placed:
+        at = newest.get(slot)
+        if at is not None and piece.begin - joined[at][1].end <= gap:
+            joined[at] = (slot, Busy(None, joined[at][1].begin, piece.end))
+        else:
+            newest[slot] = len(joined)
+            joined.append((slot, piece))
+    return joined
+
+
+def _summary(run: RunView, rows: int, whole: float) -> str:
     busy = sum(epoch.seconds for trial in run.trials for epoch in trial.epochs)
     share = min(1.0, busy / (rows * whole)) if whole else 0.0
     ranking = sum(each.seconds for each in run.rankings)

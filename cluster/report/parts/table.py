@@ -22,7 +22,7 @@ def ten_best(run: RunView) -> Html:
     note = (
         "Whole trainings come before those that were stopped. A drawing shows what the cell computes, from left to "
         "right: a number is the kernel of a convolution, 5/2 one of 5 with dilation 2, L a linear map, A and M average "
-        "and maximum pooling; skips are lines, thick where there are several. The pointer shows all."
+        "and maximum pooling; skips are lines, thick where there are several. The pointer tells more."
     )
     table = tag("table", tag("thead", header), tag("tbody", *rows), class_="best")
     return Html(table + tag("p", note, class_="note"))

@@ -52,6 +52,8 @@ def read_run(folder: RunFolder) -> RunView:
     files = read_trials(folder)
     last = told.sessions[-1] if told.sessions else {}
     metric, mode = _objective(report, last, record, files)
+    if mode is None and files:
+        problems.append(f"No file tells whether lower or higher values of {metric} are better: no trial is ranked.")
     trials = _trials(folder, files, told, record, f"{_VALIDATION}{metric}")
     trials = _with_flops(trials, last, record)
     best = _best(trials, report, mode)

@@ -20,7 +20,7 @@ PAGE_FILE = "report.html"
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 _REST_PER_WORK = 50.0
-"""Seconds of rest for each second that reading and drawing took, so that they take no more than 2 % of a core."""
+"""Seconds of rest for each second of computing, so that drawing takes no more than 2 % of a core."""
 
 _logger = logging.getLogger(__name__)
 
@@ -72,9 +72,10 @@ class _Drawing:
         """Look at the run again and again until the event."""
         rest = _SECONDS_BETWEEN_LOOKS
         while not ended.wait(rest):
-            start = time.thread_time()
+            start, start_of_work = time.monotonic(), time.thread_time()
             self.draw()
-            rest = max(_SECONDS_BETWEEN_LOOKS, _REST_PER_WORK * (time.thread_time() - start))
+            took, worked = time.monotonic() - start, time.thread_time() - start_of_work
+            rest = max(_SECONDS_BETWEEN_LOOKS, took, _REST_PER_WORK * worked)
 
     def draw(self) -> None:
         """Write the page if the run has begun and the page would be another."""

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from searchers.core.state import value_of
 
-__all__ = ["TransferCheck", "Verdict"]
+__all__ = ["SUBSTANTIAL", "TransferCheck", "Verdict"]
 
 Verdict = Literal["helps", "undecided", "hurts"]
 
-_SUBSTANTIAL = math.log(10) / 2
+SUBSTANTIAL = math.log(10) / 2
 """Log odds from which evidence counts: "substantial" in the scale of Jeffreys (1961), a factor of 3.2."""
 
 
@@ -42,7 +42,7 @@ class TransferCheck:
     @property
     def verdict(self) -> Verdict:
         """``helps`` or ``hurts`` where the evidence is substantial, else ``undecided``."""
-        if abs(self.log_odds) < _SUBSTANTIAL:
+        if abs(self.log_odds) < SUBSTANTIAL:
             return "undecided"
         return "helps" if self.log_odds > 0 else "hurts"
 
