@@ -13,6 +13,7 @@ from cluster.experiments.comparison.summary.summaries import Comparison, ground_
 from cluster.work.folders import make_folders
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
+from mpnas_ray.extras import require_extra
 from mpnas_ray.meta_learning.mixture import MixtureConfig
 from mpnas_ray.names import no_such
 from mpnas_ray.tables import TableTask, load_tasks
@@ -55,9 +56,11 @@ def compare(
     Raises:
         TableError: If a table is missing or damaged.
         PredictorError: If a checkpoint that is there has seen its target, or does not fit.
-        RunError: If a name is unknown, a number below 1, or runs failed, once all others are done.
+        RunError: If a library of figures is not installed, a name is unknown, a number is below 1, or runs failed,
+            once all others are done.
         RunInterruptedError: After Ctrl-C; the same call goes on.
     """
+    require_extra("studies", "matplotlib", "plotly", to="A comparison", error=RunError)
     budget = preset.budget if budget is None else budget
     budget = require_count("budget", budget, error=RunError)
     seeds = require_count("seeds", seeds, error=RunError)
