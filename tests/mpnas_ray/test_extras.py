@@ -19,6 +19,7 @@ from cluster.run.config import SearchConfig
 from mpnas_ray.errors import MPNASError, RunError
 from mpnas_ray.extras import require_extra
 
+SEARCH = {"task": "digits", "space": "mixed", "num_samples": 1}
 PYPROJECT = (Path(__file__).parents[2] / "pyproject.toml").read_text()
 
 
@@ -48,7 +49,7 @@ def submitted() -> None:
             "studies",
             lambda here: compare(get_preset("regret"), here, here / "out", here / "work", here / "c"),
         ),
-        ("aiohttp", "cluster", lambda here: check_config(SearchConfig("digits", "mixed", 1, workers_per_trial=2))),
+        ("aiohttp", "cluster", lambda here: check_config(SearchConfig(**SEARCH, workers_per_trial=2))),
         ("aiohttp", "cluster", lambda here: submitted()),
     ],
     ids=["picture", "comparison", "workers", "submit"],
