@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from mpnas_ray.checks import MOST_SEED, require_seed
 from mpnas_ray.curves import CURVE_METHODS, CurveMethod
@@ -20,7 +19,7 @@ from mpnas_ray.predictors.gp.kernel_process import KernelProcessPredictor
 from mpnas_ray.predictors.neural.gcn import GCNPredictor
 from mpnas_ray.predictors.neural.path_ensemble import PathEnsemblePredictor
 from mpnas_ray.predictors.neural.semi_supervised import SemiSupervisedPredictor
-from mpnas_ray.predictors.regression.estimators import missing_library
+from mpnas_ray.predictors.regression.estimators import require_library
 from mpnas_ray.predictors.regression.predictor import regression_predictor
 from mpnas_ray.pretrained.loading import load_predictor
 
@@ -127,8 +126,8 @@ def make_predictor(name: str, seed: int = 0) -> Predictor:
         raise PredictorError(no_such("predictor", name, PREDICTORS))
     require_seed("seed", seed, at_most=MOST_SEED, error=PredictorError)
     family = PREDICTORS[name]
-    if family.requires is not None and find_spec(family.requires) is None:
-        raise missing_library(family.requires)
+    if family.requires is not None:
+        require_library(family.requires)
     return family.make(seed)
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
-from mpnas_ray.errors import UntestedRayError
+from mpnas_ray.errors import RunError, UntestedRayError
+from mpnas_ray.extras import require_extra
 
-__all__ = ["TESTED_RAY", "check_ray_version", "relying_on_ray"]
+__all__ = ["TESTED_RAY", "check_ray_version", "relying_on_ray", "require_dashboard"]
 
 TESTED_RAY = ">=2.57,<2.61"
 """Version specifier of Ray, the same as in pyproject.toml. The contract tests pass with its first and last release."""
@@ -28,6 +29,18 @@ def check_ray_version() -> None:
 
     if not SpecifierSet(TESTED_RAY).contains(version("ray"), prereleases=True):
         raise UntestedRayError(_message("this version is untested"))
+
+
+def require_dashboard(to: str) -> None:
+    """Refuse work that needs Ray's dashboard where the extra ``cluster``, Ray with its dashboard, is not installed.
+
+    Args:
+        to: Subject of the sentence "... needs aiohttp".
+
+    Raises:
+        RunError: If it is not.
+    """
+    require_extra("cluster", "aiohttp", "aiohttp_cors", "opencensus", "prometheus_client", to=to, error=RunError)
 
 
 @contextmanager
@@ -46,5 +59,5 @@ def relying_on_ray() -> Iterator[None]:
 def _message(problem: str) -> str:
     return (
         f"Ray {version('ray')} is installed, and {problem}. mpnas-ray is tested with Ray {TESTED_RAY}: "
-        f"pip install 'ray[default,tune,train]{TESTED_RAY}'"
+        f"pip install 'ray[tune]{TESTED_RAY}'"
     )

@@ -143,9 +143,10 @@ def on_ray(ray_cluster: None) -> dict[str, str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that start Ray come first, since they take longest: else one process would end with them alone."""
+    """Put files that start Ray first, then those with long tests: else one process would end with them alone."""
     on_ray = {item.path: item.module for item in items if item.get_closest_marker("ray")}  # type: ignore[attr-defined]
-    items.sort(key=lambda item: (item.path not in on_ray, item.get_closest_marker("ray") is None))
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: (item.path not in on_ray, item.path not in long, not item.get_closest_marker("ray")))
     from ray import cloudpickle
 
     for module in on_ray.values():  # workers get what it defines, rather than import all that it imports

@@ -23,9 +23,8 @@ MAY_IMPORT = {
 
 ROOMS = {
     "mpnas_ray": """
-        errors version ray_versions names checks metric_values optimizers own_packages files stats spaces graphs tables
-        predictors
-        meta_learning pretrained curves catalogue
+        errors version extras ray_versions names checks metric_values optimizers own_packages files stats spaces graphs
+        tables predictors meta_learning pretrained curves catalogue
     """,
     "searchers": "core background model_based baselines zero_cost schedulers registry testing",
     "trainables": "user_code tasks.formats tasks.core tasks.datasets tasks networks training proxies tune",

@@ -16,6 +16,7 @@ from cluster.commands.printing import say
 from cluster.run.config import SearchConfig
 from mpnas_ray.errors import RunError
 from mpnas_ray.names import no_such
+from mpnas_ray.ray_versions import require_dashboard
 
 __all__ = ["submit"]
 
@@ -55,6 +56,7 @@ def submit(
     """
     say(f"Submitting {shlex.join(command)}.")
     _check_command(context, command)
+    require_dashboard("mpnas submit")
     from cluster.ray.jobs import follow_job, submit_job
 
     if submission_id is not None and not submission_id.strip():

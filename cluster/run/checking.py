@@ -8,6 +8,7 @@ from mpnas_ray.curves.network_files import BUNDLED_NETWORK, load_network
 from mpnas_ray.errors import RunError
 from mpnas_ray.predictors import CostPredictor
 from mpnas_ray.pretrained import find_checkpoint, load_checkpoint
+from mpnas_ray.ray_versions import require_dashboard
 from mpnas_ray.spaces import get_space
 from searchers.registry import BY_SCORE
 from trainables.networks.network import get_macro
@@ -24,6 +25,8 @@ def check_config(config: SearchConfig) -> None:
         MPNASError: If one of these is wrong; the message says which and why.
     """
     get_macro(config.preset)
+    if config.workers_per_trial > 1:
+        require_dashboard("A trial of several workers")
     if config.searcher == "predictor":
         make_predictor(str(config.predictor), config.seed)
     elif config.searcher == "mpnas":

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.extras import require_extra
 from mpnas_ray.files.atomic import atomic_path
 from mpnas_ray.names import no_such
 from trainables.networks.saved import FoundNetwork
@@ -72,7 +72,8 @@ def export_network(network: FoundNetwork, path: str | Path, export_format: Expor
     if export_format not in EXPORT_FORMATS:
         raise TaskError(no_such("export format", export_format, EXPORT_FORMATS))
     if export_format == "onnx":
-        _require("onnx", "onnxscript", "onnxruntime")
+        libraries = ("onnx", "onnxscript", "onnxruntime")
+        require_extra("export", *libraries, to="Exporting to ONNX", error=TaskError, otherwise="or take torchscript")
     network.eval()
     inputs = _random_inputs(network)
     write = _write_onnx if export_format == "onnx" else _write_torchscript
@@ -167,11 +168,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-def _require(*packages: str) -> None:
-    missing = [name for name in packages if find_spec(name) is None]
-    if missing:
-        raise TaskError(
-            f"Exporting to ONNX needs {', '.join(missing)}: pip install 'mpnas-ray[export]', or take torchscript."
-        )

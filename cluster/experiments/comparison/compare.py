@@ -11,6 +11,7 @@ from cluster.experiments.comparison.methods import METHODS, takes_part
 from cluster.experiments.comparison.summary.summaries import Comparison, ground_of, summary_of
 from cluster.work.folders import make_folders
 from mpnas_ray.errors import RunError
+from mpnas_ray.extras import require_extra
 from mpnas_ray.tables import TableTask, load_tasks
 
 __all__ = ["compare"]
@@ -28,10 +29,11 @@ def compare(config: ComparisonConfig) -> list[Path]:
     Raises:
         TableError: If a table is missing or damaged.
         PredictorError: If a checkpoint that is there has seen its target, or does not fit.
-        RunError: If nothing can be compared, a folder cannot be written, or replications failed, once all others are
-            done.
+        RunError: If a library of figures is not installed, nothing can be compared, a folder cannot be written, or
+            replications failed, once all others are done.
         RunInterruptedError: After Ctrl-C; the same call goes on.
     """
+    require_extra("studies", "matplotlib", "plotly", to="A comparison", error=RunError)
     tasks = _load(config)
     _check_anyone(config, tasks)
     make_folders(Path(config.out), Path(config.work), Path(config.checkpoints))

@@ -12,6 +12,7 @@ from cluster.pages.result_json import result_json
 from cluster.work.folders import check_folders, make_folders
 from cluster.work.provenance import machine, versions
 from mpnas_ray.errors import RunError
+from mpnas_ray.extras import require_extra
 from mpnas_ray.files.atomic import write_atomic
 
 __all__ = ["Report", "Study", "reproduce", "rewrite_page"]
@@ -85,11 +86,13 @@ def reproduce(
 
     Raises:
         MPNASError: If tables or data are missing, or an option is out of range.
-        RunError: If some of the work failed, once all the rest is done, or a folder cannot be written; no file of the
-            study is written then.
+        RunError: If the library of pictures is not installed, a folder cannot be written, or some of the work failed,
+            once all the rest is done; no file of the study is written then.
         RunInterruptedError: After Ctrl-C; the same call goes on.
     """
     out, work = Path(out), Path(work).expanduser().resolve()
+    if study.has_picture:
+        require_extra("studies", "matplotlib", to="The picture of a study", error=RunError)
     check_folders(out, work)
     found = study.measure(Path(tables).expanduser().resolve(), work, report, **options)
     content: dict[str, Any] = {

@@ -22,9 +22,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import PredictorError
+from mpnas_ray.extras import require_extra
 from mpnas_ray.predictors.encodings.vectors import Encoding
 
-__all__ = ["ESTIMATORS", "Estimator", "import_library", "missing_library"]
+__all__ = ["ESTIMATORS", "Estimator", "require_library"]
 
 Floats = NDArray[np.float64]
 
@@ -48,21 +49,18 @@ class Estimator:
     std: Callable[[Any, Floats], Floats] | None = None
 
 
-def import_library(name: str) -> Any:
-    """An optional library of the extra ``predictors``.
+def require_library(name: str) -> None:
+    """Refuse a predictor whose library, of the extra ``predictors``, is not installed.
 
     Raises:
-        PredictorError: If it is not installed.
+        PredictorError: If it is not.
     """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise missing_library(name) from error
+    require_extra("predictors", name, to="This predictor", error=PredictorError)
 
 
-def missing_library(name: str) -> PredictorError:
-    """Make the error that names the extra."""
-    return PredictorError(f"This predictor needs {name}: pip install 'mpnas-ray[predictors]'.")
+def _import_library(name: str) -> Any:
+    require_library(name)
+    return import_module(name)
 
 
 def _random_forest(rows: Floats, targets: Floats, seed: int) -> Any:
@@ -98,7 +96,7 @@ def _forest_functions(forest: Any, rows: Floats, num: int, rng: Generator) -> Fl
 
 def _xgboost(rows: Floats, targets: Floats, seed: int) -> Any:
     return (
-        import_library("xgboost")
+        _import_library("xgboost")
         .XGBRegressor(n_estimators=500, max_depth=6, learning_rate=0.3, min_child_weight=1, n_jobs=1, random_state=seed)
         .fit(rows, targets)
     )
@@ -107,7 +105,7 @@ def _xgboost(rows: Floats, targets: Floats, seed: int) -> Any:
 def _lightgbm(rows: Floats, targets: Floats, seed: int) -> Any:
     """Fit with the values of GBDT-NAS (Luo et al. 2020); its leaves of 5 points learn nothing from less than ten."""
     return (
-        import_library("lightgbm")
+        _import_library("lightgbm")
         .LGBMRegressor(
             n_estimators=500,
             num_leaves=31,
@@ -135,7 +133,7 @@ def _ngboost(rows: Floats, targets: Floats, seed: int) -> Any:
     from sklearn import config_context
     from sklearn.tree import DecisionTreeRegressor
 
-    library = import_library("ngboost")
+    library = _import_library("ngboost")
     tree = DecisionTreeRegressor(
         max_depth=6,
         max_features=0.7920456318712875,

@@ -121,7 +121,7 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path: Path) -> None
 
 
 def test_missing_packages_are_named_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainables.networks.exporting.find_spec", lambda name: None if name == "onnxscript" else name)
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(TaskError, match=r"needs onnxscript: pip install 'mpnas-ray\[export\]'"):
         export_network(found_network(*CLASSES), tmp_path / "network.onnx", "onnx")
 

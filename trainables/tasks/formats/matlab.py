@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.extras import require_extra
 
 __all__ = ["MatlabFile"]
 
@@ -48,9 +49,8 @@ class MatlabFile:
         return np.asarray(values)
 
     def _read_hdf5(self, name: str) -> np.ndarray[Any, Any]:
-        try:
-            import h5py
-        except ImportError as error:
-            raise TaskError(f"{self.path} is of MATLAB's version 7.3: `pip install h5py` to read it.") from error
+        require_extra("hdf5", "h5py", to=f"{self.path} is of MATLAB's version 7.3, which", error=TaskError)
+        import h5py
+
         with h5py.File(self.path, "r") as file:
             return np.transpose(np.asarray(file[name]))  # HDF5 has the axes of MATLAB the other way round

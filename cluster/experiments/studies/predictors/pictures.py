@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from cluster.experiments.studies.predictors.methods import META_LEARNED, METHODS
 from cluster.experiments.studies.predictors.page import groups_of
@@ -24,6 +23,8 @@ _TIMED_AT = 50
 def save_picture(results: Results, path: Path) -> None:
     """Draw one column a group: tau against training architectures above, the time of fit and query below."""
     groups = [group for group in groups_of(results) if group.sizes]
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(4.4 * len(groups), 8.0), layout="constrained")
     panels = figure.subplots(2, len(groups), squeeze=False)
     everyone = list(dict.fromkeys(name for group in groups for name in results.methods(group.targets)))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cluster.experiments.studies.ranking.pages import number
 from cluster.experiments.studies.ranking.rows import Rows
 from mpnas_ray.files.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["save_curves", "save_heat_maps"]
 
@@ -21,6 +24,8 @@ _COLUMNS = 4
 def save_curves(rows: Rows, targets: Sequence[str], methods: Sequence[str], points: Sequence[int], path: Path) -> None:
     """Draw one panel a target: mean and standard error of each method against the number of fine-tuning models."""
     lines = -(-(len(targets) + 1) // _COLUMNS)
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(3.1 * _COLUMNS, 2.6 * lines), layout="constrained")
     panels = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
     places = np.arange(len(points))
@@ -45,6 +50,8 @@ def save_curves(rows: Rows, targets: Sequence[str], methods: Sequence[str], poin
 
 def save_heat_maps(maps: Mapping[str, tuple[Sequence[str], NDArray[np.float64]]], path: Path) -> None:
     """Draw square matrices side by side, title -> (names, values ``[source, target]`` between -1 and 1)."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(6.2 * len(maps), 5.4), layout="constrained")
     panels = figure.subplots(1, len(maps), squeeze=False)[0]
     for panel, (title, (names, matrix)) in zip(panels, maps.items(), strict=True):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from cluster.experiments.protocol.published import PUBLISHED
 from cluster.pages.markdown import markdown_table
@@ -130,6 +129,8 @@ def save_curves(content: Mapping[str, Any], path: Path) -> None:
     """Draw the best validation score so far, a panel a task: figure 4 of the paper."""
     tasks = content["tasks"]
     colours = dict(zip(content["searches"], _COLOURS, strict=True))  # one for each search, whatever a task lacks
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(4.2 * len(tasks), 3.4), layout="constrained")
     panels = figure.subplots(1, len(tasks), squeeze=False)[0]
     for panel, one in zip(panels, tasks, strict=True):
