@@ -35,6 +35,8 @@ class NetworkCard:
         preset: Sizes of the network.
         coordinates: Whether coordinate channels are added.
         scores: Name -> value, e.g. validation and test scores.
+        classes: Names of the classes in the order of the outputs, or of the labels; empty if the task has none, or an
+            older version wrote the card.
     """
 
     arch: str
@@ -45,6 +47,7 @@ class NetworkCard:
     preset: str
     coordinates: bool
     scores: dict[str, float]
+    classes: tuple[str, ...] = ()
 
 
 class FoundNetwork(nn.Module):
