@@ -12,7 +12,7 @@ from mpnas_ray.checks import require_bool, require_count, require_number, requir
 from mpnas_ray.errors import TaskError
 from mpnas_ray.names import no_such
 
-__all__ = ["AUGMENTATIONS", "COLOURS", "LOSSES", "METRICS", "ROWS", "SCHEMES", "DataOptions", "check_used"]
+__all__ = ["AUGMENTATIONS", "COLOURS", "LOSSES", "METRICS", "ROWS", "SCHEMES", "DataOptions", "check_used", "scheme_of"]
 
 METRICS = {
     "classes": (
@@ -52,6 +52,8 @@ COLOURS = ("grey", "rgb")
 
 ROWS = ("auto", "features", "series")
 
+WEIGHTS = ("balanced",)
+
 _ALL = ("images", "csv", "npz")
 
 SCHEMES = {
@@ -60,6 +62,10 @@ SCHEMES = {
     "npz": "a NumPy archive, npz:FILE",
 }
 """First word of a task's name, before the colon -> what it names: all kinds of files that tasks are made of."""
+
+
+def _all_names(known: dict[str, tuple[str, ...]]) -> list[str]:
+    return list(dict.fromkeys(name for names in known.values() for name in names))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +94,6 @@ class DataOptions:
         augment: Augmentations of training samples (repeatable, or with commas between): flip, crop, cutout and mixup
             for images; jitter, scaling and mixup for series.
         skip_bad: Leave out files that are no images, and rows with missing values; they are counted.
-        batch_size: Samples a step; by default 20, and 64 from 5,000 training samples on.
 
     Raises:
         TaskError: If a number is out of its range, or nothing has such a name.
@@ -103,11 +108,15 @@ class DataOptions:
     test_share: float = field(default=0.2, metadata={"schemes": _ALL})
     split_seed: int = field(default=0, metadata={"schemes": _ALL})
     loss: str | None = field(default=None, metadata={"schemes": _ALL})
-    metric: str | None = field(default=None, metadata={"schemes": _ALL})
-    class_weights: str | None = field(default=None, metadata={"schemes": _ALL})
+    metric: str | None = field(default=None, metadata={"schemes": _ALL, "names": _all_names(METRICS)})
+    class_weights: str | None = field(default=None, metadata={"schemes": _ALL, "names": WEIGHTS})
     augment: tuple[str, ...] = field(default=(), metadata={"schemes": _ALL, "metavar": "NAME"})
     skip_bad: bool = field(default=False, metadata={"schemes": ("images", "csv")})
-    batch_size: int | None = field(default=None, metadata={"schemes": _ALL})
+
+    @classmethod
+    def of(cls, settings: DataOptions) -> DataOptions:
+        """Take the options out of the settings of a command, of which they are a part."""
+        return cls(**{one.name: getattr(settings, one.name) for one in fields(DataOptions)})
 
     def __post_init__(self) -> None:
         for name in ("target", "augment"):
@@ -123,7 +132,7 @@ class DataOptions:
                 if one not in (names := _all_names(known)):
                     raise TaskError(no_such({"augment": "augmentation"}.get(name, name), one, names))
         if self.class_weights is not None:
-            require_one_of("class_weights", self.class_weights, ("balanced",), error=TaskError)
+            require_one_of("class_weights", self.class_weights, WEIGHTS, error=TaskError)
         require_bool("skip_bad", self.skip_bad, error=TaskError)
         plain: dict[str, object] = {
             "image_size": require_count("image_size", self.image_size, 4, 4096, error=TaskError),
@@ -136,8 +145,6 @@ class DataOptions:
                 f"validation_share and test_share are {self.validation_share:g} and {self.test_share:g}, which leaves "
                 "nothing to train on: together they must be less than 1."
             )
-        if self.batch_size is not None:
-            plain["batch_size"] = require_count("batch_size", self.batch_size, 2, error=TaskError)
         for name, value in plain.items():
             object.__setattr__(self, name, value)
 
@@ -175,7 +182,3 @@ def _listed(name: str, value: object) -> tuple[str, ...]:
     if not all(isinstance(one, str) for one in given):
         raise TaskError(f"{name} must be names, not {value!r}.")
     return tuple(dict.fromkeys(part.strip() for one in given for part in one.split(",") if part.strip()))
-
-
-def _all_names(known: dict[str, tuple[str, ...]]) -> list[str]:
-    return list(dict.fromkeys(name for names in known.values() for name in names))

@@ -93,8 +93,8 @@ def field_texts(kind: type) -> dict[str, str]:
     texts: dict[str, str] = {}
     for base in kind.__mro__:
         _, _, listed = (base.__doc__ or "").partition("Attributes:\n")
-        section, *_ = re.split(r"\n\s*\n", inspect.cleandoc(listed))
-        for name, text in re.findall(r"^(\w+): (.*(?:\n +.*)*)", section, flags=re.MULTILINE):
+        section, *_ = re.split(r"\n\s*\n", listed)
+        for name, text in re.findall(r"^(\w+): (.*(?:\n +.*)*)", inspect.cleandoc(section), flags=re.MULTILINE):
             texts.setdefault(name, " ".join(text.split()))
     return texts
 

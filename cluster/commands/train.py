@@ -7,19 +7,20 @@ from dataclasses import asdict, dataclass, field
 from cluster.commands.names import NETWORKS, PRESETS, TASKS
 from cluster.commands.options import takes_options
 from cluster.commands.printing import begin, say
+from trainables.data_options import DataOptions
 
 __all__ = ["train"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Training:
+class _Training(DataOptions):
     """Options of ``mpnas train``.
 
     Attributes:
         model: Network: wrn-16-4, wrn-16-1, resnet-1d, fno-2d, emg-attention, resnext-1d, dash-search, or
             dash-wrn-16-4:, dash-wrn-16-1: and dash-resnet-1d: with what dash-search chose; or an architecture that a
             search found.
-        task: Task to train for: a name from `mpnas tasks`, or module:variable.
+        task: Task to train for: a name from `mpnas tasks`, images:FOLDER, csv:FILE, npz:FILE or module:variable.
         preset: Sizes of the network of an architecture: paper (appendix A of MP-NAS) or small.
         epochs: Epochs of the training; by default the task's.
         batch_size: Samples a step; by default the task's.
@@ -57,5 +58,8 @@ def train(training: _Training) -> None:
     """
     begin(f"Training {training.model} on {training.task}.")
     from cluster.artifacts.single_network import run_baseline
+    from trainables import get_task
 
-    say(run_baseline(**asdict(training)))
+    options = DataOptions.of(training)
+    others = {name: value for name, value in asdict(training).items() if name not in asdict(options)}
+    say(run_baseline(**{**others, "task": get_task(training.task, options)}))

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import logging
 import sys
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -45,22 +46,23 @@ def path_of_files(name: str) -> Path:
     if not text:
         raise TaskError(f"{name!r} names nothing: it is to be {SCHEMES[scheme]}.")
     path = Path(text).expanduser().resolve()
-    if text.isidentifier() and (module := _module_file(scheme)):
+    if text.isidentifier() and (module := _module_file(scheme)):  # never so in what a run's record holds
         if not path.exists():
             raise TaskError(
                 f"Task {name!r}: {SCHEMES[scheme]}, and there is no {path}. For the variable {text} in {module}, write "
                 f"{scheme}.py:{text}."
             )
-        _LOGGER.warning(
-            "The task %s is taken for the data in %s; for the variable %s in %s, write %s.py:%s.",
-            name,
-            path,
-            text,
-            module,
-            scheme,
-            text,
-        )
+        _say_what_is_taken(name, path, module)
     return path
+
+
+@cache
+def _say_what_is_taken(name: str, path: Path, module: str) -> None:
+    scheme, _, text = name.partition(":")
+    _LOGGER.warning(
+        "The task %s is the data in %s; for the variable %s in %s, write %s.py:%s.",
+        *(name, path, text, module, scheme, text),
+    )
 
 
 def _module_file(name: str) -> str | None:

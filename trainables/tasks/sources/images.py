@@ -185,7 +185,9 @@ def _of_16_bits(image: Image.Image) -> Image.Image:
 def _check_channels(pixels: list[NDArray[np.float32]], files: list[_File], root: Path) -> None:
     if not files:
         raise TaskError(f"{root} holds no image.")
-    first = {len(image): file.path.relative_to(root) for image, file in zip(pixels, files, strict=True)}
+    first: dict[int, Path] = {}
+    for image, file in zip(pixels, files, strict=True):
+        first.setdefault(len(image), file.path.relative_to(root))
     if len(first) > 1:
         raise TaskError(
             f"{root} holds grey images and coloured ones, such as {first[1]} and {first[3]}: say --colours grey or "

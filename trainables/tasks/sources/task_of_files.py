@@ -34,6 +34,10 @@ _READERS: dict[str, Callable[[str, DataOptions], Samples]] = {
 
 _DEFAULT_METRICS = {"classes": "accuracy", "labels": "average_precision", "values": "r2"}
 
+_SMALL_BATCH, _LARGE_BATCH, _MANY = 20, 64, 5_000
+"""Samples a step below and from so many training samples on: the `Recipe`'s own, which was measured on small tasks, and
+that of the full tasks of NAS-Bench-360. The border is chosen, not measured."""
+
 
 @dataclass(frozen=True)
 class FilesOfTask:
@@ -76,7 +80,6 @@ def task_of_files(scheme: str, path: str, options: DataOptions) -> Task:
     data = _split(samples, options)
     targets, dense = samples.targets, samples.targets.values.ndim > 2
     train = data.train
-    batch_size = options.batch_size or min(64 if len(train) >= 5_000 else 20, len(train))
     return Task(
         f"{scheme}-{re.sub(r'[^A-Za-z0-9._-]+', '-', Path(path).stem).strip('.-') or 'data'}",
         FilesOfTask(scheme, path, options, data, samples.skipped),
@@ -85,7 +88,7 @@ def task_of_files(scheme: str, path: str, options: DataOptions) -> Task:
             options.loss or LOSSES[targets.kind][0], _weights(data, targets, options), _scales(data, targets)
         ),
         metric=METRICS_BY_KIND[targets.kind][options.metric or _DEFAULT_METRICS[targets.kind]],
-        recipe=Recipe(batch_size=batch_size),
+        recipe=Recipe(batch_size=min(_SMALL_BATCH if len(train) < _MANY else _LARGE_BATCH, len(train))),
         dense=dense,
         input_scaling="position" if samples.form == "features" else "channel",
         target_scaling="channel" if targets.kind == "values" else "none",
