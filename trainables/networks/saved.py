@@ -149,7 +149,8 @@ def _rebuilt(card: NetworkCard, tensors: dict[str, Tensor]) -> FoundNetwork:
     for part, size in (("encoder", channels), ("decoder", card.num_outputs)):
         for name in (f"{part}.mean", f"{part}.deviation"):
             shape = tuple(tensors[name].shape) if name in tensors else None
-            if shape is not None and shape not in ((size, *[1] * len(sides)), (size, *sides)):
+            positions = sides if part == "encoder" or card.dense else ()
+            if shape is not None and shape not in ((size, *[1] * len(positions)), (size, *positions)):
                 raise ValueError(f"{name} has shape {list(shape)}")
     found = FoundNetwork(encoder, network, decoder, card)
     found.load_state_dict(tensors)
