@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import numpy as np
 import pytest
 import torch
 
@@ -55,6 +56,26 @@ def tables_folder() -> Path:
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Generated data sets, made once for all tests."""
     return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def own_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files as a user has them: ``digits/<class>/*.png``, ``digits.npz``, ``iris.csv`` and ``diabetes.csv``."""
+    from PIL import Image
+    from sklearn.datasets import load_diabetes, load_digits, load_iris
+
+    folder = tmp_path_factory.mktemp("own-data")
+    digits, iris = load_digits(), load_iris(as_frame=True)
+    for number, (image, label) in enumerate(zip(digits.images[:300], digits.target[:300], strict=True)):
+        of_class = folder / "digits" / f"digit-{label}"
+        of_class.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((image * 15).astype(np.uint8)).save(of_class / f"{number}.png")
+    np.savez(folder / "digits.npz", inputs=digits.images[:300, None], targets=digits.target[:300])
+    table = iris.frame.rename(columns={"target": "species"})
+    table["species"] = [str(iris.target_names[number]) for number in table["species"]]
+    table.to_csv(folder / "iris.csv", index=False)
+    load_diabetes(as_frame=True, scaled=False).frame.to_csv(folder / "diabetes.csv", index=False)
+    return folder
 
 
 @pytest.fixture(scope="session")

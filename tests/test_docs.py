@@ -64,6 +64,41 @@ def test_a_task_of_ones_own(tmp_path: Path, on_ray: dict[str, str]) -> None:
     assert "Best of 3 architectures on wave" in done.stdout
 
 
+@pytest.mark.ray
+def test_the_page_on_data(tmp_path: Path, on_ray: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files are written as it says; its commands then read them, and its search runs."""
+    from cluster import SearchConfig
+    from trainables import get_task
+
+    page = ROOT / "docs" / "data.md"
+    files, search, module = python_blocks(page)
+    monkeypatch.chdir(tmp_path)
+    for text in (files, module):
+        exec(text, {})
+    (tmp_path / "search.py").write_text(search)
+    done = subprocess.run(
+        [sys.executable, "search.py"], cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("('setosa', 'versicolor', 'virginica') 0.")
+    found = []
+    for arguments in commands(page, "search"):
+        config = searched_by(arguments, monkeypatch)
+        assert isinstance(config, SearchConfig)
+        found.append(get_task(config.task, config.data_options).name)
+    assert found == ["images-digits", "csv-iris", "csv-diabetes", "npz-waves"]
+
+
+def searched_by(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The search that a command would begin."""
+    import cluster.run.start
+
+    given = []
+    monkeypatch.setattr(cluster.run.start, "run_search", given.append)
+    run_here(arguments, monkeypatch)
+    return given[0]
+
+
 def test_the_page_on_spaces(capsys: pytest.CaptureFixture[str]) -> None:
     page = ROOT / "docs" / "spaces.md"
     for block in python_blocks(page):
@@ -93,7 +128,7 @@ def test_the_readme(tmp_path: Path, on_ray: dict[str, str]) -> None:
     assert pages == {f"{name}.md" for name in TESTED}
 
 
-TESTED = ("README", "cluster", "experiment", "export", "own-task", "predictors", "spaces", "tables", "watching")
+TESTED = ("README", "cluster", "data", "experiment", "export", "own-task", "predictors", "spaces", "tables", "watching")
 """Pages whose Python blocks are run here, or in tests/cluster/ray/test_jobs.py."""
 
 

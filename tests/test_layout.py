@@ -27,7 +27,10 @@ ROOMS = {
         tables predictors meta_learning pretrained curves catalogue
     """,
     "searchers": "core background model_based baselines zero_cost schedulers registry testing",
-    "trainables": "user_code tasks.formats tasks.core tasks.datasets tasks networks training proxies tune",
+    "trainables": """
+        user_code data_options tasks.formats tasks.core tasks.datasets tasks.sources tasks networks training proxies
+        tune
+    """,
     "cluster": """
         durations tracebacks pages storage ray work observe report run artifacts experiments.protocol
         experiments.replay

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trainables.data_options import DataOptions
     from trainables.networks import build_network, load_network
     from trainables.tasks import (
         FixedScaling,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CellTrainable",
+    "DataOptions",
     "DistributedCellTrainable",
     "FixedScaling",
     "FocalLoss",
@@ -61,6 +63,7 @@ __all__ = [
 
 _MODULES = {
     "CellTrainable": "trainables.tune.cell",
+    "DataOptions": "trainables.data_options",
     "DistributedCellTrainable": "trainables.tune.distributed",
     "FixedScaling": "trainables.tasks",
     "FocalLoss": "trainables.tasks",

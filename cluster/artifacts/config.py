@@ -14,6 +14,7 @@ from cluster.ray.resources import check_cpus, check_gpus
 from mpnas_ray.checks import MOST_SEED, require_count, require_number, require_one_of, require_seed
 from mpnas_ray.errors import PredictorError, RunError
 from mpnas_ray.tables import Kind
+from trainables.data_options import DataOptions, check_used
 
 __all__ = ["MODES", "PredictionConfig", "ScoringConfig", "TableConfig", "TrainingConfig"]
 
@@ -21,13 +22,14 @@ MODES = ("max", "min")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """A training of one network on a task.
+class TrainingConfig(DataOptions):
+    """A training of one network on a task; `trainables.data_options` describes the fields for a task of files.
 
     Attributes:
         model: Network: a known one by its name, where dash-wrn-16-4:, dash-wrn-16-1: and dash-resnet-1d: are followed
             by what dash-search chose; or the string of an architecture.
-        task: Task to train for: a name from `mpnas tasks`, or module:variable for one of yours.
+        task: Task to train for: a name from `mpnas tasks`; images:FOLDER, csv:FILE or npz:FILE for data of yours; or
+            module:variable for a task of yours.
         preset: Sizes of the network of an architecture: paper is appendix A of MP-NAS, small is for CPUs. Other
             networks have sizes of their own.
         epochs: Epochs of the training; by default the task's own number.
@@ -60,6 +62,8 @@ class TrainingConfig:
     data_dir: str | Path | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        check_used(self, self.task)
         _keep(
             self,
             seed=require_seed("seed", self.seed, at_most=MOST_SEED, error=RunError),

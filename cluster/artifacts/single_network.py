@@ -32,6 +32,7 @@ from cluster.storage.trial_files import MAX_FAILURES, read_trials
 from mpnas_ray.errors import RunError, RunInterruptedError
 from mpnas_ray.spaces import SPACE_NAMES
 from trainables import CellTrainable, Task, build_network, get_task
+from trainables.data_options import DataOptions
 from trainables.networks import save_network
 from trainables.networks.baselines import build_baseline
 from trainables.networks.baselines.dash import chosen_candidates
@@ -129,7 +130,7 @@ def train_network(config: TrainingConfig, *, task: Task | None = None, progress:
         MPNASError: If a name, number or file is wrong; the message says which.
         RunInterruptedError: After Ctrl-C; call again with the same name to go on.
     """
-    task = get_task(config.task) if task is None else task
+    task = get_task(config.task, DataOptions.of(config)) if task is None else task
     head = config.model.partition(":")[0]
     is_arch = head in SPACE_NAMES
     network = {"arch": config.model, "preset": config.preset} if is_arch else {"model": config.model}

@@ -11,6 +11,7 @@ from rich.table import Table
 from cluster.commands.printing import print_table
 from mpnas_ray.spaces import SPACE_NAMES, get_space
 from mpnas_ray.spaces.mixed import Mixed
+from trainables.data_options import SCHEMES
 
 __all__ = ["spaces", "tasks"]
 
@@ -35,6 +36,7 @@ def tasks(
         recipe = f"{task.recipe.epochs} epochs, batch {task.recipe.batch_size}"
         table.add_row(name, task.description, f"{task.metric.name} ({task.metric.mode})", recipe, task.source)
     print_table(table)
+    typer.echo(f"\nData of yours are tasks, too: {'; '.join(SCHEMES.values())}.")
 
 
 def _print_files(data_dir: Path | None) -> None:

@@ -14,6 +14,7 @@ from mpnas_ray.names import no_such
 from mpnas_ray.spaces import get_space
 from searchers.registry import SEARCHERS
 from searchers.schedulers.registry import SCHEDULERS
+from trainables.data_options import DataOptions, check_used
 
 __all__ = ["GROUPS", "SearchConfig"]
 
@@ -26,10 +27,12 @@ class TargetFields:
     """Fields of a search that name its target.
 
     Attributes:
-        task: Task to search for: a name from `mpnas tasks`, or module:variable for one of yours.
+        task: Task to search for: a name from `mpnas tasks`; images:FOLDER, csv:FILE or npz:FILE for data of yours; or
+            module:variable for a task of yours.
         space: Search space: a name from `mpnas spaces`.
         num_samples: Number of architectures to train.
         epochs: Epochs of each training; by default the task's own number.
+        batch_size: Samples a step of each training; by default the task's own number.
         preset: Sizes of the networks: paper is appendix A of MP-NAS, small is for a search on CPUs.
         data_dir: Folder of data files; by default the task's own.
     """
@@ -38,6 +41,7 @@ class TargetFields:
     space: str = "mixed"
     num_samples: int = 20
     epochs: int | None = None
+    batch_size: int | None = None
     preset: str = "small"
     data_dir: str | Path | None = None
 
@@ -136,6 +140,7 @@ class RunFields:
 
 GROUPS: dict[str, type] = {
     "What to search": TargetFields,
+    "Data of images:FOLDER, csv:FILE and npz:FILE": DataOptions,
     "Method": MethodFields,
     "Limits": LimitFields,
     "Resources": ResourceFields,
@@ -143,7 +148,7 @@ GROUPS: dict[str, type] = {
 }
 """Title -> group of fields of `SearchConfig`, as ``mpnas search --help`` shows them."""
 
-_WHOLE = ("num_samples", "epochs", "max_concurrent", "max_params", "max_flops", "workers_per_trial")
+_WHOLE = ("num_samples", "epochs", "batch_size", "max_concurrent", "max_params", "max_flops", "workers_per_trial")
 """Fields that are whole numbers of at least 1."""
 
 _ABOVE_0 = {"time_budget_s": "seconds", "trial_time_limit_s": "seconds", "gpu_memory_gb": "GB"}
@@ -151,7 +156,9 @@ _ABOVE_0 = {"time_budget_s": "seconds", "trial_time_limit_s": "seconds", "gpu_me
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchConfig(RunFields, ResourceFields, LimitFields, MethodFields, TargetFields):  # the last one's come first
+class SearchConfig(  # the last one's fields come first
+    RunFields, ResourceFields, LimitFields, MethodFields, DataOptions, TargetFields
+):
     """A search of an architecture: its target, method, limits, resources and run.
 
     Numbers are kept as plain ones and paths as text, which JSON takes.
@@ -162,8 +169,10 @@ class SearchConfig(RunFields, ResourceFields, LimitFields, MethodFields, TargetF
     """
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not isinstance(self.task, str):
             raise TaskError(f"A task is a Task or its name, not {self.task!r}.")
+        check_used(self, self.task)
         get_space(self.space)
         if self.searcher not in list(SEARCHERS):
             raise RunError(no_such("searcher", self.searcher, SEARCHERS))
@@ -180,6 +189,11 @@ class SearchConfig(RunFields, ResourceFields, LimitFields, MethodFields, TargetF
                 f"{self.scheduler} pauses trials, which trials of several workers cannot do: take one that does not "
                 f"({others}), or workers_per_trial 1."
             )
+
+    @property
+    def data_options(self) -> DataOptions:
+        """Options of a task that is made of files."""
+        return DataOptions.of(self)
 
     def _plain(self) -> dict[str, Any]:
         """Check the values, and return those that are kept in place of the given ones."""
@@ -205,5 +219,5 @@ class SearchConfig(RunFields, ResourceFields, LimitFields, MethodFields, TargetF
 
 _OWN_TEXT, *_TEXTS = (inspect.getdoc(kind) or "" for kind in (SearchConfig, *GROUPS.values()))
 SearchConfig.__doc__ = f"{_OWN_TEXT}\n\nAttributes:\n" + "\n".join(
-    text.partition("Attributes:\n")[2] for text in _TEXTS
+    text.partition("Attributes:\n")[2].partition("\n\n")[0] for text in _TEXTS
 )

@@ -88,7 +88,11 @@ class RunRecord:
         """Entries that every trial's config has beside ``arch``."""
         config = self.config
         constants = {"task": self.task_name, "preset": config.preset, "epochs": self.epochs, "seed": config.seed}
-        optional = {"data_dir": config.data_dir, "time_limit_s": config.trial_time_limit_s}
+        optional = {
+            "batch_size": config.batch_size,
+            "data_dir": config.data_dir,
+            "time_limit_s": config.trial_time_limit_s,
+        }
         return {**constants, **{name: value for name, value in optional.items() if value is not None}}
 
     def to_json(self) -> str:
@@ -167,7 +171,7 @@ class RunRecord:
                 raise RunError(f"{folder} is a search for task {self.task_name!r}, not {given.name!r}.")
             return given
         try:
-            return get_task(self.config.task)
+            return get_task(self.config.task, self.config.data_options)
         except TaskError as error:
             raise TaskError(
                 f"The task of {folder} cannot be found: {error} If only a program of yours knows it, go on "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 import ray
 
@@ -21,7 +20,8 @@ from cluster.storage.run_folder import RunFolder
 from cluster.storage.shared_storage import check_shared
 from cluster.storage.trial_files import TrialFiles, distinct, read_trials
 from trainables import Task
-from trainables.training.loop import check_batches
+from trainables.tasks.sources.summary import summary
+from trainables.training.loop import check_batches, recipe_of
 
 __all__ = ["run_session"]
 
@@ -54,7 +54,9 @@ def run_session(
     if progress:
         print(f"Loading {task.name}.", flush=True)
     data = task.load_checked(record.data_path)  # here an error is one line, not one for each trial
-    check_batches(task.name, replace(task.recipe, epochs=record.epochs), len(data.train), config.workers_per_trial)
+    if progress and (lines := summary(task, data)):
+        print(lines, flush=True)
+    check_batches(task.name, recipe_of(task, record.constants()), len(data.train), config.workers_per_trial)
     limits, score = size_limits(config, task, data), zero_cost_score(config, task, data)
     if before is None:
         before = distinct(read_trials(extended_run(record.extends, folder))) if record.extends else []

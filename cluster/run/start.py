@@ -47,7 +47,7 @@ def run_search(
     given: dict[str, Any] = {} if task is None else {"task": task.name if isinstance(task, Task) else task}
     config = replace(config or SearchConfig(), **given, **fields)
     reference = config.task if isinstance(task, Task) else task_reference(config.task)
-    found = task if isinstance(task, Task) else get_task(config.task)
+    found = task if isinstance(task, Task) else get_task(config.task, config.data_options)
     settled = _settled(replace(config, task=reference), found)
     own_name = f"{found.name}-{config.space}-{datetime.now():%Y-%m-%d_%H-%M-%S}"
     folder = RunFolder(str(config.storage), own_name if config.name is None else config.name)

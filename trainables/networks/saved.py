@@ -35,6 +35,8 @@ class NetworkCard:
         preset: Sizes of the network.
         coordinates: Whether coordinate channels are added.
         scores: Name -> value, e.g. validation and test scores.
+        classes: Names of the classes in the order of the outputs, or of the labels; empty if the task has none, or an
+            older version wrote the card.
     """
 
     arch: str
@@ -45,6 +47,7 @@ class NetworkCard:
     preset: str
     coordinates: bool
     scores: dict[str, float]
+    classes: tuple[str, ...] = ()
 
 
 class FoundNetwork(nn.Module):
@@ -146,7 +149,8 @@ def _rebuilt(card: NetworkCard, tensors: dict[str, Tensor]) -> FoundNetwork:
     for part, size in (("encoder", channels), ("decoder", card.num_outputs)):
         for name in (f"{part}.mean", f"{part}.deviation"):
             shape = tuple(tensors[name].shape) if name in tensors else None
-            if shape is not None and shape not in ((size, *[1] * len(sides)), (size, *sides)):
+            positions = sides if part == "encoder" or card.dense else ()
+            if shape is not None and shape not in ((size, *[1] * len(positions)), (size, *positions)):
                 raise ValueError(f"{name} has shape {list(shape)}")
     found = FoundNetwork(encoder, network, decoder, card)
     found.load_state_dict(tensors)

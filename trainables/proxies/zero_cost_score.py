@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from mpnas_ray.spaces import Architectures
+from trainables.data_options import DataOptions
 from trainables.proxies.registry import get_proxy
 from trainables.proxies.scoring import Inputs, Probe, ProxySettings, score_archs, task_probe
 from trainables.tasks.core.task import get_task
@@ -34,6 +35,7 @@ class ZeroCostScore:
         inputs: ``task`` or ``random``.
         data_dir: Folder of the user's data files; the task's own folder if None.
         device: Device to compute on.
+        options: Options of a task that is made of files; the defaults if None.
     """
 
     task: str
@@ -44,6 +46,7 @@ class ZeroCostScore:
     inputs: Inputs = "task"
     data_dir: Path | None = None
     device: str = "cpu"
+    options: DataOptions | None = None
 
     def __call__(self, archs: Architectures) -> NDArray[np.float64]:
         """Compute scores ``[N]``: higher is better, NaN where there is none.
@@ -65,12 +68,14 @@ class ZeroCostScore:
     @property
     def probe(self) -> Probe:
         """The batch and the loss that networks are scored on."""
-        return _probe(self.task, self.settings, self.data_dir, self.device)
+        return _probe(self.task, self.options, self.settings, self.data_dir, self.device)
 
 
 @lru_cache(maxsize=8)
-def _probe(task_name: str, settings: ProxySettings, data_dir: Path | None, device: str) -> Probe:
-    task = get_task(task_name)
+def _probe(
+    task_name: str, options: DataOptions | None, settings: ProxySettings, data_dir: Path | None, device: str
+) -> Probe:
+    task = get_task(task_name, options)
     return task_probe(task, PreparedData(task, data_dir, torch.device(device)), settings)
 
 

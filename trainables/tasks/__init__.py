@@ -21,6 +21,7 @@ from trainables.tasks.datasets import (  # noqa: F401  (they register themselves
 )
 from trainables.tasks.datasets.darcy import darcy_task
 from trainables.tasks.datasets.spherical import spherical_digits_task
+from trainables.tasks.sources import task_of_files  # noqa: F401  (it registers its schemes)
 
 __all__ = [
     "FixedScaling",

@@ -162,6 +162,8 @@ class Training:
             if self.task.augment is not None:
                 inputs = self.task.augment(inputs, self._order)
             targets = train.targets[rows]
+            if self.task.mix is not None:
+                inputs, targets = self.task.mix(inputs, targets, self._order)
             if self._workers is None:
                 loss = self._within_memory(self._gradients, inputs, targets)
             else:

@@ -227,6 +227,7 @@ def score_test(
         preset=config.get("preset", "paper"),
         coordinates=task.coordinates,
         scores=scores,
+        classes=task.classes,
     )
     return FoundNetwork(data.encoder, training.network, data.decoder, card).eval().cpu()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cluster.run.config import SearchConfig
 from mpnas_ray.errors import RunError, TaskError
+from trainables.data_options import scheme_of
 from trainables.proxies import Batch, ZeroCostScore, get_proxy
 from trainables.tasks.core.task import Task, TaskData, get_task
 
@@ -27,7 +28,8 @@ def zero_cost_score(config: SearchConfig, task: Task, data: TaskData) -> Score |
         return None
     get_proxy(config.proxy).check(Batch(data.train.inputs[:1], data.train.targets[:1]))
     try:
-        get_task(config.task)
+        if scheme_of(config.task) is None:  # files are named by their paths
+            get_task(config.task)
     except TaskError as error:
         raise RunError(
             f"Proxies are computed in a separate process, which cannot find {task.name} by a name: search "
@@ -40,4 +42,5 @@ def zero_cost_score(config: SearchConfig, task: Task, data: TaskData) -> Score |
         preset=config.preset,
         seed=config.seed,
         data_dir=Path(config.data_dir) if config.data_dir else None,
+        options=config.data_options,
     )

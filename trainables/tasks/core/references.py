@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import logging
 import sys
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
 from mpnas_ray.errors import TaskError
 from mpnas_ray.names import did_you_mean
+from trainables.data_options import SCHEMES, scheme_of
 from trainables.user_code import user_code_failed
 
-__all__ = ["find_variable", "module_reference"]
+__all__ = ["find_variable", "module_reference", "path_of_files"]
+
+_LOGGER = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
@@ -20,12 +26,56 @@ _T = TypeVar("_T")
 def module_reference(name: str) -> str:
     """Turn ``folder/file.py:variable`` into ``folder.file:variable``, by which workers find it, too.
 
-    Other names stay as they are. The file must lie in the current folder or in one of Python's path: a task travels to
-    workers as the name of its module.
+    Other names stay as they are, and so does ``images.py:variable``, since ``images:...`` is a folder. The file must
+    lie in the current folder or in one of Python's path: a task travels to workers as the name of its module.
 
     Raises:
         TaskError: If there is no such file, or no module name for it.
     """
+    found = _module_of(name)
+    return name if scheme_of(found) else found
+
+
+def path_of_files(name: str) -> Path:
+    """Return the absolute path in ``images:FOLDER`` and the like; a module of that name is not meant, and told of.
+
+    Raises:
+        TaskError: If there is no path, or no file there, though there may be a variable of that name in a module.
+    """
+    scheme, _, text = name.partition(":")
+    if not text:
+        raise TaskError(f"{name!r} names nothing: it is to be {SCHEMES[scheme]}.")
+    path = Path(text).expanduser().resolve()
+    if text.isidentifier() and (module := _module_file(scheme)):  # never so in what a run's record holds
+        if not path.exists():
+            raise TaskError(
+                f"Task {name!r}: {SCHEMES[scheme]}, and there is no {path}. For the variable {text} in {module}, write "
+                f"{scheme}.py:{text}."
+            )
+        _say_what_is_taken(name, path, module)
+    return path
+
+
+@cache
+def _say_what_is_taken(name: str, path: Path, module: str) -> None:
+    scheme, _, text = name.partition(":")
+    _LOGGER.warning(
+        "The task %s is the data in %s; for the variable %s in %s, write %s.py:%s.",
+        *(name, path, text, module, scheme, text),
+    )
+
+
+def _module_file(name: str) -> str | None:
+    """The file of a module that Python finds; modules of Python itself, such as csv, are none."""
+    here = Path(f"{name}.py").resolve()
+    if here.is_file():
+        return str(here)
+    found = None if name in sys.stdlib_module_names else importlib.util.find_spec(name)
+    return found.origin if found else None
+
+
+def _module_of(name: str) -> str:
+    """Turn the name of a file into that of its module, as `module_reference` says."""
     file, variable = _file_named(name), name.rpartition(":")[2]
     if file is None:
         return name
@@ -58,7 +108,7 @@ def find_variable(name: str, kind: type[_T]) -> _T:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)  # a console script, unlike `python -m`, does not look where it is started
-    module_name, _, variable = module_reference(name).rpartition(":")
+    module_name, _, variable = _module_of(name).rpartition(":")
     if not variable or not all(module_name.split(".")):
         raise TaskError(f"{name!r} is not module:variable, such as my_module:TASK.")
     module = _import(name, module_name)

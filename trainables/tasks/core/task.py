@@ -35,10 +35,11 @@ from mpnas_ray.checks import (
 )
 from mpnas_ray.errors import MPNASError, TaskError, UserCodeError
 from mpnas_ray.names import no_such
+from trainables.data_options import DataOptions, check_used, scheme_of
 from trainables.tasks.core.data import Split, TaskData, checked_data
 from trainables.tasks.core.files import CarriedFile, DataFile
 from trainables.tasks.core.metrics import Metric
-from trainables.tasks.core.references import find_variable, module_reference
+from trainables.tasks.core.references import find_variable, module_reference, path_of_files
 from trainables.user_code import defined_at, user_code_failed
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Task",
     "TaskData",
     "get_task",
+    "register_scheme",
     "register_task",
     "task_names",
     "task_reference",
@@ -166,12 +168,18 @@ class Task:
         target_scaling: The same for targets; a network then predicts standardised values, which are decoded before the
             loss.
         coordinates: Give the network one more input channel for each axis, running from 0 to 1.
-        augment: ``(encoded inputs, generator) -> inputs``, applied to each batch of training.
+        augment: ``(encoded inputs, generator) -> inputs``, applied to each batch of training. Inputs are those that the
+            network reads, standardised and on the device of the training, and stay as they are; the generator is on
+            the CPU, and all that is random comes from it, so that a training that is resumed goes on as it was.
+        mix: ``(encoded inputs, targets, generator) -> (inputs, targets)``, applied after ``augment`` where targets
+            change, too, as by mixup; the loss must take such targets.
         protocol: Source of split, preprocessing and metric, if they are published.
         files: Files that the user has to get.
         description: One line for `mpnas tasks`.
         source: Origin of the data, and their licence.
         family: Name shared by tasks on data of one kind, all of which are held out together. If empty, the task's name.
+        classes: Names of the classes in the order of their numbers, or of the labels; they go into the card of a saved
+            network. Empty if they have none.
 
     Raises:
         TaskError: If one of these is of a wrong type or out of range.
@@ -188,11 +196,13 @@ class Task:
     target_scaling: Scaling = "none"
     coordinates: bool = False
     augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    mix: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]] | None = None
     protocol: str = ""
     files: tuple[DataFile | CarriedFile, ...] = ()
     description: str = ""
     source: str = ""
     family: str = ""
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -209,6 +219,10 @@ class Task:
         require_bool("coordinates", self.coordinates, error=TaskError)
         if self.augment is not None:
             require_callable("augment", self.augment, "inputs, generator -> inputs", error=TaskError)
+        if self.mix is not None:
+            require_callable("mix", self.mix, "inputs, targets, generator -> inputs, targets", error=TaskError)
+        if self.classes and len(self.classes) != self.num_outputs:
+            raise TaskError(f"There are {len(self.classes)} names of classes, and num_outputs is {self.num_outputs}.")
         for file in self.files:
             if not isinstance(file, DataFile | CarriedFile):
                 raise TaskError(f"files must be DataFiles and CarriedFiles, not {file!r}.")
@@ -269,6 +283,9 @@ class Task:
 
 _TASKS: dict[str, Task] = {}
 
+_SCHEMES: dict[str, Callable[[str, str, DataOptions], Task]] = {}
+"""First word of ``images:FOLDER`` and the like -> what makes a task of the word, the absolute path and the options."""
+
 
 def register_task(task: Task) -> Task:
     """Make a task known by its name in this process; `run_search` carries it to the workers.
@@ -282,20 +299,36 @@ def register_task(task: Task) -> Task:
     return task
 
 
+def register_scheme(scheme: str, make: Callable[[str, str, DataOptions], Task]) -> None:
+    """Say what makes the tasks of a scheme, one of `trainables.data_options.SCHEMES`."""
+    _SCHEMES[scheme] = make
+
+
 def task_names() -> list[str]:
     """List the names of all registered tasks."""
     return list(_TASKS)
 
 
-def get_task(name: str) -> Task:
+def get_task(name: str, options: DataOptions | None = None) -> Task:
     """Return the task of that name; ``module:variable`` or ``file.py:variable`` imports it.
 
+    ``images:FOLDER``, ``csv:FILE`` and ``npz:FILE`` read the files of a user.
+
+    Args:
+        name: Name of the task.
+        options: Options of a task of files; the defaults if None.
+
     Raises:
-        TaskError: If there is none; the message lists those there are.
+        TaskError: If there is none, where the message lists those there are; if files are missing or damaged, or if
+            the task does not use one of the options.
         UserCodeError: If the module fails when it is imported.
     """
     if not isinstance(name, str):
         raise TaskError(f"A task is a Task or its name, not {name!r}.")
+    check_used(options or DataOptions(), name)
+    if scheme := scheme_of(name):
+        path = path_of_files(name)
+        return _SCHEMES[scheme](scheme, str(path), options or DataOptions())
     if name in _TASKS:
         return _TASKS[name]
     if ":" not in name:
@@ -306,7 +339,11 @@ def get_task(name: str) -> Task:
 def task_reference(name: str) -> str:
     """Return the name by which workers on other nodes find a task: that of its module instead of its file.
 
+    Files of a task are named by their absolute path.
+
     Raises:
         TaskError: If it names a file that is not there, or that no worker would find.
     """
+    if scheme_of(name):
+        return f"{scheme_of(name)}:{path_of_files(name)}"
     return name if name in _TASKS else module_reference(name)

@@ -228,3 +228,38 @@ def test_the_command_names_a_file_with_the_full_traceback(tmp_path: Path) -> Non
     assert f'File "{tmp_path}/bad.py", line 1' in full
     assert full.endswith("ZeroDivisionError: division by zero\n")
     assert not (tmp_path / "runs").exists()
+
+
+class TestModulesNamedAsAKindOfFiles:
+    """``images:TASK`` is a folder, whatever modules there are; what else may be meant is said."""
+
+    def test_the_module_is_told_of_where_there_is_no_folder(self, here: Path) -> None:
+        (here / "images.py").write_text(GOOD)
+        with pytest.raises(TaskError) as refused:
+            get_task("images:TASK")
+        assert f"there is no {here}/TASK. For the variable TASK in {here}/images.py, write images.py:TASK." in str(
+            refused.value
+        )
+
+    def test_the_file_names_the_module_for_workers_too(self, here: Path) -> None:
+        (here / "images.py").write_text(GOOD)
+        assert get_task("images.py:TASK").name == "mine"
+        reference = task_reference("images.py:TASK")
+        assert get_task(reference).name == "mine"
+
+    def test_the_folder_is_taken_and_said_to_be(
+        self, here: Path, own_data: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (here / "images.py").write_text(GOOD)
+        (here / "TASK").symlink_to(own_data / "digits")
+        assert get_task("images:TASK").num_outputs == 10
+        get_task("images:TASK")
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert line.startswith("The task images:TASK is the data in ")
+        assert line.endswith("images.py, write images.py:TASK.")
+
+    def test_paths_are_absolute_for_workers(self, here: Path) -> None:
+        (here / "folder").mkdir()
+        assert task_reference("images:folder") == f"images:{here / 'folder'}"
+        with pytest.raises(TaskError, match="'csv:' names nothing: it is to be a CSV file, csv:FILE"):
+            task_reference("csv:")

@@ -1,0 +1,176 @@
+"""Searches for a user's own files: from the command line to the loaded network, and on from a run that was stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cluster import SearchConfig, run_search
+from cluster.run.record import RunRecord
+from cluster.run.resume import resume_search
+from cluster.storage.run_folder import RunFolder
+from mpnas_ray.errors import MPNASError, RunError, TaskError
+from trainables import load_network
+
+COMMON = ["--num-samples", "2", "--epochs", "1", "--space", "nasbench201", "--searcher", "random"]
+
+
+def search(arguments: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run ``mpnas search`` in this process."""
+    from cluster.cli import main
+
+    monkeypatch.setattr(
+        sys, "argv", ["mpnas", "search", *arguments, *COMMON, "--storage", str(folder), "--name", "run"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+class TestSearches:
+    def test_a_folder_of_images(
+        self, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Also a relative path, and what is begun is gone on with from elsewhere with nothing but its folder."""
+        monkeypatch.chdir(own_data)
+        options = [
+            "--image-size",
+            "8",
+            "--augment",
+            "crop,mixup",
+            "--class-weights",
+            "balanced",
+            "--metric",
+            "f1_macro",
+        ]
+        search(["--task", "images:digits", *options], tmp_path, monkeypatch)
+        lines = capsys.readouterr().out.splitlines()
+        table = next(number for number, line in enumerate(lines) if line.split() == ["train", "validation", "test"])
+        assert lines[table + 1].split() == ["samples", "180", "60", "60"]
+        assert lines[table + 2].split()[0] == "digit-0"
+        assert table < lines.index("Starting Ray.") if "Starting Ray." in lines else True
+        content = json.loads((tmp_path / "run" / "run.json").read_text())
+        assert content["task_name"] == "images-digits"
+        assert content["config"]["task"] == f"images:{own_data / 'digits'}"
+        assert content["config"]["augment"] == ["crop", "mixup"]
+
+        network = load_network(tmp_path / "run" / "best")
+        assert network.card.classes == tuple(f"digit-{number}" for number in range(10))
+        assert network(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+        assert "test_f1_macro" in network.card.scores
+
+        monkeypatch.chdir(tmp_path)
+        shutil.rmtree(tmp_path / "run" / "best")
+        (tmp_path / "run" / "report.json").unlink()
+        report = resume_search(tmp_path / "run")
+        assert report.num_trials == 2
+        assert load_network(tmp_path / "run" / "best").card == network.card
+
+    def test_a_csv_file_by_a_proxy(self, own_data: Path, tmp_path: Path) -> None:
+        """The proxy is computed in a process of its own, which reads the data by the options."""
+        report = run_search(
+            task=f"csv:{own_data / 'iris.csv'}",
+            target=("species",),
+            space="nasbench201",
+            num_samples=2,
+            epochs=1,
+            batch_size=32,
+            searcher="area",
+            storage=tmp_path,
+            name="run",
+        )
+        assert report.metric == "accuracy"
+        network = load_network(tmp_path / "run" / "best")
+        assert network.card.classes == ("setosa", "versicolor", "virginica")
+        results = [json.loads(path.read_text()) for path in (tmp_path / "run").glob("*/params.json")]
+        assert {result["batch_size"] for result in results} == {32}
+
+    def test_a_csv_file_of_values(self, own_data: Path, tmp_path: Path) -> None:
+        run_search(
+            task=f"csv:{own_data / 'diabetes.csv'}",
+            target="target",
+            metric="mae",
+            space="nasbench201",
+            num_samples=2,
+            epochs=1,
+            searcher="random",
+            storage=tmp_path,
+            name="run",
+        )
+        network = load_network(tmp_path / "run" / "best")
+        assert network.card.classes == ()
+        assert 20 < network.card.scores["test_mae"] < 110  # of a disease score from 25 to 346
+
+    def test_a_numpy_archive(self, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        search(["--task", f"npz:{own_data / 'digits.npz'}"], tmp_path, monkeypatch)
+        assert load_network(tmp_path / "run" / "best").card.classes == tuple(map(str, range(10)))
+
+    def test_one_network_trained_on_a_csv_file(
+        self, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from cluster.cli import main
+
+        arguments = [
+            "train",
+            "--task",
+            f"csv:{own_data / 'diabetes.csv'}",
+            "--target",
+            "target",
+            "--model",
+            "resnet-1d",
+        ]
+        more = ["--epochs", "1", "--batch-size", "64", "--storage", str(tmp_path), "--name", "one"]
+        monkeypatch.setattr(sys, "argv", ["mpnas", *arguments, *more])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        assert "test_r2" in load_network(tmp_path / "one" / "best").card.scores
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        pytest.param({"task": "darcy", "image_size": 64}, "The task darcy does not use image_size", id="not of files"),
+        pytest.param({"task": "csv:x.csv", "image_size": 64}, "csv:x.csv does not use image_size", id="other files"),
+        pytest.param({"task": "images:x", "target": "y"}, "does not use target", id="target of images"),
+        pytest.param({"task": "images:x", "metric": "acuracy"}, "Did you mean 'accuracy'?", id="metric"),
+        pytest.param({"task": "images:x", "augment": "flip,crop,mixin"}, "Did you mean 'mixup'?", id="augmentation"),
+        pytest.param({"task": "images:x", "loss": "mae"}, "There is no loss 'mae'", id="loss"),
+        pytest.param({"task": "images:x", "image_size": 2}, "image_size must be from 4 to 4096", id="size"),
+        pytest.param({"task": "images:x", "test_share": 1.5}, "test_share must be", id="share"),
+        pytest.param({"task": "images:x", "test_share": 0.9}, "leaves nothing to train on", id="shares"),
+    ],
+)
+def test_options_are_refused_at_once(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(TaskError) as refused:
+        SearchConfig(**fields)  # type: ignore[arg-type]
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_options_of_a_task_object_are_refused(tmp_path: Path) -> None:
+    from trainables import get_task
+
+    with pytest.raises(MPNASError, match="digits does not use image_size"):
+        run_search(task=get_task("digits"), image_size=64, storage=tmp_path, name="run")
+
+
+def test_a_run_is_continued_with_its_options_only(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path), "run")
+    config = SearchConfig(task="images:/data/cats", image_size=16, epochs=1, storage=str(tmp_path), name="run")
+    RunRecord(config, "images-cats").write(folder)
+    earlier = RunRecord.read(folder)
+    assert earlier is not None
+    assert earlier.config == config
+    other = SearchConfig(task="images:/elsewhere/cats", image_size=32, epochs=1, storage=str(tmp_path), name="run")
+    with pytest.raises(RunError, match="was started with image_size 16: use the same"):
+        RunRecord(other, "images-cats").check_same(earlier, folder)
+    moved = SearchConfig(task="images:/elsewhere/cats", image_size=16, epochs=1, storage=str(tmp_path), name="run")
+    RunRecord(moved, "images-cats").check_same(earlier, folder)
