@@ -13,39 +13,36 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-_LINK = re.compile(r"(?<=\]\()(?:\.\./)+(?=\w)[^)#\s]+")
+_LINK = re.compile(r"(?<=\]\()[\w./-]+(?=[)#])")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the files outside of ``docs/`` that a page links to, and those that these link to in their own folder."""
+    """Add the files outside of ``docs/`` that a page links to, and those that these link to."""
     docs = Path(config.docs_dir)
-    wanted = {path for file in files.documentation_pages() for path in _linked(docs / file.src_uri, docs)}
-    for path in sorted(wanted | {beside for path in wanted for beside in _beside(path)}):
-        name = path.relative_to(docs.parent).as_posix()
-        files.append(File.generated(config, name, abs_src_path=str(path)))
+    pages = [docs / file.src_uri for file in files.documentation_pages()]
+    added: set[Path] = set()
+    while pages:
+        found = {path for path in _linked(pages.pop()) if docs not in path.parents} - added
+        added |= found
+        pages += [path for path in found if path.suffix == ".md"]
+    for path in sorted(added):
+        files.append(File.generated(config, path.relative_to(docs.parent).as_posix(), abs_src_path=str(path)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Let links that leave ``docs/`` point into the site."""
-    docs = Path(config.docs_dir)
-    if not (docs / page.file.src_uri).exists():
-        return markdown  # a page from outside, whose links stay in its folder
-    return _LINK.sub(lambda found: _inside(found[0], docs / page.file.src_uri, docs), markdown)
+    path = Path(config.docs_dir) / page.file.src_uri
+    if not path.exists():
+        return markdown  # a page from outside, whose links stay where it is
+    return _LINK.sub(lambda found: _inside(found[0], path, Path(config.docs_dir)), markdown)
 
 
-def _linked(page: Path, docs: Path) -> list[Path]:
+def _linked(page: Path) -> list[Path]:
     targets = [(page.parent / target).resolve() for target in _LINK.findall(page.read_text(encoding="utf-8"))]
-    return [target for target in targets if target.is_file() and docs not in target.parents]
-
-
-def _beside(page: Path) -> list[Path]:
-    if page.suffix != ".md":
-        return []
-    targets = re.findall(r"\]\(([\w.-]+)\)", page.read_text(encoding="utf-8"))
-    return [page.parent / target for target in targets if (page.parent / target).is_file()]
+    return [target for target in targets if target.is_file()]
 
 
 def _inside(target: str, page: Path, docs: Path) -> str:
-    outside = docs not in (page.parent / target).resolve().parents
-    return target.replace("../", "", 1) if outside else target
+    leaves = docs not in (page.parent / target).resolve().parents
+    return target.replace("../", "", 1) if leaves else target

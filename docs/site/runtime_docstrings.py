@@ -1,7 +1,7 @@
 """An extension of griffe that shows the docstrings and signatures that classes have at run time.
 
-Searchers repeat the arguments that they share with their base, and `cluster.SearchConfig` those of its groups, when they
-are imported; the source alone does not show them.
+Searchers repeat the arguments that they share with their base, and `cluster.SearchConfig` repeats those of its groups,
+when they are imported. The source alone does not show them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ class RuntimeDocstrings(griffe.Extension):
             own = {parameter.name: parameter for parameter in constructor.parameters}
             constructor.parameters = griffe.Parameters(
                 own["self"],
-                *(own.get(name, _shown(parameter)) for name, parameter in inspect.signature(imported).parameters.items()),
+                *(
+                    own.get(name, _shown(parameter))
+                    for name, parameter in inspect.signature(imported).parameters.items()
+                ),
             )
 
 
