@@ -1,7 +1,7 @@
 """Search an architecture and a learning rate for the digits in a Ray Tune experiment, with early stopping.
 
-Run it with ``python tune_experiment.py``. It takes about a minute on two cores, and runs on the cluster at RAY_ADDRESS
-if that is set.
+Run it with ``python tune_experiment.py``. It takes one to two minutes on two cores, and runs on the cluster at
+RAY_ADDRESS if that is set.
 """
 
 import torch

@@ -148,6 +148,16 @@ def test_extras_and_targets_exist(page: Path) -> None:
             assert re.search(rf"^{line.split()[1]}:", makefile, flags=re.MULTILINE), line
 
 
+def test_all_files_name_the_same_version() -> None:
+    from mpnas_ray import __version__
+
+    found = re.search(r"^version = \"(.+)\"$", (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE)
+    assert found
+    assert found[1] == __version__
+    assert f"\nversion: {found[1]}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## [{found[1]}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
 def test_the_api_pages_have_every_public_name() -> None:
     for package in PACKAGES:
         listed = set(
