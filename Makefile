@@ -69,3 +69,8 @@ bench: env  ## Time graph batches, meta-learning, our part in Tune and trials; r
 
 clean:  ## Remove the environment and caches; runs stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: docs
+docs: env  ## Build the pages of docs/ and the API reference as a site in site/; a broken link is an error
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -57,7 +57,7 @@ def test_architecture_metric_and_parameters_of_every_trial(
     """MLflow is chosen by Ray's variable alone, as docs/watching.md says."""
     mlflow = pytest.importorskip("mlflow")
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    told = re.search(r"^ {4}export (RAY_TUNE_CALLBACKS)=(\S+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    told = re.search(r"^export (RAY_TUNE_CALLBACKS)=(\S+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert told
     monkeypatch.setenv(told[1], told[2])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)

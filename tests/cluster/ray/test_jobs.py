@@ -132,7 +132,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
 
 def on_the_page(start: str, head: Head, storage: Path) -> list[str]:
     """Return the one command of docs/cluster.md that begins so; address and storage are those of the test."""
-    (line,) = re.findall(rf"^ {{4}}({re.escape(start)} .*)$", PAGE.read_text(), flags=re.MULTILINE)
+    (line,) = re.findall(rf"^({re.escape(start)} .*)$", PAGE.read_text(), flags=re.MULTILINE)
     words = shlex.split(line)
     words[words.index("--address") + 1] = head.dashboard
     words[words.index("--storage") + 1] = str(storage)

@@ -137,7 +137,7 @@ class TestRunSearch:
                 searcher="random",
             )
 
-    @pytest.mark.slow  # as a task of a module's, in test_docs.py
+    @pytest.mark.slow  # as a task of a module's, in tests/docs
     def test_a_users_own_task_reaches_the_workers(self, tmp_path: Path) -> None:
         task = Task("waves", waves, num_outputs=2, loss=cross_entropy, metric=accuracy, recipe=Recipe(epochs=6))
         report = run_search(

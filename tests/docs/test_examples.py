@@ -1,12 +1,12 @@
-"""What README and docs show is run as it stands there."""
+"""The Python and the commands that README and docs show run as they stand there."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +16,7 @@ import pytest
 from mpnas_ray.spaces import SPACE_NAMES, get_space
 from mpnas_ray.tables.stratified import draw_stratified
 
-ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-COMMANDS = (
-    "search",
-    "submit",
-    "resume",
-    "extend",
-    "report",
-    "tasks",
-    "spaces",
-    "tables",
-    "meta-train",
-    "pretrain-scheduler",
-    "reproduce",
-    "compare",
-    "predict",
-    "score",
-    "export",
-    "train",
-)
+ROOT = Path(__file__).parents[2]
 
 
 def python_blocks(page: Path) -> list[str]:
@@ -56,9 +37,8 @@ def test_a_task_of_ones_own(tmp_path: Path, on_ray: dict[str, str]) -> None:
     assert arch.startswith("nasbenchasr:")
     assert float(test) > 0.6
 
-    command = re.search(r"^    mpnas (search .*wave:TASK.*)$", page.read_text(), flags=re.MULTILINE)
-    assert command
-    arguments = [sys.executable, "-m", "cluster.cli", *shlex.split(command[1])]
+    (command,) = commands(page, "search")
+    arguments = [sys.executable, "-m", "cluster.cli", *command]
     done = subprocess.run(arguments, cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Best of 3 architectures on wave" in done.stdout
@@ -114,7 +94,7 @@ def test_the_page_on_spaces(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.ray
 def test_the_readme(tmp_path: Path, on_ray: dict[str, str]) -> None:
-    """Both blocks as they stand, in one program; every page with blocks has a test."""
+    """Both blocks as they stand, in one program."""
     search, experiment = python_blocks(ROOT / "README.md")
     (tmp_path / "example.py").write_text(f"{search}\n{experiment}")
     done = subprocess.run(
@@ -124,11 +104,25 @@ def test_the_readme(tmp_path: Path, on_ray: dict[str, str]) -> None:
     found = re.findall(r"^(nasbench201:\S+) (0\.\d+)$", done.stdout, flags=re.MULTILINE)
     assert len(found) == 2
     assert all(float(accuracy) > 0.5 for _, accuracy in found)
-    pages = {page.name for page in PAGES if python_blocks(page)}
-    assert pages == {f"{name}.md" for name in TESTED}
 
 
-TESTED = ("README", "cluster", "data", "experiment", "export", "own-task", "predictors", "spaces", "tables", "watching")
+def test_every_page_with_python_has_a_test() -> None:
+    pages = {page.stem for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if python_blocks(page)}
+    assert pages == TESTED
+
+
+TESTED = {
+    "README",
+    "cluster",
+    "data",
+    "experiment",
+    "export",
+    "own-task",
+    "predictors",
+    "spaces",
+    "tables",
+    "watching",
+}
 """Pages whose Python blocks are run here, or in tests/cluster/ray/test_jobs.py."""
 
 
@@ -169,9 +163,9 @@ def test_the_page_on_predictors() -> None:
 
 def commands(page: Path, name: str) -> list[list[str]]:
     """Arguments of the commands ``mpnas <name> ...`` of a page."""
-    lines = re.findall(rf"^ {{4}}mpnas ({name} .*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    lines = re.findall(rf"^mpnas ({name} .*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert lines
-    return [shlex.split(line) for line in lines]
+    return [shlex.split(line, comments=True) for line in lines]
 
 
 def run_here(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,93 +246,44 @@ def test_the_page_on_tables(
     assert "mixed/watch" in capsys.readouterr().out
 
 
-def test_every_option_that_the_readme_names_exists() -> None:
-    from typer.testing import CliRunner
-
-    from cluster.cli import app
-
-    helps = {c: CliRunner().invoke(app, [c, "--help"], env={"COLUMNS": "200"}).stdout for c in COMMANDS}
-    assert {command.name or command.callback.__name__ for command in app.registered_commands} <= {  # type: ignore[union-attr]
-        name.replace("-", "_") for name in COMMANDS
-    }
-    for page in PAGES:
-        for command, arguments in subcommands(page.read_text()):
-            assert command in helps, f"{page.name}: mpnas {command}"
-            shown = helps[command]
-            if command == "tables":
-                shown = (
-                    CliRunner().invoke(app, [command, arguments.split()[0], "--help"], env={"COLUMNS": "200"}).stdout
-                )
-            for option in re.findall(r"--[a-z-]+", arguments):
-                assert option in shown, f"{page.name}: mpnas {command} {option}"
-    listed = re.findall(r"^\| `(--[a-z-]+)", (ROOT / "docs" / "cluster.md").read_text(), flags=re.MULTILINE)
-    assert listed
-    for option in listed:
-        assert f"{option} " in helps["search"], f"cluster.md: {option}"
+SCRIPTS = {
+    "ask_and_tell": r"nasbench201:\S+ accuracy=0\.[5-9]\d*",
+    "own_task": r"nasbenchasr:\S+ mae=0\.[01]\d*",
+    "table_rehearsal": r"validation_accuracy 0\.\d+ found in 20 trials; the best of 300 is 0\.9065",
+    "tune_experiment": r"nasbench201:\S+ lr=0\.\d+ accuracy=0\.[89]\d*",
+}
+"""Script of examples/ -> its last line."""
 
 
-def subcommands(text: str) -> Iterator[tuple[str, str]]:
-    """Ours on a page, each with its arguments, also those that are handed to a cluster."""
-    for line in re.findall(r"^ {4}((?:mpnas|ray job submit) .*)$", text, flags=re.MULTILINE):
-        for part in line.split(" -- "):
-            found = re.match(r"(?:mpnas |python -m cluster\.cli )?([\w-]+)(.*)", part)
-            if found and not part.startswith("ray "):
-                yield found[1], found[2]
+def test_every_script_has_a_test() -> None:
+    assert {script.stem for script in (ROOT / "examples").glob("*.py")} == SCRIPTS.keys()
 
 
-def test_the_subcommands_of_a_page_are_found() -> None:
-    page = """
-    mpnas tasks
-    mpnas submit --no-wait -- search --task digits
-    ray job submit --working-dir . -- python -m cluster.cli resume runs/x
-    ray job submit --address http://127.0.0.1:8265 -- mpnas export x --format onnx
-    """
-    assert [(command, *arguments.split()) for command, arguments in subcommands(page)] == [
-        ("tasks",),
-        ("submit", "--no-wait"),
-        ("search", "--task", "digits"),
-        ("resume", "runs/x"),
-        ("export", "x", "--format", "onnx"),
-    ]
+@pytest.mark.ray
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script(script: str, tmp_path: Path, on_ray: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / f"{script}.py"],
+        cwd=tmp_path,
+        env={**on_ray, "PYTHONPATH": os.pathsep.join([str(ROOT / "examples"), str(ROOT)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(SCRIPTS[script], done.stdout.splitlines()[-1])
 
 
-def test_rays_commands_and_their_options_exist() -> None:
-    import click
-    from ray.scripts.scripts import cli
-
-    found = set()
-    for page in PAGES:
-        for line in re.findall(r"^ {4}ray (.*)$", page.read_text(), flags=re.MULTILINE):
-            words = shlex.split(line.split(" -- ")[0])
-            command: click.Command = cli
-            while isinstance(command, click.Group):
-                assert words, f"{page.name}: ray {line}"
-                name = words.pop(0)
-                assert name in command.commands, f"{page.name}: ray {line}"
-                command = command.commands[name]
-            known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-            options = {word.partition("=")[0] for word in words if word.startswith("--")}
-            assert options <= known, f"{page.name}: ray {line}"
-            found.add(command.name)
-    assert {"submit", "logs", "up", "down"} <= found
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_what_a_page_links_to_is_there(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-        if "://" in target:
-            continue
-        name, _, anchor = target.partition("#")
-        linked = page.parent / name if name else page
-        assert linked.exists(), target
-        if anchor:
-            assert anchor in headings(linked), target
-
-
-def headings(page: Path) -> list[str]:
-    """Anchors that GitHub makes of them."""
-    lines = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), flags=re.MULTILINE)
-    return [re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines]
+@pytest.mark.slow
+@pytest.mark.ray
+def test_the_tutorial(tmp_path: Path, on_ray: dict[str, str]) -> None:
+    """Its commands one after the other."""
+    page = ROOT / "docs" / "tutorial.md"
+    for command in commands(page, "(?:search|resume|extend|export)"):
+        arguments = [sys.executable, "-m", "cluster.cli", *command]
+        done = subprocess.run(arguments, cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "digits.pt").exists()
 
 
 @pytest.mark.slow
