@@ -1,4 +1,4 @@
-"""All of one task of table 7: its predictors, searches, trainings and replays, only what is missing of them."""
+"""Do the missing predictors, searches, trainings and replays of one task of table 7."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class MeasuredTask:
         tables: Folder of NAS tables.
         own_table: A file of `mpnas tables build`.
         work: Folder of the work, which all nodes must reach.
-        data_dir: Folder of the user's data files; the task's own place if None.
+        data_dir: Folder of the user's data files; the task's own folder if None.
         config: Settings of the meta-learning.
         gpus: GPUs of each training.
         report: Receives a line for each step.
@@ -184,7 +184,7 @@ class MeasuredTask:
             data_dir=self.data_dir,
             gpus_per_trial=self.gpus,
         )
-        return search_live(config, self.task)
+        return search_live(self.task, config)
 
     def _outcomes(self, found: Mapping[str, Sequence[Search]], seeds: int) -> dict[str, list[Outcome]]:
         """Train by the whole recipe; what DASH chose comes after its search, which is done once: it is the longest."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cluster.run.config import SearchConfig
-from cluster.run.report import SearchReport
 from cluster.run.start import run_search
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import read_trials
@@ -20,7 +19,7 @@ _SHARE = 1 / 3
 
 
 def search_epochs(task: Task) -> int:
-    """Epochs of a candidate's training: a third of the recipe (ours; the paper does not say), at least 2."""
+    """Return the epochs of a candidate: a third of the recipe (ours; the paper does not say), at least 2."""
     return max(2, round(_SHARE * task.recipe.epochs))
 
 
@@ -41,18 +40,17 @@ class Search:
     wall_seconds: float
 
 
-def search_live(config: SearchConfig, task: Task) -> Search:
+def search_live(task: Task, config: SearchConfig) -> Search:
     """Search, or read what was found; a search that was stopped goes on.
 
     Args:
-        config: The search, with the name of its run.
-        task: Its task.
+        task: The task of the search.
+        config: The search, which has the name of its run.
     """
-    assert config.name is not None
-    report: SearchReport = run_search(config, progress=False)
+    report = run_search(config, progress=False)
     better = max if task.metric.mode == "max" else min
     best: list[float] = []
-    for trial in read_trials(RunFolder(str(config.storage), config.name)):
+    for trial in read_trials(RunFolder(str(config.storage), str(config.name))):
         value = (trial.result or {}).get(task.metric_key)
         if not trial.failed and value is not None and value == value:
             best.append(better([value, *best[-1:]]))

@@ -1,4 +1,4 @@
-"""Table 7: all of its work, only what is missing of it, and its files."""
+"""Table 7: do the missing work of all its tasks, and show what came out."""
 
 from __future__ import annotations
 
@@ -30,8 +30,13 @@ class Table7:
     """Networks found by training candidates; see `cluster.experiments.studies.study.Study`.
 
     Attributes:
+        seeds: Number of live searches and of trainings.
+        replay_seeds: Number of searches on our own table.
         config: Settings of the meta-learning.
         own_table: A file of `mpnas tables build`.
+
+    Raises:
+        RunError: If a number is below 1.
     """
 
     name: str = "table7"
@@ -39,8 +44,14 @@ class Table7:
     holds: str = "All numbers, curves and found architectures are"
     options: tuple[str, ...] = ("tasks", "data_dir", "gpus_per_trial")
     has_picture: bool = True
+    seeds: int = 3
+    replay_seeds: int = 20
     config: MixtureConfig = field(default_factory=MixtureConfig)
     own_table: Path = BUNDLED_TABLE
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "replay_seeds"):
+            require_count(name, getattr(self, name), 1, error=RunError)
 
     def measure(
         self,
@@ -49,8 +60,6 @@ class Table7:
         report: Report,
         *,
         tasks: Sequence[str] = DEFAULT_TASKS,
-        seeds: int = 3,
-        replay_seeds: int = 20,
         gpus_per_trial: float = 0.0,
         data_dir: str | Path | None = None,
     ) -> dict[str, Any]:
@@ -61,13 +70,9 @@ class Table7:
             work: Folder of the work.
             report: Receives a line for each step.
             tasks: Names of tasks; of those on full data the files must be there.
-            seeds: Number of live searches and of trainings.
-            replay_seeds: Number of searches on our own table.
             gpus_per_trial: GPUs of each candidate and of each last training; a fraction lets them share one.
             data_dir: Folder of the user's data files.
         """
-        seeds = require_count("seeds", seeds, 1, error=RunError)
-        replay_seeds = require_count("replay_seeds", replay_seeds, 1, error=RunError)
         gpus_per_trial = check_gpus("gpus_per_trial", gpus_per_trial)
         folder = check_data_dir(data_dir)
         for reference in tasks:
@@ -85,7 +90,7 @@ class Table7:
                     config=self.config,
                     gpus=gpus_per_trial,
                     report=report,
-                ).results(known, seeds, replay_seeds)
+                ).results(known, self.seeds, self.replay_seeds)
                 for reference in map(task_reference, tasks)
             ]
         command = ["mpnas", "reproduce", self.name, "--tables", "DIR"]
@@ -93,7 +98,7 @@ class Table7:
             command += [part for task in tasks for part in ("--task", task)]
         return {
             "command": shlex.join(command),
-            "seeds": {"live": seeds, "replayed": replay_seeds},
+            "seeds": {"live": self.seeds, "replayed": self.replay_seeds},
             "num_samples": NUM_SAMPLES,
             "searches": SEARCHES,
             "tasks": [asdict(one) for one in results],

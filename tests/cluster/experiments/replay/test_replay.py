@@ -83,7 +83,7 @@ def test_a_replay_finds_what_is_best_by_its_mode(mode: str) -> None:
 
 
 @pytest.mark.long
-def test_twins_are_queried_apart_only_if_asked_for() -> None:
+def test_isomorphic_cells_are_queried_apart_only_if_asked_for() -> None:
     task = table()
     networks = replay(RandomSearch("transnasbench101", seed=0), task, 10_000)
     texts = replay(RandomSearch("transnasbench101", seed=0, allow_isomorphic=True), task, 10_000)

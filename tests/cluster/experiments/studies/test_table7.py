@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from cluster.experiments.studies.study import reproduce
-from cluster.experiments.studies.table7 import measuring, searching
+from cluster.experiments.studies.table7 import measuring
 from cluster.experiments.studies.table7 import study as study_module
 from cluster.experiments.studies.table7.methods import SEARCHES, baselines_of, derived_from, sources_for
 from cluster.experiments.studies.table7.page import body_of
 from cluster.experiments.studies.table7.replaying import replay_item
-from cluster.experiments.studies.table7.study import Table7
+from cluster.experiments.studies.table7.study import TABLE7
 from mpnas_ray.meta_learning.mixture import MixtureConfig
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import get_space
@@ -115,7 +115,6 @@ def test_a_replay_asks_for_what_the_table_has(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.ray
 def test_the_whole_of_it_in_small_and_again(ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "NUM_SAMPLES", 5)
     monkeypatch.setattr(measuring, "NUM_SAMPLES", 5)
     monkeypatch.setattr(study_module, "NUM_SAMPLES", 5)
     write_task(published("nasbench201/cifar10", "cifar10"), tmp_path / "cifar10.parquet")
@@ -125,14 +124,12 @@ def test_the_whole_of_it_in_small_and_again(ray_cluster: None, tmp_path: Path, m
     def run() -> list[Path]:
         lines.clear()
         return reproduce(
-            Table7(config=TINY, own_table=own),
+            replace(TABLE7, seeds=2, replay_seeds=2, config=TINY, own_table=own),
             tmp_path,
             tmp_path / "out",
             tmp_path / "work",
             lines.append,
             tasks=["libras"],
-            seeds=2,
-            replay_seeds=2,
         )
 
     files = run()
