@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from cluster.ray.resources import check_cpus, check_gpus
-from mpnas_ray.checks import MOST_SEED, require_count, require_number, require_one_of, require_seed
+from mpnas_ray.checks import MOST_SEED, require_count, require_number, require_seed
 from mpnas_ray.errors import PredictorError, RunError
-from mpnas_ray.tables import Kind
 from trainables.data_options import DataOptions, check_used
 
 __all__ = ["MODES", "PredictionConfig", "ScoringConfig", "TableConfig", "TrainingConfig"]
@@ -220,15 +219,13 @@ class PredictionConfig:
     space: str | None = None
     observed: Path | str | None = None
     mode: str | None = None
-    measures: Kind | None = None
+    measures: str | None = None
     predictor: str | Path = "default"
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.mode not in (None, *MODES):
             raise PredictorError(f"mode is 'min' or 'max', not {self.mode!r}.")
-        if self.measures is not None:
-            require_one_of("measures", self.measures, get_args(Kind), error=PredictorError)
         require_seed("seed", self.seed, at_most=MOST_SEED, error=PredictorError)
         _keep(self, archs=tuple(self.archs))
 

@@ -8,11 +8,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from cluster.artifacts.config import PredictionConfig
+from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.files.json_records import parse_json
 from mpnas_ray.files.text import read_rows, read_text
@@ -79,7 +80,9 @@ def predict_architectures(config: PredictionConfig) -> Prediction:
         SearchSpaceError: If a string is no architecture of the space.
         PredictorError: If the predictor cannot be read, does not cover the space or a file is not as it should be.
     """
-    measures, mode = config.measures, config.mode
+    if config.measures is not None:
+        require_one_of("measures", config.measures, get_args(Kind), error=PredictorError)
+    measures, mode = cast(Kind | None, config.measures), config.mode
     if mode is None:
         mode = "min" if measures == "cost" else "max"
     texts = [*config.archs, *(read_archs(Path(config.file)) if config.file is not None else ())]

@@ -29,6 +29,7 @@ __all__ = [
     "FAMILIES",
     "FORMATS",
     "INPUTS",
+    "KINDS",
     "METHODS",
     "NETWORKS",
     "PROXIES",
@@ -75,6 +76,7 @@ FORMATS = remembered("cluster.artifacts.exporting", lambda module: module.FORMAT
 FAMILIES = remembered(
     "mpnas_ray.catalogue", lambda module: ("default", *module.PREDICTORS), "mpnas_ray/predictors", "mpnas_ray"
 )
+KINDS = remembered("mpnas_ray.tables", lambda module: get_args(module.Kind), "mpnas_ray/tables")
 ALGORITHMS = remembered(
     "cluster.artifacts.meta_training", lambda module: module.ALGORITHMS, "cluster/artifacts", "mpnas_ray/meta_learning"
 )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from cluster.artifacts.config import MODES, PredictionConfig
+from cluster.commands.names import KINDS
 from cluster.commands.options import takes_options
 from cluster.commands.printing import print_table, say
 from mpnas_ray.spaces import SPACE_NAMES
-from mpnas_ray.tables import Kind
 
 if TYPE_CHECKING:
     from cluster.artifacts.prediction import Prediction
@@ -30,7 +30,7 @@ class _Options(PredictionConfig):
     as_json: bool = field(default=False, metadata={"option": "--json"})
 
 
-@takes_options(_Options, names={"space": SPACE_NAMES, "mode": MODES, "measures": get_args(Kind)})
+@takes_options(_Options, names={"space": SPACE_NAMES, "mode": MODES, "measures": KINDS})
 def predict(options: _Options) -> None:
     """Predict where architectures stand in their space, and how sure that is, without training anything."""
     from cluster.artifacts.prediction import predict_architectures

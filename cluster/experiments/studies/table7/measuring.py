@@ -184,7 +184,7 @@ class MeasuredTask:
             data_dir=self.data_dir,
             gpus_per_trial=self.gpus,
         )
-        return search_live(config, self.task)
+        return search_live(self.task, config)
 
     def _outcomes(self, found: Mapping[str, Sequence[Search]], seeds: int) -> dict[str, list[Outcome]]:
         """Train by the whole recipe; what DASH chose comes after its search, which is done once: it is the longest."""

@@ -40,12 +40,12 @@ class Search:
     wall_seconds: float
 
 
-def search_live(config: SearchConfig, task: Task) -> Search:
+def search_live(task: Task, config: SearchConfig) -> Search:
     """Search, or read what was found; a search that was stopped goes on.
 
     Args:
+        task: The task of the search.
         config: The search, which has the name of its run.
-        task: Its task.
     """
     report = run_search(config, progress=False)
     better = max if task.metric.mode == "max" else min

@@ -67,7 +67,7 @@ def test_a_training_whose_loss_is_not_finite_ends_by_itself_and_is_not_chosen(li
 
 
 def stopped_in_a_replay(task: Task, curves: LearningCurves) -> int:
-    """Count the first eight trainings that the scheduler of a search stops: one that knows nothing stops none."""
+    """Count how many of the first eight trainings a search's scheduler stops: one that knows nothing stops none."""
     made = SCHEDULERS["lcranknet"](27, task.family or task.name, 0)
     assert isinstance(made, LCRankNetScheduler)
     replay_curves(made, curves, range(8))
