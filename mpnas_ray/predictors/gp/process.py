@@ -33,7 +33,8 @@ Floats = NDArray[np.float64]
 Rows = NDArray[Any]
 """Descriptions of architectures that a kernel compares, ``[N, ...]``."""
 
-_BOUND = 12.0  # of the logarithms; the least noise, exp(-12), also keeps equal rows apart
+_BOUND = 12.0
+"""Bound of the logarithms: the least noise, exp(-12), keeps the covariance of equal rows regular."""
 
 
 @dataclass(frozen=True, eq=False)
