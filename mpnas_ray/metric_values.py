@@ -20,7 +20,7 @@ def metric_value(value: Any) -> float:
     integer beyond the range of a float becomes an infinity of its sign. Never raises.
     """
     if isinstance(value, str) and ("_" in value or not value.isascii()):
-        return math.nan  # which Python reads as numbers, and hardly anything else does
+        return math.nan  # Python reads such text as numbers, hardly anything else does
     try:
         if getattr(value, "size", None) == 1 or callable(getattr(value, "numel", None)):
             value = value.item()

@@ -107,7 +107,7 @@ class _Subject:
 class SearcherConformance(_Subject):
     """Tests of a searcher that proposes architectures, called as Tune calls it; see the module."""
 
-    # What it proposes.
+    # Proposals.
 
     def test_proposals_are_plain_values_and_never_repeated(self, make_searcher: MakeSearcher) -> None:
         """Forty trials under way at once."""
@@ -156,7 +156,7 @@ for config in run_trials(searcher, [f"trial-{{number}}" for number in range(9)],
         later = run_trials(searcher, _ids(0, 12), self.score)
         assert not {self.key(config) for config in later} & {self.key(config) for config in known}
 
-    # What is done to it.
+    # Calls that a searcher must bear.
 
     def test_metric_and_mode_come_from_either_side(self, make_searcher: MakeSearcher) -> None:
         """A searcher that has neither raises an error that names what is missing."""
@@ -239,7 +239,7 @@ for config in run_trials(searcher, [f"trial-{{number}}" for number in range(9)],
             repeated.on_trial_complete(trial_id, result={METRIC: float(number), "training_iteration": 1})
         assert [keys[i] == keys[i - 1] for i in range(1, 9)] == [True, True, False, True, True, False, True, True]
 
-    # What it keeps.
+    # Saved state.
 
     @pytest.mark.parametrize("way", ["save", "save_to_dir"])
     def test_five_trials_restore_five_more_are_ten(self, make_searcher: MakeSearcher, tmp_path: Path, way: str) -> None:

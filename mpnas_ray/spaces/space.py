@@ -55,7 +55,7 @@ class SearchSpace(ABC):
         """Kind of each of `operations`, an index into `KINDS`."""
         return tuple(self._kinds.tolist())
 
-    # What a space has to say for itself.
+    # Each space defines these methods.
 
     @abstractmethod
     def operation_graphs(self, codes: NDArray[np.int8]) -> OperationGraphs:
@@ -77,7 +77,7 @@ class SearchSpace(ABC):
     def _encode(self, cell: str) -> list[int]:
         """Read what `_format` wrote; raise `SearchSpaceError` for anything else."""
 
-    # What follows from it.
+    # These follow from them.
 
     def architecture(self, codes: NDArray[np.int8]) -> Architecture:
         """Make the architecture that ``codes [code_length]`` stand for."""

@@ -10,8 +10,8 @@ from trainables.proxies.registry import Batch, Loss, Proxy, register_proxy
 
 __all__ = ["EPE_NAS", "epe_nas"]
 
-_EPSILON = 1e-5  # of the paper
-_MANY_CLASSES = 100  # of the paper: above, classes are compared with each other
+_EPSILON = 1e-5  # as in the paper
+_MANY_CLASSES = 100  # as in the paper: with more, classes are compared with each other
 
 
 def epe_nas(network: nn.Module, batch: Batch, loss: Loss) -> float:

@@ -12,7 +12,7 @@ from trainables.proxies.registry import Batch, Loss, Proxy, register_proxy
 
 __all__ = ["JACOB_COV", "jacob_cov"]
 
-_EPSILON = 1e-5  # of the paper's code
+_EPSILON = 1e-5  # as in the paper's code
 
 
 def jacob_cov(network: nn.Module, batch: Batch, loss: Loss) -> float:

@@ -26,7 +26,7 @@ __all__ = ["Inputs", "Probe", "ProxySettings", "random_probe", "score_archs", "t
 
 Inputs = Literal["task", "random"]
 
-_THIN_CHANNELS, _THIN_SIDE, _NUM_THIN_INPUTS = 1, 3, 3_000  # of TE-NAS
+_THIN_CHANNELS, _THIN_SIDE, _NUM_THIN_INPUTS = 1, 3, 3_000  # as in TE-NAS
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from trainables.proxies.weights import WEIGHT_LAYERS
 
 __all__ = ["ZEN", "zen"]
 
-_STEP = 0.01  # of the paper's code
+_STEP = 0.01  # as in the paper's code
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 

@@ -61,7 +61,7 @@ class SpaceMemory:
         alike: dict[bytes, list[int]] = {}
         for column, of_task in enumerate(rows):
             alike.setdefault(np.sort(of_task).tobytes(), []).append(column)
-        for columns in alike.values():  # of tasks that have measured the same architectures
+        for columns in alike.values():  # columns of tasks that measured the same architectures
             there = np.sort(rows[columns[0]])
             scores = np.stack([normal_scores(members[c].scores)[np.argsort(rows[c])] for c in columns], axis=1)
             measured[there[:, None], columns] = _steps(_standardised(scores))

@@ -128,7 +128,7 @@ class _State:
         device = scores.device
         generator = torch.Generator().manual_seed(config.seed)
         weights = initial_parameters(config.gcn, generator, device, num_inputs=NUM_INPUTS, num_outputs=scores.shape[1])
-        # What no source contains teaches nothing: such an operation shall count as what else is said of it.
+        # Inputs that are 0 in all sources get no weight: an operation that none contains counts by its other features.
         weights["layers.0.weight"] *= (graphs.inputs.abs().amax(dim=(0, 1)) > 0)[:, None]
         parameters = {name: tensor.requires_grad_() for name, tensor in weights.items()}
         optimizer = AdamW(parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True)

@@ -84,7 +84,7 @@ class CostPredictor:
         self._support: Architectures | None = None
         self._scores: Floats = np.empty(0)
         self._posterior: CostPosterior | None = None
-        self._lists: dict[str, tuple[Architectures, Floats]] = {}  # by space a long one that comes again, its counts
+        self._lists: dict[str, tuple[Architectures, Floats]] = {}  # space -> the last long list, and its counts
 
     @classmethod
     def learned_from(cls, tasks: Mapping[str, TableTask]) -> CostPredictor:

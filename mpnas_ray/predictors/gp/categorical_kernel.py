@@ -17,7 +17,7 @@ __all__ = ["differing", "kernel", "prior_functions"]
 
 _LARGEST_GRID = 100_000
 _NUM_FEATURES = 2_048
-_BLOCK = 16  # functions: that are on the whole grid at once, at most 13 MB
+_BLOCK = 16  # functions on the whole grid at once: at most 13 MB
 
 Codes = NDArray[np.int8]
 Floats = NDArray[np.float64]

@@ -239,7 +239,7 @@ def _mlp(rows: Floats, targets: Floats, seed: int) -> Any:
         random_state=seed,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that 150 epochs may not be the end
+        warnings.simplefilter("ignore")  # 150 epochs may end before convergence
         return network.fit(rows, targets)
 
 

@@ -27,7 +27,7 @@ def opened(path: Path) -> Iterator[Any]:
             yield file
     except MPNASError:
         raise
-    except Exception as error:  # of a damaged file, pyarrow raises errors of its own and of Python, in many kinds
+    except Exception as error:  # for a damaged file pyarrow raises many kinds of error, its own and Python's
         raise TableError(
             f"{path} cannot be read as Parquet: it is damaged, cut short or something else ({_first_line(error)}). "
             f"Copy it again from where it came."
@@ -118,7 +118,7 @@ def floats(path: Path, table: Any, column: str) -> NDArray[np.float64]:
     values = table.column(column)
     if not pa.types.is_floating(values.type):
         raise TableError(f"{path}: column {column} holds {values.type}, not floating point numbers.")
-    with np.errstate(invalid="ignore"):  # of a damaged file: a signalling NaN
+    with np.errstate(invalid="ignore"):  # a damaged file may hold a signalling NaN
         return np.asarray(values.to_numpy(), dtype=np.float64)
 
 

@@ -71,8 +71,8 @@ def test_order_of_the_batch_does_not_matter(engine: str) -> None:
 def test_isomorphic_cells_get_one_score() -> None:
     torch.manual_seed(0)
     network = GCN(GCNConfig(width=16, dropout=0.0))
-    twins = ["|conv3x3-bn-relu~0|maxpool3x3~0|output~1~2|", "|maxpool3x3~0|conv3x3-bn-relu~0|output~1~2|"]
-    one, other = network(graph_batch([f"nasbench101:{cell}" for cell in twins])).tolist()
+    isomorphic = ["|conv3x3-bn-relu~0|maxpool3x3~0|output~1~2|", "|maxpool3x3~0|conv3x3-bn-relu~0|output~1~2|"]
+    one, other = network(graph_batch([f"nasbench101:{cell}" for cell in isomorphic])).tolist()
     assert one == pytest.approx(other, abs=1e-6)
 
 

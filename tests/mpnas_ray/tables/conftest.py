@@ -18,7 +18,7 @@ def tasks(tables_folder: Path) -> Mapping[str, TableTask]:
 
 @pytest.fixture
 def small_task() -> TableTask:
-    """300 cells of TransNAS-Bench-101, where twins are frequent, with made-up errors."""
+    """300 cells of TransNAS-Bench-101, where isomorphic ones are frequent, with made-up errors."""
     rng = np.random.default_rng(0)
     archs = get_space("transnasbench101").enumerate()[rng.permutation(4096)[:300]]
     return TableTask(

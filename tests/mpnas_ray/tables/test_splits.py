@@ -51,7 +51,7 @@ def test_a_task_cannot_give_more_than_it_has(small_task: TableTask, split: Split
         split(small_task, num_first, np.random.default_rng(0))
 
 
-def test_twins_stay_together(small_task: TableTask) -> None:
+def test_isomorphic_cells_stay_together(small_task: TableTask) -> None:
     for seed in range(50):
         rng = np.random.default_rng(seed)
         first, rest = split_by_class(small_task, int(rng.integers(301)), rng)
@@ -83,7 +83,7 @@ def test_the_sizes_of_the_paper_come_out_exactly_also_by_class(tasks: Mapping[st
 
 
 @pytest.mark.data
-def test_a_random_split_does_put_twins_on_both_sides(tasks: Mapping[str, TableTask]) -> None:
+def test_a_random_split_does_put_isomorphic_cells_on_both_sides(tasks: Mapping[str, TableTask]) -> None:
     task = tasks["nasbench201/cifar10"]
 
     assert num_shared_classes(task, *split_random(task, 7_812, np.random.default_rng(0))) > 500

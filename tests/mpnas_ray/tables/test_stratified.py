@@ -12,7 +12,7 @@ from mpnas_ray.tables.stratified import draw_stratified
 
 
 @pytest.mark.parametrize("space", SPACE_NAMES)
-def test_no_twins_and_a_shorter_draw_is_the_beginning_of_a_longer(space: str) -> None:
+def test_no_isomorphic_cells_and_a_shorter_draw_is_the_beginning_of_a_longer(space: str) -> None:
     drawn = draw_stratified(get_space(space), 60, seed=3)
     assert len(set(drawn.canonical_keys().tolist())) == 60
     np.testing.assert_array_equal(draw_stratified(get_space(space), 25, seed=3).codes, drawn.codes[:25])

@@ -157,9 +157,9 @@ def test_relu_codes_by_hand() -> None:
     assert get_proxy("naswot")(network, batch, cross_entropy) == pytest.approx(np.linalg.slogdet(kernel)[1])
     assert get_proxy("linear_regions")(network, batch, cross_entropy) == 6
     assert network.layers[3].inplace
-    twins = Batch(batch.inputs[[0, 1, 2, 0, 1, 0]], batch.targets)
-    assert math.isnan(get_proxy("naswot")(network, twins, cross_entropy))
-    assert get_proxy("linear_regions")(network, twins, cross_entropy) == 3
+    repeated = Batch(batch.inputs[[0, 1, 2, 0, 1, 0]], batch.targets)
+    assert math.isnan(get_proxy("naswot")(network, repeated, cross_entropy))
+    assert get_proxy("linear_regions")(network, repeated, cross_entropy) == 3
 
 
 def test_a_network_without_relu_is_refused() -> None:

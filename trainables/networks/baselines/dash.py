@@ -128,7 +128,7 @@ class MixedConvolution(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Compute ``[batch, in, *positions] -> [batch, out, *positions]``; the stride divides sides, rounding up."""
-        from scipy.fft import next_fast_len  # a quarter of a second to import, which every process would
+        from scipy.fft import next_fast_len  # a quarter of a second to import: late, as few processes need it
 
         sides = inputs.shape[2:]
         widest = max(candidate.receptive_field for candidate in self.candidates) // 2

@@ -14,7 +14,7 @@ from trainables.networks.operations import batch_norm, conv
 
 __all__ = ["wide_resnet"]
 
-_BLOCKS = 2  # of each of three groups: depth 16 = 6 * 2 + 4
+_BLOCKS = 2  # blocks in each of three groups: depth 16 = 6 * 2 + 4
 
 
 def wide_resnet(

@@ -279,7 +279,7 @@ def _loss_problem(loss: Callable[..., Any], outputs: Tensor, targets: Tensor) ->
     """Describe the error of a loss, or what is wrong with its value; None if nothing is."""
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            warnings.filterwarnings("error", message="Using a target size", category=UserWarning)  # of F.mse_loss
+            warnings.filterwarnings("error", message="Using a target size", category=UserWarning)  # by F.mse_loss
             value = loss(outputs, targets)
     except Exception as error:
         return error

@@ -92,7 +92,7 @@ def majority_vote(classes: Tensor, groups: Tensor) -> Tensor:
 
 
 def _record_f1_error(outputs: Tensor, targets: Tensor, groups: Tensor) -> float:
-    from sklearn.metrics import f1_score  # half a second to import, which every process would
+    from sklearn.metrics import f1_score  # half a second to import: late, as few processes need it
 
     groups = groups.cpu()
     voted = majority_vote(outputs.argmax(dim=1).cpu(), groups)

@@ -54,7 +54,7 @@ def stratified_parts(inputs: ArrayLike, labels: ArrayLike, shares: Sequence[floa
     require_number("The sum of shares", sum(shares), below=1, error=TaskError)
     rows, labels = np.asarray(inputs), np.asarray(labels)
     _, first, member = np.unique(rows.reshape(len(rows), -1), axis=0, return_index=True, return_inverse=True)
-    sample = first[member.ravel()]  # of each row, where the same values first occur
+    sample = first[member.ravel()]  # for each row, the row in which its values occur first
     rng = np.random.default_rng(0)
     part_of = np.zeros(len(rows), dtype=np.int64)
     for label in np.unique(labels[first]):

@@ -27,7 +27,7 @@ from trainables.tasks.core.task import Recipe, Split, Task, TaskData, register_t
 
 __all__ = ["darcy_task", "sample_permeability", "solve_darcy"]
 
-_VERSION = 1  # of the generator: raise it when its output changes, since files are kept by name
+_VERSION = 1  # raise it when the generator's output changes, since files are kept by name
 
 
 def sample_permeability(
@@ -45,7 +45,7 @@ def sample_permeability(
     require_count("resolution", resolution, error=TaskError)
     require_number("alpha", alpha, above=0, error=TaskError)
     require_number("tau", tau, above=0, error=TaskError)
-    from scipy.fft import idctn  # a quarter of a second to import, which every process would
+    from scipy.fft import idctn  # a quarter of a second to import: late, as few processes need it
 
     k = np.arange(resolution)
     std = tau ** (alpha - 1) * (np.pi**2 * (k[:, None] ** 2 + k**2) + tau**2) ** (-alpha / 2)

@@ -20,7 +20,7 @@ def load_digit_parts() -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
 
     There are 1,197 to train, 300 to validate and 300 to test: a stratified split, always the same.
     """
-    from sklearn.datasets import load_digits  # half a second to import, which every process would
+    from sklearn.datasets import load_digits  # half a second to import: late, as few processes need it
     from sklearn.model_selection import train_test_split
 
     images, labels = load_digits(return_X_y=True)

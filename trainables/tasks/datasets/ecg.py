@@ -34,7 +34,7 @@ _FILE = bucket_file(
 )
 _CLASSES = "NAO~"
 _WINDOW = 1000
-_STRIDES = (500, 500 // 6, 250, 500 // 20)  # of each class: the rarer, the denser
+_STRIDES = (500, 500 // 6, 250, 500 // 20)  # steps between windows, by class: the rarer the class, the denser
 
 Record = NDArray[np.float32]
 
@@ -42,7 +42,7 @@ Record = NDArray[np.float32]
 @reads(_FILE)
 def load_ecg(data_dir: Path | None) -> TaskData:
     """Read the published pickle, or the challenge's own files, records in the order of its reference list."""
-    from sklearn.model_selection import train_test_split  # half a second to import, which every process would
+    from sklearn.model_selection import train_test_split  # half a second to import: late, as few processes need it
 
     path = _FILE.need(data_dir)
     records, labels = _read_challenge(path) if path.suffix == ".csv" else _read_pickle(path)

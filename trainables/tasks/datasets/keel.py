@@ -23,7 +23,7 @@ from trainables.tasks.core.task import Recipe, Task, TaskData, register_task
 
 __all__ = ["libras_inputs", "read_keel", "satimage_inputs", "splice_inputs"]
 
-_SHARES = (0.2, 0.2)  # of validation and test
+_SHARES = (0.2, 0.2)  # shares of validation and test
 _LICENCE = "data of KEEL and UCI; the package states none"
 _BASES = {"A": "A", "C": "C", "G": "G", "T": "T", "D": "AGT", "N": "ACGT", "S": "CG", "R": "AG"}
 

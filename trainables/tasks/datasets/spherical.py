@@ -33,7 +33,7 @@ from trainables.tasks.formats import load_plain_pickle
 __all__ = ["load_spherical", "project", "random_rotation", "spherical_digits_task"]
 
 _FILE = bucket_file("spherical/s2_cifar100.gz", 272, "CC BY-SA")
-_VERSION = 1  # of the projection: raise it when its output changes, since files are kept by name
+_VERSION = 1  # raise it when the projection's output changes, since files are kept by name
 
 
 @reads(_FILE)

@@ -53,7 +53,7 @@ def load_watch(data_dir: Path | None = None) -> TaskData:
 
 def _windows(recording: NDArray[np.float64]) -> NDArray[np.float32]:
     """Cut a recording ``[steps, 6]`` at 50 Hz into windows ``[N, 6, 52]`` at 25 Hz."""
-    from scipy.signal import decimate  # a tenth of a second to import, which every process would
+    from scipy.signal import decimate  # a tenth of a second to import: late, as few processes need it
 
     slow = decimate(recording, 2, ftype="fir", axis=0)  # filtered first: what 25 Hz cannot hold must not fold over
     starts = range(0, len(slow) - _WINDOW + 1, _STRIDE)

@@ -35,7 +35,7 @@ class MatlabFile:
         Raises:
             TaskError: If the file is damaged, lacks the variable, or needs a library that is not installed.
         """
-        from scipy.io import loadmat  # a quarter of a second to import, which every process would
+        from scipy.io import loadmat  # a quarter of a second to import: late, as few processes need it
 
         try:
             values = self._read_hdf5(name) if self._is_hdf5 else loadmat(self.path, variable_names=[name])[name]

@@ -65,7 +65,7 @@ def test_each_set_is_normalised_by_its_own_scores(pool: EpisodePool, tiny: MetaC
             assert np.allclose(episodes.query.scores[number], normalize(raw, kind), atol=1e-6)  # type: ignore[arg-type]
 
 
-def test_held_apart_architectures_have_no_twin_on_the_other_side(pool: EpisodePool) -> None:
+def test_held_apart_architectures_have_no_isomorphic_one_on_the_other_side(pool: EpisodePool) -> None:
     training, apart = pool.held_apart(0.2, np.random.default_rng(3))
     classes = [
         {int(pool.classes[row]) for task in part.tasks.values() for row in task.rows} for part in (training, apart)

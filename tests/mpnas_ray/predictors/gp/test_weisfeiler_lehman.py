@@ -60,7 +60,7 @@ def test_every_kernel_is_positive_semidefinite_with_the_diagonal_that_it_says(se
 
 @settings(deadline=None, max_examples=15)
 @given(seeds)
-def test_twins_are_equal(seed: int) -> None:
+def test_isomorphic_cells_are_equal(seed: int) -> None:
     """One network written in two ways; skips, which are operations of a label but not of a network, are left out."""
     archs = SPACE.sample_many(1_500, np.random.default_rng(seed))
     archs = archs[(archs.codes != SPACE.operations.index("skip_connect")).all(axis=1)]

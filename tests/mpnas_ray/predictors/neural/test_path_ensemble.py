@@ -82,7 +82,7 @@ def test_the_most_frequent_paths_are_kept() -> None:
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["nasbench101", "nasbench201"]))
-def test_twins_have_equal_paths(seed: int, name: str) -> None:
+def test_isomorphic_cells_have_equal_paths(seed: int, name: str) -> None:
     """One network written in two ways; skips, which are operations of a path but not of a network, are left out."""
     space = get_space(name)
     archs = space.sample_many(3_000, np.random.default_rng(seed))
