@@ -97,8 +97,8 @@ def sources_of(
     """Select the tasks that a method may know when it searches a target.
 
     They are tasks of the target's space that share neither a data set nor a device, nor a family of devices, with it,
-    nor, for one from far away, with the CIFAR family. Who knows whole tables takes those of the target's kind, if there
-    are any: a ranking by latency says little of accuracy.
+    nor, for one from far away, with the CIFAR family. A method that knows tables takes those of the target's kind, if
+    there are any: a ranking by latency says little of accuracy.
 
     Args:
         method: The method.
@@ -147,7 +147,7 @@ def make_searcher(
         method: The method.
         target: The searched task.
         sources: From `sources_of`.
-        checkpoint: The predictor that was meta-learned from these sources, for who uses one.
+        checkpoint: The predictor that was meta-learned from these sources, for a method that uses one.
         seed: Seed of the replication.
 
     Raises:

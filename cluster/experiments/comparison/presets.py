@@ -13,7 +13,7 @@ from mpnas_ray.names import no_such
 __all__ = ["CIFAR_FAMILY", "PRESETS", "Column", "Preset", "get_preset", "sources_of_space"]
 
 CIFAR_FAMILY = ("cifar10", "cifar100", "imagenet16-120")
-"""Data sets so alike that who knows one nearly knows the others."""
+"""Data sets so alike that to know one is nearly to know the others."""
 
 
 @dataclass(frozen=True)

@@ -97,11 +97,12 @@ def _overall(results: Comparison) -> str:
         f"""\
         Single columns are noise: these figures are over all columns. A run that did not get to a goal counts as twice
         the budget, {2 * results.budget} queries. Queries on a column are their geometric mean over seeds, a regret
-        its mean, and columns count alike. In shares of columns nobody is counted where none of its runs got there.
-        The best rival of a searcher on a column is whoever else is best there, ours included; who has a regret where
-        a rival has none is infinitely many times worse (∞). A searcher that did not take part on every column stands
-        in pairs alone, on the columns that both searched. In brackets are 95 % intervals of a bootstrap that draws
-        columns, then seeds for each; where searchers are compared, seeds that the same searchers ran are drawn
+        its mean, and columns count alike. In shares of columns a searcher is not counted where none of its runs got
+        there. The best rival of a searcher on a column is the best of all others there, ours included; a searcher with
+        a regret where a rival has none is infinitely many times worse (∞). A searcher that did not take part on every
+        column stands in pairs alone, on the columns that both searched. In brackets are 95 % intervals of a bootstrap
+        that draws columns, then seeds for each; where searchers are compared, seeds that the same searchers ran are
+        drawn
         together. Columns of one device, or of the CIFAR family, are much alike: where there are several, intervals
         are too narrow.
         """

@@ -103,7 +103,8 @@ class Overall:
 def overall_of(results: Comparison) -> tuple[Overall, ...]:
     """Summarise each group of columns: those to decide by, blind ones, and the CIFAR family for searchers from far.
 
-    Who is far meets nobody who knows the tables nearby, as in `cluster.experiments.comparison.report.pairwise`.
+    A searcher from far is compared with none that knows the tables nearby, as in
+    `cluster.experiments.comparison.report.pairwise`.
     """
     near = [name for name in results.methods if not METHODS[name].far]
     far = [name for name in results.methods if METHODS[name].far or not METHODS[name].transfers]
@@ -233,7 +234,7 @@ def _one(values: Array, statistic: Callable[[Array], Array]) -> Interval:
 
 
 def _own(values: Array, statistic: Callable[[Array], Array]) -> Interval:
-    """Take one searcher alone, so that who else took part changes nothing."""
+    """Take one searcher alone, so that the others that took part change nothing."""
     return _one(values, lambda by_column: statistic(by_column)[..., 0])
 
 

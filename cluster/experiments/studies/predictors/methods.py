@@ -54,7 +54,7 @@ class Knowledge:
 
     Attributes:
         own_table: A file of `mpnas tables build`.
-        predictor: The checkpoint that was learned without the target's data set; None where nobody asks for it.
+        predictor: The checkpoint that was learned without the target's data set; None where no method asks for it.
     """
 
     own_table: Path

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from cluster.experiments.studies.estimates import Estimate
 from cluster.experiments.studies.predictors.methods import META_LEARNED, METHODS, SCORED, SHARES, SLOW
-from cluster.experiments.studies.predictors.results import Estimate, Measure, Results, TestSet
+from cluster.experiments.studies.predictors.results import Measure, Results, TestSet
 from cluster.experiments.studies.predictors.targets import OFFICIAL
 from cluster.pages.markdown import markdown_table
 
@@ -220,6 +221,4 @@ def _times(results: Results, group: Group) -> str:
 
 
 def _shown(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "-"
-    return f"{estimate.mean:.2f} ± {estimate.error:.2f}" if estimate.seeds > 1 else f"{estimate.mean:.2f}"
+    return "-" if estimate is None else estimate.shown(2)

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from cluster.experiments.studies.estimates import Estimate
 from cluster.experiments.studies.predictors.judging import Measurement
 from cluster.experiments.studies.predictors.units import Unit
 
-__all__ = ["Estimate", "Measure", "Results", "TestSet"]
+__all__ = ["Measure", "Results", "TestSet"]
 
 Measure = Literal["kendall", "spearman"]
 TestSet = Literal["uniform", "mutants"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Mean over seeds, its standard error, and the number of seeds."""
-
-    mean: float
-    error: float
-    seeds: int
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Estimate | None:
-        """Average over seeds; None where there are no values."""
-        if not values:
-            return None
-        error = float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
-        return cls(float(np.mean(values)), error, len(values))
 
 
 @dataclass(frozen=True)
@@ -95,9 +78,9 @@ class Results:
         for target, seen in zip(targets, epochs or [0] * len(targets), strict=True):
             found = [getattr(one, tested) for one in self.of(method, target, size, seen)]
             columns.append([getattr(one, measure) for one in found if one is not None])
-        if not all(columns):
-            return None
         shortest = min(map(len, columns))
+        if shortest == 0:
+            return None
         return Estimate.of(np.mean([column[:shortest] for column in columns], axis=0).tolist())
 
     def seconds(

@@ -14,7 +14,8 @@ from cluster.experiments.protocol.published import (
     published,
     published_mean,
 )
-from cluster.experiments.studies.ranking.rows import Estimate, Row, Rows, mean_of
+from cluster.experiments.studies.estimates import Estimate
+from cluster.experiments.studies.ranking.rows import Row, Rows, mean_of
 from cluster.pages.markdown import markdown_table, wrapped
 
 __all__ = [

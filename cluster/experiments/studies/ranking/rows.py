@@ -10,18 +10,11 @@ from typing import Any
 import numpy as np
 
 from cluster.experiments.protocol.folds import SINGLE_SOURCE
+from cluster.experiments.studies.estimates import Estimate
 from cluster.experiments.studies.ranking.units import Unit, UnitResult
 from mpnas_ray.tables import TableTask
 
-__all__ = ["Estimate", "Row", "Rows", "averaged", "mean_of", "rows_of", "with_transfer"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean and its standard error; None where there is but one draw."""
-
-    mean: float
-    standard_error: float | None
+__all__ = ["Row", "Rows", "averaged", "mean_of", "rows_of", "with_transfer"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,7 @@ class Row:
     @property
     def estimate(self) -> Estimate:
         """Mean and standard error over the draws."""
-        return _estimate(self.values)
+        return Estimate.of(self.values)
 
 
 @dataclass(frozen=True)
@@ -141,8 +134,3 @@ def mean_of(rows: Sequence[Row]) -> Estimate:
 
 
 _SECONDS = ("learn_seconds", "adapt_seconds", "predict_seconds")
-
-
-def _estimate(values: Sequence[float]) -> Estimate:
-    error = float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
-    return Estimate(float(np.mean(values)), error)

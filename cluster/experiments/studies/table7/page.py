@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cluster.experiments.protocol.published import PUBLISHED
+from cluster.experiments.studies.estimates import Estimate
 from cluster.pages.markdown import markdown_table
 from mpnas_ray.files.atomic import atomic_path
 
@@ -119,10 +119,7 @@ def _mean(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return f"{len(values) - len(known)} of {len(values)} not finite"
-    mean = float(np.mean(known))
-    if len(known) < 2:
-        return f"{mean:.4f}"
-    return f"{mean:.4f} ± {float(np.std(known, ddof=1)) / math.sqrt(len(known)):.4f}"
+    return Estimate.of(known).shown(4)
 
 
 def save_curves(content: Mapping[str, Any], path: Path) -> None:

@@ -47,7 +47,7 @@ def test_by_hand() -> None:
 
 
 def test_who_never_gets_there_is_within_no_factor() -> None:
-    """Also where nobody gets there, and as one among columns."""
+    """Also where none gets there, and as one among columns."""
     found = np.array([[100.0, 100.0, 5.0], [100.0, 60.0, 10.0]])
     np.testing.assert_allclose(profile(found, np.array([1.0, 2.0]), failed=100.0), [[1 / 3, 1 / 3], [1 / 3, 2 / 3]])
     always = [summary(name, column, [INF, INF], [9.0, 9.0]) for name in ("tpe", "random") for column in COLUMNS]

@@ -142,7 +142,7 @@ def test_means_are_over_targets_first_and_seeds_then() -> None:
     results = Results({Unit("gp", target, seed): of(value) for (target, seed), value in values.items()})
     estimate = results.estimate("gp", ["a", "b"], 5)
     assert estimate is not None
-    assert (estimate.mean, estimate.error, estimate.seeds) == (pytest.approx(0.45), pytest.approx(0.15), 2)
+    assert (estimate.mean, estimate.standard_error) == (pytest.approx(0.45), pytest.approx(0.15))
     assert results.estimate("gp", ["a", "c"], 5) is None
 
 

@@ -1,4 +1,4 @@
-"""Table 7: who may learn from what, and the whole of it in small."""
+"""Table 7: what each search may learn from, and the whole of it in small."""
 
 from __future__ import annotations
 
