@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from cluster.observe import telemetry as module
+from cluster.observe.events import note_session, read_events
 from cluster.observe.telemetry import SearchTelemetry
+from cluster.storage.run_folder import RunFolder
 from searchers import RandomSearch
 
 
@@ -84,3 +86,26 @@ def test_a_restored_one_goes_on_below_what_is_there(tmp_path: Path, searcher: Ra
     restored = pickle.loads(pickle.dumps(telemetry))
     restored.on_trial_complete(1, [], trial(1))
     assert results(tmp_path / "one") == ["t0", "t1"]
+
+
+def test_a_proposal_is_written_when_its_trial_starts(tmp_path: Path, searcher: RandomSearch) -> None:
+    folder = RunFolder(str(tmp_path), "one")
+    note_session(folder, metric="x", mode="max", slots=2)
+    telemetry = SearchTelemetry(searcher, str(tmp_path), "one", "validation_x")
+    config = searcher.suggest("t0")
+    telemetry.on_trial_start(1, [], trial(0))
+    session, proposal = read_events(folder)
+    assert (session["event"], session["slots"]) == ("session", 2)
+    assert (proposal["event"], proposal["arch"]) == ("proposal", config["arch"])
+    telemetry.on_experiment_end([])
+    note_session(folder, metric="x", mode="max", slots=3)
+    assert [event["event"] for event in read_events(folder)] == ["session", "proposal", "session"]
+
+
+def test_damaged_lines_are_no_events(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path), "one")
+    assert list(read_events(folder)) == []
+    folder.write_bytes("telemetry.jsonl", b'{"event": "a"}\n[1]\n\xff\n{"event": "b"}\n{"event": "c')
+    assert [event["event"] for event in read_events(folder)] == ["a", "b"]
+    note_session(folder)
+    assert [event["event"] for event in read_events(folder)] == ["a", "b", "session"]

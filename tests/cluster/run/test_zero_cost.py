@@ -115,7 +115,8 @@ def test_a_search_by_score_to_its_report(tmp_path: Path, data_dir: Path) -> None
         data_dir=data_dir,
     )
     assert (report.num_trials, report.num_failed) == (2, 0)
-    events = [json.loads(line) for line in (tmp_path / "run" / "telemetry.jsonl").read_text().splitlines()]
+    session, *events = [json.loads(line) for line in (tmp_path / "run" / "telemetry.jsonl").read_text().splitlines()]
+    assert session["event"] == "session"
     assert (events[0]["event"], events[0]["candidates"]) == ("scored", 40)
     assert [event["rank"] for event in events if event["event"] == "proposal"] == [1, 2]
     assert json.loads((tmp_path / "run" / "run.json").read_text())["config"]["proxy"] == "naswot"
