@@ -40,6 +40,7 @@ from trainables.networks.named import check_name, network_name
 from trainables.networks.network import get_macro
 from trainables.tasks.core.cache import check_data_dir
 from trainables.tasks.core.task import Recipe, TaskData
+from trainables.tasks.sources.task_of_files import FilesOfTask
 from trainables.training.loop import check_batches, recipe_of
 from trainables.user_code import failure_in_text
 
@@ -158,7 +159,8 @@ def _train(
     progress: bool,
 ) -> TrainingReport:
     """Do the rest of the training of a folder, and report."""
-    _check_same(config, folder)
+    settings = {**config, **_options_of_files(task)}
+    _check_same(settings, folder)
     report = read_report(folder, TrainingReport)
     problem = None if report is None else network_problem(report.network)
     if report is not None and problem is None:
@@ -173,12 +175,20 @@ def _train(
     with locked(folder), connected():
         check_shared(folder)
         most_concurrent(resources)
-        folder.write(_SETTINGS, json.dumps(config, indent=2) + "\n")
+        folder.write(_SETTINGS, json.dumps(settings, indent=2) + "\n")
         start = time.time()
         tuner = _tuner({**config, **data_dir}, task, folder, resources, progress)
         with memory_deaths_survived():
             results = tuner.fit()
         return _finish(results, config, task, folder, resources, start)
+
+
+def _options_of_files(task: Task) -> dict[str, Any]:
+    """Options of a task that is made of files, in JSON's values: without them, its data are others."""
+    if not isinstance(task.load, FilesOfTask):
+        return {}
+    options: dict[str, Any] = json.loads(json.dumps(asdict(task.load.options)))
+    return {"data_options": options}
 
 
 def _check_same(config: dict[str, Any], folder: RunFolder) -> None:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from cluster import SearchConfig, run_search
+from cluster.artifacts.single_network import _options_of_files
+from cluster.run.assemble.zero_cost import zero_cost_score
 from cluster.run.record import RunRecord
 from cluster.run.resume import resume_search
 from cluster.storage.run_folder import RunFolder
 from mpnas_ray.errors import MPNASError, RunError, TaskError
-from trainables import load_network
+from mpnas_ray.spaces import get_space
+from trainables import DataOptions, accuracy, get_task, load_network
+from trainables.networks import save_network
+from trainables.tune.trial import build_training, prepare_data, run_epoch, score_test, write_checkpoint
 
+ARCH = "nasbench201:|nor_conv_1x1~0|+|nor_conv_1x1~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 COMMON = ["--num-samples", "2", "--epochs", "1", "--space", "nasbench201", "--searcher", "random"]
 
 
@@ -134,6 +142,49 @@ class TestSearches:
         assert "test_r2" in load_network(tmp_path / "one" / "best").card.scores
 
 
+def test_a_proxy_reads_the_files_by_the_options(own_data: Path) -> None:
+    """Also in another process, which has nothing but what is pickled."""
+    task = f"csv:{own_data / 'iris.csv'}"
+    config = SearchConfig(task=task, target="species", space="nasbench201", searcher="naswot", proxy="naswot")
+    found = get_task(config.task, config.data_options)
+    score = zero_cost_score(config, found, found.load_checked(None))
+    assert score is not None
+    scores = pickle.loads(pickle.dumps(score))(get_space("nasbench201").sample_many(3, np.random.default_rng(0)))
+    assert scores.shape == (3,)
+    assert np.isfinite(scores).any()
+
+
+def test_a_trial_without_ray_to_the_loaded_network(own_data: Path, tmp_path: Path) -> None:
+    """A trial's process has the task as it was pickled; its card knows the classes."""
+    task = pickle.loads(pickle.dumps(get_task(f"csv:{own_data / 'iris.csv'}", DataOptions(target="species"))))
+    config = {"task": task.name, "arch": ARCH, "preset": "small", "epochs": 2, "batch_size": 30, "seed": 0}
+    data = prepare_data(task, config)
+    training = build_training(config, task, data)
+    assert training.recipe.batch_size == 30
+    result: dict[str, object] = {}
+    while not training.finished:
+        result = run_epoch(training, result)
+    write_checkpoint(str(tmp_path), training, config, result)
+    network = score_test(config, task, str(tmp_path))
+    save_network(tmp_path / "best", network)
+    back = load_network(tmp_path / "best")
+    assert back.card.classes == ("setosa", "versicolor", "virginica")
+    assert back.card.scores["validation_accuracy"] == result["validation_accuracy"]
+    test = task.load_checked(None).test
+    assert accuracy(back(test.inputs), test.targets) == pytest.approx(back.card.scores["test_accuracy"])
+
+
+def test_a_training_of_one_network_knows_its_data(own_data: Path) -> None:
+    first, same, other = (
+        _options_of_files(get_task(f"images:{own_data / 'digits'}", DataOptions(image_size=size)))
+        for size in (8, 8, 16)
+    )
+    assert first == same
+    assert first != other
+    assert json.loads(json.dumps(first)) == first
+    assert _options_of_files(get_task("digits")) == {}
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -156,8 +207,6 @@ def test_options_are_refused_at_once(fields: dict[str, object], message: str) ->
 
 
 def test_options_of_a_task_object_are_refused(tmp_path: Path) -> None:
-    from trainables import get_task
-
     with pytest.raises(MPNASError, match="digits does not use image_size"):
         run_search(task=get_task("digits"), image_size=64, storage=tmp_path, name="run")
 

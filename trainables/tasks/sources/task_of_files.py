@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,19 @@ def task_of_files(scheme: str, path: str, options: DataOptions) -> Task:
     Raises:
         TaskError: If they are missing or damaged, or no network could be trained on them.
     """
+    return _task_of_files(scheme, path, options, _state(Path(path)))
+
+
+def _state(path: Path) -> tuple[object, ...]:
+    """What changes when a file is written, or when one comes into a folder or leaves it."""
+    if not path.is_dir():
+        return (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else ()
+    return tuple((folder, Path(folder).stat().st_mtime_ns) for folder, _, _ in os.walk(path))
+
+
+@lru_cache(maxsize=1)
+def _task_of_files(scheme: str, path: str, options: DataOptions, state: tuple[object, ...]) -> Task:
+    """Read files that are as ``state`` says; commands ask for their task again and again."""
     samples = _READERS[scheme](path, options)
     data = _split(samples, options)
     targets, dense = samples.targets, samples.targets.values.ndim > 2

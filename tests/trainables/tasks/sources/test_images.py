@@ -79,6 +79,16 @@ def test_a_task_is_the_same_in_another_process(own_data: Path) -> None:
     assert not torch.equal(other.test.inputs, mine.test.inputs)
 
 
+def test_a_folder_is_read_again_where_it_has_changed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not where it has not: commands ask for their task many times."""
+    task = get_task(f"images:{folder}", SMALL)
+    assert get_task(f"images:{folder}", SMALL) is task
+    assert get_task(f"images:{folder}", DataOptions(image_size=16)).load_checked(None).train.inputs.shape[-1] == 16
+    for number in range(3):
+        photo(folder / "bird" / f"{number}.png", shade=50 + number)
+    assert get_task(f"images:{folder}", SMALL).classes == ("bird", "cat", "dog")
+
+
 def test_images_of_any_size_are_resized(folder: Path) -> None:
     data = get_task(f"images:{folder}", DataOptions(image_size=16)).load_checked(None)
     assert data.train.inputs.shape == (8, 3, 16, 16)
