@@ -19,7 +19,7 @@ def require_extra(
         *libraries: Names of their modules.
         to: Subject of the sentence "... needs h5py", such as "Exporting to ONNX".
         error: Class of the error.
-        otherwise: What the user can do without them, after a comma.
+        otherwise: End of the message, after a comma: another way that needs no libraries.
 
     Raises:
         MPNASError: Of the class ``error``, if one of the libraries is not installed.

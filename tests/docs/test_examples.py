@@ -199,6 +199,9 @@ def test_the_page_on_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     pytest.importorskip("onnxscript")
     import torch
 
+    from cluster.run.config import SearchConfig
+    from cluster.run.record import RunRecord
+    from cluster.storage.run_folder import RunFolder
     from trainables import build_network
     from trainables.networks.saved import FoundNetwork, NetworkCard, save_network
     from trainables.networks.scaling import Decoder, Encoder
@@ -209,6 +212,7 @@ def test_the_page_on_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     card = NetworkCard(arch, "darcy", (3, 11, 11), 1, True, "small", True, {"validation_relative_l2": 0.1})
     ones = [torch.ones(1, 1, 1) for _ in range(4)]
     found = FoundNetwork(Encoder(ones[0], ones[1], True), network, Decoder(ones[2], ones[3]), card)
+    RunRecord(SearchConfig(task="darcy", epochs=1), "darcy").write(RunFolder(str(tmp_path / "runs"), "darcy"))
     save_network(tmp_path / "runs" / "darcy" / "best", found)
     page = ROOT / "docs" / "export.md"
     for arguments in commands(page, "export"):

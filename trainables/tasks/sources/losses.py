@@ -123,7 +123,7 @@ def make_loss(name: str, weights: tuple[float, ...], scales: tuple[float, ...]) 
     """Make the loss of that name, one of `trainables.data_options.LOSSES`.
 
     Args:
-        name: Its name.
+        name: Name of the loss.
         weights: Weights of classes or labels; empty for equal ones.
         scales: Standard deviations of values.
     """

@@ -14,8 +14,8 @@ def check_memory(num_bytes: int, what: str, advice: str) -> None:
 
     Args:
         num_bytes: Memory that the data will take.
-        what: What they are, for the message.
-        advice: What to do.
+        what: Subject of the message, such as the name of a file.
+        advice: End of the message: a way to need less memory.
 
     Raises:
         TaskError: If they need more.

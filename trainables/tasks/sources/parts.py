@@ -34,7 +34,7 @@ def deal_out(
         mixed: Whether units may hold several classes. If one does, classes are not looked at; if not, a unit is of the
             class of its first sample.
         names: Names of the classes, for messages.
-        unit_name: What a unit is called in messages, in the plural.
+        unit_name: Name of a unit in messages, in the plural.
 
     Returns:
         int64 ``[N]``, the number of each sample's part.

@@ -44,7 +44,7 @@ class Samples:
 
     Attributes:
         inputs: float32 ``[N, channels, length]`` or ``[N, channels, height, width]``.
-        targets: Their targets.
+        targets: Targets of the samples.
         form: Form of the inputs.
         parts: int64 ``[N]``: 0, 1 or 2 for those that the files hold for train, validation or test; a part that holds
             none is dealt out of 0.

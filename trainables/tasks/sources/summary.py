@@ -20,7 +20,7 @@ def summary(task: Task, data: TaskData) -> str | None:
 
     Args:
         task: The task.
-        data: Its data.
+        data: Data of the task.
     """
     if not isinstance(task.load, FilesOfTask):
         return None
