@@ -26,9 +26,9 @@ def fit_scaling(values: Tensor, scaling: str) -> tuple[Tensor, Tensor]:
         ones = torch.ones(shape[0], *[1] * (len(shape) - 1))
         return torch.zeros_like(ones), ones
     axes = (0,) if scaling == "position" else (0, *range(2, values.ndim))
-    deviation, mean = torch.std_mean(values.double(), dim=axes)
+    std, mean = torch.std_mean(values.double(), dim=axes)
     mean_shape = shape if scaling == "position" else (shape[0], *[1] * (len(shape) - 1))
-    return mean.float().view(mean_shape), deviation.nan_to_num(0.0).float().view(mean_shape) + _EPSILON
+    return mean.float().view(mean_shape), std.nan_to_num(0.0).float().view(mean_shape) + _EPSILON
 
 
 class Encoder(nn.Module):
@@ -37,11 +37,11 @@ class Encoder(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, mean: Tensor, deviation: Tensor, coordinates: bool) -> None:
+    def __init__(self, mean: Tensor, standard_deviation: Tensor, coordinates: bool) -> None:
         """Keep the scaling; see `fit_scaling`."""
         super().__init__()
         self.register_buffer("mean", mean)
-        self.register_buffer("deviation", deviation)
+        self.register_buffer("deviation", standard_deviation)  # a key of saved networks
         self.coordinates = coordinates
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -61,11 +61,11 @@ class Decoder(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, mean: Tensor, deviation: Tensor) -> None:
+    def __init__(self, mean: Tensor, standard_deviation: Tensor) -> None:
         """Keep the scaling; see `fit_scaling`."""
         super().__init__()
         self.register_buffer("mean", mean)
-        self.register_buffer("deviation", deviation)
+        self.register_buffer("deviation", standard_deviation)  # a key of saved networks
 
     def forward(self, outputs: Tensor) -> Tensor:
         """Scale ``[N, outputs, *positions]`` back."""
