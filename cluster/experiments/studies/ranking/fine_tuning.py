@@ -1,8 +1,8 @@
 """Fine-tune what is learned by gradient, and train random weights, as the studies do.
 
-The number of gradient steps is fixed. MP-NAS, and a live search, take the one that cross-validates best on the
-fine-tuning models; on five, each left out once, that is chance: of 70 draws on NAS-Bench-201, 37 took 5 or 10 steps.
-They left random weights nearly untrained, at .08 where a graph network trained to the end has .5.
+The number of gradient steps is fixed. MP-NAS, and a live search by such a network, take the number that cross-validates
+best on the fine-tuning models; on five, each left out once, that is chance: of 70 draws on NAS-Bench-201, 37 took 5 or
+10 steps. They left random weights nearly untrained, at .08 where a graph network trained to the end has .5.
 
 A cost is learned as it was measured, higher for slower, and the ranking is turned around at the end. Large cells are
 both accurate and slow, so what is known of accuracies helps with milliseconds and misleads on their negatives.

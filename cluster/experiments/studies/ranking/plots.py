@@ -28,16 +28,16 @@ def save_curves(rows: Rows, targets: Sequence[str], methods: Sequence[str], poin
 
     figure = Figure(figsize=(3.1 * _COLUMNS, 2.6 * lines), layout="constrained")
     panels = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
-    places = np.arange(len(points))
+    positions = np.arange(len(points))
     for panel, target in zip(panels, targets, strict=False):
         for method in methods:
             found = [rows.find(method, target, number_of) for number_of in points]
             estimates = [None if row is None else row.estimate for row in found]
             means = [np.nan if item is None else item.mean for item in estimates]
             errors = [0.0 if item is None else item.standard_error or 0.0 for item in estimates]
-            panel.errorbar(places, means, errors, label=method, marker="o", markersize=3, capsize=2)
+            panel.errorbar(positions, means, errors, label=method, marker="o", markersize=3, capsize=2)
         panel.set_title(target.partition("/")[2], fontsize=10)
-        panel.set_xticks(places, [str(number_of) for number_of in points])
+        panel.set_xticks(positions, [str(number_of) for number_of in points])
         panel.grid(alpha=0.3)
     for panel in panels[len(targets) :]:
         panel.axis("off")

@@ -280,6 +280,21 @@ def test_no_two_rivals_look_alike() -> None:
     assert len(set(drawn)) == len(drawn)
 
 
+def test_a_comparison_is_described_once(tmp_path: Path) -> None:
+    preset = Preset("mine", "Mine", (SCENE, MIOU), budget=7)
+    whole = ComparisonConfig(preset, tmp_path, tmp_path, tmp_path, tmp_path)
+    assert (whole.columns, whole.methods, whole.num_queries) == (preset.columns, tuple(METHODS), 7)
+    other = NORMAL.searched
+    part = replace(whole, tasks=(MIOU.searched, other, other), searchers=("random", "mpnas"), budget=3)
+    assert part.columns == (MIOU, Column.of(other)), "as in the preset, or searched and reported on itself"
+    assert part.methods == ("mpnas", "random"), "in the order of tables"
+    assert part.num_queries == 3
+    assert part.command == (
+        f"mpnas compare --tables DIR --preset mine --task {MIOU.searched} --task {other} --task {other} "
+        "--searcher random --searcher mpnas --budget 3 --seeds 20 --slow-seeds 5"
+    )
+
+
 # What is kept.
 
 
