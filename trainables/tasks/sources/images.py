@@ -112,20 +112,24 @@ def _list_files(root: Path) -> tuple[tuple[str, ...], list[_File]]:
 
 def _part_folders(root: Path) -> dict[int, Path]:
     """Number of each part -> its folder; the whole folder is part 0 if it has no folders for parts."""
-    found = {
+    folders = _folders(root)
+    named = {
         part: folder
         for part, names in enumerate(_PART_FOLDERS)
-        for folder in _folders(root)
+        for folder in folders
         if folder.name.casefold() in names
     }
+    found = {part: folder for part, folder in named.items() if _folders(folder)}  # else a class may be called train
+    if not found and len(named) == len(folders) > 0:
+        raise TaskError(f"{named[min(named)]} holds no folders: the images of each class go into a folder of its own.")
     if 0 in found:
-        others = [folder.name for folder in _folders(root) if folder not in found.values()]
+        others = [folder.name for folder in folders if folder not in found.values()]
         if others:
             raise TaskError(
                 f"{root} holds {found[0].name} and {others[0]}: beside train, it may hold val and test only."
             )
         return found
-    if found and all(map(_folders, found.values())):
+    if found:
         raise TaskError(f"{root} holds {', '.join(folder.name for folder in found.values())}, but no folder train.")
     return {0: root}
 

@@ -19,6 +19,9 @@ Kind = Literal["classes", "labels", "values"]
 
 Form = Literal["images", "series", "features"]
 
+_MANY_CLASSES = 20
+"""So many different whole numbers, of which some occur once, are rather values than classes."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -111,9 +114,14 @@ def targets_of(columns: dict[str, NDArray[Any]], options: DataOptions, where: st
         )
     if kind == "classes":
         (values,) = columns.values()
-        distinct, numbers = np.unique(values, return_inverse=True)
+        distinct, numbers, counts = np.unique(values, return_inverse=True, return_counts=True)
         if len(distinct) < 2:
             raise TaskError(f"{where}: all samples are of one class, {distinct[0]!s}: there is nothing to tell apart.")
+        if values.dtype.kind in "iu" and counts.min() == 1 and len(distinct) > _MANY_CLASSES:
+            raise TaskError(
+                f"{where}: {next(iter(columns))} holds {len(distinct)} different whole numbers, some of them once: to "
+                f"predict them as values, say --loss mse; each class needs several samples."
+            )
         return Targets(numbers.astype(np.int64), kind, tuple(map(_class_name, distinct.tolist())), len(distinct))
     values = np.stack([column.astype(np.float32) for column in columns.values()], axis=1)
     if kind == "values" and (constant := np.flatnonzero(np.ptp(values, axis=0) == 0)).size:

@@ -82,7 +82,7 @@ def task_of_files(scheme: str, path: str, options: DataOptions) -> Task:
 
 
 def _state(path: Path) -> tuple[object, ...]:
-    """What changes when a file is written, or when one comes into a folder or leaves it."""
+    """Return values that change when a file is written, or when one comes into a folder or leaves it."""
     if not path.is_dir():
         return (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else ()
     return tuple((folder, Path(folder).stat().st_mtime_ns) for folder, _, _ in os.walk(path))

@@ -176,7 +176,18 @@ def test_the_same_image_twice_is_in_one_part(folder: Path) -> None:
     assert sorted(homes) == [0, 0, 6]
 
 
+def test_a_class_may_be_called_train(folder: Path) -> None:
+    for number in range(3):
+        photo(folder / "train" / f"{number}.png", shade=30 + number)
+    assert get_task(f"images:{folder}", SMALL).classes == ("cat", "dog", "train")
+
+
 class TestRefusals:
+    def test_parts_without_classes(self, tmp_path: Path) -> None:
+        for part in ("train", "test"):
+            photo(tmp_path / "flat" / part / "0.png")
+        assert "flat/train holds no folders: the images of each class go into" in refused(tmp_path / "flat")
+
     def test_no_folder(self, tmp_path: Path) -> None:
         assert "There is no folder" in refused(tmp_path / "nothing")
 
@@ -217,7 +228,7 @@ class TestRefusals:
     def test_a_class_too_small_for_all_parts(self, folder: Path) -> None:
         photo(folder / "bird" / "0.png", shade=44)
         photo(folder / "bird" / "1.png", shade=45)
-        assert "The class 'bird' has only 2 different samples: each of train, validation, test" in refused(folder)
+        assert "The class 'bird' has too few different samples, 2: each of train, validation, test" in refused(folder)
 
     def test_a_class_that_train_does_not_have(self, folder: Path, tmp_path: Path) -> None:
         (tmp_path / "parts").mkdir()
