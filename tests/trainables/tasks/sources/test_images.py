@@ -89,6 +89,13 @@ def test_a_folder_is_read_again_where_it_has_changed(folder: Path, monkeypatch: 
     assert get_task(f"images:{folder}", SMALL).classes == ("bird", "cat", "dog")
 
 
+@pytest.mark.parametrize(
+    ("folder_name", "name"), [("pets v1.2", "images-pets-v1.2"), ("日本", "images-data"), (".hidden", "images-hidden")]
+)
+def test_the_name_is_one_that_file_systems_take(folder: Path, folder_name: str, name: str) -> None:
+    assert get_task(f"images:{folder.rename(folder.with_name(folder_name))}", SMALL).name == name
+
+
 def test_images_of_any_size_are_resized(folder: Path) -> None:
     data = get_task(f"images:{folder}", DataOptions(image_size=16)).load_checked(None)
     assert data.train.inputs.shape == (8, 3, 16, 16)
