@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from mpnas_ray.errors import TaskError
 from trainables.data_options import DataOptions
 from trainables.tasks.sources.memory import check_memory
-from trainables.tasks.sources.samples import Samples, Targets, kinds_wanted
+from trainables.tasks.sources.samples import Samples, Targets, kinds_wanted, similar_path
 
 __all__ = ["read_images"]
 
@@ -42,7 +42,9 @@ def read_images(path: str, options: DataOptions) -> Samples:
     """
     root = Path(path)
     if not root.is_dir():
-        raise TaskError(f"There is no folder {root}, which is to hold a folder of images for each class.")
+        raise TaskError(
+            f"There is no folder {root}, which is to hold a folder of images for each class.{similar_path(root)}"
+        )
     if "classes" not in kinds_wanted(options):
         raise TaskError(f"Folders of images are classes, and {options.loss or options.metric} is not for classes.")
     classes, files = _list_files(root)

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.names import did_you_mean
 from trainables.data_options import LOSSES, METRICS, DataOptions
 
-__all__ = ["Form", "Kind", "Samples", "Targets", "find_file", "kinds_wanted", "targets_of"]
+__all__ = ["Form", "Kind", "Samples", "Targets", "find_file", "kinds_wanted", "similar_path", "targets_of"]
 
 Kind = Literal["classes", "labels", "values"]
 """Each sample is of one class; or has any number of labels; or has numbers that are predicted as such."""
@@ -71,10 +72,16 @@ def find_file(path: str, what: str) -> Path:
     """
     file = Path(path)
     if not file.is_file():
-        raise TaskError(f"There is no file {file}, which is to be {what}.")
+        raise TaskError(f"There is no file {file}, which is to be {what}.{similar_path(file)}")
     if file.stat().st_size == 0:
         raise TaskError(f"{file} is empty.")
     return file
+
+
+def similar_path(path: Path) -> str:
+    """Suggest what lies beside a path that is not there, if a name is similar."""
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    return did_you_mean(path.name, [other.name for other in beside])
 
 
 def kinds_wanted(options: DataOptions) -> set[str]:

@@ -196,7 +196,9 @@ class TestRefusals:
         assert "flat/train holds no folders: the images of each class go into" in refused(tmp_path / "flat")
 
     def test_no_folder(self, tmp_path: Path) -> None:
-        assert "There is no folder" in refused(tmp_path / "nothing")
+        assert "There is no folder" in refused(tmp_path / "nothing" / "deep")
+        (tmp_path / "flowers").mkdir()
+        assert refused(tmp_path / "flower").endswith("Did you mean 'flowers'?")
 
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         assert "holds no folders: the images of each class go into a folder of its own" in refused(tmp_path)
