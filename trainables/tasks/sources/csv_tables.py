@@ -74,9 +74,12 @@ def _read(file: Path) -> pa.Table:
             parse_options=csv.ParseOptions(delimiter=_delimiter(file), newlines_in_values=True),
             convert_options=csv.ConvertOptions(strings_can_be_null=True),
         )
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise TaskError(f"{file} cannot be read as a CSV file: {reason}") from error
+    for column in table.schema:
+        if pa.types.is_binary(column.type):
+            raise TaskError(f"{file} cannot be read as a CSV file: the column {column.name!r} is not all UTF-8.")
     if table.num_rows == 0:
         raise TaskError(f"{file} has no rows below its first line, which names the columns.")
     return table
@@ -171,4 +174,6 @@ def _layout(features: Sequence[str], rows: str, file: Path) -> tuple[Form, NDArr
 
 def _array(table: pa.Table, name: str) -> NDArray[Any]:
     values: NDArray[Any] = table[name].to_numpy()
-    return values.astype(str) if values.dtype == object and not pa.types.is_boolean(table[name].type) else values
+    if pa.types.is_boolean(table[name].type):
+        return values.astype(bool)
+    return values.astype(str) if values.dtype == object else values

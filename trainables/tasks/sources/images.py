@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from mpnas_ray.errors import TaskError
 from trainables.data_options import DataOptions
 from trainables.tasks.sources.memory import check_memory
-from trainables.tasks.sources.samples import Samples, Targets, kinds_wanted
+from trainables.tasks.sources.samples import Samples, Targets, kinds_wanted, similar_path
 
 __all__ = ["read_images"]
 
@@ -42,7 +42,9 @@ def read_images(path: str, options: DataOptions) -> Samples:
     """
     root = Path(path)
     if not root.is_dir():
-        raise TaskError(f"There is no folder {root}, which is to hold a folder of images for each class.")
+        raise TaskError(
+            f"There is no folder {root}, which is to hold a folder of images for each class.{similar_path(root)}"
+        )
     if "classes" not in kinds_wanted(options):
         raise TaskError(f"Folders of images are classes, and {options.loss or options.metric} is not for classes.")
     classes, files = _list_files(root)
@@ -112,20 +114,24 @@ def _list_files(root: Path) -> tuple[tuple[str, ...], list[_File]]:
 
 def _part_folders(root: Path) -> dict[int, Path]:
     """Number of each part -> its folder; the whole folder is part 0 if it has no folders for parts."""
-    found = {
+    folders = _folders(root)
+    named = {
         part: folder
         for part, names in enumerate(_PART_FOLDERS)
-        for folder in _folders(root)
+        for folder in folders
         if folder.name.casefold() in names
     }
+    found = {part: folder for part, folder in named.items() if _folders(folder)}  # else a class may be called train
+    if not found and len(named) == len(folders) > 0:
+        raise TaskError(f"{named[min(named)]} holds no folders: the images of each class go into a folder of its own.")
     if 0 in found:
-        others = [folder.name for folder in _folders(root) if folder not in found.values()]
+        others = [folder.name for folder in folders if folder not in found.values()]
         if others:
             raise TaskError(
                 f"{root} holds {found[0].name} and {others[0]}: beside train, it may hold val and test only."
             )
         return found
-    if found and all(map(_folders, found.values())):
+    if found:
         raise TaskError(f"{root} holds {', '.join(folder.name for folder in found.values())}, but no folder train.")
     return {0: root}
 

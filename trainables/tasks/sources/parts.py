@@ -55,7 +55,7 @@ def deal_out(
             what = f"The class {names[label]!r} has" if by_class else "There are"
             filled = [PARTS[part] for part in (0, *sorted(shares))]
             raise TaskError(
-                f"{what} only {len(members)} {unit_name}: each of {', '.join(filled)} needs at least one of them."
+                f"{what} too few {unit_name}, {len(members)}: each of {', '.join(filled)} needs at least one of them."
             )
         start, total = 0, sizes[members].sum()
         for filled_before, (part, share) in enumerate(shares.items()):

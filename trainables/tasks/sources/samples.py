@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import TaskError
+from mpnas_ray.names import did_you_mean
 from trainables.data_options import LOSSES, METRICS, DataOptions
 
-__all__ = ["Form", "Kind", "Samples", "Targets", "find_file", "kinds_wanted", "targets_of"]
+__all__ = ["Form", "Kind", "Samples", "Targets", "find_file", "kinds_wanted", "similar_path", "targets_of"]
 
 Kind = Literal["classes", "labels", "values"]
 """Each sample is of one class; or has any number of labels; or has numbers that are predicted as such."""
 
 Form = Literal["images", "series", "features"]
+
+_MANY_CLASSES = 20
+"""So many different whole numbers, of which some occur once, are rather values than classes."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,16 @@ def find_file(path: str, what: str) -> Path:
     """
     file = Path(path)
     if not file.is_file():
-        raise TaskError(f"There is no file {file}, which is to be {what}.")
+        raise TaskError(f"There is no file {file}, which is to be {what}.{similar_path(file)}")
     if file.stat().st_size == 0:
         raise TaskError(f"{file} is empty.")
     return file
+
+
+def similar_path(path: Path) -> str:
+    """Suggest what lies beside a path that is not there, if a name is similar."""
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    return did_you_mean(path.name, [other.name for other in beside])
 
 
 def kinds_wanted(options: DataOptions) -> set[str]:
@@ -111,9 +121,14 @@ def targets_of(columns: dict[str, NDArray[Any]], options: DataOptions, where: st
         )
     if kind == "classes":
         (values,) = columns.values()
-        distinct, numbers = np.unique(values, return_inverse=True)
+        distinct, numbers, counts = np.unique(values, return_inverse=True, return_counts=True)
         if len(distinct) < 2:
             raise TaskError(f"{where}: all samples are of one class, {distinct[0]!s}: there is nothing to tell apart.")
+        if values.dtype.kind in "iu" and counts.min() == 1 and len(distinct) > _MANY_CLASSES:
+            raise TaskError(
+                f"{where}: {next(iter(columns))} holds {len(distinct)} different whole numbers, some of them once: to "
+                f"predict them as values, say --loss mse; each class needs several samples."
+            )
         return Targets(numbers.astype(np.int64), kind, tuple(map(_class_name, distinct.tolist())), len(distinct))
     values = np.stack([column.astype(np.float32) for column in columns.values()], axis=1)
     if kind == "values" and (constant := np.flatnonzero(np.ptp(values, axis=0) == 0)).size:

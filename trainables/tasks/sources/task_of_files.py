@@ -82,7 +82,7 @@ def task_of_files(scheme: str, path: str, options: DataOptions) -> Task:
 
 
 def _state(path: Path) -> tuple[object, ...]:
-    """What changes when a file is written, or when one comes into a folder or leaves it."""
+    """Return values that change when a file is written, or when one comes into a folder or leaves it."""
     if not path.is_dir():
         return (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else ()
     return tuple((folder, Path(folder).stat().st_mtime_ns) for folder, _, _ in os.walk(path))
@@ -96,7 +96,7 @@ def _task_of_files(scheme: str, path: str, options: DataOptions, state: tuple[ob
     targets, dense = samples.targets, samples.targets.values.ndim > 2
     train = data.train
     return Task(
-        f"{scheme}-{re.sub(r'[^A-Za-z0-9._-]+', '-', Path(path).stem).strip('.-') or 'data'}",
+        _name(scheme, path),
         FilesOfTask(scheme, path, options, data, samples.skipped),
         num_outputs=targets.num_outputs,
         loss=make_loss(
@@ -113,6 +113,12 @@ def _task_of_files(scheme: str, path: str, options: DataOptions, state: tuple[ob
         description=f"{len(samples.inputs):,} {_FORM_WORDS[samples.form]} of {path}",
         source=path,
     )
+
+
+def _name(scheme: str, path: str) -> str:
+    """Name a task as its files are called, in signs that any file system takes: runs and tables are named by it."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).name.removesuffix(f".{scheme}")).strip(".-")
+    return f"{scheme}-{plain or 'data'}"
 
 
 _FORM_WORDS: dict[Form, str] = {"images": "images", "series": "series", "features": "rows of features"}

@@ -141,7 +141,6 @@ def test_other_signs_between_columns(own_data: Path, tmp_path: Path, sign: str) 
 
 
 def test_groups_stay_together(tmp_path: Path) -> None:
-    file = table(tmp_path, "x,y,patient\n" + rows(60, "{i},{half},p{i}").replace("p", "p1"))
     lines = [f"{i},{i % 2},patient-{i // 6}" for i in range(60)]
     file = table(tmp_path, "\n".join(["x,y,patient", *lines]))
     data = get_task(f"csv:{file}", DataOptions(target="y", group="patient")).load_checked(None)
@@ -149,9 +148,9 @@ def test_groups_stay_together(tmp_path: Path) -> None:
     assert sum(map(len, patients)) == 10
     assert [len(split) for split in vars(data).values()] == [36, 12, 12]
     few = table(tmp_path, "\n".join(["x,y,patient", *(f"{i},{i % 2},{i % 2}" for i in range(60))]))
-    assert "only 1 groups in the column 'patient'" in refused(few, target="y", group="patient")
+    assert "The class '0' has too few groups in the column 'patient', 1:" in refused(few, target="y", group="patient")
     two = table(tmp_path, "\n".join(["x,y,patient", *(f"{i},{i % 2},{i // 30}" for i in range(60))]))
-    assert "There are only 2 groups in the column 'patient'" in refused(two, target="y", group="patient")
+    assert "There are too few groups in the column 'patient', 2:" in refused(two, target="y", group="patient")
 
 
 GOOD = "x,y\n" + rows(12, "{i},{half}")
@@ -194,7 +193,12 @@ GOOD = "x,y\n" + rows(12, "{i},{half}")
         pytest.param(
             "x,y\n" + rows(9, "{i},0.5"), {"target": "y"}, "y has the same value in all samples", id="constant"
         ),
-        pytest.param("x,y\n" + rows(9, "{i},{i}"), {"target": "y"}, "The class '0' has only 1 different", id="too few"),
+        pytest.param(
+            "x,y\n" + rows(9, "{i},{i}"),
+            {"target": "y"},
+            "The class '0' has too few different samples, 1",
+            id="too few",
+        ),
         pytest.param(
             GOOD, {"target": "y", "metric": "f1_micro"}, "the targets are classes, and f1_micro is not", id="metric"
         ),
@@ -205,11 +209,35 @@ GOOD = "x,y\n" + rows(12, "{i},{half}")
         pytest.param(
             "x,a,b\n" + rows(9, "{i},{half},1"), {"target": "a,b"}, "The label b is the same in all", id="label"
         ),
+        pytest.param(
+            "x,y\n" + rows(40, "{i},{i}"),
+            {"target": "y"},
+            "y holds 40 different whole numbers, some of them once: to predict them as values, say --loss mse",
+            id="numbers as classes",
+        ),
         pytest.param(GOOD, {"target": "y", "augment": "flip"}, "flip is no augmentation of features", id="augment"),
     ],
 )
 def test_refusals(tmp_path: Path, text: str, options: dict[str, Any], message: str) -> None:
     assert message in refused(table(tmp_path, text), **options)
+
+
+def test_a_file_that_is_not_utf_8_or_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "latin.csv"
+    file.write_bytes(("x,y\n" + rows(9, "{i},caf\u00e9{half}")).encode("latin-1"))
+    assert "the column 'y' is not all UTF-8" in refused(file, target="y")
+    monkeypatch.setattr(Path, "open", lambda *_, **__: (_ for _ in ()).throw(PermissionError("Permission denied")))
+    assert "latin.csv cannot be read as a CSV file: Permission denied" in refused(file, target="y")
+
+
+def test_truth_values(tmp_path: Path) -> None:
+    """As features, as a target and as labels."""
+    file = table(
+        tmp_path, "x,on,y,z\n" + rows(24, "{i},{half},{half},{half}").replace(",1", ",true").replace(",0", ",false")
+    )
+    task = get_task(f"csv:{file}", DataOptions(target="y"))
+    assert task.classes == ("False", "True")
+    assert get_task(f"csv:{file}", DataOptions(target="y,z")).classes == ("y", "z")
 
 
 def test_no_file(tmp_path: Path) -> None:

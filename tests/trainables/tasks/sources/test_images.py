@@ -89,6 +89,13 @@ def test_a_folder_is_read_again_where_it_has_changed(folder: Path, monkeypatch: 
     assert get_task(f"images:{folder}", SMALL).classes == ("bird", "cat", "dog")
 
 
+@pytest.mark.parametrize(
+    ("folder_name", "name"), [("pets v1.2", "images-pets-v1.2"), ("日本", "images-data"), (".hidden", "images-hidden")]
+)
+def test_the_name_is_one_that_file_systems_take(folder: Path, folder_name: str, name: str) -> None:
+    assert get_task(f"images:{folder.rename(folder.with_name(folder_name))}", SMALL).name == name
+
+
 def test_images_of_any_size_are_resized(folder: Path) -> None:
     data = get_task(f"images:{folder}", DataOptions(image_size=16)).load_checked(None)
     assert data.train.inputs.shape == (8, 3, 16, 16)
@@ -176,9 +183,22 @@ def test_the_same_image_twice_is_in_one_part(folder: Path) -> None:
     assert sorted(homes) == [0, 0, 6]
 
 
+def test_a_class_may_be_called_train(folder: Path) -> None:
+    for number in range(3):
+        photo(folder / "train" / f"{number}.png", shade=30 + number)
+    assert get_task(f"images:{folder}", SMALL).classes == ("cat", "dog", "train")
+
+
 class TestRefusals:
+    def test_parts_without_classes(self, tmp_path: Path) -> None:
+        for part in ("train", "test"):
+            photo(tmp_path / "flat" / part / "0.png")
+        assert "flat/train holds no folders: the images of each class go into" in refused(tmp_path / "flat")
+
     def test_no_folder(self, tmp_path: Path) -> None:
-        assert "There is no folder" in refused(tmp_path / "nothing")
+        assert "There is no folder" in refused(tmp_path / "nothing" / "deep")
+        (tmp_path / "flowers").mkdir()
+        assert refused(tmp_path / "flower").endswith("Did you mean 'flowers'?")
 
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         assert "holds no folders: the images of each class go into a folder of its own" in refused(tmp_path)
@@ -217,7 +237,7 @@ class TestRefusals:
     def test_a_class_too_small_for_all_parts(self, folder: Path) -> None:
         photo(folder / "bird" / "0.png", shade=44)
         photo(folder / "bird" / "1.png", shade=45)
-        assert "The class 'bird' has only 2 different samples: each of train, validation, test" in refused(folder)
+        assert "The class 'bird' has too few different samples, 2: each of train, validation, test" in refused(folder)
 
     def test_a_class_that_train_does_not_have(self, folder: Path, tmp_path: Path) -> None:
         (tmp_path / "parts").mkdir()
