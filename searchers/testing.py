@@ -17,12 +17,12 @@ Needs pytest.
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import pickle
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from copy import deepcopy
 from functools import partial
@@ -79,6 +79,19 @@ def _ids(first: int, last: int) -> list[str]:
     return [f"trial-{number}" for number in range(first, last)]
 
 
+def _fresh_processes() -> multiprocessing.context.BaseContext:
+    """Return a context whose processes are copies of one that has imported this module alone."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def _proposals(pickled: bytes) -> list[str]:
+    """Return the first nine proposals of a pickled searcher, which is told what a pickled function says of each."""
+    searcher, score = pickle.loads(pickled)
+    return [config["arch"] for config in run_trials(searcher, _ids(0, 9), lambda config: score(None, config))]
+
+
 class _Subject:
     """Holds the searcher that is tested.
 
@@ -121,23 +134,13 @@ class SearcherConformance(_Subject):
         first, again = (run_trials(self.new(make_searcher), _ids(0, 9), self.score) for _ in range(2))
         assert first == again
 
-    def test_it_proposes_the_same_in_a_fresh_process(self, make_searcher: MakeSearcher, tmp_path: Path) -> None:
+    def test_it_proposes_the_same_in_a_fresh_process(self, make_searcher: MakeSearcher) -> None:
         """Nothing depends on hash seeds or on what was imported before."""
         searcher = self.new(make_searcher)
-        (tmp_path / "searcher.pkl").write_bytes(cloudpickle.dumps((searcher, type(self).score)))
-        code = f"""
-import pickle
-from pathlib import Path
-from searchers.testing import run_trials
-searcher, score = pickle.loads(Path({str(tmp_path / "searcher.pkl")!r}).read_bytes())
-for config in run_trials(searcher, [f"trial-{{number}}" for number in range(9)], lambda config: score(None, config)):
-    print(config["arch"])
-"""
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.split("\n")[:-1] == [
-            config["arch"] for config in run_trials(searcher, _ids(0, 9), self.score)
-        ]
+        pickled = cloudpickle.dumps((searcher, type(self).score))
+        with ProcessPoolExecutor(1, _fresh_processes()) as fresh:
+            proposed = fresh.submit(_proposals, pickled).result()
+        assert proposed == [config["arch"] for config in run_trials(searcher, _ids(0, 9), self.score)]
 
     def test_points_to_evaluate_come_first_and_evaluated_ones_never(self, make_searcher: MakeSearcher) -> None:
         """Points as Tune's users write them: configs."""

@@ -163,15 +163,27 @@ def on_ray(ray_cluster: None) -> dict[str, str]:
     return {**os.environ, "RAY_ADDRESS": ray.get_runtime_context().gcs_address}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files that start Ray first, then those with long tests: else one process would end with them alone."""
-    on_ray = {item.path: item.module for item in items if item.get_closest_marker("ray")}  # type: ignore[attr-defined]
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put tests on Ray first, then files with long tests: what takes long is not left to one process at the end.
+
+    Side by side (``--dist loadgroup``), a process takes the tests of a whole file, but those on Ray apart from the
+    others: so each process starts Ray once, and stops it once.
+    """
+
+    def on_ray(item: pytest.Item) -> bool:
+        return item.get_closest_marker("ray") is not None
+
     long = {item.path for item in items if item.get_closest_marker("long")}
-    items.sort(key=lambda item: (item.path not in on_ray, item.path not in long, not item.get_closest_marker("ray")))
+    items.sort(key=lambda item: (not on_ray(item), item.path not in long))
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            file = item.nodeid.partition("::")[0]
+            item.add_marker(pytest.mark.xdist_group(f"{file}, on Ray" if on_ray(item) else file))
     from ray import cloudpickle
 
-    for module in on_ray.values():  # workers get what it defines, rather than import all that it imports
-        cloudpickle.register_pickle_by_value(module)
+    for module in {item.module for item in items if on_ray(item)}:  # type: ignore[attr-defined]
+        cloudpickle.register_pickle_by_value(module)  # workers get what it defines, and import nothing else of it
 
 
 @pytest.hookimpl(wrapper=True)
