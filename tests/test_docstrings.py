@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-FLOORS = ("mpnas_ray", "searchers", "trainables")
+FLOORS = ("mpnas_ray", "searchers", "trainables", "cluster")
 """Packages that keep the rules."""
 
 CLAUSE = re.compile(

@@ -108,7 +108,7 @@ def learn_missing_predictors(
     Args:
         predictors: Predictors to learn, all in one folder that all nodes reach.
         report: Receives a line if there is something to do.
-        session: As of `cluster.work.running.compute_missing`.
+        session: Argument of `cluster.work.running.compute_missing`.
 
     Returns:
         Name of the checkpoint -> error in one line, of those that could not be learned.

@@ -37,7 +37,7 @@ class ScoredTable:
     """A table that was written.
 
     Attributes:
-        path: Its file.
+        path: File of the table.
         name: Name of its task, for `mpnas_ray.tables.load_tasks`.
         scored: Number of architectures in it.
         without_score: Number of those that are not in it, since their value is not finite.

@@ -124,7 +124,7 @@ def train_network(config: TrainingConfig, *, task: Task | None = None, progress:
 
     Args:
         config: The training; `TrainingConfig` describes every field.
-        task: In place of the config's task: one that only this program knows of.
+        task: Task that only this program knows of, in place of the config's.
         progress: Print a line for every twentieth of the epochs.
 
     Raises:

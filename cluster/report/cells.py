@@ -34,7 +34,7 @@ _Node = tuple[int, ...]
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the vertices of a graph stand.
+    """Positions of the vertices of a graph.
 
     Attributes:
         position: Vertex -> (layer, position within the layer around its middle, in vertices).

@@ -118,7 +118,7 @@ def chart(frame: Frame, x_label: str, y_label: str, content: Sequence[Html], *, 
     """Draw a chart.
 
     Args:
-        frame: Its area and scales.
+        frame: Area and scales of the chart.
         x_label: Name of the horizontal axis.
         y_label: Name of the vertical axis.
         content: Lines and marks, in the order in which they are drawn.

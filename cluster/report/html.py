@@ -24,8 +24,8 @@ def tag(name: str, *inner: str | Html | None, **attributes: Any) -> Html:
 
     Args:
         name: Name of the element.
-        *inner: Its content: text, which is escaped, or markup; None for nothing.
-        **attributes: Its attributes; ``class_`` stands for ``class``, other underscores for hyphens, and those that are
+        *inner: Content of the element: text, which is escaped, or markup; None for nothing.
+        **attributes: Attributes of the element; ``class_`` stands for ``class``, other underscores for hyphens, and those that are
             None are left out.
     """
     given = "".join(

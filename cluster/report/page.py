@@ -52,7 +52,7 @@ def document(title: str, *content: Html, tips: dict[int, str] | None = None) -> 
 
     Args:
         title: Title of the page.
-        *content: What stands in it.
+        *content: Content of the page.
         tips: Number of a trial -> what is shown where the pointer is on one of its marks.
     """
     told = json.dumps(tips or {}, separators=(",", ":")).replace("<", "\\u003c")  # no text may end the script

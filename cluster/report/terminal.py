@@ -27,7 +27,7 @@ _NUM_LAST = 8
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast a run goes.
+    """The speed of a run.
 
     Attributes:
         per_hour: Trials that end in an hour, measured from the first training of the newest session on; NaN before two

@@ -1,4 +1,4 @@
-"""How trials look in all charts, what the page says of one, and which are drawn where there are too many."""
+"""The marks of trials in all charts, their descriptions, and the choice of those to draw where there are too many."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a predictor said of an architecture when it was proposed, before its result.
+    """A prediction for an architecture, made when it was proposed, before its result.
 
     Attributes:
         predicted: Predicted score; only its order means something. None if no predictor made it.
@@ -58,8 +58,8 @@ class TrialView:
         epochs: Epochs that it reported, in their order.
         parameters: Trainable parameters of its network, if it reported them.
         flops: Multiply-adds of its network for one input, if they can be computed.
-        hyperparameters: What its config has beside the architecture and the constants of the run.
-        proposal: What was predicted of it.
+        hyperparameters: Entries of its config beside the architecture and the constants of the run.
+        proposal: Prediction of its score.
         error: The error of a failed trial in a line.
     """
 
@@ -81,12 +81,12 @@ class TrialView:
 
     @property
     def counts(self) -> bool:
-        """Whether the trial has ended with a value that may be the best."""
+        """True if the trial has ended with a value that may be the best."""
         return self.state in ("complete", "stopped") and math.isfinite(self.value)
 
     @property
     def end(self) -> float:
-        """When it last reported, in seconds since 1970; NaN if it never did."""
+        """Time of its last report, in seconds since 1970; NaN if it never reported."""
         return self.epochs[-1].end if self.epochs else math.nan
 
 
@@ -118,10 +118,10 @@ class Best:
     """The best architecture so far, or that of a complete run.
 
     Attributes:
-        trial: Its trial; None if its files are gone.
+        trial: Trial of the architecture; None if its files are gone.
         arch: Architecture string.
-        validation: Its validation score, by which it was chosen.
-        test: Its test score; None before the end of the run.
+        validation: Validation score, by which it was chosen.
+        test: Test score; None before the end of the run.
         parameters: Trainable parameters; None if unknown.
         flops: Multiply-adds for one input; None if unknown.
         network: Folder or URI of the trained network; None if there is none.
@@ -142,7 +142,7 @@ class RunView:
 
     Attributes:
         name: Name of the run.
-        place: Its folder or URI.
+        place: Folder or URI of the run.
         state: ``running`` while a driver works on it, ``complete`` once it has its report, else ``stopped``.
         facts: Name -> value of how the run was begun, e.g. task and searcher, in the order to be shown.
         metric: Name of the metric, without ``validation_``.
@@ -154,7 +154,7 @@ class RunView:
         rankings: Rankings, in the order of time.
         sessions: (begin, end) of each session in seconds since 1970, in the order of time.
         best: The best architecture; None if there is none yet.
-        problems: What could not be read, a sentence each.
+        problems: Sentences that say what could not be read.
     """
 
     name: str

@@ -36,8 +36,8 @@ class SearchReport:
         mode: ``min`` or ``max``.
         best_arch: The architecture with the best validation score among those whose training is complete; among all if
             there is none.
-        validation: Its validation score; the choice was made by this.
-        test: Its test score, computed once, after the choice.
+        validation: Validation score of the best architecture, by which it was chosen.
+        test: Test score of the best architecture, computed once, after the choice.
         parameters: Number of trainable parameters of its network.
         num_trials: Trials that ended, failed ones included.
         num_failed: Trials that raised.

@@ -32,7 +32,7 @@ def run_search(
 
     Args:
         config: The search; `SearchConfig` describes every field. The defaults if None.
-        task: In place of the config's task: a name, or a task that only this program knows of.
+        task: Task in place of the config's: a name, or a task that only this program knows of.
         progress: Print a line for each finished trial.
         **fields: Further fields of `SearchConfig`, in place of the config's.
 

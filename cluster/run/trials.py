@@ -62,7 +62,7 @@ class Session:
 
     Attributes:
         record: Record of the run.
-        task: Its task.
+        task: Task of the run.
         data: Data of the task.
         folder: Folder of the run.
         limits: Constraint on the architectures; None for all.

@@ -22,7 +22,7 @@ class WorkItem:
     """Something to compute once.
 
     Attributes:
-        name: Its name, unique in its store, and the path of its file there without ending.
+        name: Name of the item, unique in its store, and the path of its file there without ending.
         identity: Everything that the result depends on but the program, in values that JSON can hold. A result with
             another identity is not this item's.
         compute: Computes the result, in values that JSON can hold. It is pickled and called on any node, so it is a

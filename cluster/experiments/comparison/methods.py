@@ -53,7 +53,7 @@ class Method:
 
 _MPNAS: dict[str, Any] = {"refit_every": 1}
 _PROCESS: dict[str, Any] = {"acquisition": "ei", "refit_every": 1, "num_random": 5}
-"""As `GaussianProcessSearch`, so that only the kernels differ."""
+"""Arguments of `GaussianProcessSearch`, so that only the kernels differ."""
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -146,7 +146,7 @@ def make_searcher(
     Args:
         method: The method.
         target: The searched task.
-        sources: From `sources_of`.
+        sources: Tasks that `sources_of` returned.
         checkpoint: The predictor that was meta-learned from these sources, for a method that uses one.
         seed: Seed of the replication.
 

@@ -144,8 +144,8 @@ def sources_of_space(space: str, *, all_devices: bool = False) -> tuple[str, ...
     """List the tasks of a space that a method may know, whatever else lies in a folder of tables.
 
     Args:
-        space: Its name.
-        all_devices: With the latencies of all devices, not only the two of the studies.
+        space: Name of the space.
+        all_devices: Add the latencies of all devices; else only the two of the studies.
     """
     known = {"nasbench201": NASBENCH201, "transnasbench101": TRANSNASBENCH101}.get(space, ())
     latencies = (name for family in DEVICES.values() for name in family if name.startswith(f"{space}/"))

@@ -156,7 +156,7 @@ def published(table: int, task: str, column: str, points: int | None) -> Publish
     Args:
         table: Number of the table in the paper.
         task: A task of ours, or ``mean`` for the table's last row.
-        column: As the paper prints it.
+        column: Name of the column, as the paper prints it.
         points: Number of fine-tuning models; None for the accuracies of table 5.
     """
     row = "Overall Mean" if task == MEAN else _ROWS[table].get(task)

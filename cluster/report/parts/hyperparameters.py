@@ -24,7 +24,7 @@ class _Axis:
     """An axis of the chart.
 
     Attributes:
-        name: Its name.
+        name: Name of the hyperparameter.
         place: Function from a value to its place, from 0 (below) to 1.
         texts: (place, text) of what is written beside it.
     """

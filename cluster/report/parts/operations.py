@@ -1,4 +1,4 @@
-"""Which operations, in which slots of the cell, went with good scores."""
+"""Operations and slots of the cell that went with good scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good the predictor was: predicted against measured, and whether knowledge of other tasks helped."""
+"""Quality of the predictor: predicted against measured, and whether knowledge of other tasks helped."""
 
 from __future__ import annotations
 

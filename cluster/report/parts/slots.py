@@ -1,4 +1,4 @@
-"""Where the time went: slots for trials, busy or waiting, and refits."""
+"""Use of the time: slots for trials, busy or waiting, and refits."""
 
 from __future__ import annotations
 

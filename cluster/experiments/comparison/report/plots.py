@@ -30,7 +30,7 @@ class Look:
     """The look of a method in pictures.
 
     Attributes:
-        colour: As ``#rrggbb``.
+        colour: Colour, ``#rrggbb``.
         width: Width of the line in points.
         dash: ``solid`` or ``dash``.
         alpha: Opacity of the band.

@@ -76,7 +76,7 @@ def profile(by_column: Array, factors: Array, failed: float = np.inf) -> Array:
     Args:
         by_column: ``[..., searchers, columns]``.
         factors: ``[F]``, at least 1. The best is among all searchers.
-        failed: From this figure on a searcher is within no factor, also where none did better.
+        failed: Figure from which on a searcher is within no factor, even where none did better.
     """
     ratios = column_ratios(by_column, by_column.min(axis=-2, keepdims=True))
     # In both comparisons: means of equal logarithms may differ in their last bits.

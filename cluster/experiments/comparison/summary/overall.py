@@ -49,7 +49,7 @@ class Standing:
     """A searcher over columns.
 
     Attributes:
-        method: Its name.
+        method: Name of the searcher.
         queries: Goal -> geometric mean of queries to it; a run that did not get there counts as twice the budget.
         regret: Queries -> mean regret in percent.
         worst: Goal, or ``regret at 50`` -> worst ratio to the best rival; empty if there is no rival.

@@ -63,7 +63,7 @@ class Summary:
     """The summary of a method's replications on a column.
 
     Attributes:
-        method: Its name.
+        method: Name of the method.
         searched: The column's searched task.
         seeds: Number of runs.
         queries: Goal -> queries to it of each run, infinite where it was not reached.
@@ -100,7 +100,7 @@ class Comparison:
     """All summaries of a comparison.
 
     Attributes:
-        grounds: Its columns, in their order.
+        grounds: Columns of the comparison, in their order.
         every: Summaries of methods on columns.
         budget: Queries of a run.
     """

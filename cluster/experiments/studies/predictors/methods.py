@@ -32,7 +32,7 @@ META_LEARNED = "mp-nas"
 """The method that knows other tasks."""
 
 SHARES = (1 / 9, 1 / 3, 2 / 3)
-"""Of a training's epochs, after which curve methods are asked."""
+"""Shares of a training's epochs after which curve methods are asked."""
 
 _CURVE_SIZES = (10, 50, 200)
 SLOW = ("ngboost", "gcn", "brp-nas", "seminas", "omni")
@@ -68,7 +68,7 @@ class Method:
     Attributes:
         kind: Source of its knowledge: measured architectures, nothing, or the beginnings of trainings.
         description: Short description, with its source.
-        judge: From a draw to what the method comes to.
+        judge: Function of a draw that returns the measurements of the method.
         needs_classes: True if it is not defined for fields.
     """
 

@@ -43,7 +43,7 @@ class Draw:
     Attributes:
         target: The task.
         test: Uniformly drawn, to judge by: ``[M]``.
-        pool: To train on, in this order; none of ``test``.
+        pool: Rows to train on, in this order; none of ``test``.
         seed: Seed that they follow from, beside the space.
     """
 

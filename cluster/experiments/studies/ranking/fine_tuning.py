@@ -33,7 +33,7 @@ class FineTuning:
 
     Attributes:
         rate: Step size of the parts that move, see `InnerRates`.
-        num_steps: Their number.
+        num_steps: Number of steps.
     """
 
     rate: float

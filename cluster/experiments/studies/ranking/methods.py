@@ -45,7 +45,7 @@ class Learned:
     """The outcome of learning from the sources.
 
     Attributes:
-        rankers: For a target, the rows of a page that this method fills, by label.
+        rankers: Function of a target that returns the rows of a page that this method fills, by label.
         seconds: Spent on learning; over all interruptions, if the method keeps count, else since the last.
     """
 
@@ -114,7 +114,7 @@ class GradientLearning:
     """A network learned by gradient from all sources, costs as they were measured, and told a target's kind.
 
     Attributes:
-        label: Its row.
+        label: Row of the method.
         config: Settings of the learning.
         fine_tuning: Settings of the fine-tuning, see `cluster.experiments.studies.ranking.fine_tuning`.
         space: See `Method`.
@@ -202,8 +202,8 @@ class FreeRankings:
 
 
 _FINE_TUNING = FineTuning(rate=0.01, num_steps=50)
-"""It was chosen for networks learned from one task and fine-tuned on five
-models of another of the same space, from rates of 0.01 and 0.03 and 5, 20, 50 and 100 steps, by the mean Spearman
+"""Fine-tuning of all gradient learners. It was chosen for networks learned from one task and fine-tuned on five models
+of another of the same space, from rates of 0.01 and 0.03 and 5, 20, 50 and 100 steps, by the mean Spearman
 correlation. Over eight such pairs of TransNAS-Bench-101 it is best (.72, with 20 steps too; .69 at 0.03; .70 by 100
 epochs of AdamW at 1e-3), over nine of NAS-Bench-201 .003 below the best (.53, with 100 steps; .51 at 0.03 and 0.003).
 
@@ -220,7 +220,7 @@ _FROM_SCRATCH = {
     "transnasbench101": _CHOSEN_ON_NASBENCH201,
     "nasbench101": _CHOSEN_ON_NASBENCH201,
 }
-"""How `random` is trained on the targets of each space, chosen on another space from learning rates of 1e-3, 3e-3 and
+"""Training of `random` on the targets of each space, chosen on another space from learning rates of 1e-3, 3e-3 and
 1e-2 by the mean Spearman correlation over its seven tasks, five models each. On TransNAS-Bench-101 they reach .42, .38
 and .35 (four draws, 150 epochs; 50 and 400 epochs are no better), on NAS-Bench-201 .50, .51 and .48 (three draws)."""
 

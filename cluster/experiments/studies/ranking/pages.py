@@ -61,7 +61,7 @@ _COUNTERPARTS = {
 """Method -> the column of the paper that it is set against; the other methods have none."""
 
 _NOT_GIVEN = "not given"
-"""Where the paper has no number."""
+"""Text in place of a number that the paper does not give."""
 
 READING = """\
 MP-NAS is Loya et al., NeurIPS 2023; its numbers stand under `paper`, with its standard errors, and `not given` is what

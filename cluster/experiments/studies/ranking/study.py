@@ -27,8 +27,8 @@ class RankingStudy:
         name: Name of the study for the command, and of its files.
         title: First line of its page.
         units: The work that it needs.
-        page: From all rows to the rest of the page, in Markdown.
-        rows: From the rows of its units, and the tables, to all rows: adds what is computed from them.
+        page: Function of all rows that returns the rest of the page, in Markdown.
+        rows: Function of the rows of its units and of the tables that returns all rows, computed ones among them.
         plot: Draws the rows into a file; None if the study has no picture.
     """
 

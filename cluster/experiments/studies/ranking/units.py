@@ -113,7 +113,7 @@ def unit_item(unit: Unit, method: Method, tasks: Mapping[str, TableTask], tables
     Args:
         unit: The unit.
         method: The method that ``unit.method`` names.
-        tasks: From `study_tasks` of the same folder.
+        tasks: Tasks that `study_tasks` returned for the same folder.
         tables: Folder of NAS tables, which all nodes must reach.
         work: Folder of the units, which all nodes must reach.
     """

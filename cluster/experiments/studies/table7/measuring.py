@@ -52,10 +52,10 @@ class TaskResults:
     """The results of one task.
 
     Attributes:
-        task: Its name.
+        task: Name of the task.
         metric: Metric of validation and test.
         mode: ``min`` or ``max``.
-        protocol: Whose split and metric these are; empty for the small tasks.
+        protocol: Source of split and metric; empty for the small tasks.
         recipe: Recipe of the last training.
         search_epochs: Epochs of the candidates' trainings.
         preset: Sizes of the found networks.

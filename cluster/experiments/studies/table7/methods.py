@@ -52,7 +52,7 @@ def sources_for(task: Task, tables: Mapping[str, TableTask], search: str) -> dic
     """Select the tasks that the predictor of a search may learn from.
 
     Args:
-        task: To be searched.
+        task: Task to search for.
         tables: All tasks, those of our own table among them.
         search: One of `SEARCHES`.
 

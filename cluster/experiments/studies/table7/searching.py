@@ -31,7 +31,7 @@ class Search:
         arch: The architecture that it found: best on validation.
         curve: Best validation score so far after each trial, in the order in which they ended.
         training_seconds: Seconds of training all candidates.
-        wall_seconds: From start to report.
+        wall_seconds: Seconds from start to report.
     """
 
     arch: str
