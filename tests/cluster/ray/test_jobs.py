@@ -235,7 +235,8 @@ class TestOnACluster:
         words = ["--no-wait", "--submission-id", "seen-later", "--", "search", "--task", "mine:TASK"]
         done = head.run("mpnas", "submit", *words, cwd=tmp_path, RAY_API_SERVER_ADDRESS=head.dashboard)
         assert done.returncode == 0, done.stderr
-        (line,) = done.stdout.splitlines()
+        first, line = done.stdout.splitlines()
+        assert first == "Submitting search --task mine:TASK."
         assert line.startswith("Submitted seen-later. ")
         assert line.endswith("To watch it: ray job logs --follow seen-later")
         job = head.job("seen-later")
