@@ -25,8 +25,8 @@ def tag(name: str, *inner: str | Html | None, **attributes: Any) -> Html:
     Args:
         name: Name of the element.
         *inner: Content of the element: text, which is escaped, or markup; None for nothing.
-        **attributes: Attributes of the element; ``class_`` stands for ``class``, other underscores for hyphens, and those that are
-            None are left out.
+        **attributes: Attributes of the element; ``class_`` stands for ``class``, other underscores for hyphens, and
+            those that are None are left out.
     """
     given = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(_plain(value))}"'

@@ -54,8 +54,8 @@ class MethodFields:
         searcher: Method that proposes architectures. scratch is mpnas without knowledge of other tasks; naswot takes
             the best of 1,000 by a proxy; area is evolution that begins with the better half by a proxy; predictor
             ranks by a predictor of another family.
-        predictor: Predictor of the searcher mpnas: default, or a checkpoint that `mpnas meta-train` wrote. For the searcher
-            predictor: the name of a family.
+        predictor: Predictor of the searcher mpnas: default, or a checkpoint that `mpnas meta-train` wrote. For the
+            searcher predictor: the name of a family.
         proxy: Zero-cost score of untrained networks. naswot and area rank by it, by default by naswot; mpnas can add
             it to its ranking while results are few.
         scheduler: Method that stops unpromising trainings early; by default all are completed.
