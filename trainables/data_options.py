@@ -12,7 +12,19 @@ from mpnas_ray.checks import require_bool, require_count, require_number, requir
 from mpnas_ray.errors import TaskError
 from mpnas_ray.names import no_such
 
-__all__ = ["AUGMENTATIONS", "COLOURS", "LOSSES", "METRICS", "ROWS", "SCHEMES", "DataOptions", "check_used", "scheme_of"]
+__all__ = [
+    "AUGMENTATIONS",
+    "COLOURS",
+    "LOSSES",
+    "METRICS",
+    "ROWS",
+    "SCHEMES",
+    "WEIGHTS",
+    "DataOptions",
+    "all_names",
+    "check_used",
+    "scheme_of",
+]
 
 METRICS = {
     "classes": (
@@ -64,7 +76,8 @@ SCHEMES = {
 """First word of a task's name, before the colon -> what it names: all kinds of files that tasks are made of."""
 
 
-def _all_names(known: dict[str, tuple[str, ...]]) -> list[str]:
+def all_names(known: dict[str, tuple[str, ...]]) -> list[str]:
+    """List the names of all kinds, each once."""
     return list(dict.fromkeys(name for names in known.values() for name in names))
 
 
@@ -101,15 +114,15 @@ class DataOptions:
 
     target: tuple[str, ...] = field(default=(), metadata={"schemes": ("csv",), "metavar": "COLUMN"})
     group: str | None = field(default=None, metadata={"schemes": ("csv",), "metavar": "COLUMN"})
-    rows: str = field(default="auto", metadata={"schemes": ("csv",), "names": ROWS})
+    rows: str = field(default="auto", metadata={"schemes": ("csv",)})
     image_size: int = field(default=32, metadata={"schemes": ("images",)})
-    colours: str | None = field(default=None, metadata={"schemes": ("images",), "names": COLOURS})
+    colours: str | None = field(default=None, metadata={"schemes": ("images",)})
     validation_share: float = field(default=0.2, metadata={"schemes": _ALL})
     test_share: float = field(default=0.2, metadata={"schemes": _ALL})
     split_seed: int = field(default=0, metadata={"schemes": _ALL})
     loss: str | None = field(default=None, metadata={"schemes": _ALL})
-    metric: str | None = field(default=None, metadata={"schemes": _ALL, "names": _all_names(METRICS)})
-    class_weights: str | None = field(default=None, metadata={"schemes": _ALL, "names": WEIGHTS})
+    metric: str | None = field(default=None, metadata={"schemes": _ALL})
+    class_weights: str | None = field(default=None, metadata={"schemes": _ALL})
     augment: tuple[str, ...] = field(default=(), metadata={"schemes": _ALL, "metavar": "NAME"})
     skip_bad: bool = field(default=False, metadata={"schemes": ("images", "csv")})
 
@@ -129,7 +142,7 @@ class DataOptions:
         for name, known in (("loss", LOSSES), ("metric", METRICS), ("augment", AUGMENTATIONS)):
             given = getattr(self, name)
             for one in given if isinstance(given, tuple) else [given] if given is not None else []:
-                if one not in (names := _all_names(known)):
+                if one not in (names := all_names(known)):
                     raise TaskError(no_such({"augment": "augmentation"}.get(name, name), one, names))
         if self.class_weights is not None:
             require_one_of("class_weights", self.class_weights, WEIGHTS, error=TaskError)

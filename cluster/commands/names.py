@@ -22,10 +22,13 @@ from mpnas_ray.own_packages import HOME
 from mpnas_ray.spaces import SPACE_NAMES
 from searchers.registry import SEARCHERS
 from searchers.schedulers.registry import SCHEDULERS
+from trainables.data_options import AUGMENTATIONS, COLOURS, LOSSES, ROWS, WEIGHTS, all_names
+from trainables.data_options import METRICS as METRICS_BY_TARGETS
 
 __all__ = [
     "ALGORITHMS",
     "COMPARISONS",
+    "DATA_NAMES",
     "FAMILIES",
     "FORMATS",
     "INPUTS",
@@ -54,7 +57,8 @@ def remembered(module: str, find: Callable[[Any], Iterable[str]], *folders: str)
     def names() -> list[str]:
         times = [path.stat().st_mtime for folder in folders for path in Path(HOME, folder).rglob("*.py")]
         mark = sha256(f"{HOME}:{module}:{max(times)}:{len(times)}".encode()).hexdigest()[:16]
-        file = platformdirs.user_cache_path("mpnas-ray") / "names" / f"{module}.json"
+        of_registry = sha256(f"{module}:{folders}".encode()).hexdigest()[:8]  # a module may have several
+        file = platformdirs.user_cache_path("mpnas-ray") / "names" / f"{module}-{of_registry}.json"
         with suppress(OSError, ValueError, KeyError, TypeError):
             kept = json.loads(file.read_text(encoding="utf-8"))
             if kept["mark"] == mark:
@@ -91,7 +95,18 @@ STUDIES = remembered(
     "cluster.experiments.studies.registry", lambda module: module.STUDIES, "cluster/experiments/studies"
 )
 
+DATA_NAMES: dict[str, Names] = {
+    "rows": ROWS,
+    "colours": COLOURS,
+    "loss": all_names(LOSSES),
+    "metric": all_names(METRICS_BY_TARGETS),
+    "class_weights": WEIGHTS,
+    "augment": all_names(AUGMENTATIONS),
+}
+"""Field of `DataOptions` -> the names that it takes."""
+
 SEARCH_NAMES: dict[str, Names] = {
+    **DATA_NAMES,
     "task": TASKS,
     "space": SPACE_NAMES,
     "preset": SIZES,

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from cluster.cli import app
 from cluster.experiments.comparison.compare import compare
+from cluster.experiments.comparison.config import ComparisonConfig
 from cluster.experiments.comparison.presets import get_preset
 from cluster.experiments.studies.registry import get_study
 from cluster.experiments.studies.study import reproduce
@@ -47,7 +48,7 @@ def submitted() -> None:
         (
             "plotly",
             "studies",
-            lambda here: compare(get_preset("regret"), here, here / "out", here / "work", here / "c"),
+            lambda here: compare(ComparisonConfig(get_preset("regret"), here, here / "out", here / "work", here / "c")),
         ),
         ("aiohttp", "cluster", lambda here: check_config(SearchConfig(**SEARCH, workers_per_trial=2))),
         ("aiohttp", "cluster", lambda here: submitted()),

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from cluster.durations import in_words
 from cluster.report.page import SECTIONS
 from cluster.report.parts.answer import answer
 from cluster.report.parts.operations import operations
@@ -15,7 +16,7 @@ from cluster.report.parts.predictions import predictions, transfer
 from cluster.report.parts.sizes import front_of
 from cluster.report.parts.slots import busy_times, in_slots, slots
 from cluster.report.parts.table import ten_best
-from cluster.report.trials import MOST_DRAWN, about, drawn, duration
+from cluster.report.trials import MOST_DRAWN, about, drawn
 from cluster.report.view import Epoch, Proposal, RunView, TrialView, best_so_far
 from mpnas_ray.stats import spearman
 
@@ -162,7 +163,7 @@ def test_what_is_said_of_a_trial(run: RunView) -> None:
 
 
 def test_durations() -> None:
-    assert [duration(each) for each in (0.25, 59.0, 61.0, 3_700.0, 200_000.0)] == [
+    assert [in_words(each) for each in (0.25, 59.0, 61.0, 3_700.0, 200_000.0)] == [
         "0.2 s",
         "59 s",
         "1 min 1 s",

@@ -172,7 +172,7 @@ def test_a_run_that_was_moved_goes_on_where_it_lies(run: Path, tmp_path: Path, d
     with (copy / "telemetry.jsonl").open("ab") as file:
         file.write(b'{"time": 1, "ev\n\xff\xfe junk')
     trained = num_trained(copy)
-    with pytest.raises(RunError, match=r"run\.json is damaged.*the `mpnas search` command that began the run"):
+    with pytest.raises(RunError, match=r"run\.json is damaged.*the `mpnas search` command that started the run"):
         resume_search(copy)
     with pytest.raises(RunError, match=r"was run with epochs 2"):
         search(tmp_path / "storage", data_dir, epochs=3)

@@ -151,8 +151,9 @@ def test_classes_and_split_are_printed_before_ray_starts(
     with pytest.raises(RunError, match="no Ray here"):
         run_search(task="csv:iris.csv", target="species", storage=tmp_path, name="run")
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0].startswith(f"csv-iris: 150 rows of features of {own_data / 'iris.csv'}, each 1 x 4 numbers;")
-    assert [line.split() for line in printed[1:6]] == [
+    assert printed[0] == "Loading csv-iris."
+    assert printed[1].startswith(f"csv-iris: 150 rows of features of {own_data / 'iris.csv'}, each 1 x 4 numbers;")
+    assert [line.split() for line in printed[2:7]] == [
         ["train", "validation", "test"],
         ["samples", "90", "30", "30"],
         ["setosa", "30", "10", "10"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -144,13 +143,10 @@ def test_names() -> None:
     assert not is_baseline("nasbench201:|none~0|+|none~0|none~1|+|none~0|none~1|none~2|")
 
 
-def test_the_help_and_the_page_name_every_network() -> None:
-    from cluster.commands import train as command
-
+def test_the_page_names_every_network() -> None:
+    """The help takes the names from the registry, which tests/cluster/commands/test_cli.py checks."""
     page = (Path(__file__).parents[3] / "docs" / "tasks.md").read_text(encoding="utf-8")
-    source = Path(str(command.__file__)).read_text(encoding="utf-8")
     for name in baseline_names():
-        assert re.search(rf"\b{name}\b", source), name
         assert f"`{name}" in page, name
 
 
