@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +251,14 @@ def test_the_best_result_leaves_out_failures_values_that_are_not_finite_and_part
         best_result([stopped], "validation_x", "min", 3)
 
 
-def test_interrupted_and_continued(tmp_path: Path, held_task: Any, on_ray: dict[str, str]) -> None:
+def num_ended_checkpoints(run: Path) -> int:
+    records = [json.loads(path.read_text()) for path in run.glob("*/checkpoint_*/trial.json")]
+    return sum(record["result"]["done"] for record in records)
+
+
+def test_interrupted_and_continued(
+    tmp_path: Path, held_task: Any, on_ray: dict[str, str], wait_for: Callable[..., Any]
+) -> None:
     """Ctrl-C in the middle; the same command goes on, and no finished trial is trained again."""
     # Two trials at a time leave at most two of six epochs in trainings that have not ended: two trainings have then.
     held_task.hold_after(6)
@@ -271,6 +279,8 @@ def test_interrupted_and_continued(tmp_path: Path, held_task: Any, on_ray: dict[
     assert first.stderr is not None
     for line in first.stdout:
         if line.startswith("[2/6]"):
+            # Tune announces a trial's end before its last checkpoint is written, without which it is trained again.
+            wait_for(lambda: num_ended_checkpoints(tmp_path / "run") == 2, "the last checkpoints of two trials")
             os.killpg(first.pid, signal.SIGINT)
             held_task.let_go()
             break
