@@ -38,7 +38,7 @@ search: $(VENV)/.searching  ## Search an architecture for Darcy flow: 20 trials,
 
 # Each of two processes takes whole files, the longest first, and has one Ray for all its tests on Ray. Four processes took
 # as long as two: Ray's own processes use the rest of the cores.
-test: env  ## Run the test suite, eight minutes on two cores
+test: env  ## Run the test suite, fourteen minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 test-fast: env  ## Run what needs neither Ray, nor tables, nor seconds a test: a minute and a half
@@ -63,5 +63,5 @@ clean:  ## Remove the environment and caches; runs stay
 
 .PHONY: docs
 docs: env  ## Build the pages of docs/ and the API reference as a site in site/; a broken link is an error
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	.ci/install $(VENV) --constraint constraints.txt --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
