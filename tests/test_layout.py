@@ -135,7 +135,7 @@ def functions(node: ast.AST, inside: str = "") -> Iterator[tuple[str, ast.Functi
 
 @pytest.mark.parametrize("module", MODULES)
 def test_no_function_but_a_constructor_takes_more_than_eight_parameters(module: str) -> None:
-    """What takes more takes a frozen dataclass, of which `takes_options` makes a command."""
+    """More values are the fields of a frozen dataclass, of which `takes_options` makes a command."""
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     for name, function in functions(tree):
         parameters = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]

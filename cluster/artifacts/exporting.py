@@ -9,7 +9,7 @@ from pyarrow import fs
 
 from cluster.artifacts.optuna_study import write_study
 from cluster.artifacts.trial_tables import write_trials
-from cluster.run.html.reading import read_run
+from cluster.run.reading import read_run
 from cluster.storage.run_folder import RunFolder
 from mpnas_ray.errors import RunError
 from mpnas_ray.names import no_such

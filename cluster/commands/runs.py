@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from cluster.commands.options import takes_options
-from cluster.commands.printing import print_table, say
+from cluster.commands.printing import print_parts, print_table, say
 from mpnas_ray.errors import RunError
 
 __all__ = ["runs", "show", "watch"]
@@ -28,7 +28,7 @@ class _RunsOptions:
 def runs(options: _RunsOptions) -> None:
     """List the runs in a folder: task, space, state, trials, best score and the age of the last result."""
     from cluster.report.terminal import list_of_runs
-    from cluster.run.html.reading import read_run
+    from cluster.run.reading import read_run
     from cluster.storage.run_folder import RunFolder
 
     found = [read_run(folder) for folder in RunFolder.all_in(options.folder)]
@@ -52,9 +52,8 @@ class _ShowOptions:
 @takes_options(_ShowOptions)
 def show(options: _ShowOptions) -> None:
     """Show one run, whatever its state: its settings, the best architecture, the ten best trials, and failures."""
-    from cluster.commands.printing import print_parts
     from cluster.report.terminal import summary
-    from cluster.run.html.reading import read_run
+    from cluster.run.reading import read_run
     from cluster.storage.run_folder import RunFolder
 
     print_parts(summary(read_run(RunFolder.of_run(options.run, writable=False)), time.time()))

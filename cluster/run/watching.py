@@ -9,7 +9,7 @@ from rich.live import Live
 
 from cluster.report.html import number
 from cluster.report.terminal import num_ended, screen
-from cluster.run.html.reading import read_run
+from cluster.run.reading import read_run
 from cluster.storage.run_folder import RunFolder
 
 __all__ = ["watch_run"]

@@ -15,7 +15,7 @@ from cluster.report.page import page
 from cluster.run.checking import check_config
 from cluster.run.config import SearchConfig
 from cluster.run.damage import record_before
-from cluster.run.html.reading import read_run
+from cluster.run.reading import read_run
 from cluster.run.record import RunRecord
 from cluster.run.report import SearchReport, earlier_report
 from cluster.storage.lock import locked

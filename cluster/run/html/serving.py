@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import ceil
 
 from cluster.report.page import page
-from cluster.run.html.reading import read_run
+from cluster.run.reading import read_run
 from cluster.storage.run_folder import RunFolder
 from mpnas_ray.errors import RunError
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.report.page import page
-from cluster.run.html.reading import read_run
+from cluster.run.reading import read_run
 from cluster.storage.run_folder import RUN_FILE, RunFolder
 
 __all__ = ["PAGE_FILE", "drawn_meanwhile", "write_page"]

@@ -116,7 +116,8 @@ def test_help_lists_the_names_of_the_registries(
     monkeypatch.setenv("COLUMNS", "1000")
     shown = " ".join(mpnas(*command.split(), "--help").stdout.replace("│", " ").split())
     separator = "; " if command == "compare" and names is METHODS else ", "  # names such as "mpnas, far"
-    assert f"One of: {separator.join(names)}" in shown  # tasks that other tests have registered come after ours
+    end = "" if command == "search" and "digits" in names else "."  # tasks that other tests register come after ours
+    assert f"One of: {separator.join(names)}{end}" in shown
 
 
 def test_options_make_the_config_that_python_makes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What the parts are written with: markup in which texts cannot do harm, scales, and numbers."""
+"""Markup in which texts cannot do harm, scales, and numbers."""
 
 from __future__ import annotations
 

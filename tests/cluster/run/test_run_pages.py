@@ -21,8 +21,8 @@ from cluster.report.page import SECTIONS, page
 from cluster.report.view import RunView
 from cluster.run.config import SearchConfig
 from cluster.run.html import writing
-from cluster.run.html.reading import read_run
 from cluster.run.html.writing import PAGE_FILE, drawn_meanwhile, write_page
+from cluster.run.reading import read_run
 from cluster.run.record import RunRecord
 from cluster.storage.run_folder import RunFolder
 from mpnas_ray.errors import RunError

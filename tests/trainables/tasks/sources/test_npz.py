@@ -78,7 +78,7 @@ def test_targets(tmp_path: Path, targets: Any, kind: str, num_outputs: int) -> N
 
 
 def test_parts_of_its_own(tmp_path: Path) -> None:
-    """What is not there comes from the training part."""
+    """Parts that a file does not have are dealt out of its training part."""
     parts = {"train_inputs": SERIES, "train_targets": HALVES, "test_inputs": SERIES[:7], "test_targets": HALVES[:7]}
     data = get_task(f"npz:{archive(tmp_path, **parts)}").load_checked(None)
     assert [len(split) for split in vars(data).values()] == [24, 6, 7]

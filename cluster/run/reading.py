@@ -1,4 +1,4 @@
-"""Read all that the report of a run shows from its files, whatever state these are in."""
+"""Read a run from its files, whatever state these are in, for its report, the terminal and exports."""
 
 from __future__ import annotations
 
