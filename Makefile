@@ -41,7 +41,7 @@ search: $(VENV)/.searching  ## Search an architecture for Darcy flow: 20 trials,
 test: env  ## Run the test suite, fourteen minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-test-fast: env  ## Run what needs neither Ray, nor tables, nor seconds a test: a minute and a half
+test-fast: env  ## Run what needs neither Ray, nor tables, nor seconds a test: under three minutes
 	$(BIN)/python -m pytest -m "not (slow or ray or long or data)" --numprocesses 2 --dist worksteal
 
 test-slow: env  ## Run the longer checks too
