@@ -38,6 +38,7 @@ def built(**fields: Any) -> BuildReport:
     return build_table(TableConfig(**fields))
 
 
+@pytest.mark.long
 def test_a_table_grows_and_trains_nothing_twice(tmp_path: Path, computed_here: list[str]) -> None:
     out = tmp_path / "own.parquet"
     report = built(out=out, tasks=["digits"], num_archs=2, **SMALL)

@@ -78,6 +78,7 @@ def test_a_study_says_what_the_run_does(run: RunView, tmp_path: Path, file: str)
     assert study.trials[2].user_attrs["error"] == "ValueError: no"
 
 
+@pytest.mark.long
 def test_optuna_draws_and_continues_the_study(run: RunView, tmp_path: Path) -> None:
     write_study(run, tmp_path / "study.db")
     study = optuna.load_study(study_name="one", storage=storage(tmp_path / "study.db"))

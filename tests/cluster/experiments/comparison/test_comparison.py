@@ -235,6 +235,7 @@ def test_runs_that_know_other_tasks_have_other_files() -> None:
     assert Replication("mean-rank", few, 8, 0).name != Replication("mean-rank", many, 8, 0).name
 
 
+@pytest.mark.long
 def test_a_predictor_is_reused_only_if_it_fits(tables: Path, tasks: dict[str, TableTask], tmp_path: Path) -> None:
     mpnas, target = METHODS["mpnas"], tasks[SCENE.searched]
     sources = sources_of(mpnas, target, tasks)

@@ -254,6 +254,7 @@ def test_random_weights_are_new_for_each_draw_and_no_zero_shot_ranking(tasks: di
     assert other_settings != method.settings(0), "a unit of other settings is not taken for this one's"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["nasbench201/gpu-latency", "transnasbench101/room"])
 def test_random_weights_rank_what_they_have_not_seen(tasks: dict[str, TableTask], name: str) -> None:
     """Five models are enough to know which operation counts; a baseline that is left untrained ranks by chance."""
