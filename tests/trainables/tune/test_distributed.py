@@ -58,7 +58,8 @@ def test_two_workers_train_as_one(data_dir: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     alone = {name: train(name, data_dir, None) for name in RECIPES}  # makes the data, too
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")  # copies of a process without threads
+    context.set_forkserver_preload(["torch", "ray.tune"])
     queue = context.Queue()
     processes = [context.Process(target=train_as_one_of_two, args=(rank, port, data_dir, queue)) for rank in range(2)]
     for process in processes:
