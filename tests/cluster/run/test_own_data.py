@@ -89,6 +89,7 @@ class TestSearches:
             epochs=1,
             batch_size=32,
             searcher="area",
+            max_concurrent=1,
             storage=tmp_path,
             name="run",
         )
@@ -107,6 +108,7 @@ class TestSearches:
             num_samples=2,
             epochs=1,
             searcher="random",
+            max_concurrent=1,
             storage=tmp_path,
             name="run",
         )
