@@ -431,7 +431,9 @@ def test_the_papers_means_are_those_of_its_rows() -> None:
 RESULTS = Path(__file__).parents[4] / "benchmarks" / "results"
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name == "predictors" else name for name in STUDIES]
+)
 def test_a_committed_page_is_what_its_results_give(name: str, tmp_path: Path) -> None:
     """`mpnas reproduce` writes it from them alone, without tables."""
     from cluster.cli import app
