@@ -59,6 +59,21 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def needs_data() -> Callable[..., None]:
+    """Skip a test where the data of a task that it names are not installed."""
+
+    def needs_data(*tasks: str) -> None:
+        from trainables import get_task
+
+        for name in tasks:
+            absent = {file.source for file in get_task(name).files if file.find(None) is None}
+            if absent:
+                pytest.skip(f"{name}: its data are not installed; `make data`, or {', '.join(absent)}")
+
+    return needs_data
+
+
+@pytest.fixture(scope="session")
 def own_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files as a user has them: ``digits/<class>/*.png``, ``digits.npz``, ``iris.csv`` and ``diabetes.csv``."""
     from PIL import Image

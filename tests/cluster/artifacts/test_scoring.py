@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,10 @@ def test_tables_grow_and_nothing_is_scored_twice(
     assert leaves_out(tasks, "mixed/digits-snip") == {}
 
 
-def test_the_command_says_what_it_wrote(tmp_path: Path, computed_here: list[str]) -> None:
+def test_the_command_says_what_it_wrote(
+    tmp_path: Path, computed_here: list[str], needs_data: Callable[..., None]
+) -> None:
+    needs_data("libras")
     app = typer.Typer()
     app.command()(score_command)
     options = "--space mixed --task libras --proxy flops --proxy params --num-archs 3 --batch-size 9 --inputs random"
@@ -136,7 +140,10 @@ def test_a_small_space_is_scored_whole(tmp_path: Path, computed_here: list[str])
     assert report.tables[0].scored == len(get_space("transnasbench101").distinct())
 
 
-def test_what_cannot_be_is_refused_before_any_work(tmp_path: Path, computed_here: list[str]) -> None:
+def test_what_cannot_be_is_refused_before_any_work(
+    tmp_path: Path, computed_here: list[str], needs_data: Callable[..., None]
+) -> None:
+    needs_data("darcy16")
     for arguments, named in (
         ({"task": "darcy16", "proxies": ["naswot", "epe_nas"]}, "epe_nas compares samples of one class"),
         ({"proxies": ["best"]}, "no proxy 'best'"),

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,10 @@ def built(**fields: Any) -> BuildReport:
     return build_table(TableConfig(**fields))
 
 
-def test_a_table_grows_and_trains_nothing_twice(tmp_path: Path, computed_here: list[str]) -> None:
+def test_a_table_grows_and_trains_nothing_twice(
+    tmp_path: Path, computed_here: list[str], needs_data: Callable[..., None]
+) -> None:
+    needs_data("splice")
     out = tmp_path / "own.parquet"
     report = built(out=out, tasks=["digits"], num_archs=2, **SMALL)
     assert report.trainings == {"digits": 2}
@@ -123,7 +126,8 @@ def test_what_cannot_be_is_refused(tmp_path: Path, computed_here: list[str]) -> 
         built(out=tmp_path / "own.csv", tasks=["digits"])
 
 
-def test_fewer_samples_keep_the_shares_of_the_classes() -> None:
+def test_fewer_samples_keep_the_shares_of_the_classes(needs_data: Callable[..., None]) -> None:
+    needs_data("splice", "libras")
     whole, fewer = (
         task.load_checked(None) for task in (get_task("splice"), with_fewer_samples(get_task("splice"), 100))
     )
