@@ -35,7 +35,7 @@ from searchers.core.state import Arrays, read_state, value_of, write_state
 from searchers.core.trials.observations import Observations, TrialRecord
 from searchers.core.trials.starting_points import Evaluated, Measured, StartingPoints, plain_config
 from searchers.core.trials.tune_results import iteration_of, recognise, score_of
-from searchers.core.tune_run import properties_of_run
+from searchers.core.tune_run import properties_of_run, show_in_table
 
 __all__ = ["ArchitectureSearcher"]
 
@@ -255,6 +255,7 @@ class ArchitectureSearcher(Searcher):
             SearchSpaceError: If ``param_space`` had objects or functions in it that a restored experiment lacks.
         """
         self._require_properties()
+        show_in_table("arch")
         self._take_in_results()
         if any(limit is not None and len(self._live) >= limit for limit in (self._max_concurrent, self._tunes_limit)):
             return None
@@ -378,6 +379,7 @@ class ArchitectureSearcher(Searcher):
                 f"{checkpoint_path} is damaged, or lacks what a {type(self).__name__} needs: {error}"
             ) from error
         self.__dict__.update(restored.__dict__)
+        show_in_table("arch")
 
     def _set_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
         """Take over a state, without changing any object that this searcher holds: it may be a copy."""
