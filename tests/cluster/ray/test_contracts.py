@@ -143,6 +143,19 @@ def test_the_variable_with_a_jobs_runtime_environment() -> None:
     assert connection._JOB_CONFIG == RAY_JOB_CONFIG_JSON_ENV_VAR
 
 
+def test_a_worker_that_names_its_ray_is_not_left_to_guess_among_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray Train's placement group cleaner asks the address of `get_actor`, which without the variable is a guess."""
+    for name in ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"):
+        monkeypatch.setenv(name, "so that it is unset in the end")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(addresses.services, "find_gcs_addresses", lambda: {"192.0.2.1:1", "192.0.2.1:2"})
+    with pytest.raises(ConnectionError, match="multiple active Ray instances"):
+        addresses.get_address_for_submission_client(None)
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="http://192.0.2.1:2"))
+    connection._name_ray()
+    assert addresses.get_address_for_submission_client(None) == "http://192.0.2.1:2"
+
+
 def test_a_cluster_without_an_agent_yet_says_so() -> None:
     """`submit_job` tries again while a new cluster's dashboard answers with these words."""
     from ray.dashboard.modules.job import job_head
