@@ -208,8 +208,9 @@ def test_trials_receive_what_tune_alone_would_give_them(tmp_path: Path) -> None:
 
 
 def test_without_a_param_space_metric_and_mode_reach_a_searcher_and_tunes_table_shows_architectures(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "1")  # as it is unless one of our own runs in this process has set it
     searcher = MPNASSearch("nasbench201", seed=0)
 
     def train(config: dict[str, Any]) -> None:
@@ -217,7 +218,7 @@ def test_without_a_param_space_metric_and_mode_reach_a_searcher_and_tunes_table_
 
     config = tune.TuneConfig(search_alg=searcher, metric="accuracy", mode="max", num_samples=3, max_concurrent_trials=2)
     results = tune.Tuner(
-        train, tune_config=config, run_config=tune.RunConfig(storage_path=str(tmp_path), verbose=0)
+        train, tune_config=config, run_config=tune.RunConfig(storage_path=str(tmp_path), verbose=1)
     ).fit()
     archs = [results[number].config["arch"] for number in range(3)]
     assert len({*archs}) == 3
