@@ -31,6 +31,7 @@ os.environ |= {
 # A place of their own: Ray joins a cluster that runs on this machine, if one is named in its folder.
 os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="mpnas-")  # short, as names of sockets must be
 atexit.register(shutil.rmtree, os.environ["RAY_TMPDIR"], ignore_errors=True)
+os.environ["MPNAS_CACHE_DIR"] = os.environ["RAY_TMPDIR"]  # samples of tests are not kept
 # What is started in the background ignores Ctrl-C, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)

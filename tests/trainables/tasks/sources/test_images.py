@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -250,9 +251,9 @@ class TestRefusals:
         folder.rename(tmp_path / "parts" / "test")
         assert "holds test, but no folder train" in refused(tmp_path / "parts")
 
-    def test_more_than_the_memory(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("os.sysconf", lambda name: 1)
-        assert "of memory, and 0.0 GB are free: take a smaller --image-size" in refused(folder)
+    def test_more_than_the_disk_has_room_for(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1))
+        assert "where 0.0 GB are free: take a smaller --image-size, or fewer images, or name a" in refused(folder)
 
     @pytest.mark.parametrize(
         ("options", "message"),
