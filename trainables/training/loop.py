@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -16,9 +16,10 @@ from torch.nn.parallel import DistributedDataParallel
 from mpnas_ray.checks import require_bool, require_one_of, require_seed
 from mpnas_ray.errors import TaskError
 from trainables.networks.named import build_named
-from trainables.tasks.core.task import Recipe, Split, Task
+from trainables.tasks.core.task import Recipe, Task
 from trainables.training.data import PreparedData
 from trainables.training.optimisation import make_optimizer, make_schedule
+from trainables.training.parts import Part, Rows
 from trainables.training.workers import Workers
 
 __all__ = ["Training", "check_batches", "recipe_of"]
@@ -76,7 +77,7 @@ class Training:
         self._data = data
         self._seed = seed
         train = data.parts["train"]
-        device = train.inputs.device
+        device = data.device
         require_seed("seed", seed, error=TaskError)
         require_bool("compiled", compiled, error=TaskError)
         precision = precision or _own_precision(device, task.dense)
@@ -86,7 +87,7 @@ class Training:
             torch.manual_seed(seed)
             network = build_named(arch, data.encoded_shape, task.num_outputs, task.dense, preset)
         self.network = network.to(device)
-        if train.inputs.ndim == 4:
+        if len(data.encoded_shape) == 3:
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._workers = workers
         self._forward = self._parallel()
@@ -103,14 +104,14 @@ class Training:
         """Wrap the network so that gradients are added up over all workers, where there are several."""
         if self._workers is None:
             return self.network
-        on_gpu = self._data.parts["train"].inputs.device.type == "cuda"
-        if on_gpu:
+        if self._data.device.type == "cuda":
             self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
         return DistributedDataParallel(self.network, find_unused_parameters=self._leads_nowhere())
 
     def _leads_nowhere(self) -> bool:
         """Tell whether outputs do not depend on some of the weights, those of operations off all paths."""
-        outputs = self.network.eval()(self._data.parts["train"].inputs[:2])
+        ((inputs, _),) = self._data.parts["train"].batches([slice(2)])
+        outputs = self.network.eval()(inputs)
         weights = list(self.network.parameters())
         return any(gradient is None for gradient in torch.autograd.grad(outputs.sum(), weights, allow_unused=True))
 
@@ -135,7 +136,7 @@ class Training:
         """
         train = self._data.parts["train"]
         start = time.perf_counter()
-        device = train.inputs.device
+        device = self._data.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             # What a network draws itself, such as dropout, is a matter of seed and epoch, and not of the process.
             rank = self._workers.rank if self._workers else 0
@@ -152,22 +153,27 @@ class Training:
             "samples_per_second": len(train) / seconds,
         }
 
-    def _fit(self, train: Split) -> float:
+    def _fit(self, train: Part) -> float:
         """Pass once over the training part; return the mean loss."""
         self._forward.train()
-        total = torch.zeros((), device=train.inputs.device)
-        order = torch.randperm(len(train), generator=self._order).to(train.inputs.device)
-        for rows in order.tensor_split(self._steps):
-            inputs = train.inputs[rows]
+        total = torch.zeros((), device=self._data.device)
+        order = torch.randperm(len(train), generator=self._order).tensor_split(self._steps)
+        read, share = list(order), None
+        if self._workers is not None:
+            share = self._workers.share
+            if self.task.augment is None and self.task.mix is None:  # else all draw for the whole batch
+                read, share = [share(rows) for rows in order], None
+        for rows, (inputs, targets) in zip(order, train.batches(read), strict=True):
             if self.task.augment is not None:
                 inputs = self.task.augment(inputs, self._order)
-            targets = train.targets[rows]
             if self.task.mix is not None:
                 inputs, targets = self.task.mix(inputs, targets, self._order)
             if self._workers is None:
                 loss = self._within_memory(self._gradients, inputs, targets)
             else:
-                loss = self._gradients(self._workers.share(inputs), self._workers.share(targets), len(rows))
+                if share is not None:
+                    inputs, targets = share(inputs), share(targets)
+                loss = self._gradients(inputs, targets, len(rows))
             if self.recipe.clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
             self._optimizer.step()
@@ -204,7 +210,7 @@ class Training:
             outputs = self._forward(inputs)
         return self._data.decoder(outputs.float())  # type: ignore[no-any-return]
 
-    def _within_memory(self, function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
+    def _within_memory(self, function: Callable[..., Tensor], *arguments: Any) -> Tensor:
         """Call the function, with batches cut into twice as many pieces as long as the device's memory is too small.
 
         Raises:
@@ -216,38 +222,42 @@ class Training:
             except torch.cuda.OutOfMemoryError as error:
                 if self.recipe.batch_size // (2 * self._pieces) < 2:
                     raise TaskError(
-                        f"The memory of {arguments[0].device} is too small for two samples of {self.task.name} at a "
+                        f"The memory of {self._data.device} is too small for two samples of {self.task.name} at a "
                         f"time: {error}"
                     ) from error
             self._pieces *= 2
             _LOGGER.warning(
                 "A batch of %d does not fit into the memory of %s: its gradient is now added up over %d pieces.",
                 self.recipe.batch_size,
-                arguments[0].device,
+                self._data.device,
                 self._pieces,
             )
-            if arguments[0].device.type == "cuda":
+            if self._data.device.type == "cuda":
                 torch.cuda.empty_cache()
 
     def score(self, part: str) -> float:
         """Compute the task's metric over ``validation`` or ``test``, as one whole."""
-        split = self._data.parts[part]
-        return self.task.metric(self.predict(part), split.targets, split.groups)
+        return self.task.metric(self.predict(part), self._data.parts[part].targets, self._data.parts[part].groups)
 
     @torch.no_grad()
     def predict(self, part: str) -> Tensor:
-        """Predict a whole part: decoded outputs ``[N, ...]``."""
+        """Predict a whole part: decoded outputs ``[N, ...]``, where its targets are."""
         self._forward.eval()
-        inputs = self._data.parts[part].inputs
+        samples = self._data.parts[part]
         if self._workers is None:
-            return self._within_memory(self._predicted, inputs)
-        size = -(-len(inputs) // self._workers.count)
-        rows = torch.arange(size, device=inputs.device) + size * self._workers.rank
-        return self._workers.gather(self._predicted(inputs[rows % len(inputs)]), len(inputs))
+            return self._within_memory(self._predicted, samples)
+        size = -(-len(samples) // self._workers.count)
+        rows = (torch.arange(size) + size * self._workers.rank) % len(samples)
+        outputs = self._predicted(samples, rows).to(self._data.device)
+        return self._workers.gather(outputs, len(samples)).to(samples.targets.device)
 
-    def _predicted(self, inputs: Tensor) -> Tensor:
+    def _predicted(self, samples: Part, rows: Tensor | None = None) -> Tensor:
+        """Predict the samples of these rows; all if None."""
         size = max(self.recipe.batch_size, 100) if self._pieces == 1 else self.recipe.batch_size // self._pieces
-        return torch.cat([self._decoded(batch) for batch in torch.split(inputs, size)])
+        order: Sequence[Rows] = [slice(start, start + size) for start in range(0, len(samples), size)]
+        if rows is not None:
+            order = torch.split(rows, size)
+        return torch.cat([self._decoded(inputs).to(samples.targets.device) for inputs, _ in samples.batches(order)])
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next epoch depends on: tensors and plain values."""
