@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cluster.ray.resources import check_cpus, check_gpus
-from mpnas_ray.checks import MOST_SEED, require_count, require_number, require_seed
+from mpnas_ray.checks import MOST_SEED, require_count, require_number, require_one_of, require_seed
 from mpnas_ray.errors import PredictorError, RunError
-from trainables.data_options import DataOptions, check_used
+from trainables.data_options import DATA_IN, DataOptions, check_used
 
 __all__ = ["MODES", "PredictionConfig", "ScoringConfig", "TableConfig", "TrainingConfig"]
 
@@ -41,6 +41,8 @@ class TrainingConfig(DataOptions):
         name: Name of the run; one that exists is continued. By default it is made of task, model and time.
         seed: Seed of weights, batches and dropout.
         data_dir: Folder of data files; by default the task's own.
+        data_in: Place of the data: memory of the device, or disk, from which batches are read; auto takes the disk for
+            data that would need more than half of the training's memory.
 
     Raises:
         RunError: If a number is out of its range. Names and files are checked where the training begins.
@@ -59,6 +61,7 @@ class TrainingConfig(DataOptions):
     name: str | None = None
     seed: int = 0
     data_dir: str | Path | None = None
+    data_in: str = "auto"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,6 +72,7 @@ class TrainingConfig(DataOptions):
             cpus_per_trial=check_cpus("cpus_per_trial", self.cpus_per_trial),
             gpus_per_trial=check_gpus("gpus_per_trial", self.gpus_per_trial),
         )
+        require_one_of("data_in", self.data_in, DATA_IN, error=RunError)
         for name in ("epochs", "batch_size", "learning_rate"):
             if getattr(self, name) is not None:
                 require_number(name, getattr(self, name), above=0, error=RunError)

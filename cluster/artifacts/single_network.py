@@ -23,7 +23,7 @@ from cluster.ray.memory_deaths import memory_deaths_survived
 from cluster.ray.resources import Resources
 from cluster.run.best_network import network_problem
 from cluster.run.finish import error_file, score_on_cluster
-from cluster.run.report import REPORT_FILE, read_report
+from cluster.run.report import READ_FROM_DISK, REPORT_FILE, read_report
 from cluster.run.trials import prepare_tune
 from cluster.storage.lock import locked
 from cluster.storage.run_folder import RunFolder
@@ -71,6 +71,7 @@ class TrainingReport:
         wall_seconds: Seconds of the last session.
         folder: Folder of the run.
         chosen: Choices of a search by DASH for each convolution, first layer first; empty for other networks.
+        data_in: Place of the data: ``memory`` of the device, or ``disk``.
     """
 
     task: str
@@ -86,6 +87,7 @@ class TrainingReport:
     wall_seconds: float
     folder: str
     chosen: list[str]
+    data_in: str = "memory"
 
     @property
     def network(self) -> str:
@@ -105,6 +107,7 @@ class TrainingReport:
     test {self.metric}         {self.test:.5f}   (computed once, after the training)
     parameters   {self.parameters:,}
 
+{READ_FROM_DISK if self.data_in == "disk" else ""}\
 {self.training_seconds:.0f} s of training. Everything is in {self.folder}
 """
         if not self.chosen:
@@ -146,19 +149,20 @@ def train_network(config: TrainingConfig, *, task: Task | None = None, progress:
     own_name = f"{task.name}-{head}-{datetime.now():%Y-%m-%d_%H-%M-%S}"
     folder = RunFolder(str(config.storage), own_name if config.name is None else config.name)
     with folder.taken_away_if_refused():
-        return _train(settings, recipe, task, data_path, folder, resources, progress)
+        places = {} if data_path is None else {"data_dir": str(data_path)}
+        return _train(settings, {**places, "data_in": config.data_in}, recipe, task, folder, resources, progress)
 
 
 def _train(
     config: dict[str, Any],
+    places: dict[str, str],
     recipe: Recipe,
     task: Task,
-    data_path: Path | None,
     folder: RunFolder,
     resources: Resources,
     progress: bool,
 ) -> TrainingReport:
-    """Do the rest of the training of a folder, and report."""
+    """Do the rest of the training of a folder, and report; the places of the data may be others each time."""
     settings = {**config, **_options_of_files(task)}
     _check_same(settings, folder)
     report = read_report(folder, TrainingReport)
@@ -168,16 +172,15 @@ def _train(
     if problem is not None:
         _logger.warning("%s It is made again.", problem)
     check_ray()  # before what may take minutes
-    data = task.load_checked(data_path)
+    data = task.load_checked(Path(places["data_dir"]) if "data_dir" in places else None)
     check_batches(task.name, recipe, len(data.train))
     _check_shape(config, task, data)
-    data_dir = {"data_dir": str(data_path)} if data_path else {}
     with locked(folder), connected():
         check_shared(folder)
         most_concurrent(resources)
         folder.write(_SETTINGS, json.dumps(settings, indent=2) + "\n")
         start = time.time()
-        tuner = _tuner({**config, **data_dir}, task, folder, resources, progress)
+        tuner = _tuner({**config, **places}, task, folder, resources, progress)
         with memory_deaths_survived():
             results = tuner.fit()
         return _finish(results, config, task, folder, resources, start)
@@ -279,6 +282,7 @@ def _finish(
         wall_seconds=wall_seconds,
         folder=folder.shown,
         chosen=[str(candidate) for candidate in chosen_candidates(network)],
+        data_in=metrics.get("data_in", "memory"),
     )
     folder.write(REPORT_FILE, report.to_json())
     return report

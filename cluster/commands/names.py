@@ -22,7 +22,7 @@ from mpnas_ray.own_packages import HOME
 from mpnas_ray.spaces import SPACE_NAMES
 from searchers.registry import SEARCHERS
 from searchers.schedulers.registry import SCHEDULERS
-from trainables.data_options import AUGMENTATIONS, COLOURS, LOSSES, ROWS, WEIGHTS, all_names
+from trainables.data_options import AUGMENTATIONS, COLOURS, DATA_IN, LOSSES, ROWS, WEIGHTS, all_names
 from trainables.data_options import METRICS as METRICS_BY_TARGETS
 
 __all__ = [
@@ -107,6 +107,7 @@ DATA_NAMES: dict[str, Names] = {
 
 SEARCH_NAMES: dict[str, Names] = {
     **DATA_NAMES,
+    "data_in": DATA_IN,
     "task": TASKS,
     "space": SPACE_NAMES,
     "preset": SIZES,

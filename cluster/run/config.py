@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from cluster.ray.resources import ACCELERATOR_PREFIX, Resources, check_cpus, check_further, check_gpus
-from mpnas_ray.checks import MOST_SEED, require_bool, require_count, require_number, require_seed
+from mpnas_ray.checks import MOST_SEED, require_bool, require_count, require_number, require_one_of, require_seed
 from mpnas_ray.errors import RunError, TaskError
 from mpnas_ray.names import no_such
 from mpnas_ray.spaces import get_space
 from searchers.registry import SEARCHERS
 from searchers.schedulers.registry import SCHEDULERS
-from trainables.data_options import DataOptions, check_used
+from trainables.data_options import DATA_IN, DataOptions, check_used
 
 __all__ = ["GROUPS", "SearchConfig"]
 
@@ -35,6 +35,8 @@ class TargetFields:
         batch_size: Samples a step of each training; by default the task's own number.
         preset: Sizes of the networks: paper is appendix A of MP-NAS, small is for a search on CPUs.
         data_dir: Folder of data files; by default the task's own.
+        data_in: Place of the data in trainings: memory of the device, or disk, from which batches are read; auto takes
+            the disk for data that would need more than half of a trial's memory.
     """
 
     task: str = "darcy"
@@ -44,6 +46,7 @@ class TargetFields:
     batch_size: int | None = None
     preset: str = "small"
     data_dir: str | Path | None = None
+    data_in: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +183,7 @@ class SearchConfig(  # the last one's fields come first
             raise RunError(no_such("scheduler", self.scheduler, SCHEDULERS))
         if not isinstance(self.predictor, str | Path):
             raise RunError(f"predictor is a name or the path of a checkpoint, not {self.predictor!r}.")
+        require_one_of("data_in", self.data_in, DATA_IN, error=RunError)
         require_bool("autoscaling", self.autoscaling, error=RunError)
         for name, plain in self._plain().items():
             object.__setattr__(self, name, plain)

@@ -86,6 +86,7 @@ def finish(
         busy_fraction=here / (concurrent * wall_seconds),
         max_concurrent=concurrent,
         folder=folder.shown,
+        data_in=best.metrics.get("data_in", "memory"),  # an older session did not report it
     )
     folder.write(REPORT_FILE, report.to_json())
     return report

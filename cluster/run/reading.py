@@ -24,7 +24,7 @@ from trainables.user_code import failure_in_text
 __all__ = ["read_run"]
 
 _VALIDATION = "validation_"
-_HIDDEN = ("task", "preset", "epochs", "seed", "data_dir", "time_limit_s", "arch", "model")
+_HIDDEN = ("task", "preset", "epochs", "seed", "data_dir", "data_in", "time_limit_s", "arch", "model")
 """Entries of a trial's config that are no hyperparameters of a search."""
 
 
@@ -160,6 +160,7 @@ def _facts(record: RunRecord | None, report: SearchReport | None) -> dict[str, s
         "epochs": str(record.epochs),
         "seed": str(config.seed),
         "extends": record.extends,
+        "data": "read from disk" if report is not None and report.data_in == "disk" else None,
     }
     return {name: value for name, value in facts.items() if value is not None}
 

@@ -35,6 +35,7 @@ _FREE = (
     "trial_time_limit_s",
     "autoscaling",
     "data_dir",
+    "data_in",
 )
 """Fields of the config that may differ from one session of a run to the next."""
 
@@ -91,6 +92,7 @@ class RunRecord:
         optional = {
             "batch_size": config.batch_size,
             "data_dir": config.data_dir,
+            "data_in": None if config.data_in == "auto" else config.data_in,
             "time_limit_s": config.trial_time_limit_s,
         }
         return {**constants, **{name: value for name, value in optional.items() if value is not None}}

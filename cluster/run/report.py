@@ -12,10 +12,13 @@ from mpnas_ray.errors import RunError
 from mpnas_ray.files.json_records import from_plain
 from mpnas_ray.spaces import draw, parse_architecture
 
-__all__ = ["REPORT_FILE", "SearchReport", "earlier_report", "read_report"]
+__all__ = ["READ_FROM_DISK", "REPORT_FILE", "SearchReport", "earlier_report", "read_report"]
 
 REPORT_FILE = "report.json"
 """File with the report in the folder of a run, which only a complete run has."""
+
+READ_FROM_DISK = "The data were not in memory: trainings read their batches from disk.\n"
+"""Line of a report on trainings that had their data on disk."""
 
 _Report = TypeVar("_Report")
 
@@ -50,6 +53,7 @@ class SearchReport:
         folder: Folder or URI of the run.
         num_stopped: Trials that a scheduler or a time budget ended before their last epoch.
         has_network: Whether the best network is there.
+        data_in: Place of the data of the best architecture's training: ``memory`` of its device, or ``disk``.
     """
 
     task: str
@@ -74,6 +78,7 @@ class SearchReport:
     folder: str
     num_stopped: int = 0
     has_network: bool = True
+    data_in: str = "memory"
 
     @property
     def network(self) -> str:
@@ -105,7 +110,7 @@ Best of {self.num_trials} architectures on {self.task}, chosen by validation:
 {self.num_trials} trials, {failures}; {self.num_refits} refits of the predictor.
 {self.training_seconds:.0f} s of training in {self.wall_seconds:.0f} s; {self.max_concurrent} workers, \
 busy for {self.busy_fraction:.0%} of the time.
-Everything is in {self.folder}: report.html there shows it.
+{READ_FROM_DISK if self.data_in == "disk" else ""}Everything is in {self.folder}: report.html there shows it.
 
 {self._use() if self.has_network else self._loss()}"""
 

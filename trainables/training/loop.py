@@ -116,6 +116,11 @@ class Training:
         return any(gradient is None for gradient in torch.autograd.grad(outputs.sum(), weights, allow_unused=True))
 
     @property
+    def data_in(self) -> str:
+        """Place of the data: ``memory`` or ``disk``."""
+        return self._data.data_in
+
+    @property
     def num_parameters(self) -> int:
         """Trainable parameters of the network."""
         return sum(parameter.numel() for parameter in self.network.parameters())

@@ -47,6 +47,8 @@ class CellTrainable(tune.Trainable):
         epochs, batch_size, learning_rate, weight_decay: Values in place of those of the task's recipe.
         seed: Seed of weights and batches. Default 0.
         data_dir: Folder of the user's data files. Default: the task's own folder.
+        data_in: ``memory`` of the device, or ``disk``, from which batches are read. Default ``auto``: on disk where the
+            data would take more than half of the memory that goes with the trial's share of its node or GPU.
         device: Default: the GPU that Ray gave to the trial, else the CPU.
         num_threads: Number of torch's threads on the CPU. Default 1, so that trials side by side do not slow each other
             down.
@@ -56,8 +58,8 @@ class CellTrainable(tune.Trainable):
             data, that takes as long by itself hangs: the process is killed. Default: none.
 
     Reports after each epoch ``validation_<metric>``, ``train_loss``, ``epoch``, ``seconds`` (training and validation),
-    ``training_seconds`` (those of all epochs), ``samples_per_second`` (training) and ``parameters``. A loss that is not
-    finite ends the trial with a metric of NaN.
+    ``training_seconds`` (those of all epochs), ``samples_per_second`` (training), ``parameters``, and
+    ``data_in``, the place of the data. A loss that is not finite ends the trial with a metric of NaN.
 
     Checkpoints hold all that the next epoch depends on. Actors can be reused: the data stay loaded from trial to trial.
     A training that was done already is not repeated: its last result is reported once more, with 0 ``seconds``.
@@ -127,7 +129,7 @@ class CellTrainable(tune.Trainable):
             self.load_checkpoint(checkpoint_dir)
 
     def _data(self, task: Task, config: dict[str, Any]) -> PreparedData:
-        key = (task.name, config.get("data_dir"), device_of(config))
+        key = (task.name, config.get("data_dir"), config.get("data_in"), device_of(config))
         if self._prepared is None or self._prepared[0] != key:
             self._prepared = (key, prepare_data(task, config))
         return self._prepared[1]

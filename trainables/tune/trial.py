@@ -16,17 +16,20 @@ from mpnas_ray.checks import (
     require_count,
     require_instance,
     require_number,
+    require_one_of,
     require_seed,
     require_text,
 )
 from mpnas_ray.errors import TaskError
 from mpnas_ray.files.json_records import parse_json
+from trainables.data_options import DATA_IN
 from trainables.networks.named import network_name
 from trainables.networks.saved import FoundNetwork, NetworkCard
 from trainables.tasks.core.task import Task, get_task
 from trainables.training.data import PreparedData
 from trainables.training.loop import Training, recipe_of
 from trainables.training.workers import Workers
+from trainables.tune.memory import memory_of_trial
 from trainables.tune.trial_storage import write_into_trial
 
 __all__ = [
@@ -89,6 +92,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     require_bool('config["compile"]', config.get("compile", False), error=TaskError)
     if config.get("time_limit_s") is not None:
         require_number('config["time_limit_s"]', config["time_limit_s"], above=0, error=TaskError)
+    require_one_of('config["data_in"]', config.get("data_in", "auto"), DATA_IN, error=TaskError)
     if not isinstance(config.get("data_dir"), str | Path | None):
         raise TaskError(f'config["data_dir"] must be the path of a folder, not {config["data_dir"]!r}.')
 
@@ -121,9 +125,15 @@ def device_of(config: Mapping[str, Any]) -> torch.device:
 
 
 def prepare_data(task: Task, config: Mapping[str, Any]) -> PreparedData:
-    """Load the task's data onto the config's device."""
-    data_dir = config.get("data_dir")
-    return PreparedData(task, Path(data_dir) if data_dir else None, device_of(config))
+    """Load the task's data for the config's device: into its memory, or for reading from disk."""
+    data_dir, device = config.get("data_dir"), device_of(config)
+    return PreparedData(
+        task,
+        Path(data_dir) if data_dir else None,
+        device,
+        data_in=config.get("data_in", "auto"),
+        memory=memory_of_trial(device),
+    )
 
 
 def build_training(
@@ -166,6 +176,7 @@ def run_epoch(training: Training, before: Mapping[str, Any], time_limit_s: float
     result["training_seconds"] = before.get("training_seconds", 0.0) + result["seconds"]
     result["training_iteration"] = training.epoch  # Tune's own count knows only what this trial trained
     result["parameters"] = training.num_parameters
+    result["data_in"] = training.data_in
     out_of_time = time_limit_s is not None and result["training_seconds"] >= time_limit_s
     result["done"] = training.finished or out_of_time or not math.isfinite(result["train_loss"])
     return result

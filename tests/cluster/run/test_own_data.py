@@ -114,8 +114,14 @@ class TestSearches:
         assert network.card.classes == ()
         assert 20 < network.card.scores["test_mae"] < 110  # of a disease score from 25 to 346
 
-    def test_a_numpy_archive(self, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        search(["--task", f"npz:{own_data / 'digits.npz'}"], tmp_path, monkeypatch)
+    def test_a_numpy_archive_that_is_read_from_disk(
+        self, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        search(["--task", f"npz:{own_data / 'digits.npz'}", "--data-in", "disk"], tmp_path, monkeypatch)
+        output = capsys.readouterr().out
+        assert output.count("Trainings read their batches from disk, not from memory.") == 1
+        assert "The data were not in memory: trainings read their batches from disk." in output
+        assert json.loads((tmp_path / "run" / "report.json").read_text())["data_in"] == "disk"
         assert load_network(tmp_path / "run" / "best").card.classes == tuple(map(str, range(10)))
 
     def test_one_network_trained_on_a_csv_file(

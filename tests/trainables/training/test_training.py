@@ -88,7 +88,7 @@ def test_reports(data_dir: Path) -> None:
     seconds = {"seconds", "training_seconds", "samples_per_second"}
     assert (
         results[0].keys()
-        == {TINY.metric_key, "train_loss", "epoch", "training_iteration", "parameters", "done"} | seconds
+        == {TINY.metric_key, "train_loss", "epoch", "training_iteration", "parameters", "data_in", "done"} | seconds
     )
     assert not any("test" in key for key in results[-1])
     assert results[0]["parameters"] == sum(p.numel() for p in trainable._training.network.parameters())
