@@ -87,12 +87,15 @@ class TrainingConfig(DataOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoringConfig:
+class ScoringConfig(DataOptions):
     """A scoring of architectures by zero-cost proxies.
+
+    `trainables.data_options` describes the fields for a task of files.
 
     Attributes:
         space: Search space: a name from `mpnas spaces`.
-        task: Task whose networks are scored: a name from `mpnas tasks`, or module:variable for one of yours.
+        task: Task whose networks are scored: a name from `mpnas tasks`; images:FOLDER, csv:FILE or npz:FILE for data
+            of yours; or module:variable for a task of yours.
         proxies: Proxy to score by; repeatable.
         num_archs: Number of architectures, spread over topologies and operations; all of a smaller space.
         preset: Sizes of the networks: paper is appendix A of MP-NAS, small is for CPUs.
@@ -123,8 +126,10 @@ class ScoringConfig:
     data_dir: Path | str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.proxies or isinstance(self.proxies, str):
             raise RunError(f"Scoring needs a proxy: proxies must be a list of names, not {self.proxies!r}.")
+        check_used(self, self.task)
         _keep(
             self,
             proxies=tuple(dict.fromkeys(self.proxies)),
@@ -134,12 +139,15 @@ class ScoringConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableConfig:
+class TableConfig(DataOptions):
     """A table of trainings: architectures, tasks and how the networks are trained.
+
+    `trainables.data_options` describes the fields for tasks of files, which hold for all tasks of the table.
 
     Attributes:
         out: Table to write, a .parquet file; one that is there grows.
-        tasks: Task to train for: a name from `mpnas tasks`, or module:variable for one of yours; repeatable.
+        tasks: Task to train for: a name from `mpnas tasks`; images:FOLDER, csv:FILE or npz:FILE for data of yours; or
+            module:variable for a task of yours; repeatable.
         space: Search space: a name from `mpnas spaces`.
         num_archs: Number of architectures, spread over topologies and operations; the first n of a larger draw are
             those of n.
@@ -171,8 +179,11 @@ class TableConfig:
     data_dir: Path | str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.tasks or isinstance(self.tasks, str):
             raise RunError(f"A table needs a task: tasks must be a list of names, not {self.tasks!r}.")
+        for task in self.tasks:
+            check_used(self, task)
         _keep(
             self,
             out=Path(self.out).resolve(),

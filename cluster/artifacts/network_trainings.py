@@ -12,9 +12,11 @@ from typing import Any
 import torch
 
 from cluster.work.items import WorkItem
+from trainables.data_options import DataOptions
 from trainables.networks.baselines.dash import chosen_candidates
 from trainables.tasks.core.subset import with_fewer_samples
 from trainables.tasks.core.task import Recipe, Task, get_task
+from trainables.tasks.sources.task_of_files import plain_options
 from trainables.training.data import PreparedData
 from trainables.training.loop import Training
 
@@ -31,6 +33,7 @@ class Course:
         num_train: Most training samples; all if None.
         preset: Sizes of the networks of architectures.
         data_dir: Folder of the user's data files; the task's own folder if None.
+        options: Options of a task that is made of files; the defaults if None.
     """
 
     reference: str
@@ -38,11 +41,12 @@ class Course:
     num_train: int | None
     preset: str
     data_dir: Path | None = None
+    options: DataOptions | None = None
 
     @property
     def task(self) -> Task:
         """The task with all its samples."""
-        return get_task(self.reference)
+        return get_task(self.reference, self.options)
 
     @property
     def limited_task(self) -> Task:
@@ -57,7 +61,7 @@ class Course:
     def settings(self) -> dict[str, Any]:
         """Return all that the results depend on beside network and seed, in plain values."""
         settings: dict[str, Any] = json.loads(json.dumps(asdict(self.recipe)))
-        return {"preset": self.preset, "num_train": self.num_train, **settings}
+        return {"preset": self.preset, "num_train": self.num_train, **settings, **plain_options(self.task)}
 
 
 def training_item(name: str, network: str, seed: int, course: Course, *, use_gpu: bool = False) -> WorkItem:

@@ -40,7 +40,8 @@ from trainables.networks.named import check_name, network_name
 from trainables.networks.network import get_macro
 from trainables.tasks.core.cache import check_data_dir
 from trainables.tasks.core.task import Recipe, TaskData
-from trainables.tasks.sources.task_of_files import FilesOfTask
+from trainables.tasks.sources.summary import summary
+from trainables.tasks.sources.task_of_files import plain_options
 from trainables.training.loop import check_batches, recipe_of
 from trainables.user_code import failure_in_text
 
@@ -163,7 +164,7 @@ def _train(
     progress: bool,
 ) -> TrainingReport:
     """Do the rest of the training of a folder, and report; the places of the data may be others each time."""
-    settings = {**config, **_options_of_files(task)}
+    settings = {**config, **plain_options(task)}
     _check_same(settings, folder)
     report = read_report(folder, TrainingReport)
     problem = None if report is None else network_problem(report.network)
@@ -173,6 +174,8 @@ def _train(
         _logger.warning("%s It is made again.", problem)
     check_ray()  # before what may take minutes
     data = task.load_checked(Path(places["data_dir"]) if "data_dir" in places else None)
+    if progress and (lines := summary(task, data)):
+        print(lines, flush=True)
     check_batches(task.name, recipe, len(data.train))
     _check_shape(config, task, data)
     with locked(folder), connected():
@@ -184,14 +187,6 @@ def _train(
         with memory_deaths_survived():
             results = tuner.fit()
         return _finish(results, config, task, folder, resources, start)
-
-
-def _options_of_files(task: Task) -> dict[str, Any]:
-    """Options of a task that is made of files, in JSON's values: without them, its data are others."""
-    if not isinstance(task.load, FilesOfTask):
-        return {}
-    options: dict[str, Any] = json.loads(json.dumps(asdict(task.load.options)))
-    return {"data_options": options}
 
 
 def _check_same(config: dict[str, Any], folder: RunFolder) -> None:

@@ -20,10 +20,12 @@ from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables.curves import LearningCurves, read_curves, write_curves
 from mpnas_ray.tables.stratified import draw_stratified
+from trainables.data_options import DataOptions
 from trainables.networks.limits import NetworkSizes
 from trainables.networks.network import get_macro
 from trainables.tasks.core.cache import check_data_dir
 from trainables.tasks.core.task import get_task, task_reference
+from trainables.tasks.sources.summary import summary
 
 __all__ = ["BuildReport", "build_table"]
 
@@ -78,6 +80,8 @@ def build_table(config: TableConfig) -> BuildReport:
         _check_same(path, course, archs.space, known.get(course.task.name))
         data = course.task.load_checked(folder)  # here an error is one line, not one for each training
         shapes[course.task.name] = course.task.encoded_shape(data)
+        if lines := summary(course.task, data):
+            print(lines, flush=True)
     store = Store(work_folder)
     items = _items(archs, config.num_repeated, courses, known, use_gpu=config.gpus_per_training > 0)
     failures: Mapping[str, str] = {}
@@ -99,8 +103,9 @@ def build_table(config: TableConfig) -> BuildReport:
 
 
 def _course(task: str, config: TableConfig, data_dir: Path | None) -> Course:
-    epochs = get_task(task).recipe.epochs if config.epochs is None else config.epochs
-    return Course(task, epochs, config.num_train, config.preset, data_dir)
+    options = DataOptions.of(config)
+    epochs = get_task(task, options).recipe.epochs if config.epochs is None else config.epochs
+    return Course(task, epochs, config.num_train, config.preset, data_dir, options)
 
 
 def _check_same(path: Path, course: Course, space: SearchSpace, known: LearningCurves | None) -> None:

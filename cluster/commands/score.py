@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cluster.artifacts.config import ScoringConfig
-from cluster.commands.names import INPUTS, PROXIES, SIZES, TASKS
+from cluster.commands.names import DATA_NAMES, INPUTS, PROXIES, SIZES, TASKS
 from cluster.commands.options import takes_options
 from cluster.commands.printing import begin, say
 from mpnas_ray.spaces import SPACE_NAMES
@@ -12,7 +12,8 @@ __all__ = ["score"]
 
 
 @takes_options(
-    ScoringConfig, names={"space": SPACE_NAMES, "task": TASKS, "proxies": PROXIES, "preset": SIZES, "inputs": INPUTS}
+    ScoringConfig,
+    names={**DATA_NAMES, "space": SPACE_NAMES, "task": TASKS, "proxies": PROXIES, "preset": SIZES, "inputs": INPUTS},
 )
 def score(config: ScoringConfig) -> None:
     """Score architectures without training them, by zero-cost proxies, side by side on Ray.

@@ -114,6 +114,30 @@ def test_the_command_says_what_it_wrote(tmp_path: Path, computed_here: list[str]
     assert source == "mpnas-ray, mpnas score: preset small, batch size 9, seed 2, inputs random, train mode"
 
 
+def test_scores_of_files_by_their_options(own_data: Path, tmp_path: Path, computed_here: list[str]) -> None:
+    """The command takes the options of `mpnas search`; other options are other scores."""
+    app = typer.Typer()
+    app.command()(score_command)
+    common = (
+        f"--space nasbench201 --task csv:{own_data / 'iris.csv'} --proxy snip --num-archs 2 --out {tmp_path}".split()
+    )
+    done = CliRunner().invoke(app, [*common, "--target", "species"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    table = read_task(tmp_path / "nasbench201.csv-iris.snip.parquet")
+    assert len(table) == 2
+    assert "'target': ['species']" in table.source
+    assert computed_here == ["nasbench201.csv-iris/snip.00000"]
+
+    with pytest.raises(RunError, match="choose another --out"):
+        CliRunner().invoke(app, [*common, "--target", "species", "--split-seed", "1"], catch_exceptions=False)
+    other = [*common[:-1], str(tmp_path / "other"), "--work", str(tmp_path / "work")]
+    CliRunner().invoke(app, [*other, "--target", "species", "--split-seed", "1"], catch_exceptions=False)
+    assert len(computed_here) == 2
+    assert not np.array_equal(read_task(tmp_path / "other" / "nasbench201.csv-iris.snip.parquet").raw, table.raw)
+    with pytest.raises(MPNASError, match="does not use image_size"):
+        CliRunner().invoke(app, [*common, "--image-size", "8"], catch_exceptions=False)
+
+
 def test_scores_that_are_not_finite_are_left_out_and_said(
     tmp_path: Path, computed_here: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,10 +17,13 @@ import numpy as np
 import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner
 
 from cluster.artifacts.config import TableConfig
 from cluster.artifacts.network_trainings import Course, training_item
 from cluster.artifacts.table_building import BuildReport, build_table
+from cluster.commands import tables
 from cluster.work import running
 from cluster.work.items import Results, Store, WorkItem
 from mpnas_ray.errors import MPNASError, RunError
@@ -36,6 +39,32 @@ SMALL: dict[str, Any] = {"num_train": 40, "epochs": 2}
 
 def built(**fields: Any) -> BuildReport:
     return build_table(TableConfig(**fields))
+
+
+def test_a_table_of_files_by_their_options(own_data: Path, tmp_path: Path, computed_here: list[str]) -> None:
+    """The command takes the options of `mpnas search`; trainings by others are not mixed with them."""
+    app = typer.Typer()
+    app.command()(tables.build)
+    common = [
+        "--task",
+        f"images:{own_data / 'digits'}",
+        "--out",
+        str(tmp_path / "own.parquet"),
+        "--space",
+        "nasbench201",
+    ]
+    common += ["--num-archs", "1", "--num-train", "60", "--epochs", "1", "--image-size", "8", "--augment", "flip"]
+    done = CliRunner().invoke(app, [*common, "--metric", "f1_macro"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "digit-0" in done.output, "classes and split are printed"
+    assert computed_here == ["images-digits/00000.0"]
+    (curves,) = read_curves(tmp_path / "own.parquet").values()
+    assert curves.metric == "f1_macro"
+    assert curves.settings["data_options"]["augment"] == ["flip"]
+    with pytest.raises(RunError, match="data_options"):
+        CliRunner().invoke(app, [*common, "--metric", "f1_macro", "--split-seed", "1"], catch_exceptions=False)
+    with pytest.raises(MPNASError, match="The task digits does not use"):
+        CliRunner().invoke(app, ["--task", "digits", *common, "--metric", "f1_macro"], catch_exceptions=False)
 
 
 def test_a_table_grows_and_trains_nothing_twice(tmp_path: Path, computed_here: list[str]) -> None:

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from cluster import SearchConfig, run_search
-from cluster.artifacts.single_network import _options_of_files
 from cluster.run.assemble.zero_cost import zero_cost_score
 from cluster.run.record import RunRecord
 from cluster.run.resume import resume_search
@@ -22,6 +21,7 @@ from mpnas_ray.errors import MPNASError, RunError, TaskError
 from mpnas_ray.spaces import get_space
 from trainables import DataOptions, accuracy, get_task, load_network
 from trainables.networks import save_network
+from trainables.tasks.sources.task_of_files import plain_options
 from trainables.tune.trial import build_training, prepare_data, run_epoch, score_test, write_checkpoint
 
 ARCH = "nasbench201:|nor_conv_1x1~0|+|nor_conv_1x1~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
@@ -202,13 +202,12 @@ def test_a_trial_without_ray_to_the_loaded_network(own_data: Path, tmp_path: Pat
 
 def test_a_training_of_one_network_knows_its_data(own_data: Path) -> None:
     first, same, other = (
-        _options_of_files(get_task(f"images:{own_data / 'digits'}", DataOptions(image_size=size)))
-        for size in (8, 8, 16)
+        plain_options(get_task(f"images:{own_data / 'digits'}", DataOptions(image_size=size))) for size in (8, 8, 16)
     )
     assert first == same
     assert first != other
     assert json.loads(json.dumps(first)) == first
-    assert _options_of_files(get_task("digits")) == {}
+    assert plain_options(get_task("digits")) == {}
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from trainables.tasks.sources.losses import balanced_weights, make_loss
 from trainables.tasks.sources.metrics import METRICS_BY_KIND
 from trainables.tasks.sources.samples import Form
 
-__all__ = ["FilesOfTask", "task_of_files"]
+__all__ = ["FilesOfTask", "plain_options", "task_of_files"]
 
 _DEFAULT_METRICS = {"classes": "accuracy", "labels": "average_precision", "values": "r2"}
 
@@ -68,6 +69,16 @@ def task_of_files(scheme: str, path: str, options: DataOptions) -> Task:
         TaskError: If they are missing or damaged, or no network could be trained on them.
     """
     return _task_of_files(scheme, path, options, _state(Path(path)))
+
+
+def plain_options(task: Task) -> dict[str, Any]:
+    """Return ``data_options`` of a task that is made of files, in JSON's values; nothing for another task.
+
+    They belong to the settings of all that is made of the task: with others, its data are others.
+    """
+    if not isinstance(task.load, FilesOfTask):
+        return {}
+    return {"data_options": json.loads(json.dumps(asdict(task.load.options)))}
 
 
 def _state(path: Path) -> tuple[object, ...]:
