@@ -45,6 +45,8 @@ def read_images(path: str, options: DataOptions) -> Samples:
         TaskError: If there is no such folder, fewer than two classes, or a file that is no image.
     """
     root = Path(path)
+    if root.is_file():
+        raise TaskError(f"{root} is a file, and not a folder that holds a folder of images for each class.")
     if not root.is_dir():
         raise TaskError(
             f"There is no folder {root}, which is to hold a folder of images for each class.{similar_path(root)}"
@@ -153,6 +155,8 @@ def _part_folders(root: Path) -> dict[int, Path]:
         raise TaskError(f"{named[min(named)]} holds no folders: the images of each class go into a folder of its own.")
     if 0 in found:
         others = [folder.name for folder in folders if folder not in found.values()]
+        if empty := [folder for folder in named.values() if folder.name in others]:
+            raise TaskError(f"{empty[0]} holds no folders: the images of each class go into a folder of its own.")
         if others:
             raise TaskError(
                 f"{root} holds {found[0].name} and {others[0]}: beside train, it may hold val and test only."

@@ -242,6 +242,7 @@ def test_truth_values(tmp_path: Path) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     assert "There is no file" in refused(tmp_path / "nothing.csv", target="y")
+    assert "is a folder, and not a CSV file: a folder of images is named images:" in refused(tmp_path, target="y")
 
 
 def test_rows_with_gaps_are_left_out_where_asked(tmp_path: Path) -> None:

@@ -201,6 +201,24 @@ class TestRefusals:
         (tmp_path / "flowers").mkdir()
         assert refused(tmp_path / "flower").endswith("Did you mean 'flowers'?")
 
+    def test_a_file(self, folder: Path) -> None:
+        file = folder / "cat" / "0.png"
+        assert refused(file) == f"{file} is a file, and not a folder that holds a folder of images for each class."
+
+    def test_an_empty_folder_of_a_part(self, folder: Path, tmp_path: Path) -> None:
+        (tmp_path / "parts" / "val").mkdir(parents=True)
+        folder.rename(tmp_path / "parts" / "train")
+        assert "parts/val holds no folders: the images of each class go into" in refused(tmp_path / "parts")
+
+    def test_many_bad_files_are_counted(self, folder: Path) -> None:
+        for number in range(5):
+            (folder / "cat" / f"bad-{number}.png").write_bytes(b"")
+        task = get_task(f"images:{folder}", DataOptions(image_size=8, skip_bad=True))
+        lines = summary(task, task.load_checked(None))
+        assert lines is not None
+        assert lines.splitlines()[-1].startswith("5 left out: cat/bad-0.png is empty; ")
+        assert lines.endswith("; and 2 more.")
+
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         assert "holds no folders: the images of each class go into a folder of its own" in refused(tmp_path)
 
