@@ -19,6 +19,7 @@ from trainables.tasks.core.task import Recipe, Task, get_task
 from trainables.tasks.sources.task_of_files import plain_options
 from trainables.training.data import PreparedData
 from trainables.training.loop import Training
+from trainables.tune.memory import memory_of_trial
 
 __all__ = ["Course", "train", "training_item"]
 
@@ -125,7 +126,7 @@ def train(network: str, seed: int, course: Course, use_gpu: bool = False) -> dic
 def _prepared(course: Course, device: torch.device) -> tuple[Task, PreparedData]:
     """Read a task's data once a process: most items of a worker have the same tasks."""
     task = course.limited_task
-    return task, PreparedData(task, course.data_dir, device)
+    return task, PreparedData(task, course.data_dir, device, memory=memory_of_trial(device))
 
 
 def _plain(value: float) -> float | None:

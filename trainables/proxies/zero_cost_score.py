@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from mpnas_ray.spaces import Architectures
-from trainables.data_options import DataOptions
+from trainables.data_options import DataOptions, scheme_of
 from trainables.proxies.registry import get_proxy
 from trainables.proxies.scoring import Inputs, Probe, ProxySettings, score_archs, task_probe
 from trainables.tasks.core.task import get_task
@@ -76,7 +76,8 @@ def _probe(
     task_name: str, options: DataOptions | None, settings: ProxySettings, data_dir: Path | None, device: str
 ) -> Probe:
     task = get_task(task_name, options)
-    return task_probe(task, PreparedData(task, data_dir, torch.device(device)), settings)
+    data_in = "auto" if scheme_of(task_name) is None else "disk"  # where samples of files are: one batch is enough
+    return task_probe(task, PreparedData(task, data_dir, torch.device(device), data_in=data_in), settings)
 
 
 @contextmanager

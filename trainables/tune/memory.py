@@ -1,4 +1,4 @@
-"""The memory that belongs to a trial: the share of its node's or its GPU's that goes with its resources."""
+"""The memory that belongs to a trial, or to another task of Ray: the share that goes with its resources."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def share_of_node(node: Mapping[str, float], cpus: float) -> int | None:
 
 
 def memory_of_trial(device: torch.device) -> int | None:
-    """Return the bytes of the device's memory that the trial of this process may count on; None if not known.
+    """Return the bytes of the device's memory that the trial or task of this process may count on; None if not known.
 
     Outside of Ray, it is the whole memory.
     """
