@@ -163,21 +163,18 @@ class Training:
         self._forward.train()
         total = torch.zeros((), device=self._data.device)
         order = torch.randperm(len(train), generator=self._order).tensor_split(self._steps)
-        read, share = list(order), None
-        if self._workers is not None:
-            share = self._workers.share
-            if self.task.augment is None and self.task.mix is None:  # else all draw for the whole batch
-                read, share = [share(rows) for rows in order], None
+        whole = self.task.augment is not None or self.task.mix is not None  # which draw for all of a batch
+        read = order if whole else [self._share(rows) for rows in order]
         for rows, (inputs, targets) in zip(order, train.batches(read), strict=True):
             if self.task.augment is not None:
                 inputs = self.task.augment(inputs, self._order)
             if self.task.mix is not None:
                 inputs, targets = self.task.mix(inputs, targets, self._order)
+            if whole:
+                inputs, targets = self._share(inputs), self._share(targets)
             if self._workers is None:
                 loss = self._within_memory(self._gradients, inputs, targets)
             else:
-                if share is not None:
-                    inputs, targets = share(inputs), share(targets)
                 loss = self._gradients(inputs, targets, len(rows))
             if self.recipe.clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
@@ -187,6 +184,10 @@ class Training:
         if self._workers is not None:
             total = self._workers.total(total)
         return total.item() / len(train)
+
+    def _share(self, samples: Tensor) -> Tensor:
+        """Cut out this process's part of a batch; all of it where there is one process."""
+        return samples if self._workers is None else self._workers.share(samples)
 
     def _gradients(self, inputs: Tensor, targets: Tensor, num: int | None = None) -> Tensor:
         """Compute the gradients of a batch, added up over its pieces.

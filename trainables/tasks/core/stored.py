@@ -114,6 +114,7 @@ def kept(owner: str, state: object, write: Callable[[Path], None], read: Callabl
             if other.is_dir():  # of another state, or left by a process that was killed
                 shutil.rmtree(other, ignore_errors=True)
         with writing():
+            (home / "source.txt").write_text(f"{owner}\n", encoding="utf-8")  # for people
             new = Path(tempfile.mkdtemp(prefix="part-", dir=home))
             new.chmod(0o755)  # others may read it, as they may any file
         try:

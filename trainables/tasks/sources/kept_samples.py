@@ -90,7 +90,8 @@ def kept_samples(scheme: str, path: str, options: DataOptions) -> KeptSamples:
         return KeptSamples(read_data(folder), from_plain(Facts, parse_json((folder / _FACTS).read_bytes())))
 
     reading = {name: value for name, value in asdict(options).items() if name not in _OTHER_OPTIONS}
-    owner = repr((scheme, path, sorted(reading.items()), sorted(kinds_wanted(options))))
+    reading["kinds"] = sorted(kinds_wanted(options))
+    owner = f"{scheme}:{path} {json.dumps(reading, sort_keys=True)}"
     return kept(owner, _contents(Path(path)), write, read)
 
 

@@ -33,7 +33,8 @@ def data(seed: int = 0, groups: bool = False) -> TaskData:
 
 
 def files_of(cache: Path) -> list[Path]:
-    return sorted(path for path in cache.rglob("*") if path.is_file() and path.name != "lock")
+    others = ("lock", "source.txt")
+    return sorted(path for path in cache.rglob("*") if path.is_file() and path.name not in others)
 
 
 @pytest.mark.parametrize("groups", [False, True])
@@ -47,6 +48,7 @@ def test_data_come_back_as_they_were(cache: Path, groups: bool) -> None:
         assert torch.equal(mine.groups, theirs.groups) if groups else theirs.groups is None
     assert len(files_of(cache)) == (9 if groups else 6)
     assert mapped("noise", found) is found
+    assert next(cache.glob("*/source.txt")).read_text() == "data noise\n"
 
 
 def test_the_same_content_is_written_once_and_another_takes_its_place(cache: Path) -> None:
