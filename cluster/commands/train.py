@@ -6,13 +6,16 @@ from cluster.artifacts.config import TrainingConfig
 from cluster.commands.names import DATA_NAMES, NETWORKS, SIZES, TASKS
 from cluster.commands.options import takes_options
 from cluster.commands.printing import begin, say
+from cluster.run.config import DATA_GROUP
 from trainables.data_options import DATA_IN
 
 __all__ = ["train"]
 
 
 @takes_options(
-    TrainingConfig, names={**DATA_NAMES, "data_in": DATA_IN, "model": NETWORKS, "task": TASKS, "preset": SIZES}
+    TrainingConfig,
+    groups=DATA_GROUP,
+    names={**DATA_NAMES, "data_in": DATA_IN, "model": NETWORKS, "task": TASKS, "preset": SIZES},
 )
 def train(config: TrainingConfig) -> None:
     """Train one network on a task with the data, recipe and scores of a trial: a known network, or one of a search.

@@ -16,7 +16,7 @@ from searchers.registry import SEARCHERS
 from searchers.schedulers.registry import SCHEDULERS
 from trainables.data_options import DATA_IN, DataOptions, check_used
 
-__all__ = ["GROUPS", "SearchConfig"]
+__all__ = ["DATA_GROUP", "GROUPS", "SearchConfig"]
 
 _ACCELERATOR_PART = 0.001
 """A node with GPUs of a kind has 1 of this resource; Ray's own ``accelerator_type=`` of a task asks for as little."""
@@ -141,9 +141,12 @@ class RunFields:
     name: str | None = None
 
 
+DATA_GROUP: dict[str, type] = {"Data of images:FOLDER, csv:FILE and npz:FILE": DataOptions}
+"""Title -> group of fields that all commands with such tasks have."""
+
 GROUPS: dict[str, type] = {
     "What to search": TargetFields,
-    "Data of images:FOLDER, csv:FILE and npz:FILE": DataOptions,
+    **DATA_GROUP,
     "Method": MethodFields,
     "Limits": LimitFields,
     "Resources": ResourceFields,
