@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from cluster.report.page import SECTIONS, document, page
+from cluster.report.document import document
+from cluster.report.page import SECTIONS, page
 from cluster.report.view import RunView
 
 EVIL = "</script><script>alert('x')</script>&\"<b>"
