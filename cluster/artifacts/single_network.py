@@ -7,7 +7,7 @@ import logging
 import math
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 from ray import tune
 
 from cluster.artifacts.config import TrainingConfig
+from cluster.artifacts.training_page import SETTINGS, TrainingReport, write_training_page
 from cluster.durations import time_left
 from cluster.ray.addresses import check_ray
 from cluster.ray.connection import connected, most_concurrent
@@ -46,75 +47,10 @@ from trainables.user_code import failure_in_text
 
 __all__ = ["TrainingReport", "train_network"]
 
-_SETTINGS = "training.json"
 _logger = logging.getLogger(__name__)
 
 _NUM_LOOKS = 20
 """Number of times that a training is saved, and that its progress is printed."""
-
-
-@dataclass(frozen=True)
-class TrainingReport:
-    """Facts of a finished training.
-
-    Attributes:
-        task: Name of the task.
-        model: Name of the network.
-        seed: Seed of the training.
-        epochs: Epochs of the training.
-        metric: Name of the metric, without ``validation_``.
-        mode: ``min`` or ``max``.
-        validation: Score after the last epoch.
-        test: Test score of the same network, computed once.
-        parameters: Number of trainable parameters.
-        training_seconds: Seconds of training and validation, added up over all sessions of the run.
-        wall_seconds: Seconds of the last session.
-        folder: Folder of the run.
-        chosen: Choices of a search by DASH for each convolution, first layer first; empty for other networks.
-    """
-
-    task: str
-    model: str
-    seed: int
-    epochs: int
-    metric: str
-    mode: str
-    validation: float
-    test: float
-    parameters: int
-    training_seconds: float
-    wall_seconds: float
-    folder: str
-    chosen: list[str]
-
-    @property
-    def network(self) -> str:
-        """Folder of the network, for `trainables.load_network`."""
-        return f"{self.folder}/best"
-
-    def to_json(self) -> str:
-        """Write all fields as JSON."""
-        return json.dumps(asdict(self), indent=2) + "\n"
-
-    def __str__(self) -> str:
-        """Write the report as text for people."""
-        text = f"""
-{self.model} on {self.task}, {self.epochs} epochs:
-
-    validation {self.metric}   {self.validation:.5f}
-    test {self.metric}         {self.test:.5f}   (computed once, after the training)
-    parameters   {self.parameters:,}
-
-{self.training_seconds:.0f} s of training. Everything is in {self.folder}
-"""
-        if not self.chosen:
-            return text
-        backbone = "resnet-1d" if len(self.chosen) == 9 else "wrn-16-4"
-        return f"""{text}
-To train what was chosen from the beginning{" (or with dash-wrn-16-1)" if backbone == "wrn-16-4" else ""}:
-
-    mpnas train --task {self.task} --model dash-{backbone}:{",".join(self.chosen)}
-"""
 
 
 def train_network(config: TrainingConfig, *, task: Task | None = None, progress: bool = True) -> TrainingReport:
@@ -175,7 +111,7 @@ def _train(
     with locked(folder), connected():
         check_shared(folder)
         most_concurrent(resources)
-        folder.write(_SETTINGS, json.dumps(settings, indent=2) + "\n")
+        folder.write(SETTINGS, json.dumps(settings, indent=2) + "\n")
         start = time.time()
         tuner = _tuner({**config, **data_dir}, task, folder, resources, progress)
         with memory_deaths_survived():
@@ -192,7 +128,7 @@ def _options_of_files(task: Task) -> dict[str, Any]:
 
 
 def _check_same(config: dict[str, Any], folder: RunFolder) -> None:
-    earlier = folder.read_json(_SETTINGS)
+    earlier = folder.read_json(SETTINGS)
     if earlier is None and not folder.is_empty():
         raise RunError(f"{folder} holds something else than a training of one network: choose another --name.")
     if earlier is not None and earlier != config:
@@ -281,6 +217,7 @@ def _finish(
         chosen=[str(candidate) for candidate in chosen_candidates(network)],
     )
     folder.write(REPORT_FILE, report.to_json())
+    write_training_page(folder, report)
     return report
 
 

@@ -1,17 +1,20 @@
-"""``mpnas baseline`` on a real Ray: one training, interrupted by an error and continued."""
+"""``mpnas train`` on a real Ray: one training, interrupted by an error and continued."""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+from typer.testing import CliRunner
 
 from cluster.artifacts.config import TrainingConfig
 from cluster.artifacts.single_network import TrainingReport, train_network
+from cluster.cli import app
 from mpnas_ray.errors import RunError, SearchSpaceError, TaskError
 from trainables import darcy_task, load_network, relative_l2
 from trainables.training.data import PreparedData
@@ -72,6 +75,13 @@ def test_failed_in_the_middle_and_continued(tmp_path: Path, data_dir: Path, caps
     logged = [json.loads(line) for path in tmp_path.glob("*/*/result.json") for line in path.open()]
     assert logged
     assert not any("test" in key for result in logged for key in result)
+
+    page = (tmp_path / "broken" / "report.html").read_text()
+    assert re.findall(r'data-tip="epoch (\d)', page) == ["1", "2", "3", "4"] * 2, "of both sessions"
+    assert f"{continued.test:.5g}" in page
+    (tmp_path / "broken" / "report.html").unlink()
+    assert CliRunner().invoke(app, ["report", str(tmp_path / "broken")]).exit_code == 0
+    assert (tmp_path / "broken" / "report.html").read_text() == page
 
     assert run("broken") == continued
     with pytest.raises(RunError, match=r"started with .*seed 1.*another --name"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -59,6 +60,16 @@ def test_a_table_grows_and_trains_nothing_twice(tmp_path: Path, computed_here: l
     runs = sorted(zip(map(str, curves["digits"].archs), curves["digits"].seeds.tolist(), strict=True))
     assert runs == sorted([(drawn[0], 0), (drawn[0], 1), (drawn[1], 0), (drawn[2], 0)])
     assert load_tasks(tmp_path)["mixed/digits"].datasets == ("handwritten-digits",)
+    page = (tmp_path / "own.html").read_text()
+    assert re.findall(r'<section id="(\w+)">', page) == ["tasks", "digits", "splice"]
+    told = json.loads(re.search(r'id="tips">(.*?)</script>', page)[1])  # type: ignore[index]
+    assert told.keys() == {"1", "2", "3"}, "an architecture has one number on all tasks"
+    assert [line.partition(":")[0] for line in told["2"].splitlines()] == [
+        "Architecture 2",
+        "digits",
+        "splice",
+        "mixed",
+    ]
 
 
 def test_a_unit_holds_what_the_training_came_to(tmp_path: Path) -> None:
