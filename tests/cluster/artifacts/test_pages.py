@@ -52,7 +52,7 @@ def test_pages_fit_a_phone_and_a_large_screen(browser: Any, tmp_path: Path) -> N
     pages = [tmp_path / "table.html", written(tmp_path, ARCH)]
     tasks = dict(list(read_curves(table).items())[:2])  # of seven, each with 350 trainings
     pages[0].write_text(table_page(table.name, tasks))
-    assert pages[0].stat().st_size < 1_500_000 * 2 / 7
+    assert pages[0].stat().st_size < 500_000
     for page in pages:
         for width, theme in ((380, "dark"), (1_024, "light"), (1_920, "light")):
             browser.open(page, width, theme)
