@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cluster.experiments.studies.predictors.methods import META_LEARNED, METHODS
+from cluster.experiments.studies.predictors.charts import TIMED_AT, fitted_methods
+from cluster.experiments.studies.predictors.methods import META_LEARNED
 from cluster.experiments.studies.predictors.page import groups_of
 from cluster.experiments.studies.predictors.results import Results
 from mpnas_ray.files.atomic import atomic_path
@@ -17,7 +18,6 @@ _COLOURS = (
     *("#1f77b4", "#aec7e8", "#2ca02c", "#98df8a", "#9467bd", "#c5b0d5", "#8c564b", "#c49c94"),
     *("#e377c2", "#f7b6d2", "#7f7f7f", "#c7c7c7", "#bcbd22", "#dbdb8d", "#17becf", "#9edae5"),
 )
-_TIMED_AT = 50
 
 
 def save_picture(results: Results, path: Path) -> None:
@@ -27,8 +27,7 @@ def save_picture(results: Results, path: Path) -> None:
 
     figure = Figure(figsize=(4.4 * len(groups), 8.0), layout="constrained")
     panels = figure.subplots(2, len(groups), squeeze=False)
-    everyone = list(dict.fromkeys(name for group in groups for name in results.methods(group.targets)))
-    fitted = [name for name in everyone if METHODS[name].kind == "predictor"]
+    fitted = fitted_methods(results, groups)
     colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(fitted)} | {META_LEARNED: "#d62728"}
     for (above, below), group in zip(panels.T, groups, strict=True):
         for name in fitted:
@@ -36,7 +35,7 @@ def save_picture(results: Results, path: Path) -> None:
             means = [np.nan if one is None else one.mean for one in found]
             width = 2.4 if name == META_LEARNED else 1.0
             above.plot(group.sizes, means, color=colours[name], linewidth=width, marker=".", label=name)
-            size = _TIMED_AT if _TIMED_AT in group.sizes else group.sizes[-1]
+            size = TIMED_AT if TIMED_AT in group.sizes else group.sizes[-1]
             estimate = results.estimate(name, group.targets, size)
             seconds = results.seconds(name, group.targets, size)
             if estimate is None or seconds is None:
@@ -50,7 +49,7 @@ def save_picture(results: Results, path: Path) -> None:
         above.grid(alpha=0.3)
         below.set_xscale("log")
         below.set_yscale("log")
-        below.set_xlabel(f"CPU seconds to fit {_TIMED_AT} architectures")
+        below.set_xlabel(f"CPU seconds to fit {TIMED_AT} architectures")
         below.grid(alpha=0.3)
     panels[0, 0].set_ylabel("Kendall's tau")
     panels[1, 0].set_ylabel("CPU seconds a query; areas are tau")

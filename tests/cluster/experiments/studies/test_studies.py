@@ -45,7 +45,7 @@ from cluster.experiments.studies.ranking.rows import Row, Rows, averaged, mean_o
 from cluster.experiments.studies.ranking.study import RankingStudy
 from cluster.experiments.studies.ranking.units import Unit, UnitResult, compute, identity, study_tasks, unit_item
 from cluster.experiments.studies.registry import STUDIES
-from cluster.experiments.studies.study import reproduce, rewrite_page
+from cluster.experiments.studies.study import reproduce, rewrite_pages
 from cluster.work.items import Store
 from mpnas_ray.errors import PredictorError, RunError, RunInterruptedError, TableError
 from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor
@@ -440,7 +440,8 @@ def test_a_committed_page_is_what_its_results_give(name: str, tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     page = (tmp_path / f"{name}.md").read_text(encoding="utf-8")
     assert page == (RESULTS / f"{name}.md").read_text(encoding="utf-8")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.json", f"{name}.md"]
+    charts = [f"{name}.html"] if STUDIES[name].has_picture else []
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*charts, f"{name}.json", f"{name}.md"]
     assert page.startswith(f"# {STUDIES[name].title}\n")
 
 
@@ -470,7 +471,7 @@ def test_a_page_is_not_written_from_results_that_are_not_there(
     if content is not None:
         (tmp_path / "table2.json").write_text(content)
     with pytest.raises(RunError, match=re.escape(message)) as refused:
-        rewrite_page(STUDIES["table2"], tmp_path)
+        rewrite_pages(STUDIES["table2"], tmp_path)
     assert "--tables" in str(refused.value)
     assert not (tmp_path / "table2.md").exists()
 
@@ -510,7 +511,12 @@ def test_a_figure_from_tables_alone(tables: Path, tmp_path: Path) -> None:
     folders = ["--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
     done = CliRunner().invoke(app, ["reproduce", "fig3", "--tables", str(tables), *folders])
     assert done.exit_code == 0, done.output
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["fig3.json", "fig3.md", "fig3.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "fig3.html",
+        "fig3.json",
+        "fig3.md",
+        "fig3.png",
+    ]
     content = json.loads((tmp_path / "out" / "fig3.json").read_text())
     assert content["command"] == "mpnas reproduce fig3 --tables DIR"
     means = {(item["method"], item["target"]): item["mean"] for item in content["rows"]}
