@@ -18,7 +18,7 @@ from cluster.report.scales import Scale
 __all__ = ["HEIGHT", "SHAPES", "WIDTH", "Frame", "chart", "definitions", "figure", "legend", "line_key", "mark_key"]
 
 WIDTH, HEIGHT = 480.0, 290.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 12.0, 10.0, 52.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 78.0, 12.0, 10.0, 52.0
 
 SHAPES: dict[str, str] = {
     "circle": "M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0z",
