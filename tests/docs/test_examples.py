@@ -121,6 +121,8 @@ TESTED = {
     "predictors",
     "spaces",
     "tables",
+    "tutorial",
+    "tutorial-tune",
     "watching",
 }
 """Pages whose Python blocks are run here, or in tests/cluster/ray/test_jobs.py."""
@@ -278,16 +280,60 @@ def test_a_script(script: str, tmp_path: Path, on_ray: dict[str, str]) -> None:
     assert re.fullmatch(SCRIPTS[script], done.stdout.splitlines()[-1])
 
 
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize(
+    "fewer",
+    [
+        pytest.param(("--num-samples", "2", "--epochs", "1", "--preset", "small"), id="a short search"),
+        pytest.param((), marks=pytest.mark.slow, id="as it stands"),
+    ],
+)
+def test_the_tutorial(
+    fewer: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the images to the classes of two of them."""
+    pytest.importorskip("onnxscript")
+    page = ROOT / "docs" / "tutorial.md"
+    make_images, classify = python_blocks(page)
+    monkeypatch.chdir(tmp_path)
+    exec(make_images, {})
+    search, report, export = commands(page, "(?:search|report|export)")
+    for command in ([*search, *fewer], report, export):
+        run_here(command, monkeypatch)
+    (images,) = re.findall(r"^python classify.py (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    monkeypatch.setattr(sys, "argv", ["classify.py", *images.split()])
+    capsys.readouterr()
+    exec(classify, {})
+    printed = capsys.readouterr().out
+    assert re.fullmatch(r"digits/3/3.png \d\ndigits/7/7.png \d\n", printed)
+    if not fewer:
+        assert f"```text\n{printed}```" in page.read_text(encoding="utf-8")
+    for picture in re.findall(r"!\[.*\]\((pictures/.*)\)", page.read_text(encoding="utf-8")):
+        name = Path(picture).stem
+        assert f'<section id="{name}">' in (tmp_path / "runs" / "first" / "report.html").read_text(), "what it shows"
+
+
 @pytest.mark.slow
 @pytest.mark.ray
-def test_the_tutorial(tmp_path: Path, on_ray: dict[str, str]) -> None:
-    """Its commands one after the other."""
-    page = ROOT / "docs" / "tutorial.md"
-    for command in commands(page, "(?:search|resume|extend|export)"):
-        arguments = [sys.executable, "-m", "cluster.cli", *command]
-        done = subprocess.run(arguments, cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    assert (tmp_path / "digits.pt").exists()
+def test_the_tutorial_on_tune(tmp_path: Path, on_ray: dict[str, str]) -> None:
+    """All blocks as they stand, in one program."""
+    (tmp_path / "experiment.py").write_text("\n".join(python_blocks(ROOT / "docs" / "tutorial-tune.md")))
+    done = subprocess.run(
+        [sys.executable, "experiment.py"], cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = dict(re.findall(r"^(by hand|searched|found): .* (0\.\d+)$", done.stdout, flags=re.MULTILINE))
+    assert float(found["by hand"]) > 0.5
+    assert float(found["found"]) >= float(found["searched"]) > 0.5
+    assert (tmp_path / "found.onnx").exists()
+
+
+def test_the_pictures_of_the_tutorial_are_small() -> None:
+    pictures = list((ROOT / "docs" / "pictures").glob("*.png"))
+    shown = set(re.findall(r"\(pictures/(.*)\)", (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")))
+    assert {picture.name for picture in pictures} == shown
+    assert sum(picture.stat().st_size for picture in pictures) < 300_000
 
 
 @pytest.mark.slow
