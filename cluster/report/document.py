@@ -12,12 +12,12 @@ from cluster.report.html import Html, tag
 __all__ = ["document", "section"]
 
 
-def document(title: str, *content: Html, tips: Mapping[int, str] | None = None) -> str:
+def document(title: str, *content: Html | None, tips: Mapping[int, str] | None = None) -> str:
     """Write a page.
 
     Args:
         title: Title of the page.
-        *content: Content of the page.
+        *content: Content of the page; None for nothing.
         tips: Number of a trial or a method -> what is shown where the pointer is on one of its marks.
     """
     told = json.dumps(tips or {}, separators=(",", ":")).replace("<", "\\u003c")  # no text may end the script

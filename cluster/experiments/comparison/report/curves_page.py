@@ -33,7 +33,7 @@ _KEYS = (
     "step back. The pointer does so for as long as it is there, and tells the figures. Methods differ in marks and "
     "dashes; those called far know nothing of the CIFAR family."
 )
-_GOAL = "top 0.1 %"
+_OVERALL, _GOAL = "overall", "top 0.1 %"
 
 
 def curves_page(content: Mapping[str, Any], results: Comparison) -> str:
@@ -44,10 +44,10 @@ def curves_page(content: Mapping[str, Any], results: Comparison) -> str:
         results: The summaries.
     """
     looks = {name: LOOKS[name] for name in results.methods}
-    links = [
-        ("overall", "all columns"),
-        *((_anchor(ground), short(ground.column.searched)) for ground in results.grounds),
-    ]
+    overall = _overall(content, results.budget, looks)
+    links = [(_anchor(ground), short(ground.column.searched)) for ground in results.grounds]
+    if overall is not None:
+        links.insert(0, (_OVERALL, "all columns"))
     header = tag(
         "header",
         tag("h1", content["title"]),
@@ -61,7 +61,7 @@ def curves_page(content: Mapping[str, Any], results: Comparison) -> str:
         content["title"],
         header,
         keys_of_methods(looks),
-        section("overall", "Over all columns", _overall(content, results.budget, looks)),
+        overall,
         section("columns", "Column by column", tag("div", *charts, class_="charts"), tag("p", _CURVES, class_="note")),
         tag(
             "footer",
@@ -71,8 +71,8 @@ def curves_page(content: Mapping[str, Any], results: Comparison) -> str:
     )
 
 
-def _overall(content: Mapping[str, Any], budget: int, looks: Mapping[str, Look]) -> Html:
-    """Draw the queries to a goal and the regret at the end of each group of columns."""
+def _overall(content: Mapping[str, Any], budget: int, looks: Mapping[str, Look]) -> Html | None:
+    """Draw the queries to a goal and the regret at the end of each group of columns; None if no method ran on all."""
     blocks = []
     for group in content["aggregates"]:
         queries = {one["method"]: one["geometric_mean_of_queries"][_GOAL] for one in group["searchers"]}
@@ -90,8 +90,8 @@ def _overall(content: Mapping[str, Any], budget: int, looks: Mapping[str, Look])
         )
         blocks.append(tag("div", *charts, class_="charts"))
     if not blocks:
-        return tag("p", "No method took part on every column.")
-    return Html("".join(blocks) + tag("p", _INTERVALS, class_="note"))
+        return None
+    return section(_OVERALL, "Over all columns", *blocks, tag("p", _INTERVALS, class_="note"))
 
 
 def _chart(results: Comparison, ground: Ground, frame: Frame, looks: Mapping[str, Look]) -> Html:

@@ -74,7 +74,7 @@ def test_a_key_chooses_a_method_and_lets_it_go(browser: Any) -> None:
     browser.hover("h1")
     assert key.get_attribute("aria-pressed") == "true"
     assert set(browser.run(SHOWN_BANDS)) == {"0"}
-    opacity = "return getComputedStyle(document.querySelector('#columns g[data-t=\"{}\"]')).opacity"
+    opacity = "return getComputedStyle(document.querySelector('#columns g[data-t=\"{}\"] .line')).opacity"
     assert float(browser.run(opacity.format(5))) < 0.5 < float(browser.run(opacity.format(0)))
     browser.find('.keys [data-t="0"]').click()
     browser.hover("h1")
