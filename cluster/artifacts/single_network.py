@@ -16,7 +16,7 @@ import torch
 from ray import tune
 
 from cluster.artifacts.config import TrainingConfig
-from cluster.artifacts.training_page import SETTINGS, TrainingReport, write_training_page
+from cluster.artifacts.pages.training import SETTINGS, TrainingReport, write_training_page
 from cluster.durations import time_left
 from cluster.ray.addresses import check_ray
 from cluster.ray.connection import connected, most_concurrent

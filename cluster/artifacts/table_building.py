@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cluster.artifacts.config import TableConfig
 from cluster.artifacts.network_trainings import Course, training_item
-from cluster.artifacts.table_page import table_page
+from cluster.artifacts.pages.table import table_page
 from cluster.ray.addresses import check_ray
 from cluster.work.folders import check_folders
 from cluster.work.items import Store, WorkItem

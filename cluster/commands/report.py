@@ -24,7 +24,7 @@ def report(
     the page itself as it goes and at its end.
     """
     begin(f"Drawing {run}.")
-    from cluster.artifacts.training_page import SETTINGS, TrainingReport, write_training_page
+    from cluster.artifacts.pages.training import SETTINGS, TrainingReport, write_training_page
     from cluster.run.html.writing import write_page
     from cluster.run.report import read_report
     from cluster.storage.run_folder import RunFolder

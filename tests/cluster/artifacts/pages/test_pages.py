@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cluster.artifacts.table_page import table_page
-from cluster.artifacts.training_page import TrainingReport, write_training_page
+from cluster.artifacts.pages.table import table_page
+from cluster.artifacts.pages.training import TrainingReport, write_training_page
 from cluster.storage.run_folder import RunFolder
 from mpnas_ray.tables.curves import read_curves
 
