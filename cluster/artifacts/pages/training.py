@@ -122,8 +122,17 @@ def _page(report: TrainingReport, epochs: Sequence[tuple[int, float, float]]) ->
         ("parameters", whole(report.parameters), "trainable"),
         ("training", f"{report.training_seconds:,.0f} s", f"{report.epochs} epochs, seed {report.seed}"),
     ]
+    name = report.folder.rstrip("/").rpartition("/")[2]
     header = tag(
-        "header", tag("h1", f"{report.model} on {report.task}"), tag("p", tag("code", report.folder), class_="place")
+        "header",
+        tag("h1", name),
+        tag(
+            "p",
+            tag("span", tag("b", "task"), f" {report.task}"),
+            tag("span", tag("b", "network"), f" {report.model}"),
+            class_="facts",
+        ),
+        tag("p", tag("code", report.folder), class_="place"),
     )
     network = tag(
         "div",
@@ -139,10 +148,8 @@ def _page(report: TrainingReport, epochs: Sequence[tuple[int, float, float]]) ->
         _curve("Loss in training", "loss", [(epoch, loss) for epoch, _, loss in epochs]),
         class_="charts",
     )
-    title = f"{report.model} on {report.task}"
-    return document(
-        title, header, section("network", "The network", network), section("curves", "Learning curves", curves)
-    )
+    sections = (section("network", "The network", network), section("curves", "Learning curves", curves))
+    return document(name, header, *sections)
 
 
 def _curve(title: str, name: str, points: Sequence[tuple[int, float]]) -> Html:
