@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cluster.report.charts import Frame, chart, figure
 from cluster.report.html import Html, tag
-from cluster.report.methods.looks import Look
+from cluster.report.methods.looks import Look, numbers_of
 
 __all__ = ["Curve", "curves_chart", "keys_of_methods", "mark_of_look", "moments_tip"]
 
@@ -53,7 +53,7 @@ def curves_chart(
         curves: The curves.
         looks: Name of every method of the page -> look; the order numbers the methods.
     """
-    numbers = {name: number for number, name in enumerate(looks)}
+    numbers = numbers_of(looks)
     drawn = [_curve(frame, curve, numbers[curve.method], looks[curve.method]) for curve in reversed(curves)]
     label = f"{title}: {labels[1]} by {labels[0]} of {', '.join(curve.method for curve in curves)}"
     return figure(title, chart(frame, *labels, drawn, label=label))
@@ -66,7 +66,7 @@ def keys_of_methods(looks: Mapping[str, Look], tips: Mapping[str, str] | None = 
         looks: Name of every method of the page -> look, in the same order as for the charts.
         tips: Name of a method -> text that is shown where the pointer is on its key.
     """
-    told = tips or {}
+    told, numbers = tips or {}, numbers_of(looks)
     keys = [
         tag(
             "button",
@@ -80,11 +80,11 @@ def keys_of_methods(looks: Mapping[str, Look], tips: Mapping[str, str] | None = 
             name,
             type="button",
             class_=look.classes,
-            data_t=number,
+            data_t=numbers[name],
             data_tip=told.get(name),
             aria_pressed="false",
         )
-        for number, (name, look) in enumerate(looks.items())
+        for name, look in looks.items()
     ]
     return tag("div", *keys, class_="keys", role="group", aria_label="Methods")
 
@@ -101,7 +101,7 @@ def moments_tip(at: Mapping[str, tuple[float, float, float]]) -> str:
 def _curve(frame: Frame, curve: Curve, number: int, look: Look) -> Html:
     points = [(x, y) for x, y in curve.points if math.isfinite(y)]
     every = max(1, len(points) // _NUM_MARKS)
-    first = number * 3 % every  # the marks of others stand elsewhere
+    first = -number * 3 % every  # the marks of others stand elsewhere
     marks = [mark_of_look(look, frame.across(x), frame.up(y)) for x, y in points[first::every]]
     edges = [
         (x, low, high)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from cluster.report.charts import WIDTH, figure, svg
 from cluster.report.html import Html, tag
 from cluster.report.methods.curves import mark_of_look
-from cluster.report.methods.looks import Look
+from cluster.report.methods.looks import Look, numbers_of
 from cluster.report.scales import Scale
 
 __all__ = ["intervals_chart"]
@@ -28,7 +28,7 @@ def intervals_chart(
         found: Name of a method -> its number, and the lower and the upper end of its interval.
         looks: Name of every method of the page -> look; the order numbers the methods.
     """
-    numbers = {name: number for number, name in enumerate(looks)}
+    numbers = numbers_of(looks)
     ordered = sorted((name for name in found if math.isfinite(found[name][0])), key=lambda name: found[name][0])
     floor = _TOP + _ROW * len(ordered)
 

@@ -5,10 +5,10 @@ No two methods share both the mark on their lines and the dashes of these, so th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["COLOURS", "DASHES", "Look", "looks_of"]
+__all__ = ["COLOURS", "DASHES", "Look", "looks_of", "numbers_of"]
 
 COLOURS = ("#b3261e", "#0067a8", "#b65a00", "#00795a", "#7a3fb0", "#6b5d00")
 """Colours on a light page; the first is that of the method in focus. ``style.css`` has those on a dark one."""
@@ -68,3 +68,8 @@ def looks_of(methods: Sequence[str], focus: str | None = None, variant: str = ",
         name: Look(look.colour, look.shape, _VARIANT, look.strong) if name.endswith(variant) else look
         for name, look in found.items()
     }
+
+
+def numbers_of(methods: Iterable[str]) -> dict[str, int]:
+    """Number the methods of a page for ``data-t``: below 0, as trials on the same page have numbers from 1."""
+    return {name: -place for place, name in enumerate(methods, 1)}

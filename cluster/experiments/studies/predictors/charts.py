@@ -13,7 +13,7 @@ from cluster.experiments.studies.predictors.results import Results
 from cluster.report.charts import Frame, chart, figure
 from cluster.report.html import Html, tag
 from cluster.report.methods.curves import Curve, curves_chart, keys_of_methods, mark_of_look
-from cluster.report.methods.looks import Look, looks_of
+from cluster.report.methods.looks import Look, looks_of, numbers_of
 from cluster.report.scales import Scale, even, logarithmic
 
 __all__ = ["TIMED_AT", "charts", "fitted_methods"]
@@ -80,10 +80,10 @@ def _times(results: Results, group: Group, looks: Mapping[str, Look]) -> Html:
             "g",
             mark_of_look(looks[name], frame.across(fit), frame.up(query)),
             class_=looks[name].classes,
-            data_t=number,
+            data_t=numbers_of(looks)[name],
             data_tip=f"{name}\nfit {fit:.3g} s, a query {query:.3g} µs",
         )
-        for number, name in enumerate(looks)
+        for name in looks
         for fit, query in [found.get(name, (math.nan, math.nan))]
         if math.isfinite(fit)
     ]

@@ -52,7 +52,7 @@ def test_every_chart_is_drawn_and_nothing_sticks_out(browser: Any, width: int, t
 def test_bands_are_shown_of_the_method_under_the_pointer_alone(browser: Any, width: int) -> None:
     browser.open(PAGE, width)
     assert browser.run(SHOWN_BANDS) == []
-    browser.hover('#columns g[data-t="3"] use')
+    browser.hover('#columns g[data-t="-4"] use')
     number = browser.run("return document.querySelector('g.over').getAttribute('data-t')")
     name = browser.find(f'.keys [data-t="{number}"]').text
     assert set(browser.run(SHOWN_BANDS)) == {number}
@@ -69,14 +69,14 @@ def test_bands_are_shown_of_the_method_under_the_pointer_alone(browser: Any, wid
 
 def test_a_key_chooses_a_method_and_lets_it_go(browser: Any) -> None:
     browser.open(PAGE, 1_024)
-    key = browser.find('.keys [data-t="0"]')
+    key = browser.find('.keys [data-t="-1"]')
     key.click()
     browser.hover("h1")
     assert key.get_attribute("aria-pressed") == "true"
-    assert set(browser.run(SHOWN_BANDS)) == {"0"}
+    assert set(browser.run(SHOWN_BANDS)) == {"-1"}
     opacity = "return getComputedStyle(document.querySelector('#columns g[data-t=\"{}\"] .line')).opacity"
-    assert float(browser.run(opacity.format(5))) < 0.5 < float(browser.run(opacity.format(0)))
-    browser.find('.keys [data-t="0"]').click()
+    assert float(browser.run(opacity.format(-6))) < 0.5 < float(browser.run(opacity.format(-1)))
+    browser.find('.keys [data-t="-1"]').click()
     browser.hover("h1")
     assert browser.run(SHOWN_BANDS) == []
-    assert float(browser.run(opacity.format(5))) == 1.0
+    assert float(browser.run(opacity.format(-6))) == 1.0

@@ -33,8 +33,8 @@ def test_every_method_has_a_key_and_a_curve(pages: dict[str, Path]) -> None:
     assert keys["fig2"] == ["mixture", "boil", "random"]
     assert {"mp-nas", "gp", "bananas"} < set(keys["predictors"])
     for name in ("table7", "fig2", "predictors"):
-        drawn = set(re.findall(r'<g [^>]*data-t="(\d+)"', pages[name].read_text()))
-        assert drawn == {str(number) for number in range(len(keys[name]))}
+        drawn = set(re.findall(r'<g [^>]*data-t="(-\d+)"', pages[name].read_text()))
+        assert drawn == {str(-number) for number in range(1, len(keys[name]) + 1)}
     assert 'data-tip="cifar10 ranks cifar100: 0.9' in pages["fig3"].read_text()
 
 

@@ -40,15 +40,15 @@ def test_a_look_is_the_same_whoever_takes_part() -> None:
     assert line_style(looks_of(["a"])["a"])["marker"] == "o"
 
 
-def test_curves_and_keys_of_a_method_have_its_number() -> None:
+def test_curves_and_keys_of_a_method_have_its_number_which_is_no_trials() -> None:
     looks = looks_of(["a", "b"])
     curve = Curve("b", [(0, 1), (1, 2), (2, math.nan)], [0, 1, 1], [2, 3, 3], steps=True, tip="of b")
     drawn = curves_chart("Title", FRAME, ("x", "y"), [curve], looks)
-    assert re.findall(r'<g [^>]*data-t="(\d)"', drawn) == ["1"]
+    assert re.findall(r'<g [^>]*data-t="(-\d)"', drawn) == ["-2"]
     assert 'data-tip="b\nof b"' in drawn
     assert drawn.count('class="band"') == 1
     assert "band" not in curves_chart("Title", FRAME, ("x", "y"), [Curve("a", [(0, 1), (1, 2)])], looks)
-    assert re.findall(r'data-t="(\d)"', keys_of_methods(looks)) == ["0", "1"]
+    assert re.findall(r'data-t="(-\d)"', keys_of_methods(looks)) == ["-1", "-2"]
 
 
 def test_a_band_of_steps_encloses_both_ends() -> None:
@@ -63,7 +63,7 @@ def test_a_band_of_steps_encloses_both_ends() -> None:
 def test_intervals_are_ordered_and_those_without_a_number_left_out() -> None:
     found = {"a": (3.0, 2.0, 4.0), "b": (1.0, 0.5, 9.0), "c": (math.inf, 1.0, math.inf)}
     drawn = intervals_chart("Title", counts(10), "x", found, looks_of(list(found)))
-    assert re.findall(r'<g [^>]*data-t="(\d)"', drawn) == ["1", "0"]
+    assert re.findall(r'<g [^>]*data-t="(-\d)"', drawn) == ["-2", "-1"]
     assert "b\n1 [0.5, 9]" in drawn
 
 
