@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cluster.ray.resources import check_cpus, check_gpus
-from mpnas_ray.checks import MOST_SEED, require_count, require_number, require_seed
+from mpnas_ray.checks import MOST_SEED, require_count, require_seed
 from mpnas_ray.errors import PredictorError, RunError
 from trainables.data_options import DataOptions, check_used
+from trainables.recipe_options import RecipeOptions
 
 __all__ = ["MODES", "PredictionConfig", "ScoringConfig", "TableConfig", "TrainingConfig"]
 
@@ -21,8 +22,10 @@ MODES = ("max", "min")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig(DataOptions):
-    """A training of one network on a task; `trainables.data_options` describes the fields for a task of files.
+class TrainingConfig(DataOptions, RecipeOptions):
+    """A training of one network on a task.
+
+    `trainables.data_options` describes the fields for a task of files, `trainables.recipe_options` those of a training.
 
     Attributes:
         model: Network: a known one by its name, where dash-wrn-16-4:, dash-wrn-16-1: and dash-resnet-1d: are followed
@@ -31,10 +34,6 @@ class TrainingConfig(DataOptions):
             module:variable for a task of yours.
         preset: Sizes of the network of an architecture: paper is appendix A of MP-NAS, small is for CPUs. Other
             networks have sizes of their own.
-        epochs: Epochs of the training; by default the task's own number.
-        batch_size: Samples of a step; by default the task's.
-        learning_rate: Learning rate of the task's schedule; by default the task's.
-        weight_decay: Weight decay of the task's optimiser; by default the task's.
         cpus_per_trial: CPU cores to set aside.
         gpus_per_trial: GPUs to set aside.
         storage: Folder or URI for runs, which all nodes of the cluster must reach; the run is a folder in it.
@@ -49,10 +48,6 @@ class TrainingConfig(DataOptions):
     model: str
     task: str = "darcy"
     preset: str = "paper"
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    weight_decay: float | None = None
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     storage: str | Path = "runs"
@@ -61,7 +56,8 @@ class TrainingConfig(DataOptions):
     data_dir: str | Path | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        DataOptions.__post_init__(self)
+        RecipeOptions.__post_init__(self)
         check_used(self, self.task)
         _keep(
             self,
@@ -69,17 +65,6 @@ class TrainingConfig(DataOptions):
             cpus_per_trial=check_cpus("cpus_per_trial", self.cpus_per_trial),
             gpus_per_trial=check_gpus("gpus_per_trial", self.gpus_per_trial),
         )
-        for name in ("epochs", "batch_size", "learning_rate"):
-            if getattr(self, name) is not None:
-                require_number(name, getattr(self, name), above=0, error=RunError)
-        if self.weight_decay is not None:
-            require_number("weight_decay", self.weight_decay, at_least=0, error=RunError)
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """The settings that are given in place of those of the task's recipe."""
-        given = {name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate", "weight_decay")}
-        return {name: value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -51,13 +50,12 @@ class Course:
 
     @property
     def recipe(self) -> Recipe:
-        """The task's recipe, with this number of epochs."""
-        return replace(self.limited_task.recipe, epochs=self.epochs)
+        """The task's recipe, with this number of epochs, all of which are trained."""
+        return replace(self.limited_task.recipe, epochs=self.epochs, patience=None)
 
     def settings(self) -> dict[str, Any]:
         """Return all that the results depend on beside network and seed, in plain values."""
-        settings: dict[str, Any] = json.loads(json.dumps(asdict(self.recipe)))
-        return {"preset": self.preset, "num_train": self.num_train, **settings}
+        return {"preset": self.preset, "num_train": self.num_train, **self.recipe.to_plain()}
 
 
 def training_item(name: str, network: str, seed: int, course: Course, *, use_gpu: bool = False) -> WorkItem:

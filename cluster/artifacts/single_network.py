@@ -61,7 +61,7 @@ class TrainingReport:
         task: Name of the task.
         model: Name of the network.
         seed: Seed of the training.
-        epochs: Epochs of the training.
+        epochs: Epochs that were trained: all, or those up to the end of the patience.
         metric: Name of the metric, without ``validation_``.
         mode: ``min`` or ``max``.
         validation: Score after the last epoch.
@@ -269,7 +269,7 @@ def _finish(
         task=task.name,
         model=network_name(config),
         seed=config["seed"],
-        epochs=config["epochs"],
+        epochs=metrics["epoch"],
         metric=task.metric.name,
         mode=task.metric.mode,
         validation=metrics[task.metric_key],

@@ -24,6 +24,7 @@ from searchers.registry import SEARCHERS
 from searchers.schedulers.registry import SCHEDULERS
 from trainables.data_options import AUGMENTATIONS, COLOURS, LOSSES, ROWS, WEIGHTS, all_names
 from trainables.data_options import METRICS as METRICS_BY_TARGETS
+from trainables.recipe_options import OPTIMIZERS, SCHEDULES
 
 __all__ = [
     "ALGORITHMS",
@@ -36,6 +37,7 @@ __all__ = [
     "METHODS",
     "NETWORKS",
     "PROXIES",
+    "RECIPE_NAMES",
     "REMEMBER",
     "SEARCH_NAMES",
     "SIZES",
@@ -105,8 +107,12 @@ DATA_NAMES: dict[str, Names] = {
 }
 """Field of `DataOptions` -> the names that it takes."""
 
+RECIPE_NAMES: dict[str, Names] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+"""Field of `RecipeOptions` -> the names that it takes."""
+
 SEARCH_NAMES: dict[str, Names] = {
     **DATA_NAMES,
+    **RECIPE_NAMES,
     "task": TASKS,
     "space": SPACE_NAMES,
     "preset": SIZES,

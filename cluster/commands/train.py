@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from cluster.artifacts.config import TrainingConfig
-from cluster.commands.names import DATA_NAMES, NETWORKS, SIZES, TASKS
+from cluster.commands.names import DATA_NAMES, NETWORKS, RECIPE_NAMES, SIZES, TASKS
 from cluster.commands.options import takes_options
 from cluster.commands.printing import begin, say
 
 __all__ = ["train"]
 
 
-@takes_options(TrainingConfig, names={**DATA_NAMES, "model": NETWORKS, "task": TASKS, "preset": SIZES})
+@takes_options(TrainingConfig, names={**DATA_NAMES, **RECIPE_NAMES, "model": NETWORKS, "task": TASKS, "preset": SIZES})
 def train(config: TrainingConfig) -> None:
     """Train one network on a task with the data, recipe and scores of a trial: a known network, or one of a search.
 

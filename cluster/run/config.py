@@ -15,6 +15,7 @@ from mpnas_ray.spaces import get_space
 from searchers.registry import SEARCHERS
 from searchers.schedulers.registry import SCHEDULERS
 from trainables.data_options import DataOptions, check_used
+from trainables.recipe_options import RecipeOptions
 
 __all__ = ["GROUPS", "SearchConfig"]
 
@@ -31,8 +32,6 @@ class TargetFields:
             module:variable for a task of yours.
         space: Search space: a name from `mpnas spaces`.
         num_samples: Number of architectures to train.
-        epochs: Epochs of each training; by default the task's own number.
-        batch_size: Samples a step of each training; by default the task's own number.
         preset: Sizes of the networks: paper is appendix A of MP-NAS, small is for a search on CPUs.
         data_dir: Folder of data files; by default the task's own.
     """
@@ -40,8 +39,6 @@ class TargetFields:
     task: str = "darcy"
     space: str = "mixed"
     num_samples: int = 20
-    epochs: int | None = None
-    batch_size: int | None = None
     preset: str = "small"
     data_dir: str | Path | None = None
 
@@ -140,6 +137,7 @@ class RunFields:
 
 GROUPS: dict[str, type] = {
     "What to search": TargetFields,
+    "Training of each network": RecipeOptions,
     "Data of images:FOLDER, csv:FILE and npz:FILE": DataOptions,
     "Method": MethodFields,
     "Limits": LimitFields,
@@ -148,7 +146,7 @@ GROUPS: dict[str, type] = {
 }
 """Title -> group of fields of `SearchConfig`, as ``mpnas search --help`` shows them."""
 
-_WHOLE = ("num_samples", "epochs", "batch_size", "max_concurrent", "max_params", "max_flops", "workers_per_trial")
+_WHOLE = ("num_samples", "max_concurrent", "max_params", "max_flops", "workers_per_trial")
 """Fields that are whole numbers of at least 1."""
 
 _ABOVE_0 = {"time_budget_s": "seconds", "trial_time_limit_s": "seconds", "gpu_memory_gb": "GB"}
@@ -157,7 +155,7 @@ _ABOVE_0 = {"time_budget_s": "seconds", "trial_time_limit_s": "seconds", "gpu_me
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig(  # the last one's fields come first
-    RunFields, ResourceFields, LimitFields, MethodFields, DataOptions, TargetFields
+    RunFields, ResourceFields, LimitFields, MethodFields, DataOptions, RecipeOptions, TargetFields
 ):
     """A search of an architecture: its target, method, limits, resources and run.
 
@@ -169,7 +167,8 @@ class SearchConfig(  # the last one's fields come first
     """
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        DataOptions.__post_init__(self)
+        RecipeOptions.__post_init__(self)
         if not isinstance(self.task, str):
             raise TaskError(f"A task is a Task or its name, not {self.task!r}.")
         check_used(self, self.task)

@@ -167,8 +167,9 @@ def _training_seconds(trials: list[tune.Result], since: float) -> tuple[float, f
 
 
 def is_complete(result: Any, epochs: int) -> bool:
-    """Say whether a trial's training went through all of its epochs."""
-    return int((result.metrics or {}).get("epoch", 0)) >= epochs
+    """Say whether a trial's training went through all of its epochs, or ended by its patience as a whole one."""
+    metrics = result.metrics or {}
+    return max(int(metrics.get(name, 0)) for name in ("epoch", "training_iteration")) >= epochs
 
 
 def error_file(result: Any) -> str:

@@ -212,7 +212,8 @@ def _state(
         return "failed"
     if epochs and not math.isfinite(epochs[-1].value):
         return "nan"
-    if epochs and num_epochs is not None and epochs[-1].number >= num_epochs:
+    reached = _whole((trial.result or {}).get("training_iteration")) or 0  # all epochs, where patience ended it
+    if epochs and num_epochs is not None and max(epochs[-1].number, reached) >= num_epochs:
         return "complete"
     if epochs and (ended is not None or (trial.result or {}).get("done") is True):
         return "complete" if num_epochs is None else "stopped"

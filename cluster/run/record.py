@@ -87,12 +87,8 @@ class RunRecord:
     def constants(self) -> dict[str, Any]:
         """Entries that every trial's config has beside ``arch``."""
         config = self.config
-        constants = {"task": self.task_name, "preset": config.preset, "epochs": self.epochs, "seed": config.seed}
-        optional = {
-            "batch_size": config.batch_size,
-            "data_dir": config.data_dir,
-            "time_limit_s": config.trial_time_limit_s,
-        }
+        constants = {"task": self.task_name, "preset": config.preset, "seed": config.seed, **config.recipe}
+        optional = {"data_dir": config.data_dir, "time_limit_s": config.trial_time_limit_s}
         return {**constants, **{name: value for name, value in optional.items() if value is not None}}
 
     def to_json(self) -> str:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -14,12 +15,17 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from mpnas_ray.checks import require_bool, require_one_of, require_seed
-from mpnas_ray.errors import TaskError
+from mpnas_ray.errors import TaskError, UserCodeError
 from trainables.networks.named import build_named
+from trainables.recipe_options import RECIPE_OPTIONS
 from trainables.tasks.core.task import Recipe, Split, Task
+from trainables.training.averaging import averaged
 from trainables.training.data import PreparedData
+from trainables.training.decoding import Decoded
 from trainables.training.optimisation import make_optimizer, make_schedule
+from trainables.training.stopping import BestEpoch
 from trainables.training.workers import Workers
+from trainables.user_code import defined_at
 
 __all__ = ["Training", "check_batches", "recipe_of"]
 
@@ -98,6 +104,9 @@ class Training:
         self._steps = max(1, round(len(train) / self.recipe.batch_size))
         self._optimizer = make_optimizer(self.recipe, self.network.parameters())
         self._schedule = make_schedule(self.recipe, self._optimizer, self._steps)
+        self._average = None if self.recipe.ema is None else averaged(self.network, self.recipe.ema)
+        patience = self.recipe.patience
+        self._best = None if patience is None else BestEpoch(self.network, task.metric.mode, patience)
 
     def _parallel(self) -> nn.Module:
         """Wrap the network so that gradients are added up over all workers, where there are several."""
@@ -121,8 +130,17 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """True once all epochs of the recipe are done."""
-        return self.epoch >= self.recipe.epochs
+        """True once all epochs of the recipe are done, or its patience is at an end."""
+        return self.epoch >= self.recipe.epochs or (self._best is not None and self._best.is_long_ago(self.epoch))
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network that is scored and kept: the trained one, its average, or that of the best epoch."""
+        return self._newest if self._best is None else self._best.network
+
+    @property
+    def _newest(self) -> nn.Module:
+        return self.network if self._average is None else self._average.module
 
     def run_epoch(self) -> dict[str, float]:
         """Train for one epoch and score the validation part.
@@ -130,8 +148,9 @@ class Training:
         Batches differ in size by at most one sample, so none is left too small for batch norm.
 
         Returns:
-            The task's validation metric, train loss, epoch, seconds, samples per second. The metric is NaN from the
-            moment when the loss is not finite: such a training should be given up.
+            The task's validation metric of the network that is kept, train loss, epoch, seconds, samples per second.
+            With patience, that is the metric of the ``best_epoch``, beside the ``epoch_<metric>`` of this one. The
+            metric is NaN from the moment when the loss is not finite: such a training should be given up.
         """
         train = self._data.parts["train"]
         start = time.perf_counter()
@@ -143,9 +162,15 @@ class Training:
             train_loss = self._fit(train)
         seconds = time.perf_counter() - start
         self.epoch += 1
-        score = self.score("validation") if math.isfinite(train_loss) else math.nan
+        score = self._score("validation", self._newest) if math.isfinite(train_loss) else math.nan
+        best: dict[str, float] = {}
+        if self._best is not None and math.isfinite(train_loss):
+            self._best.note(self.epoch, score, self._newest)
+            best = {f"epoch_{self.task.metric.name}": score, "best_epoch": self._best.epoch}
+            score = self._best.score
         return {
             self.task.metric_key: score,
+            **best,
             "train_loss": train_loss,
             "epoch": self.epoch,
             "seconds": time.perf_counter() - start,
@@ -172,6 +197,8 @@ class Training:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
             self._optimizer.step()
             self._schedule.step()
+            if self._average is not None:
+                self._average.update_parameters(self.network)
             total += loss * len(rows)
         if self._workers is not None:
             total = self._workers.total(total)
@@ -193,16 +220,28 @@ class Training:
         scale = (num if self.recipe.summed_loss else 1) * (self._workers.count if self._workers else 1)  # DDP averages
         part = torch.zeros((), device=inputs.device)
         for piece, wanted in zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True):
-            loss = self.task.loss(self._decoded(piece), wanted) * (len(piece) / num)
+            loss = self._loss(piece, wanted) * (len(piece) / num)
             (loss * scale).backward()  # type: ignore[no-untyped-call]
             part += loss.detach()
         return part
 
-    def _decoded(self, inputs: Tensor) -> Tensor:
-        """Decode the network's outputs to what the loss compares, float32."""
-        with torch.autocast(inputs.device.type, self._precision, enabled=self._precision != torch.float32):
-            outputs = self._forward(inputs)
-        return self._data.decoder(outputs.float())  # type: ignore[no-any-return]
+    def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean loss of samples: the task's, or that of its own step."""
+        network = self._decoded(self.network)
+        if self.task.step is None:
+            return self.task.loss(network(inputs), targets)
+        loss = self.task.step(network, inputs, targets)
+        if not isinstance(loss, Tensor) or loss.ndim > 0:
+            where = defined_at(self.task.step)
+            raise UserCodeError(
+                f"Task {self.task.name}: step{f' at {where}' if where else ''} must return the loss of the batch, a "
+                f"tensor of one number."
+            )
+        return loss
+
+    def _decoded(self, network: nn.Module) -> Decoded:
+        """Decode the outputs of a network; of the trained one, in the form in which it is trained."""
+        return Decoded(self._forward if network is self.network else network, self._data.decoder, self._precision)
 
     def _within_memory(self, function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
         """Call the function, with batches cut into twice as many pieces as long as the device's memory is too small.
@@ -230,28 +269,34 @@ class Training:
                 torch.cuda.empty_cache()
 
     def score(self, part: str) -> float:
-        """Compute the task's metric over ``validation`` or ``test``, as one whole."""
+        """Compute the task's metric of the network that is kept over ``validation`` or ``test``, as one whole."""
+        return self._score(part, self.kept)
+
+    def _score(self, part: str, network: nn.Module) -> float:
         split = self._data.parts[part]
-        return self.task.metric(self.predict(part), split.targets, split.groups)
+        return self.task.metric(self._predict(part, network), split.targets, split.groups)
+
+    def predict(self, part: str) -> Tensor:
+        """Predict a whole part by the network that is kept: decoded outputs ``[N, ...]``."""
+        return self._predict(part, self.kept)
 
     @torch.no_grad()
-    def predict(self, part: str) -> Tensor:
-        """Predict a whole part: decoded outputs ``[N, ...]``."""
-        self._forward.eval()
+    def _predict(self, part: str, network: nn.Module) -> Tensor:
+        predicted = partial(self._predicted, self._decoded(network).eval())
         inputs = self._data.parts[part].inputs
         if self._workers is None:
-            return self._within_memory(self._predicted, inputs)
+            return self._within_memory(predicted, inputs)
         size = -(-len(inputs) // self._workers.count)
         rows = torch.arange(size, device=inputs.device) + size * self._workers.rank
-        return self._workers.gather(self._predicted(inputs[rows % len(inputs)]), len(inputs))
+        return self._workers.gather(predicted(inputs[rows % len(inputs)]), len(inputs))
 
-    def _predicted(self, inputs: Tensor) -> Tensor:
+    def _predicted(self, network: nn.Module, inputs: Tensor) -> Tensor:
         size = max(self.recipe.batch_size, 100) if self._pieces == 1 else self.recipe.batch_size // self._pieces
-        return torch.cat([self._decoded(batch) for batch in torch.split(inputs, size)])
+        return torch.cat([network(batch) for batch in torch.split(inputs, size)])
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next epoch depends on: tensors and plain values."""
-        return {
+        state = {
             "epoch": self.epoch,
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -259,6 +304,10 @@ class Training:
             "order": self._order.get_state(),
             "pieces": self._pieces,
         }
+        for name, part in (("average", self._average), ("best", self._best)):
+            if part is not None:
+                state[name] = part.state_dict()
+        return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from `state_dict` of a training built in the same way."""
@@ -268,6 +317,10 @@ class Training:
         self._schedule.load_state_dict(state["schedule"])
         self._order.set_state(state["order"])
         self._pieces = state.get("pieces", 1)  # older states had one
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
+        if self._best is not None:
+            self._best.load_state_dict(state["best"])
 
 
 def check_batches(task: str, recipe: Recipe, num_train: int, num_workers: int = 1) -> None:
@@ -295,7 +348,7 @@ def check_batches(task: str, recipe: Recipe, num_train: int, num_workers: int = 
 
 def recipe_of(task: Task, config: Mapping[str, Any]) -> Recipe:
     """Replace values of the task's recipe by those that a trial's config holds."""
-    named = {name: config[name] for name in ("epochs", "batch_size", "learning_rate", "weight_decay") if name in config}
+    named = {name: config[name] for name in RECIPE_OPTIONS if name in config}
     return replace(task.recipe, **named)
 
 

@@ -44,7 +44,8 @@ class CellTrainable(tune.Trainable):
         model: Name of a network to compare with (`trainables.networks.baselines`), in place of ``arch``.
         task: Name of a task (`get_task`).
         preset: Sizes of the network, ``paper`` or ``small``. Default ``paper``.
-        epochs, batch_size, learning_rate, weight_decay: Values in place of those of the task's recipe.
+        epochs, batch_size, optimizer, learning_rate, weight_decay, schedule, ema, patience: Values in place of those of
+            the task's `Recipe`.
         seed: Seed of weights and batches. Default 0.
         data_dir: Folder of the user's data files. Default: the task's own folder.
         device: Default: the GPU that Ray gave to the trial, else the CPU.
@@ -57,7 +58,9 @@ class CellTrainable(tune.Trainable):
 
     Reports after each epoch ``validation_<metric>``, ``train_loss``, ``epoch``, ``seconds`` (training and validation),
     ``training_seconds`` (those of all epochs), ``samples_per_second`` (training) and ``parameters``. A loss that is not
-    finite ends the trial with a metric of NaN.
+    finite ends the trial with a metric of NaN. With ``patience``, the metric is that of the best epoch so far, and
+    there are ``best_epoch`` and ``epoch_<metric>`` beside it; a trial that ends by it has the ``training_iteration`` of
+    a whole training.
 
     Checkpoints hold all that the next epoch depends on. Actors can be reused: the data stay loaded from trial to trial.
     A training that was done already is not repeated: its last result is reported once more, with 0 ``seconds``.

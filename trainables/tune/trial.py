@@ -164,7 +164,8 @@ def run_epoch(training: Training, before: Mapping[str, Any], time_limit_s: float
     """
     result: dict[str, Any] = training.run_epoch()
     result["training_seconds"] = before.get("training_seconds", 0.0) + result["seconds"]
-    result["training_iteration"] = training.epoch  # Tune's own count knows only what this trial trained
+    # Tune's own count knows only what this trial trained; a training that ended by its patience is a whole one.
+    result["training_iteration"] = training.recipe.epochs if training.finished else training.epoch
     result["parameters"] = training.num_parameters
     out_of_time = time_limit_s is not None and result["training_seconds"] >= time_limit_s
     result["done"] = training.finished or out_of_time or not math.isfinite(result["train_loss"])
@@ -229,7 +230,7 @@ def score_test(
         scores=scores,
         classes=task.classes,
     )
-    return FoundNetwork(data.encoder, training.network, data.decoder, card).eval().cpu()
+    return FoundNetwork(data.encoder, training.kept, data.decoder, card).eval().cpu()
 
 
 def _plain(value: Any) -> Any:

@@ -27,7 +27,7 @@ from trainables.tune.trial import RECORD_FILE
 TINY = darcy_task("tiny-distributed", resolution=16, num_train=21, num_validation=9, num_test=8)
 DEAD_ENDS = "mixed:nasbench201:|conv3-d1~0|+|conv1-d1~0|zero~1|+|skip~0|conv5-d1~1|zero~2|"
 RECIPES = {
-    "fno-2d": replace(TINY.recipe, batch_size=5, epochs=2, clip_norm=1.0),
+    "fno-2d": replace(TINY.recipe, batch_size=5, epochs=2, clip_norm=1.0, ema=0.9, patience=1),
     DEAD_ENDS: replace(TINY.recipe, batch_size=7, epochs=2, summed_loss=True, learning_rate=1e-3, optimizer="sgd"),
 }
 
