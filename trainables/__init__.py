@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         spherical_digits_task,
         task_names,
     )
+    from trainables.training.loop import Training
     from trainables.tune.cell import CellTrainable
     from trainables.tune.distributed import DistributedCellTrainable
     from trainables.tune.tabular import TabularTrainable
@@ -46,6 +47,7 @@ __all__ = [
     "TabularTrainable",
     "Task",
     "TaskData",
+    "Training",
     "accuracy",
     "build_network",
     "cross_entropy",
@@ -74,6 +76,7 @@ _MODULES = {
     "TabularTrainable": "trainables.tune.tabular",
     "Task": "trainables.tasks",
     "TaskData": "trainables.tasks",
+    "Training": "trainables.training.loop",
     "accuracy": "trainables.tasks",
     "build_network": "trainables.networks",
     "cross_entropy": "trainables.tasks",

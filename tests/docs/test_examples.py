@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
@@ -248,34 +247,6 @@ def test_the_page_on_tables(
     assert len(names["tasks"]["mixed/digits"]) == 2
     run_here(["tables", "list", "."], monkeypatch)
     assert "mixed/watch" in capsys.readouterr().out
-
-
-SCRIPTS = {
-    "ask_and_tell": r"nasbench201:\S+ accuracy=0\.[5-9]\d*",
-    "own_task": r"nasbenchasr:\S+ mae=0\.[01]\d*",
-    "table_rehearsal": r"validation_accuracy 0\.\d+ found in 20 trials; the best of 300 is 0\.9065",
-    "tune_experiment": r"nasbench201:\S+ lr=0\.\d+ accuracy=0\.[89]\d*",
-}
-"""Script of examples/ -> its last line."""
-
-
-def test_every_script_has_a_test() -> None:
-    assert {script.stem for script in (ROOT / "examples").glob("*.py")} == SCRIPTS.keys()
-
-
-@pytest.mark.ray
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_a_script(script: str, tmp_path: Path, on_ray: dict[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, ROOT / "examples" / f"{script}.py"],
-        cwd=tmp_path,
-        env={**on_ray, "PYTHONPATH": os.pathsep.join([str(ROOT / "examples"), str(ROOT)])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.fullmatch(SCRIPTS[script], done.stdout.splitlines()[-1])
 
 
 @pytest.mark.slow

@@ -41,13 +41,19 @@ class Training:
 
     The state that `state_dict` gives is complete: a training restored from it continues, on the CPU bit for bit, as if
     it had never stopped.
+
+    Example:
+        >>> training = Training("mixed:nasbenchasr:|conv5-d1~0|linear|skip|", get_task("digits"), preset="small")
+        >>> while not training.finished:
+        ...     result = training.run_epoch()
+        >>> training.score("test")
     """
 
     def __init__(
         self,
         arch: str,
         task: Task,
-        data: PreparedData,
+        data: PreparedData | None = None,
         *,
         preset: str = "paper",
         recipe: Recipe | None = None,
@@ -61,7 +67,7 @@ class Training:
         Args:
             arch: Architecture string of any space, or the name of a baseline.
             task: The task.
-            data: Data of the task, on the device to train on.
+            data: Data of the task, on the device to train on; if None, they are loaded, onto a GPU where there is one.
             preset: Sizes of the network of an architecture; see `build_network`.
             recipe: Recipe to train by instead of the task's own.
             seed: Seed of the initial weights, of the order of samples, and of what a network draws itself, such as
@@ -79,6 +85,7 @@ class Training:
         self.task = task
         self.recipe = recipe or task.recipe
         self.epoch = 0
+        data = data or PreparedData(task, None, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         self._data = data
         self._seed = seed
         train = data.parts["train"]

@@ -87,8 +87,8 @@ def test_what_cannot_be_is_said_before_ray_starts(tmp_path: Path, data_dir: Path
         train_network(
             TrainingConfig(model="nasbench201:|nor_conv|", storage=tmp_path, name="c", data_dir=data_dir), task=TINY
         )
-    for option in ("epochs", "batch_size", "learning_rate"):
-        with pytest.raises(RunError, match=f"{option} must be above 0, not 0"):
+    for option, least in (("epochs", "at least 1"), ("batch_size", "at least 1"), ("learning_rate", "above 0")):
+        with pytest.raises(TaskError, match=f"{option} must be {least}, not 0"):
             train_network(
                 TrainingConfig(model="wrn-16-1", storage=tmp_path, data_dir=data_dir, **{option: 0}), task=TINY
             )

@@ -15,6 +15,7 @@ import torch
 from cluster import SearchConfig, run_search
 from cluster.artifacts.single_network import _options_of_files
 from cluster.run.assemble.zero_cost import zero_cost_score
+from cluster.run.reading import read_run
 from cluster.run.record import RunRecord
 from cluster.run.resume import resume_search
 from cluster.storage.run_folder import RunFolder
@@ -99,13 +100,19 @@ class TestSearches:
         assert {result["batch_size"] for result in results} == {32}
 
     def test_a_csv_file_of_values(self, own_data: Path, tmp_path: Path) -> None:
-        run_search(
+        """By another recipe; a training that its patience ended counts as whole."""
+        report = run_search(
             task=f"csv:{own_data / 'diabetes.csv'}",
             target="target",
             metric="mae",
             space="nasbench201",
             num_samples=2,
-            epochs=1,
+            epochs=5,
+            optimizer="adam",
+            learning_rate=0.02,
+            schedule="constant",
+            ema=0.9,
+            patience=1,
             searcher="random",
             storage=tmp_path,
             name="run",
@@ -113,6 +120,15 @@ class TestSearches:
         network = load_network(tmp_path / "run" / "best")
         assert network.card.classes == ()
         assert 20 < network.card.scores["test_mae"] < 110  # of a disease score from 25 to 346
+        assert report.num_stopped == 0
+        assert report.validation == pytest.approx(network.card.scores["validation_mae"], rel=1e-5)
+        states = [trial.state for trial in read_run(RunFolder(str(tmp_path), "run")).trials]
+        assert states == ["complete", "complete"]
+        for path in (tmp_path / "run").glob("*/result.json"):
+            last = json.loads(path.read_text().splitlines()[-1])
+            assert last["epoch"] in (last["best_epoch"] + 1, 5)
+            assert last["training_iteration"] == 5
+            assert (last["config"]["optimizer"], last["config"]["ema"]) == ("adam", 0.9)
 
     def test_a_numpy_archive(self, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         search(["--task", f"npz:{own_data / 'digits.npz'}"], tmp_path, monkeypatch)

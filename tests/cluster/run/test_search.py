@@ -243,6 +243,9 @@ def test_the_best_result_leaves_out_failures_values_that_are_not_finite_and_part
     stopped = Result(0.01, epoch=1)
     assert best_result([*results, stopped], "validation_x", "min", 3) is results[3]
     assert best_result([results[0], stopped], "validation_x", "min", 3) is stopped
+    out_of_patience = Result(0.2, epoch=2)
+    out_of_patience.metrics["training_iteration"] = 3
+    assert best_result([*results, stopped, out_of_patience], "validation_x", "min", 3) is out_of_patience
     stopped.checkpoint = None
     with pytest.raises(RunError, match="No trial gave a finite"):
         best_result([results[0], stopped], "validation_x", "min", 3)
