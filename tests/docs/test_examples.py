@@ -117,12 +117,34 @@ TESTED = {
     "experiment",
     "export",
     "own-task",
+    "own-training",
     "predictors",
     "spaces",
     "tables",
     "watching",
 }
 """Pages whose Python blocks are run here, or in tests/cluster/ray/test_jobs.py."""
+
+
+def test_the_page_on_trainings(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from trainables.tasks.core import task
+
+    page = ROOT / "docs" / "own-training.md"
+    monkeypatch.setattr(task, "_TASKS", dict(task._TASKS))
+    names: dict[str, Any] = {}
+    for block in python_blocks(page):
+        exec(block, names)
+    validation, test = capsys.readouterr().out.split()
+    assert float(validation) > 0.4
+    assert float(test) > 0.4
+    (arguments,) = commands(page, "search")
+    assert searched_by(arguments, monkeypatch).recipe == {
+        "optimizer": "adamw",
+        "learning_rate": 0.005,
+        "schedule": "cosine",
+        "ema": 0.99,
+        "patience": 5,
+    }
 
 
 def test_the_page_on_watching() -> None:
