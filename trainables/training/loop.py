@@ -106,6 +106,7 @@ class Training:
         if compiled:
             self._forward = torch.compile(self._forward)  # type: ignore[assignment]
         self._precision = _PRECISIONS[precision]
+        self._model = self._decoded(self.network)
         self._pieces = 1
         self._order = torch.Generator().manual_seed(seed)
         self._steps = max(1, round(len(train) / self.recipe.batch_size))
@@ -234,10 +235,9 @@ class Training:
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss of samples: the task's, or that of its own step."""
-        network = self._decoded(self.network)
         if self.task.step is None:
-            return self.task.loss(network(inputs), targets)
-        loss = self.task.step(network, inputs, targets)
+            return self.task.loss(self._model(inputs), targets)
+        loss = self.task.step(self._model, inputs, targets)
         if not isinstance(loss, Tensor) or loss.ndim > 0:
             where = defined_at(self.task.step)
             raise UserCodeError(
