@@ -32,7 +32,7 @@ class RecipeOptions:
         batch_size: Samples of a step of each training; by default the task's own number.
         optimizer: Optimiser of each training; by default the task's own, for most adamw.
         learning_rate: Learning rate of each training, at the peak of its schedule; by default the task's own, which
-            fits the task's optimiser: sgd wants more, lion a tenth.
+            was chosen for the task's own optimiser.
         weight_decay: Weight decay of each training; by default the task's own.
         schedule: Course of the learning rate over each training; by default the task's own, for most one-cycle.
         ema: Decay of a moving average of the weights, such as 0.999. The averaged network is then scored and kept; by
