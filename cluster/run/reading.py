@@ -157,7 +157,7 @@ def _facts(record: RunRecord | None, report: SearchReport | None) -> dict[str, s
         "proxy": config.proxy,
         "scheduler": config.scheduler,
         "preset": config.preset,
-        "epochs": str(record.epochs),
+        **{name.replace("_", " "): str(value) for name, value in config.recipe.items()},
         "seed": str(config.seed),
         "extends": record.extends,
     }

@@ -247,6 +247,20 @@ def test_options_of_a_task_object_are_refused(tmp_path: Path) -> None:
         run_search(task=get_task("digits"), image_size=64, storage=tmp_path, name="run")
 
 
+def test_a_run_from_before_there_were_options_of_trainings_is_read(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path), "run")
+    record = RunRecord(SearchConfig(task="digits", epochs=1, storage=str(tmp_path), name="run"), "digits")
+    record.write(folder)
+    content = json.loads((tmp_path / "run" / "run.json").read_text())
+    for name in ("optimizer", "learning_rate", "weight_decay", "schedule", "ema", "patience"):
+        del content["config"][name]
+    folder.write("run.json", json.dumps(content))
+    earlier = RunRecord.read(folder)
+    assert earlier is not None
+    record.check_same(earlier, folder)
+    assert earlier.constants() == {"task": "digits", "preset": "small", "seed": 0, "epochs": 1}
+
+
 def test_a_run_is_continued_with_its_options_only(tmp_path: Path) -> None:
     folder = RunFolder(str(tmp_path), "run")
     config = SearchConfig(task="images:/data/cats", image_size=16, epochs=1, storage=str(tmp_path), name="run")
@@ -257,5 +271,10 @@ def test_a_run_is_continued_with_its_options_only(tmp_path: Path) -> None:
     other = SearchConfig(task="images:/elsewhere/cats", image_size=32, epochs=1, storage=str(tmp_path), name="run")
     with pytest.raises(RunError, match="was started with image_size 16: use the same"):
         RunRecord(other, "images-cats").check_same(earlier, folder)
+    averaged = SearchConfig(
+        task="images:/data/cats", image_size=16, epochs=1, ema=0.9, storage=str(tmp_path), name="run"
+    )
+    with pytest.raises(RunError, match="was started with ema None: use the same"):
+        RunRecord(averaged, "images-cats").check_same(earlier, folder)
     moved = SearchConfig(task="images:/elsewhere/cats", image_size=16, epochs=1, storage=str(tmp_path), name="run")
     RunRecord(moved, "images-cats").check_same(earlier, folder)
