@@ -28,8 +28,8 @@ ROOMS = {
     """,
     "searchers": "core background model_based baselines zero_cost schedulers registry testing",
     "trainables": """
-        user_code data_options tasks.formats tasks.core tasks.datasets tasks.sources tasks networks training proxies
-        tune
+        user_code data_options tasks.formats tasks.core tasks.datasets tasks.sources tasks networks training oneshot
+        proxies tune
     """,
     "cluster": """
         durations tracebacks pages storage ray work observe report run artifacts experiments.protocol

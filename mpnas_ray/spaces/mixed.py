@@ -71,15 +71,16 @@ class Mixed(SearchSpace):
         codes = np.empty((n, self.code_length), dtype=np.int8)
         for number, family in enumerate(self.families):
             rows = np.flatnonzero(drawn == number)
-            codes[rows] = self._join(number, family.sample_codes(len(rows), rng))
+            codes[rows] = self.join(number, family.sample_codes(len(rows), rng))
         return codes
 
     def neighbor_codes(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
         """List the neighbours within the cell's own family."""
         number, own = self._split(codes)
-        return self._join(number, self.families[number].neighbor_codes(own))
+        return self.join(number, self.families[number].neighbor_codes(own))
 
-    def _join(self, number: int, codes: NDArray[np.int8]) -> NDArray[np.int8]:
+    def join(self, number: int, codes: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Make codes ``[N, code_length]`` of this space of those of its family of that number."""
         joined = np.full((len(codes), self.code_length), ABSENT, dtype=np.int8)
         joined[:, 0] = number
         joined[:, 1 : 1 + codes.shape[1]] = codes
@@ -98,7 +99,7 @@ class Mixed(SearchSpace):
         for number, family in enumerate(self.families):
             if colon and family.name == name:
                 own = np.asarray(family.parse(cell).codes, dtype=np.int8)
-                joined: list[int] = self._join(number, own[None])[0].tolist()
+                joined: list[int] = self.join(number, own[None])[0].tolist()
                 return joined
         families = [family.name for family in self.families]
         if colon:

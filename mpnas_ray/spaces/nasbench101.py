@@ -21,7 +21,7 @@ from mpnas_ray.spaces.operation_graph import ABSENT, OperationGraphs
 from mpnas_ray.spaces.operations import INPUT, OUTPUT
 from mpnas_ray.spaces.space import SearchSpace
 
-__all__ = ["DirectedGraphSpace", "NASBench101", "num_topologies"]
+__all__ = ["DirectedGraphSpace", "NASBench101", "num_topologies", "topologies"]
 
 MAX_VERTICES = 7
 MAX_EDGES = 9
@@ -31,7 +31,7 @@ _VERTEX = re.compile(r"[0-9]")
 
 
 @cache
-def _topologies() -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+def topologies() -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """List all labelled topologies: upper triangles ``[T, 21]`` and numbers of inner vertices ``[T]``, 6,472 in all.
 
     Every upper triangle of at most 9 edges is tried; those stay in which each inner vertex that has an edge has both a
@@ -60,7 +60,7 @@ def _topologies() -> tuple[NDArray[np.int8], NDArray[np.int8]]:
 
 def num_topologies() -> dict[int, int]:
     """Count the labelled topologies with each number of vertices, 2 to 7."""
-    _, inner = _topologies()
+    _, inner = topologies()
     return {int(n) + 2: int(count) for n, count in zip(*np.unique(inner, return_counts=True), strict=True)}
 
 
@@ -90,7 +90,7 @@ class DirectedGraphSpace(SearchSpace):
 
     def sample_codes(self, n: int, rng: Generator) -> NDArray[np.int8]:
         """Draw uniformly over labelled cells, so nearly always seven vertices."""
-        bits, inner = _topologies()
+        bits, inner = topologies()
         weights = float(len(self.operations)) ** inner
         chosen = rng.choice(len(bits), size=n, p=weights / weights.sum())
         operations = rng.integers(len(self.operations), size=(n, MAX_VERTICES - 2), dtype=np.int8)
