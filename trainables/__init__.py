@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from trainables.tune.cell import CellTrainable
     from trainables.tune.distributed import DistributedCellTrainable
+    from trainables.tune.supernet import SupernetTrainable
     from trainables.tune.tabular import TabularTrainable
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Recipe",
     "RelativeLp",
     "Split",
+    "SupernetTrainable",
     "TabularTrainable",
     "Task",
     "TaskData",
@@ -71,6 +73,7 @@ _MODULES = {
     "Recipe": "trainables.tasks",
     "RelativeLp": "trainables.tasks",
     "Split": "trainables.tasks",
+    "SupernetTrainable": "trainables.tune.supernet",
     "TabularTrainable": "trainables.tune.tabular",
     "Task": "trainables.tasks",
     "TaskData": "trainables.tasks",

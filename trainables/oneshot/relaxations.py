@@ -21,6 +21,7 @@ __all__ = [
     "hard_gumbel",
     "link_groups",
     "path_dropout",
+    "shown_weights",
     "sigmoid",
     "softmax",
     "softmax_weights",
@@ -101,6 +102,13 @@ def softmax_weights(search: Search) -> Tensor:
 def softmax(search: Search) -> Gates:
     """Weight the operations of a slot by the softmax of its logits (DARTS, Liu et al., ICLR 2019)."""
     return mixture(search.skeleton, softmax_weights(search), search.logits.open_choices())
+
+
+def shown_weights(search: Search) -> Tensor:
+    """Compute the weights of all choices by which a method compares them, ``[slots, choices]``; 0 where closed."""
+    if search.method.arch_gates is not sigmoid:
+        return softmax_weights(search)
+    return torch.sigmoid(search.logits.masked())
 
 
 def weighted_links(search: Search) -> Gates:

@@ -19,7 +19,7 @@ from trainables.networks.network import get_macro
 from trainables.oneshot.gates import gates_of
 from trainables.oneshot.methods import check_fits, get_method, settings_of
 from trainables.oneshot.policy import Policy
-from trainables.oneshot.relaxations import drawn
+from trainables.oneshot.relaxations import drawn, shown_weights
 from trainables.oneshot.scoring import one_shot_metric
 from trainables.oneshot.search import Alphas, Batch, Search, SearchData, Settings
 from trainables.oneshot.skeleton import skeleton_of
@@ -125,9 +125,10 @@ class SupernetTraining:
 
         Returns:
             The task's validation metric of the architecture, by shared weights; ``arch``, ``num_skips`` on its way from
-            input to output, ``train_loss``, ``epoch``, ``seconds``; ``entropy`` of the logits in nats a slot and
-            ``curvature``, for methods that have them; ``stopped``, a reason or an empty text. Where loss or logits are
-            not finite, the architecture is that of the epoch before, and the metric NaN.
+            input to output, ``train_loss``, ``epoch``, ``seconds``; ``entropy`` of the logits in nats a slot,
+            ``weights`` of the choices of each slot and ``curvature``, for methods that have them; ``stopped``, a reason
+            or an empty text. Where loss or logits are not finite, the architecture is that of the epoch before, and the
+            metric NaN.
 
         Raises:
             TaskError: If this happens in the first epoch, so that no architecture was chosen before.
@@ -153,7 +154,7 @@ class SupernetTraining:
         self.epoch += 1
         assert self.arch is not None, "an epoch chooses an architecture"
         metric = one_shot_metric(search, gates_of(self.arch)) if healthy else math.nan
-        noted: dict[str, Any] = {name: record[name] for name in ("entropy", "curvature") if name in record}
+        noted: dict[str, Any] = {name: record[name] for name in ("entropy", "weights", "curvature") if name in record}
         return {
             search.data.task.metric_key: metric,
             "arch": str(self.arch),
@@ -256,6 +257,7 @@ class SupernetTraining:
         record["arch"] = str(self.arch)
         if search.alphas is not None:
             record["entropy"] = search.alphas.entropy()
+            record["weights"] = shown_weights(search).detach().tolist()
         search.history.append(record)
         found = None if method.stop is None else method.stop(search)
         if found is not None:

@@ -19,6 +19,7 @@ from trainables.tune.storage_retries import patiently
 from trainables.tune.time_limit import killed_after
 from trainables.tune.trial import (
     EarlierTraining,
+    EpochTraining,
     build_training,
     check_config,
     device_of,
@@ -114,9 +115,12 @@ class CellTrainable(tune.Trainable):
 
     def _begin(self) -> None:
         task = task_of(self._config, self._given_task)
-        self._training = build_training(self._config, task, self._data(task, self._config))
+        self._training = self._make_training(task, self._data(task, self._config))
         self._result: dict[str, Any] = {}
         self._ended = False
+
+    def _make_training(self, task: Task, data: PreparedData) -> EpochTraining:
+        return build_training(self._config, task, data)
 
     def _begin_anew(self, error: TaskError) -> None:
         _logger.warning("%s This training begins anew: %s", error, network_name(self._config))

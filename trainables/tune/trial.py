@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -34,6 +34,7 @@ __all__ = [
     "START_FILE",
     "WEIGHTS_FILE",
     "EarlierTraining",
+    "EpochTraining",
     "build_training",
     "check_config",
     "device_of",
@@ -54,6 +55,34 @@ the weights' file, by which a checkpoint whose copying was cut short is known.""
 START_FILE = "started.json"
 """File with the config in a trial's folder, from its beginning: Tune's own files come seconds later, and a kill may
 come before them."""
+
+
+class EpochTraining(Protocol):
+    """An interface to what a trial trains: a `Training`, or another one that goes on epoch by epoch."""
+
+    epoch: int
+
+    @property
+    def finished(self) -> bool:
+        """True once there is no further epoch."""
+        ...
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of trainable parameters."""
+        ...
+
+    def run_epoch(self) -> Mapping[str, Any]:
+        """Train for one epoch; the result has at least ``train_loss``, ``epoch`` and ``seconds``."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the next epoch depends on."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state_dict`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -154,7 +183,7 @@ def note_start(storage: Any | None, config: Mapping[str, Any]) -> None:
         write_into_trial(storage, START_FILE, json.dumps(dict(config), default=_plain).encode())
 
 
-def run_epoch(training: Training, before: Mapping[str, Any], time_limit_s: float | None = None) -> dict[str, Any]:
+def run_epoch(training: EpochTraining, before: Mapping[str, Any], time_limit_s: float | None = None) -> dict[str, Any]:
     """Train one epoch and return the trial's result after it.
 
     Args:
@@ -162,7 +191,7 @@ def run_epoch(training: Training, before: Mapping[str, Any], time_limit_s: float
         before: The trial's result before; empty in the beginning.
         time_limit_s: Seconds of training and validation after which no further epoch is begun.
     """
-    result: dict[str, Any] = training.run_epoch()
+    result = dict(training.run_epoch())
     result["training_seconds"] = before.get("training_seconds", 0.0) + result["seconds"]
     result["training_iteration"] = training.epoch  # Tune's own count knows only what this trial trained
     result["parameters"] = training.num_parameters
@@ -171,7 +200,9 @@ def run_epoch(training: Training, before: Mapping[str, Any], time_limit_s: float
     return result
 
 
-def write_checkpoint(folder: str, training: Training, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+def write_checkpoint(
+    folder: str, training: EpochTraining, config: Mapping[str, Any], result: Mapping[str, Any]
+) -> None:
     """Save what the next epoch depends on, tensors and plain values in one file, and the last result beside it."""
     weights = Path(folder) / WEIGHTS_FILE
     torch.save(training.state_dict(), weights)
@@ -179,7 +210,7 @@ def write_checkpoint(folder: str, training: Training, config: Mapping[str, Any],
     (Path(folder) / RECORD_FILE).write_text(json.dumps(record, default=_plain), encoding="utf-8")
 
 
-def read_checkpoint(folder: str, training: Training) -> dict[str, Any]:
+def read_checkpoint(folder: str, training: EpochTraining) -> dict[str, Any]:
     """Load a checkpoint into a training and return the trial's result at that epoch.
 
     Raises:
@@ -190,7 +221,7 @@ def read_checkpoint(folder: str, training: Training) -> dict[str, Any]:
         training.load_state_dict(torch.load(Path(folder) / WEIGHTS_FILE, weights_only=True, map_location="cpu"))
         record = Path(folder) / RECORD_FILE  # older checkpoints have none
         return dict(parse_json(record.read_bytes())["result"]) if record.exists() else {}
-    except OSError:
+    except (OSError, TaskError):
         raise
     except Exception as error:  # torch raises many kinds for a damaged file
         lines = str(error).strip().splitlines() or [""]
