@@ -23,6 +23,7 @@ from cluster.commands.runs import runs, show, watch
 from cluster.commands.score import score
 from cluster.commands.search import search
 from cluster.commands.submit import submit
+from cluster.commands.supernet import supernet
 from cluster.commands.tables import tables_app
 from cluster.commands.train import train
 from cluster.tracebacks import keep_traceback
@@ -67,6 +68,7 @@ app.command(cls=Command)(pretrain_scheduler)
 app.command(cls=Command)(reproduce)
 app.command(cls=Command)(compare)
 app.command(cls=Command)(train)
+app.command(cls=Command)(supernet)
 app.command(cls=Command)(predict)
 app.command(cls=Command)(score)
 app.command(cls=Command)(export)

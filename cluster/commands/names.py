@@ -35,6 +35,8 @@ __all__ = [
     "KINDS",
     "METHODS",
     "NETWORKS",
+    "ONE_SHOT_METHODS",
+    "PROTOCOLS",
     "PROXIES",
     "REMEMBER",
     "SEARCH_NAMES",
@@ -76,6 +78,8 @@ SIZES = remembered("trainables.networks.network", lambda module: module.PRESETS,
 PROXIES = remembered("trainables.proxies", lambda module: module.proxy_names(), "trainables/proxies")
 INPUTS = remembered("trainables.proxies.scoring", lambda module: get_args(module.Inputs), "trainables/proxies")
 NETWORKS = remembered("trainables.networks.baselines", lambda module: module.baseline_names(), "trainables/networks")
+ONE_SHOT_METHODS = remembered("trainables.oneshot", lambda module: module.method_names(), "trainables/oneshot")
+PROTOCOLS = remembered("trainables.oneshot.methods", lambda module: get_args(module.Protocol), "trainables/oneshot")
 FORMATS = remembered("cluster.artifacts.exporting", lambda module: module.FORMATS, "cluster/artifacts")
 FAMILIES = remembered(
     "mpnas_ray.catalogue", lambda module: ("default", *module.PREDICTORS), "mpnas_ray/predictors", "mpnas_ray"

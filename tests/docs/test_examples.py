@@ -120,10 +120,30 @@ TESTED = {
     "own-task",
     "predictors",
     "spaces",
+    "supernets",
     "tables",
     "watching",
 }
 """Pages whose Python blocks are run here, or in tests/cluster/ray/test_jobs.py."""
+
+
+def test_the_page_on_supernets(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    import cluster.artifacts.supernets.training
+    from trainables.oneshot import get_method, method_names, methods
+
+    monkeypatch.setattr(methods, "_METHODS", dict(methods._METHODS))  # the page registers one
+    page = ROOT / "docs" / "supernets.md"
+    rows = "".join(row.split("|")[1] for row in page.read_text().splitlines() if row.startswith("| `"))
+    assert {*re.findall(r"`([^`]+)`", rows)} == {*method_names()}
+    for block in python_blocks(page):
+        exec(block, {})
+    assert capsys.readouterr().out.startswith("nasbench201:")
+    assert get_method("darts-with-zero").arch_step is get_method("darts").arch_step
+    given: list[Any] = []
+    monkeypatch.setattr(cluster.artifacts.supernets.training, "train_supernets", given.append)
+    (arguments,) = commands(page, "supernet")
+    run_here(arguments, monkeypatch)
+    assert (given[0].methods, given[0].seeds, given[0].name) == (("darts", "gdas"), 3, "sn")
 
 
 def test_the_page_on_watching() -> None:

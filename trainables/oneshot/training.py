@@ -125,10 +125,10 @@ class SupernetTraining:
 
         Returns:
             The task's validation metric of the architecture, by shared weights; ``arch``, ``num_skips`` on its way from
-            input to output, ``train_loss``, ``epoch``, ``seconds``; ``entropy`` of the logits in nats a slot,
-            ``weights`` of the choices of each slot and ``curvature``, for methods that have them; ``stopped``, a reason
-            or an empty text. Where loss or logits are not finite, the architecture is that of the epoch before, and the
-            metric NaN.
+            input to output, ``train_loss``, ``epoch``, ``num_epochs``, ``seconds``; ``entropy`` of the logits in nats a
+            slot, ``weights`` of the choices of each slot and ``curvature``, for methods that have them; ``stopped``, a
+            reason or an empty text. Where loss or logits are not finite, the architecture is that of the epoch before,
+            and the metric NaN.
 
         Raises:
             TaskError: If this happens in the first epoch, so that no architecture was chosen before.
@@ -162,6 +162,7 @@ class SupernetTraining:
             "train_loss": train_loss,
             **noted,
             "epoch": self.epoch,
+            "num_epochs": self.num_epochs,
             "seconds": time.perf_counter() - start,
             "stopped": self.stopped,
         }
