@@ -56,8 +56,9 @@ class MethodFields:
             ranks by a predictor of another family.
         predictor: Predictor of the searcher mpnas: default, or a checkpoint that `mpnas meta-train` wrote. For the
             searcher predictor: the name of a family.
-        proxy: Zero-cost score of untrained networks. naswot and area rank by it, by default by naswot; mpnas can add
-            it to its ranking while results are few.
+        proxy: Zero-cost score of untrained networks, or supernet:RUN for the weights of a supernet (`mpnas supernet`)
+            of the same storage. naswot and area rank by it, by default by naswot; mpnas can add it to its ranking
+            while results are few.
         scheduler: Method that stops unpromising trainings early; by default all are completed.
         seed: Seed of the searcher and of the trainings.
     """

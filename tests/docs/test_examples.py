@@ -141,8 +141,8 @@ def test_the_page_on_supernets(capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert get_method("darts-with-zero").arch_step is get_method("darts").arch_step
     given: list[Any] = []
     monkeypatch.setattr(cluster.artifacts.supernets.training, "train_supernets", given.append)
-    (arguments,) = commands(page, "supernet")
-    run_here(arguments, monkeypatch)
+    for arguments in commands(page, "supernet"):
+        run_here(arguments, monkeypatch)
     assert (given[0].methods, given[0].seeds, given[0].name) == (("darts", "gdas"), 3, "sn")
 
 

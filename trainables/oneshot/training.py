@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from trainables.oneshot.supernet import Supernet
 from trainables.tasks.core.task import Split, Task
 from trainables.training.data import PreparedData
 
-__all__ = ["SupernetTraining"]
+__all__ = ["SupernetTraining", "build_supernet", "num_skips"]
 
 
 class SupernetTraining:
@@ -276,6 +277,28 @@ class SupernetTraining:
             return None
         rate, betas, decay = settings.arch_learning_rate, settings.arch_betas, settings.arch_weight_decay
         return Adam(trained.parameters(), lr=rate, betas=betas, weight_decay=decay)
+
+
+def build_supernet(config: Mapping[str, Any], task: Task, data: PreparedData) -> SupernetTraining:
+    """Build the training that the config of a trial describes (`SupernetTrainable`), before its first epoch.
+
+    Raises:
+        TaskError: If an entry is missing or wrong.
+    """
+    for name in ("method", "space"):
+        if name not in config:
+            raise TaskError(f'config["{name}"] is missing: a supernet has a method and a space.')
+    changed = {field.name: config[field.name] for field in fields(Settings) if field.name in config}
+    return SupernetTraining(
+        task,
+        data,
+        space=config["space"],
+        method=config["method"],
+        family=config.get("family"),
+        preset=config.get("preset", "paper"),
+        settings=settings_of(get_method(config["method"]), config.get("protocol", "short"), **changed),
+        seed=int(config.get("seed", 0)),
+    )
 
 
 def num_skips(arch: Architecture) -> int:

@@ -19,7 +19,7 @@ from trainables.proxies.scoring import Inputs, Probe, ProxySettings, score_archs
 from trainables.tasks.core.task import get_task
 from trainables.training.data import PreparedData
 
-__all__ = ["ZeroCostScore"]
+__all__ = ["ZeroCostScore", "one_thread"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ZeroCostScore:
             TaskError: If there is no such task or proxy, if the task's data are missing, or the proxy is not defined
                 for it.
         """
-        with _one_thread():
+        with one_thread():
             return score_archs(get_proxy(self.proxy), archs, self.probe, self.settings)
 
     @property
@@ -80,7 +80,8 @@ def _probe(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Compute with one of torch's threads, and afterwards with as many as before."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

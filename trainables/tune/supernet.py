@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import resource
 import sys
-from dataclasses import fields
 from typing import Any
 
 import torch
 
-from mpnas_ray.errors import TaskError
-from trainables.oneshot.methods import get_method, settings_of
-from trainables.oneshot.search import Settings
-from trainables.oneshot.training import SupernetTraining
+from trainables.oneshot.training import build_supernet
 from trainables.tasks.core.task import Task
 from trainables.training.data import PreparedData
 from trainables.tune.cell import CellTrainable
 from trainables.tune.trial import EpochTraining, device_of
 
-__all__ = ["SupernetTrainable", "build_supernet"]
+__all__ = ["SupernetTrainable"]
 
 
 class SupernetTrainable(CellTrainable):
@@ -56,28 +52,6 @@ class SupernetTrainable(CellTrainable):
         """Train one epoch, or report the result of a training that has ended once more."""
         self._result = {**super().step(), "peak_bytes": _peak_bytes(device_of(self._config))}
         return self._result
-
-
-def build_supernet(config: dict[str, Any], task: Task, data: PreparedData) -> SupernetTraining:
-    """Build the training that a config describes, before its first epoch.
-
-    Raises:
-        TaskError: If an entry is missing or wrong.
-    """
-    for name in ("method", "space"):
-        if name not in config:
-            raise TaskError(f'config["{name}"] is missing: SupernetTrainable takes method and space.')
-    changed = {field.name: config[field.name] for field in fields(Settings) if field.name in config}
-    return SupernetTraining(
-        task,
-        data,
-        space=config["space"],
-        method=config["method"],
-        family=config.get("family"),
-        preset=config.get("preset", "paper"),
-        settings=settings_of(get_method(config["method"]), config.get("protocol", "short"), **changed),
-        seed=int(config.get("seed", 0)),
-    )
 
 
 def _peak_bytes(device: torch.device) -> int:

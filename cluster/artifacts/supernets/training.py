@@ -19,6 +19,7 @@ from cluster.ray.addresses import check_ray
 from cluster.ray.connection import connected, most_concurrent
 from cluster.ray.memory_deaths import memory_deaths_survived
 from cluster.ray.resources import Resources
+from cluster.run.assemble.supernet_score import SUPERNETS_FILE
 from cluster.run.finish import error_file
 from cluster.run.trials import prepare_tune, trial_id
 from cluster.storage.lock import locked
@@ -28,16 +29,13 @@ from cluster.storage.trial_files import MAX_FAILURES, newest_trainings, read_tri
 from mpnas_ray.errors import RunError, RunInterruptedError
 from trainables import SupernetTrainable, Task, get_task
 from trainables.data_options import DataOptions
+from trainables.oneshot.training import build_supernet
 from trainables.tasks.core.cache import check_data_dir
 from trainables.training.data import PreparedData
-from trainables.tune.supernet import build_supernet
 from trainables.tune.trial import EarlierTraining
 from trainables.user_code import failure_in_text
 
-__all__ = ["SETTINGS_FILE", "train_supernets"]
-
-SETTINGS_FILE = "supernets.json"
-"""File with the settings that all supernets of a run share, and with name, method and seed of each."""
+__all__ = ["train_supernets"]
 
 _REPORT_FILE, _PAGE_FILE = "report.json", "report.html"
 
@@ -73,7 +71,7 @@ def train_supernets(config: SupernetConfig, *, task: Task | None = None, progres
             check_shared(folder)
             resources = {"CPU": config.cpus_per_trial, "GPU": config.gpus_per_trial}
             most_concurrent(resources)
-            folder.write(SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")
+            folder.write(SUPERNETS_FILE, json.dumps(settings, indent=2) + "\n")
             earlier = newest_trainings(read_trials(folder))
             missing = [each for each in settings["supernets"] if not _has_ended(earlier.get(each["model"]))]
             if missing:
@@ -95,7 +93,7 @@ def _settings(config: SupernetConfig, task: Task, folder: RunFolder) -> dict[str
     constants: dict[str, Any] = json.loads(json.dumps({"task": task.name, **config.constants}))
     if asdict(DataOptions.of(config)) != asdict(DataOptions()):
         constants["data_options"] = json.loads(json.dumps(asdict(DataOptions.of(config))))
-    earlier = folder.read_json(SETTINGS_FILE)
+    earlier = folder.read_json(SUPERNETS_FILE)
     if earlier is None and not folder.is_empty():
         raise RunError(f"{folder} holds something else than supernets: choose another --name.")
     if earlier is not None and earlier["constants"] != constants:
