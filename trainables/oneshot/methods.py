@@ -1,8 +1,10 @@
 """One-shot methods by name, each a row of parts.
 
 Two protocols are known of each method. ``authors`` are the numbers of the method's authors, mostly those of their
-programs, for data sets of tens of thousands of samples. ``short`` is ours for small tasks: 50 epochs, and logits that
-move 20 times as fast, since a training part of a thousand samples gives about 400 steps in place of 20,000.
+programs, for data sets of tens of thousands of samples. ``short`` is ours for small tasks, where a training part of a
+thousand samples gives hundreds of steps in place of 20,000: batches of 32, weights at a rate of 0.1, at which RSPS on
+digits reached a training loss of 1.2 after 10 epochs in place of 2.1 at 0.025 and batches of 64, and logits that move
+20 times as fast.
 """
 
 from __future__ import annotations
@@ -116,7 +118,7 @@ def check_fits(method: Method, skeleton: Skeleton) -> None:
 def _short(authors: Settings, **changed: Any) -> Settings:
     """Derive our short settings from the authors'."""
     faster = {"arch_learning_rate": authors.arch_learning_rate * _FASTER, "arch_from_epoch": 0}
-    return replace(authors, **{"epochs": 50, "batch_size": 64, **faster, **changed})
+    return replace(authors, **{"epochs": 50, "batch_size": 32, "learning_rate": 0.1, **faster, **changed})
 
 
 _DARTS = Settings()
@@ -140,7 +142,7 @@ register_method(
         "all operations at once, paths dropped at random, ghost batch norm; best of random cells (Bender et al. 2018)",
         weight_gates=path_dropout,
         choose=best_of_uniform,
-        short=replace(_BENDER, epochs=50, batch_size=64, ghosts=4, num_samples=100, learning_rate=0.025),
+        short=replace(_BENDER, epochs=50, batch_size=64, ghosts=2, num_samples=100),
         authors=_BENDER,
         needs_slots=False,
     )
@@ -153,7 +155,7 @@ register_method(
         "weights of one random cell at each step; best of random cells (Li and Talwalkar 2019)",
         weight_gates=uniform,
         choose=best_of_uniform,
-        short=replace(_RSPS, epochs=200, num_samples=100),
+        short=replace(_RSPS, epochs=100, batch_size=32, learning_rate=0.1, num_samples=100),
         authors=_RSPS,
         needs_slots=False,
     )
@@ -190,7 +192,9 @@ register_method(
         "cells drawn by a policy that learns from their scores; best of its draws (Pham et al. 2018)",
         weight_gates=drawn_by_policy,
         choose=best_of_policy,
-        short=replace(_ENAS, epochs=70, policy_steps=10, arch_learning_rate=5e-3),
+        short=replace(
+            _ENAS, epochs=70, batch_size=32, learning_rate=0.1, policy_steps=10, arch_learning_rate=_FASTER * 1e-3
+        ),
         authors=_ENAS,
         after_epoch=(train_policy,),
         needs_slots=False,
@@ -251,7 +255,7 @@ register_method(
         "softmax mixture of a part of the channels, with weighted links (Xu et al. 2020)",
         weight_gates=weighted_links,
         choose=argmax_without_zero,
-        short=_short(_PC_DARTS, learning_rate=0.05, arch_from_epoch=15),
+        short=_short(_PC_DARTS, arch_from_epoch=15),
         authors=_PC_DARTS,
         arch_gates=weighted_links,
         arch_step=first_order,
@@ -272,7 +276,7 @@ register_method(
         "operations that do not compete, each weighted by its own sigmoid (Chu et al. 2020)",
         weight_gates=sigmoid,
         choose=threshold,
-        short=_short(_FAIR_DARTS, learning_rate=0.025),
+        short=_short(_FAIR_DARTS),
         authors=_FAIR_DARTS,
         arch_gates=sigmoid,
         arch_step=first_order,

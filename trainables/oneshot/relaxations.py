@@ -78,7 +78,7 @@ def _dropped(skeleton: Skeleton, rate: float, progress: float, rng: np.random.Ge
     edges = skeleton.edges
     if not skeleton.slots:
         edges = edges.copy()
-        for vertex in range(1, len(edges)):
+        for vertex in np.flatnonzero(edges.any(axis=0)).tolist():
             sources = np.flatnonzero(edges[:, vertex])
             edges[sources[drops(len(sources), len(sources))], vertex] = 0
     return make_gates(operations, edges)
