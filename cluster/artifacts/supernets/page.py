@@ -32,11 +32,11 @@ def supernet_page(report: SupernetReport, epochs: Mapping[str, Epochs]) -> str:
         epochs: Name of each supernet -> its results after each epoch.
     """
     key = f"validation_{report.metric}"
+    facts = (("preset", report.preset), ("protocol", report.protocol))
     header = tag(
         "header",
         tag("h1", f"Supernets of {report.space} on {report.task}"),
-        tag("p", tag("span", tag("b", "preset"), f" {report.preset}"), class_="facts"),
-        tag("p", tag("span", tag("b", "protocol"), f" {report.protocol}"), class_="facts"),
+        tag("p", *(tag("span", tag("b", name), f" {value}") for name, value in facts), class_="facts"),
         tag("p", tag("code", report.folder), class_="place"),
     )
     courses = [
