@@ -24,7 +24,7 @@ MAY_IMPORT = {
 ROOMS = {
     "mpnas_ray": """
         errors version extras ray_versions names checks metric_values optimizers own_packages files stats spaces graphs
-        tables predictors meta_learning pretrained curves catalogue
+        tables predictors meta_learning pretrained curves explaining catalogue
     """,
     "searchers": "core background model_based baselines zero_cost schedulers registry testing",
     "trainables": """

@@ -8,6 +8,8 @@ then the family's own codes, filled up with -1.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from mpnas_ray.spaces.nasbench201 import FourStateSpace
 from mpnas_ray.spaces.nasbenchasr import ChainSpace
 from mpnas_ray.spaces.operation_graph import ABSENT, OperationGraphs
 from mpnas_ray.spaces.operations import OPERATIONS
-from mpnas_ray.spaces.space import SearchSpace
+from mpnas_ray.spaces.space import SearchSpace, Slot
 
 __all__ = ["Mixed"]
 
@@ -78,6 +80,11 @@ class Mixed(SearchSpace):
         """List the neighbours within the cell's own family."""
         number, own = self._split(codes)
         return self._join(number, self.families[number].neighbor_codes(own))
+
+    def slots(self, codes: NDArray[np.int8]) -> tuple[Slot, ...]:
+        """List the slots of the cell in its own family."""
+        number, own = self._split(codes)
+        return tuple(replace(slot, place=slot.place + 1) for slot in self.families[number].slots(own))
 
     def _join(self, number: int, codes: NDArray[np.int8]) -> NDArray[np.int8]:
         joined = np.full((len(codes), self.code_length), ABSENT, dtype=np.int8)

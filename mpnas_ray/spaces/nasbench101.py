@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mpnas_ray.spaces.operation_graph import ABSENT, OperationGraphs
 from mpnas_ray.spaces.operations import INPUT, OUTPUT
-from mpnas_ray.spaces.space import SearchSpace
+from mpnas_ray.spaces.space import SearchSpace, Slot
 
 __all__ = ["DirectedGraphSpace", "NASBench101", "num_topologies"]
 
@@ -118,6 +118,11 @@ class DirectedGraphSpace(SearchSpace):
                     found |= self._with_each_operation(split, more, target - 1)
         found.discard(tuple(codes.tolist()))
         return np.array(sorted(found), dtype=np.int8).reshape(-1, self.code_length)
+
+    def slots(self, codes: NDArray[np.int8]) -> tuple[Slot, ...]:
+        """List the operations of the inner vertices that are there; the edges stay as they are."""
+        inner = range(len(_ROWS), len(_ROWS) + int((codes[len(_ROWS) :] >= 0).sum()))
+        return tuple(Slot(str(number), place, self.operations) for number, place in enumerate(inner, 1))
 
     def _with_each_operation(self, edges: NDArray[np.int8], operations: list[int], vertex: int) -> set[tuple[int, ...]]:
         """List the codes of a cell with each operation in turn on one inner vertex."""
