@@ -15,7 +15,14 @@ from mpnas_ray.checks import MOST_SEED, require_count, require_number, require_s
 from mpnas_ray.errors import PredictorError, RunError
 from trainables.data_options import DataOptions, check_used
 
-__all__ = ["MODES", "PredictionConfig", "ScoringConfig", "TableConfig", "TrainingConfig"]
+__all__ = [
+    "MODES",
+    "ExplanationConfig",
+    "PredictionConfig",
+    "ScoringConfig",
+    "TableConfig",
+    "TrainingConfig",
+]
 
 MODES = ("max", "min")
 
@@ -194,13 +201,10 @@ class TableConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictionConfig:
-    """Architectures to predict, with measurements and the kind of their task.
+class _PredictorConfig:
+    """A predictor, with measurements to adapt it to and the kind of their task.
 
     Attributes:
-        archs: Architecture strings.
-        file: File with more architectures: one a line, or a table or .json list with arch.
-        space: Search space of the architectures; by default the one that the first of them names.
         observed: File of measured architectures to adapt to first: .csv or .json with arch and score.
         mode: Whether observed scores are better high or low; by default max, for a cost min.
         measures: Kind that the task measures, if known: the quality of networks, such as an accuracy or an error, or a
@@ -208,6 +212,29 @@ class PredictionConfig:
             are measurements.
         predictor: Predictor: default, the name of a bundled one, or a checkpoint that `mpnas meta-train` wrote. The
             default for a cost is cost, which knows other devices.
+
+    Raises:
+        PredictorError: If the mode is neither.
+    """
+
+    observed: Path | str | None = None
+    mode: str | None = None
+    measures: str | None = None
+    predictor: str | Path = "default"
+
+    def __post_init__(self) -> None:
+        if self.mode not in (None, *MODES):
+            raise PredictorError(f"mode is 'min' or 'max', not {self.mode!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionConfig(_PredictorConfig):
+    """Architectures to predict, with measurements and the kind of their task.
+
+    Attributes:
+        archs: Architecture strings.
+        file: File with more architectures: one a line, or a table or .json list with arch.
+        space: Search space of the architectures; by default the one that the first of them names.
         seed: Seed of the random architectures compared with, and of the uncertainty.
 
     Raises:
@@ -217,17 +244,43 @@ class PredictionConfig:
     archs: tuple[str, ...] = field(default=(), metadata={"argument": True, "metavar": "ARCH..."})
     file: Path | str | None = None
     space: str | None = None
-    observed: Path | str | None = None
-    mode: str | None = None
-    measures: str | None = None
-    predictor: str | Path = "default"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.mode not in (None, *MODES):
-            raise PredictorError(f"mode is 'min' or 'max', not {self.mode!r}.")
+        super().__post_init__()
         require_seed("seed", self.seed, at_most=MOST_SEED, error=PredictorError)
         _keep(self, archs=tuple(self.archs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationConfig(_PredictorConfig):
+    """An architecture to explain, and what the predictor has learned of its task.
+
+    Attributes:
+        arch: Architecture string; with --run by default the best of the run.
+        run: Folder or URI of a run, whose predictor and results are taken. It replaces observed, mode, measures and
+            predictor.
+        latencies: File of measured latencies in milliseconds, .csv or .json with arch and score: swaps then say what
+            they would change in the latency, predicted from these.
+
+    Raises:
+        PredictorError: If the mode is neither, there is nothing to explain, or a run is named beside options that it
+            decides.
+    """
+
+    arch: str | None = field(default=None, metadata={"argument": True, "metavar": "ARCH"})
+    run: str | None = None
+    latencies: Path | str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.arch is None and self.run is None:
+            raise PredictorError("There is no architecture to explain: name one, or a run whose best one it is.")
+        decided = [name for name in ("observed", "mode", "measures") if getattr(self, name) is not None]
+        if self.run is not None and (decided or self.predictor != "default"):
+            raise PredictorError(
+                f"A run decides predictor and results: leave out {(decided or ['predictor'])[0]}, or the run."
+            )
 
 
 def _keep(config: object, **values: Any) -> None:

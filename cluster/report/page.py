@@ -11,6 +11,7 @@ from cluster.report.charts import definitions
 from cluster.report.html import Html, tag, whole
 from cluster.report.parts.answer import answer
 from cluster.report.parts.curves import curves
+from cluster.report.parts.explanation import explanation
 from cluster.report.parts.hyperparameters import hyperparameters
 from cluster.report.parts.operations import operations
 from cluster.report.parts.predictions import predictions, transfer
@@ -30,6 +31,7 @@ SECTIONS: dict[str, tuple[str, Callable[[RunView], Html]]] = {
     "predictions": ("Predicted against measured", predictions),
     "transfer": ("Knowledge from other tasks", transfer),
     "operations": ("Operations that went with good scores", operations),
+    "explanation": ("Why the winner is predicted to be good", explanation),
     "best": ("The ten best", ten_best),
     "hyperparameters": ("Hyperparameters", hyperparameters),
     "sizes": ("Score and size", sizes),

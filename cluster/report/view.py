@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from mpnas_ray.explaining import Explanation
 
 __all__ = ["Best", "Epoch", "Proposal", "RankingMade", "RunView", "TrialView", "as_score", "best_so_far"]
 
@@ -154,6 +157,7 @@ class RunView:
         rankings: Rankings, in the order of time.
         sessions: (begin, end) of each session in seconds since 1970, in the order of time.
         best: The best architecture; None if there is none yet.
+        explanation: Explanation of the prediction for it; None before the end of the run, or if it has too few results.
         problems: Sentences that say what could not be read.
     """
 
@@ -170,6 +174,7 @@ class RunView:
     rankings: tuple[RankingMade, ...] = ()
     sessions: tuple[tuple[float, float], ...] = ()
     best: Best | None = None
+    explanation: Explanation | None = None
     problems: tuple[str, ...] = ()
 
     @property

@@ -17,6 +17,7 @@ from cluster.observe.events import count_refits
 from cluster.ray.resources import Resources
 from cluster.ray.snapshots import ended_by_itself
 from cluster.run.config import SearchConfig
+from cluster.run.explaining import write_explanation
 from cluster.run.record import RunRecord
 from cluster.run.report import REPORT_FILE, SearchReport
 from cluster.storage.run_folder import RunFolder
@@ -88,6 +89,7 @@ def finish(
         folder=folder.shown,
     )
     folder.write(REPORT_FILE, report.to_json())
+    write_explanation(folder)
     return report
 
 

@@ -15,13 +15,17 @@ from cluster.storage.lock import has_driver
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import TrialFiles, read_results, read_trials
 from mpnas_ray.errors import MPNASError, RunError
+from mpnas_ray.explaining import Explanation
 from mpnas_ray.files.json_records import from_plain
 from mpnas_ray.spaces import Architectures, get_space
 from trainables import get_task
 from trainables.networks.limits import NetworkSizes
 from trainables.user_code import failure_in_text
 
-__all__ = ["read_run"]
+__all__ = ["EXPLANATION_FILE", "network_sizes", "read_run"]
+
+EXPLANATION_FILE = "explanation.json"
+"""In the folder of a complete run: why the predictor ranks its best architecture where it does."""
 
 _VALIDATION = "validation_"
 _HIDDEN = ("task", "preset", "epochs", "seed", "data_dir", "time_limit_s", "arch", "model")
@@ -71,6 +75,7 @@ def read_run(folder: RunFolder) -> RunView:
         rankings=tuple(sorted(told.rankings, key=lambda ranking: ranking.time)),
         sessions=_sessions(told, trials),
         best=best,
+        explanation=_explanation(folder, best, problems),
         problems=tuple(problems),
     )
 
@@ -228,19 +233,45 @@ def _error(folder: RunFolder, trial_id: str) -> str:
     return "" if not text else failure_in_text(text)
 
 
+def network_sizes(session: Mapping[str, Any], record: RunRecord | None) -> NetworkSizes | None:
+    """Return what counts the sizes of a run's networks; None where the telemetry does not tell the shape of the data.
+
+    Args:
+        session: Event of a session.
+        record: Record of the run.
+    """
+    shape, outputs, dense = session.get("input_shape"), session.get("num_outputs"), session.get("dense")
+    if record is None or not isinstance(shape, list) or not isinstance(outputs, int) or not isinstance(dense, bool):
+        return None
+    try:
+        return NetworkSizes(tuple(shape), outputs, dense, record.config.preset)
+    except MPNASError:  # a damaged shape
+        return None
+
+
 def _with_flops(
     trials: tuple[TrialView, ...], session: Mapping[str, Any], record: RunRecord | None
 ) -> tuple[TrialView, ...]:
-    """Add the multiply-adds of all networks, where the telemetry tells the shape of the data."""
-    shape, outputs, dense = session.get("input_shape"), session.get("num_outputs"), session.get("dense")
-    if record is None or not isinstance(shape, list) or not isinstance(outputs, int) or not isinstance(dense, bool):
+    """Add the multiply-adds of all networks, where they can be counted."""
+    sizes = network_sizes(session, record)
+    if sizes is None or record is None:
         return trials
     try:
-        sizes = NetworkSizes(tuple(shape), outputs, dense, record.config.preset)
         flops = sizes.flops(Architectures.of([trial.arch for trial in trials], get_space(record.config.space)))
-    except MPNASError:  # an architecture of another space, or a damaged shape
+    except MPNASError:  # an architecture of another space
         return trials
     return tuple(replace(trial, flops=int(count)) for trial, count in zip(trials, flops, strict=True))
+
+
+def _explanation(folder: RunFolder, best: Best | None, problems: list[str]) -> Explanation | None:
+    """Read the explanation of the best architecture; one of another is out of date."""
+    try:
+        content = folder.read_json(EXPLANATION_FILE)
+        found = None if content is None else Explanation.of_plain(content)
+    except (RunError, ValueError) as error:
+        problems.append(f"{EXPLANATION_FILE} is damaged: {error}")
+        return None
+    return found if found is not None and best is not None and found.arch == best.arch else None
 
 
 def _best(trials: tuple[TrialView, ...], report: SearchReport | None, mode: str | None) -> Best | None:

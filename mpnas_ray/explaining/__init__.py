@@ -5,5 +5,6 @@ from __future__ import annotations
 from mpnas_ray.explaining.explanation import Effect, Explanation, SlotValue, explain
 from mpnas_ray.explaining.motifs import Motif
 from mpnas_ray.explaining.swaps import Swap
+from mpnas_ray.explaining.words import in_words
 
-__all__ = ["Effect", "Explanation", "Motif", "SlotValue", "Swap", "explain"]
+__all__ = ["Effect", "Explanation", "Motif", "SlotValue", "Swap", "explain", "in_words"]
