@@ -7,7 +7,7 @@ their mean. Everything here is about the predictor: where it is wrong about netw
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -26,6 +26,9 @@ __all__ = ["Effect", "Explanation", "SlotValue", "explain"]
 
 _NUM_OTHERS = 2_048
 """Number of random architectures that say what is usual in a space."""
+
+_ABSURD = 1e300
+"""Size of a number that only a damaged file has; the sum of two is finite below it."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,26 @@ class Explanation:
         """Build it from a JSON object.
 
         Raises:
-            ValueError: Naming a field that is missing, unknown or of another type.
+            ValueError: Naming a field that is missing, unknown or of another type, or if a number is not finite.
         """
-        return from_plain(cls, values)
+        found = from_plain(cls, values)
+        if not all(abs(number) < _ABSURD for number in _numbers(asdict(found))):
+            raise ValueError("it has a number that is not finite")
+        if any(swap.costs.keys() != found.costs.keys() for swap in found.swaps):
+            raise ValueError("a swap has other costs than the architecture")
+        return found
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """Yield all numbers in plain values."""
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _numbers(inner)
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _numbers(inner)
 
 
 def explain(predictor: Predictor, arch: Architecture | str, *, costs: Costs | None = None) -> Explanation:

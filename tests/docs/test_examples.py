@@ -116,6 +116,7 @@ TESTED = {
     "cluster",
     "data",
     "experiment",
+    "explain",
     "export",
     "own-task",
     "predictors",
@@ -192,6 +193,26 @@ def test_the_commands_on_predicting(
     printed = capsys.readouterr().out
     assert "before any measurement, for a task that measures a quality" in printed
     assert '"num_observed": 6' in printed
+
+
+@pytest.mark.long
+def test_the_page_on_explanations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """But for the run of the first command, which tests/cluster/artifacts/test_explanation.py makes."""
+    page = ROOT / "docs" / "explain.md"
+    monkeypatch.chdir(tmp_path)
+    (block,) = python_blocks(page)
+    exec(block, {})
+    assert "The predicted score is" in capsys.readouterr().out
+    archs = get_space("nasbench201").sample_many(6, np.random.default_rng(0))
+    for name in ("measured.csv", "latencies.csv"):
+        rows = (f"{arch},{score}\n" for score, arch in enumerate(archs))
+        (tmp_path / name).write_text("arch,score\n" + "".join(rows))
+    of_run, of_file = commands(page, "explain")
+    assert "--run" in of_run
+    run_here(of_file, monkeypatch)
+    assert "latency in ms" in capsys.readouterr().out
 
 
 @pytest.mark.long

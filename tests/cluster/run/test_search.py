@@ -19,6 +19,7 @@ from cluster import SearchReport, run_search
 from cluster.run.extend import extend_search
 from cluster.run.finish import best_result
 from mpnas_ray.errors import RunError, TaskError
+from mpnas_ray.explaining import Explanation
 from mpnas_ray.spaces import get_space, parse_architecture
 from trainables import (
     Recipe,
@@ -104,6 +105,10 @@ class TestRunSearch:
         kinds = [event["event"] for event in events]
         assert kinds.count("proposal") == kinds.count("result") == 9
         assert kinds.count("refit") == report.num_refits
+
+        explanation = Explanation.of_json((folder / "explanation.json").read_text())
+        assert explanation.arch == report.best_arch
+        assert explanation.costs["parameters"] == report.parameters
 
         printed = capfd.readouterr().out
         assert "[9/9]" in printed

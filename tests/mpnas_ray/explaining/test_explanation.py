@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -190,7 +192,9 @@ def test_costs_are_explained_by_the_devices_they_resemble() -> None:
 
 def test_json_comes_back(explained: Explanation) -> None:
     assert Explanation.of_json(explained.to_json()) == explained
-    for damaged in ("[]", "{", explained.to_json().replace('"score"', '"sore"')):
+    text = explained.to_json()
+    absurd = replace(explained, score=math.inf).to_json(), replace(explained, costs={}).to_json()
+    for damaged in ("[]", "{", text.replace('"score"', '"sore"'), *absurd):
         with pytest.raises(PredictorError, match="not an explanation"):
             Explanation.of_json(damaged)
 
