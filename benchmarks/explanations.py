@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,13 @@ from timing import RESULTS, facts, write_results
 from cluster.artifacts.learned_predictors import PredictorToLearn, learn_once
 from cluster.experiments.protocol.folds import TASKS, Fold
 from mpnas_ray.catalogue import make_predictor
-from mpnas_ray.explaining.shapley import shapley_values
+from mpnas_ray.explaining.shapley import game_of_grid, shapley_values
 from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.graphs.features import graph_features
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
 from mpnas_ray.pretrained import load_checkpoint, refuse_if_seen
+from mpnas_ray.spaces import Architectures
+from mpnas_ray.spaces.space import all_codes
 from mpnas_ray.stats import spearman
 from mpnas_ray.tables import TableTask, load_tasks
 from mpnas_ray.tables.normalization import normal_scores
@@ -116,22 +119,33 @@ def deletion(games: Floats, values: Floats) -> Floats:
     """Take the slots away from the highest value to the lowest: mean worth after each, ``[N]``.
 
     Args:
-        games: Worths by measurement, ``[2] * 6 + [N]``.
-        values: Values that say the order, ``[6, N]``.
+        games: Worths by measurement, ``[2] * n + [N]``.
+        values: Values that say the order, ``[n, N]``.
     """
     order = np.argsort(-values, axis=0, kind="stable")
-    there = np.ones((NUM_SLOTS, values.shape[1]), dtype=np.int64)
+    there = np.ones(values.shape, dtype=np.int64)
     columns, total = np.arange(values.shape[1]), np.zeros(values.shape[1])
     for slot in order[:-1]:  # without any slot all orders are the same
         there[slot, columns] = 0
         total += games[(*there, columns)]
-    return total / (NUM_SLOTS - 1)
+    return total / (len(values) - 1)
 
 
-def random_deletion(games: Floats) -> Floats:
+def random_deletion(games: Floats, num_slots: int) -> Floats:
     """Compute the expectation of `deletion` over all orders."""
-    sizes = np.indices((2,) * NUM_SLOTS).sum(axis=0)
-    return np.mean([games[sizes == size].mean(axis=0) for size in range(1, NUM_SLOTS)], axis=0)
+    sizes = np.indices((2,) * num_slots).sum(axis=0)
+    return np.mean([games[sizes == size].mean(axis=0) for size in range(1, num_slots)], axis=0)
+
+
+def compared(values: Floats, true: Floats, games: Floats) -> dict[str, float]:
+    """Compare Shapley values of n slots of N architectures with the true ones, ``[n, N]`` each."""
+    ours, best, chance = deletion(games, values), deletion(games, true), random_deletion(games, len(values))
+    return {
+        "shapley": float(spearman(values.ravel(), true.ravel())),
+        "within": float(np.mean(spearman(values.T, true.T))),
+        "top slot": float((values.argmax(axis=0) == true.argmax(axis=0)).mean()),
+        "deletion": float((chance - ours).mean() / (chance - best).mean()),
+    }
 
 
 def judge(truth: Truth, predicted: Floats, rows: Rows) -> dict[str, float]:
@@ -141,16 +155,7 @@ def judge(truth: Truth, predicted: Floats, rows: Rows) -> dict[str, float]:
     for name in truth.measured:
         true = truth.values[name].reshape(NUM_SLOTS, -1)[:, rows]
         games = truth.games[name].reshape((2,) * NUM_SLOTS + (-1,))[..., rows]
-        ours, best, chance = deletion(games, values), deletion(games, true), random_deletion(games)
-        found |= {
-            f"shapley {name}": float(spearman(values.ravel(), true.ravel())),
-            f"within {name}": float(np.mean(spearman(values.T, true.T))),
-            f"top slot {name}": float((values.argmax(axis=0) == true.argmax(axis=0)).mean()),
-            f"deletion {name}": float((chance - ours).mean() / (chance - best).mean()),
-        }
-    found["slot signs"] = float(
-        (np.sign(values) == np.sign(truth.values["rank"].reshape(NUM_SLOTS, -1)[:, rows])).mean()
-    )
+        found |= {f"{measure} {name}": one for measure, one in compared(values, true, games).items()}
     change, true_change = changes(truth, predicted, rows)
     found["swap signs"] = float((np.sign(change) == np.sign(true_change)).mean())
     found["swaps"] = float(spearman(change, true_change))
@@ -188,6 +193,62 @@ def judge_space(truth: Truth, predicted: Floats) -> dict[str, float]:
     return {"effects": float(effects), "motifs": float(motifs)}
 
 
+LARGE, NUM_LARGE = "nasbench101/cifar10", 150
+"""A task of a space of which no other table is known, and how many of its cells are explained."""
+
+
+def measure_large(tasks: dict[str, TableTask], work: Path, draws: int) -> list[dict[str, Any]]:
+    """Explain cells of NAS-Bench-101 of five operations, for which every cell of their topology is measured."""
+    task = tasks[LARGE]
+    fold = next(Fold(name, targets) for name, targets in GROUPS.items() if "nasbench201/cifar10" in targets)
+    rng = np.random.default_rng(7)
+    drawn = task.archs.space.sample_many(3 * NUM_LARGE, rng)
+    cells = drawn[(drawn.codes >= 0).all(axis=1)][:NUM_LARGE]  # one with fewer operations has absent ones
+    slots = task.archs.space.slots(cells.codes[0])
+    combinations = all_codes(tuple(len(slot.values) for slot in slots))
+    places, size = [slot.place for slot in slots], len(combinations)
+    codes = np.repeat(cells.codes, size, axis=0)
+    codes[:, places] = np.tile(combinations, (len(cells), 1))
+    every = Architectures(task.archs.space, codes)
+    keys, first = np.unique(task.canonical_keys, return_index=True)
+    measured = task.scores[first[np.searchsorted(keys, every.canonical_keys())]]
+    truth = _Grids.of(measured, cells.codes[:, places])
+    found = []
+    for seed, points in product(SEEDS, POINTS):
+        predictor = learned(fold, seed, tasks, work)
+        for draw in range(draws if points else 1):
+            rows = np.random.default_rng([draw, 19]).permutation(len(task))[:points]
+            adapted = predictor.adapt(task.archs[rows], task.scores[rows])
+            predicted = np.concatenate([adapted.predict(every[at : at + 1_000]) for at in range(0, len(every), 1_000)])
+            ours = _Grids.of(predicted, cells.codes[:, places])
+            decided = truth.swaps != 0
+            agrees = np.sign(ours.swaps[decided]) == np.sign(truth.swaps[decided])
+            about = {"method": "mp-nas", "seed": seed, "points": points, "draw": draw}
+            about |= {"swaps": float(spearman(ours.swaps, truth.swaps)), "swap signs": float(agrees.mean())}
+            found.append(about | compared(shapley_values(ours.games, 5), shapley_values(truth.games, 5), truth.games))
+    print(LARGE, {key: round(float(np.mean([row[key] for row in found])), 2) for key in ("shapley", "swap signs")})
+    return found
+
+
+@dataclass(frozen=True)
+class _Grids:
+    """Games of N cells, ``[2] * n + [N]``, and the changes of all of their swaps."""
+
+    games: Floats
+    swaps: Floats
+
+    @classmethod
+    def of(cls, scores: Floats, held: NDArray[np.int8]) -> _Grids:
+        """Make it of the scores of all cells of each one's topology, in the order of `all_codes`."""
+        games, swaps = [], []
+        for grid, values in zip(scores.reshape(len(held), *(3,) * held.shape[1]), held.tolist(), strict=True):
+            games.append(game_of_grid(grid, values))
+            for slot in range(len(values)):
+                line = grid[tuple(slice(None) if slot == axis else value for axis, value in enumerate(values))]
+                swaps.append(np.delete(line, values[slot]) - line[values[slot]])
+        return cls(np.stack(games, axis=-1), np.concatenate(swaps))
+
+
 def learned(fold: Fold, seed: int, tasks: dict[str, TableTask], work: Path) -> MixturePredictor:
     path = work / f"explanations-without-{fold.name}.{seed}"
     learn_once(PredictorToLearn.of(path, fold.sources(tasks), MixtureConfig(seed=seed), COMMAND), print)
@@ -207,6 +268,7 @@ def measure(tables: Path, work: Path, draws: int) -> dict[str, list[dict[str, An
             for key, rows in of_task.items():
                 found[key] += rows
             show(target, found["rows"])
+    found["large"] = measure_large(tasks, work, draws)
     return found
 
 
@@ -278,11 +340,17 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     found = measure(given.tables, given.work, given.draws)
-    rounded = [
-        {key: round(one, 4) if isinstance(one, float) else one for key, one in row.items()} for row in found["rows"]
-    ]
-    content = {**facts("numpy", "scipy", "torch"), "draws": given.draws, "judged": JUDGED, "command": COMMAND}
-    content |= {"rows": rounded, "seeds": found["seeds"]}
+    content = {
+        **facts("numpy", "scipy", "torch"),
+        "draws": given.draws,
+        "judged": JUDGED,
+        "num_large": NUM_LARGE,
+        "command": COMMAND,
+    }
+    for key, rows in found.items():
+        content[key] = [
+            {name: round(one, 4) if isinstance(one, float) else one for name, one in row.items()} for row in rows
+        ]
     write_results(given.out, "explanations", content, page(content).splitlines())
 
 
