@@ -128,6 +128,10 @@ class ArchitectureSearcher(Searcher):
     def _on_label(self) -> None:
         """Take note that a trial was completed and holds a label."""
 
+    def _costs_in(self, result: Mapping[str, Any]) -> dict[str, float]:
+        """Return name -> value of the costs in a result that a subclass wants remembered."""
+        return {}
+
     def _on_new_objective(self) -> None:
         """Forget what was learned from labels, which were of another metric or mode."""
 
@@ -241,7 +245,8 @@ class ArchitectureSearcher(Searcher):
             measured = self._starting.measured.pop(0)
             self._proposals.add(self.space.parse(measured.config["arch"]))
             trial_id = self.observations.new_id()
-            self.observations.trials[trial_id] = measured.record(str(self._metric), str(self._mode))
+            record = self.observations.trials[trial_id] = measured.record(str(self._metric), str(self._mode))
+            record.costs.update(self._costs_in(measured.value) if isinstance(measured.value, dict) else {})
             if self.observations.finish(trial_id, failed=measured.failed):
                 self._on_label()
 
@@ -334,7 +339,8 @@ class ArchitectureSearcher(Searcher):
         return recognise(self.observations, self._proposals, trial_id, result)
 
     def _note(self, trial_id: str, result: Mapping[str, Any]) -> None:
-        """Remember the value in a result, if it has the metric."""
+        """Remember the costs in a result, and the value if it has the metric."""
+        self.observations.trials[trial_id].costs.update(self._costs_in(result))
         score = score_of(result, self._metric, self._mode)
         if score is not None:
             self.observations.report(trial_id, score, iteration_of(result))
