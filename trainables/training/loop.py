@@ -119,6 +119,10 @@ class Training:
         """Trainable parameters of the network."""
         return sum(parameter.numel() for parameter in self.network.parameters())
 
+    def example_inputs(self) -> Tensor:
+        """Return the inputs of the validation part ``[N, ...]``, as the network takes them, on its device."""
+        return self._data.parts["validation"].inputs
+
     @property
     def finished(self) -> bool:
         """True once all epochs of the recipe are done."""

@@ -15,6 +15,7 @@ from mpnas_ray.errors import TaskError
 from trainables.networks.named import network_name
 from trainables.tasks.core.task import Task
 from trainables.training.data import PreparedData
+from trainables.tune.latency import measured_latency
 from trainables.tune.storage_retries import patiently
 from trainables.tune.time_limit import killed_after
 from trainables.tune.trial import (
@@ -54,10 +55,14 @@ class CellTrainable(tune.Trainable):
         compile: Whether `torch.compile` makes the network faster. Default False.
         time_limit_s: Seconds of training after which the trial ends with what it has. An epoch, or the loading of the
             data, that takes as long by itself hangs: the process is killed. Default: none.
+        measure_latency: Whether to measure the latency of the network after its last epoch. Default False.
+        latency_batch: Number of samples of the batch whose latency is measured. Default 1.
 
     Reports after each epoch ``validation_<metric>``, ``train_loss``, ``epoch``, ``seconds`` (training and validation),
     ``training_seconds`` (those of all epochs), ``samples_per_second`` (training) and ``parameters``. A loss that is not
-    finite ends the trial with a metric of NaN.
+    finite ends the trial with a metric of NaN. The last report also has ``latency_ms``, ``latency_batch``,
+    ``latency_threads`` and ``latency_device`` if ``measure_latency`` is set: the median of 30 passes after 5, on the
+    trial's device, one trial of a node at a time. A trial that a scheduler stops has no such report.
 
     Checkpoints hold all that the next epoch depends on. Actors can be reused: the data stay loaded from trial to trial.
     A training that was done already is not repeated: its last result is reported once more, with 0 ``seconds``.
@@ -135,10 +140,12 @@ class CellTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Train one epoch, or report the result of a training that has ended once more."""
         if self._result and (self._ended or self._result["done"]):
+            self._result = measured_latency(self._config, self._training, self._result)
             return {**self._result, "seconds": 0.0, "done": True}
         time_limit_s = self._config.get("time_limit_s")
         with killed_after(time_limit_s):
             self._result = run_epoch(self._training, self._result, time_limit_s)
+        self._result = measured_latency(self._config, self._training, self._result)
         return self._result
 
     def save(self, checkpoint_dir: str | None = None) -> Any:

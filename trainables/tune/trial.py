@@ -27,6 +27,7 @@ from trainables.tasks.core.task import Task, get_task
 from trainables.training.data import PreparedData
 from trainables.training.loop import Training, recipe_of
 from trainables.training.workers import Workers
+from trainables.tune.latency import check_latency
 from trainables.tune.trial_storage import write_into_trial
 
 __all__ = [
@@ -87,6 +88,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     require_count('config["num_threads"]', config.get("num_threads", 1), error=TaskError)
     require_seed('config["seed"]', config.get("seed", 0), error=TaskError)
     require_bool('config["compile"]', config.get("compile", False), error=TaskError)
+    check_latency(config)
     if config.get("time_limit_s") is not None:
         require_number('config["time_limit_s"]', config["time_limit_s"], above=0, error=TaskError)
     if not isinstance(config.get("data_dir"), str | Path | None):
