@@ -14,6 +14,7 @@ from cluster.commands.extend import extend
 from cluster.commands.listing import spaces, tasks
 from cluster.commands.meta_train import meta_train
 from cluster.commands.options import Command
+from cluster.commands.pareto import pareto
 from cluster.commands.predict import predict
 from cluster.commands.pretrain_scheduler import pretrain_scheduler
 from cluster.commands.report import report
@@ -60,6 +61,7 @@ app.command(cls=Command)(runs)
 app.command(cls=Command)(show)
 app.command(cls=Command)(watch)
 app.command(cls=Command)(report)
+app.command(cls=Command)(pareto)
 app.command(cls=Command)(tasks)
 app.command(cls=Command)(spaces)
 app.command(cls=Command)(meta_train)

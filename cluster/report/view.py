@@ -58,6 +58,7 @@ class TrialView:
         epochs: Epochs that it reported, in their order.
         parameters: Trainable parameters of its network, if it reported them.
         flops: Multiply-adds of its network for one input, if they can be computed.
+        costs: Name -> cost, of those that it reported or that can be computed.
         hyperparameters: Entries of its config beside the architecture and the constants of the run.
         proposal: Prediction of its score.
         error: The error of a failed trial in a line.
@@ -70,6 +71,7 @@ class TrialView:
     epochs: tuple[Epoch, ...] = ()
     parameters: int | None = None
     flops: int | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     proposal: Proposal = Proposal()
     error: str = ""
@@ -155,6 +157,8 @@ class RunView:
         sessions: (begin, end) of each session in seconds since 1970, in the order of time.
         best: The best architecture; None if there is none yet.
         problems: Sentences that say what could not be read.
+        costs: Names of the costs that the search minimises.
+        limits: Name -> highest cost that a network may have.
     """
 
     name: str
@@ -171,6 +175,8 @@ class RunView:
     sessions: tuple[tuple[float, float], ...] = ()
     best: Best | None = None
     problems: tuple[str, ...] = ()
+    costs: tuple[str, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ranked(self) -> list[TrialView]:

@@ -44,4 +44,6 @@ def check_config(config: SearchConfig) -> None:
         get_proxy(config.proxy)
         if config.searcher not in (*BY_SCORE, "mpnas"):
             raise RunError(f"The searcher {config.searcher} uses no proxy: mpnas, {' and '.join(BY_SCORE)} do.")
+        if config.cost_names:
+            raise RunError("A proxy knows nothing of costs: leave out the proxy, or --minimize and --max.")
     check_data_dir(config.data_dir)

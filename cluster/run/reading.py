@@ -9,6 +9,7 @@ from typing import Any
 
 from cluster.observe.events import read_events
 from cluster.report.view import Best, Epoch, Proposal, RankingMade, RunView, TrialView, as_score
+from cluster.run.config import COSTS
 from cluster.run.record import RunRecord
 from cluster.run.report import REPORT_FILE, SearchReport
 from cluster.storage.lock import has_driver
@@ -24,7 +25,18 @@ from trainables.user_code import failure_in_text
 __all__ = ["read_run"]
 
 _VALIDATION = "validation_"
-_HIDDEN = ("task", "preset", "epochs", "seed", "data_dir", "time_limit_s", "arch", "model")
+_HIDDEN = (
+    "task",
+    "preset",
+    "epochs",
+    "seed",
+    "data_dir",
+    "time_limit_s",
+    "arch",
+    "model",
+    "measure_latency",
+    "latency_batch",
+)
 """Entries of a trial's config that are no hyperparameters of a search."""
 
 
@@ -72,6 +84,8 @@ def read_run(folder: RunFolder) -> RunView:
         sessions=_sessions(told, trials),
         best=best,
         problems=tuple(problems),
+        costs=() if record is None else record.config.minimize,
+        limits={} if record is None else record.config.max_costs or {},
     )
 
 
@@ -184,6 +198,7 @@ def _trials(
             state=_state(epochs, trial, failed, None if record is None else record.epochs, ended),
             epochs=epochs,
             parameters=parameters,
+            costs=_costs(trial.result or {}),
             hyperparameters=others,
             proposal=_proposal(told.proposals.get(trial.trial_id, {})),
             error=_error(folder, trial.trial_id) if failed else "",
@@ -191,6 +206,12 @@ def _trials(
         found.append(((order.get(trial.trial_id, math.inf), begin), view))
     found.sort(key=lambda each: (each[0], each[1].trial_id))
     return tuple(replace(view, number=number) for number, (_, view) in enumerate(found, 1))
+
+
+def _costs(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return the costs that a trial reported, of those that a search may look at."""
+    found = {name: _finite(result.get(name)) for name in COSTS}
+    return {name: value for name, value in found.items() if value is not None and value >= 0}
 
 
 def _epochs(results: Iterable[Mapping[str, Any]], key: str) -> tuple[Epoch, ...]:
@@ -231,16 +252,23 @@ def _error(folder: RunFolder, trial_id: str) -> str:
 def _with_flops(
     trials: tuple[TrialView, ...], session: Mapping[str, Any], record: RunRecord | None
 ) -> tuple[TrialView, ...]:
-    """Add the multiply-adds of all networks, where the telemetry tells the shape of the data."""
+    """Add what the telemetry's shape of the data tells of all networks: multiply-adds, and bytes of a training."""
     shape, outputs, dense = session.get("input_shape"), session.get("num_outputs"), session.get("dense")
     if record is None or not isinstance(shape, list) or not isinstance(outputs, int) or not isinstance(dense, bool):
         return trials
     try:
         sizes = NetworkSizes(tuple(shape), outputs, dense, record.config.preset)
-        flops = sizes.flops(Architectures.of([trial.arch for trial in trials], get_space(record.config.space)))
+        archs = Architectures.of([trial.arch for trial in trials], get_space(record.config.space))
+        flops = sizes.flops(archs).tolist()
+        batch_size = record.config.batch_size
+        kept = None if batch_size is None else sizes.training_bytes(archs, batch_size).tolist()
     except MPNASError:  # an architecture of another space, or a damaged shape
         return trials
-    return tuple(replace(trial, flops=int(count)) for trial, count in zip(trials, flops, strict=True))
+    found = []
+    for row, (trial, count) in enumerate(zip(trials, flops, strict=True)):
+        more = {"flops": float(count)} | ({} if kept is None else {"memory_bytes": float(kept[row])})
+        found.append(replace(trial, flops=count, costs={**trial.costs, **more}))
+    return tuple(found)
 
 
 def _best(trials: tuple[TrialView, ...], report: SearchReport | None, mode: str | None) -> Best | None:

@@ -93,7 +93,8 @@ class RunRecord:
             "data_dir": config.data_dir,
             "time_limit_s": config.trial_time_limit_s,
         }
-        return {**constants, **{name: value for name, value in optional.items() if value is not None}}
+        latency = {"measure_latency": True, "latency_batch": config.latency_batch} if config.measures_latency else {}
+        return {**constants, **latency, **{name: value for name, value in optional.items() if value is not None}}
 
     def to_json(self) -> str:
         """Write the content of the file."""

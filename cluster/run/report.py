@@ -50,6 +50,8 @@ class SearchReport:
         folder: Folder or URI of the run.
         num_stopped: Trials that a scheduler or a time budget ended before their last epoch.
         has_network: Whether the best network is there.
+        num_front: Number of networks on the front of metric and costs; 0 for a search without costs.
+        keeps_limits: Whether the best network keeps all limits on costs.
     """
 
     task: str
@@ -74,6 +76,8 @@ class SearchReport:
     folder: str
     num_stopped: int = 0
     has_network: bool = True
+    num_front: int = 0
+    keeps_limits: bool = True
 
     @property
     def network(self) -> str:
@@ -105,9 +109,14 @@ Best of {self.num_trials} architectures on {self.task}, chosen by validation:
 {self.num_trials} trials, {failures}; {self.num_refits} refits of the predictor.
 {self.training_seconds:.0f} s of training in {self.wall_seconds:.0f} s; {self.max_concurrent} workers, \
 busy for {self.busy_fraction:.0%} of the time.
-Everything is in {self.folder}: report.html there shows it.
+Everything is in {self.folder}: report.html there shows it.{self._costs()}
 
 {self._use() if self.has_network else self._loss()}"""
+
+    def _costs(self) -> str:
+        exceeded = "" if self.keeps_limits else "\nNo network keeps all limits on costs: this is the best of all."
+        front = f"\nThe front of metric and costs has {self.num_front} networks: mpnas pareto {self.folder}"
+        return exceeded + (front if self.num_front else "")
 
     def _use(self) -> str:
         return f"""To use the network:

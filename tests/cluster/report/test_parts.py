@@ -80,6 +80,7 @@ def test_the_front_has_what_nothing_smaller_beats() -> None:
     trials += [trial(4, 0.5, parameters=5), trial(5, 0.45, parameters=20)]
     assert [each.number for each in front_of(trials, "max")] == [4, 3]
     assert [each.number for each in front_of(trials, "min")] == [4, 2]
+    assert front_of(trials, "max", "latency_ms") == [], "no trial has one"
 
 
 def test_the_rank_correlation_is_that_of_predictions_and_scores(run: RunView) -> None:
