@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cluster.commands.compare import compare
+from cluster.commands.compare_fronts import compare_fronts
 from cluster.commands.export import export
 from cluster.commands.extend import extend
 from cluster.commands.listing import spaces, tasks
@@ -68,6 +69,7 @@ app.command(cls=Command)(meta_train)
 app.command(cls=Command)(pretrain_scheduler)
 app.command(cls=Command)(reproduce)
 app.command(cls=Command)(compare)
+app.command(cls=Command)(compare_fronts)
 app.command(cls=Command)(train)
 app.command(cls=Command)(predict)
 app.command(cls=Command)(score)

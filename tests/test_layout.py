@@ -34,7 +34,7 @@ ROOMS = {
     "cluster": """
         durations tracebacks pages storage ray work observe report run artifacts experiments.protocol
         experiments.replay
-        experiments.comparison experiments.studies commands cli
+        experiments.comparison experiments.fronts experiments.studies commands cli
     """,
 }
 """Floor -> its rooms from the bottom up: a room may import those before it, never those after it."""
