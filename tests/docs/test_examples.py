@@ -225,6 +225,17 @@ def test_the_page_on_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert np.allclose(names["outputs"], names["same"].detach(), atol=1e-5)
 
 
+def test_the_page_on_several_objectives(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT / "docs" / "objectives.md"
+    for block in python_blocks(page):
+        names: dict[str, Any] = {}
+        exec(block, names)
+        assert names["searcher"].suggest("first")["arch"].startswith("nasbench201:")
+    (command,) = commands(page, "search")
+    config = searched_by(command, monkeypatch)
+    assert (config.minimize, config.name) == (("parameters", "latency_ms"), "two")
+
+
 @pytest.mark.long
 def test_the_page_on_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -255,8 +266,11 @@ SCRIPTS = {
     "own_task": r"nasbenchasr:\S+ mae=0\.[01]\d*",
     "table_rehearsal": r"validation_accuracy 0\.\d+ found in 20 trials; the best of 300 is 0\.9065",
     "tune_experiment": r"nasbench201:\S+ lr=0\.\d+ accuracy=0\.[89]\d*",
+    "two_objectives": r"accuracy=0\.\d+ parameters=\d,\d+ nasbench201:\S+",
 }
 """Script of examples/ -> its last line."""
+
+SLOW_SCRIPTS = ("two_objectives",)
 
 
 def test_every_script_has_a_test() -> None:
@@ -264,7 +278,9 @@ def test_every_script_has_a_test() -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize(
+    "script", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW_SCRIPTS else []) for name in SCRIPTS]
+)
 def test_a_script(script: str, tmp_path: Path, on_ray: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "examples" / f"{script}.py"],
