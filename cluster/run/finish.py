@@ -253,7 +253,7 @@ def error_file(result: Any) -> str:
 
 
 def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int) -> Any:
-    """Choose the trial result with the best last value of a metric.
+    """Choose the trial result with the best last value of a metric, whatever it costs.
 
     Failed trials, values that are not finite and trials without a checkpoint do not count. Those whose training went
     through all ``epochs`` go before those that were stopped, whose values do not compare.
