@@ -7,7 +7,7 @@ which is why the median counts and not the mean.
 
 from __future__ import annotations
 
-import getpass
+import os
 import platform
 import statistics
 import tempfile
@@ -103,7 +103,7 @@ def one_at_a_time(folder: Path | None = None) -> Iterator[None]:
     Args:
         folder: Folder of the lock; that of temporary files if None.
     """
-    place = (folder or Path(tempfile.gettempdir())) / f"mpnas-latency-{getpass.getuser()}.lock"
+    place = (folder or Path(tempfile.gettempdir())) / f"mpnas-latency-{os.getuid()}.lock"
     with FileLock(place):
         yield
 
