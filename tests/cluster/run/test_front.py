@@ -318,3 +318,26 @@ def test_the_best_of_a_run_keeps_the_limits_if_any_does(
         assert report.keeps_limits == (name == "all")
         assert ("No network keeps all limits" in str(report)) == (name == "none")
         assert report.num_front == 0
+
+
+def test_the_command_line_says_costs_limits_and_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[SearchConfig] = []
+    monkeypatch.setattr("cluster.run.start.run_search", given.append)
+
+    mpnas(
+        *["search", "--task", "digits", "--minimize", "flops", "--minimize", "latency_ms"],
+        *["--max", "latency_ms=5", "--max", "training_seconds=60", "--batch", "4", "--measure-latency"],
+    )
+
+    assert given == [
+        SearchConfig(
+            task="digits",
+            minimize=("flops", "latency_ms"),
+            max_costs={"latency_ms": 5.0, "training_seconds": 60.0},
+            latency_batch=4,
+            measure_latency=True,
+        )
+    ]
+    error = CliRunner().invoke(app, ["search", "--max", "latency_ms=1", "--max", "latency_ms=2"]).exception
+    assert isinstance(error, RunError)
+    assert "names 'latency_ms' twice" in str(error)
