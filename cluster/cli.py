@@ -9,11 +9,14 @@ from typing import Annotated
 import typer
 
 from cluster.commands.compare import compare
+from cluster.commands.compare_fronts import compare_fronts
+from cluster.commands.explain import explain
 from cluster.commands.export import export
 from cluster.commands.extend import extend
 from cluster.commands.listing import spaces, tasks
 from cluster.commands.meta_train import meta_train
 from cluster.commands.options import Command
+from cluster.commands.pareto import pareto
 from cluster.commands.predict import predict
 from cluster.commands.pretrain_scheduler import pretrain_scheduler
 from cluster.commands.report import report
@@ -23,6 +26,7 @@ from cluster.commands.runs import runs, show, watch
 from cluster.commands.score import score
 from cluster.commands.search import search
 from cluster.commands.submit import submit
+from cluster.commands.supernet import supernet
 from cluster.commands.tables import tables_app
 from cluster.commands.train import train
 from cluster.tracebacks import keep_traceback
@@ -60,14 +64,18 @@ app.command(cls=Command)(runs)
 app.command(cls=Command)(show)
 app.command(cls=Command)(watch)
 app.command(cls=Command)(report)
+app.command(cls=Command)(pareto)
 app.command(cls=Command)(tasks)
 app.command(cls=Command)(spaces)
 app.command(cls=Command)(meta_train)
 app.command(cls=Command)(pretrain_scheduler)
 app.command(cls=Command)(reproduce)
 app.command(cls=Command)(compare)
+app.command(cls=Command)(compare_fronts)
 app.command(cls=Command)(train)
+app.command(cls=Command)(supernet)
 app.command(cls=Command)(predict)
+app.command(cls=Command)(explain)
 app.command(cls=Command)(score)
 app.command(cls=Command)(export)
 app.add_typer(tables_app, name="tables")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mpnas_ray.catalogue import load_predictor, make_predictor
     from mpnas_ray.errors import MPNASError
+    from mpnas_ray.explaining import Explanation, explain
     from mpnas_ray.spaces import Architecture, Architectures, SearchSpace, get_space
     from mpnas_ray.tables import TableTask, load_tasks
 
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Architecture",
     "Architectures",
+    "Explanation",
     "MPNASError",
     "SearchSpace",
     "TableTask",
     "__version__",
+    "explain",
     "get_space",
     "load_predictor",
     "load_tasks",
@@ -29,9 +32,11 @@ __all__ = [
 _MODULES = {
     "Architecture": "mpnas_ray.spaces",
     "Architectures": "mpnas_ray.spaces",
+    "Explanation": "mpnas_ray.explaining",
     "MPNASError": "mpnas_ray.errors",
     "SearchSpace": "mpnas_ray.spaces",
     "TableTask": "mpnas_ray.tables",
+    "explain": "mpnas_ray.explaining",
     "get_space": "mpnas_ray.spaces",
     "load_predictor": "mpnas_ray.catalogue",
     "load_tasks": "mpnas_ray.tables",

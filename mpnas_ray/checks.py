@@ -146,7 +146,7 @@ def make_plain(settings: Any) -> None:
 def _whole(value: Any) -> int | None:
     """Return a whole number as an int; None if it is none, or a truth value."""
     try:
-        return None if isinstance(value, bool) else operator.index(value)
+        return None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
         return None
 

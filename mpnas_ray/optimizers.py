@@ -10,7 +10,7 @@ from inspect import unwrap
 
 import torch
 
-__all__ = ["SGD", "Adam", "AdamW"]
+__all__ = ["SGD", "Adam", "AdamW", "RMSprop"]
 
 
 class _Uncompiled(torch.optim.Optimizer):
@@ -36,3 +36,9 @@ class AdamW(_Uncompiled, torch.optim.AdamW):
     """`torch.optim.AdamW`, not to be differentiated through."""
 
     step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
+
+
+class RMSprop(_Uncompiled, torch.optim.RMSprop):
+    """`torch.optim.RMSprop`, not to be differentiated through."""
+
+    step = torch.no_grad()(unwrap(torch.optim.RMSprop.step))

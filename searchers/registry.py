@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from searchers.core.architecture_searcher import ArchitectureSearcher
 
-__all__ = ["ALL_SEARCHERS", "BY_SCORE", "SEARCHERS", "SearcherEntry"]
+__all__ = ["ALL_SEARCHERS", "BY_COST", "BY_SCORE", "SEARCHERS", "SearcherEntry"]
 
 
 @dataclass(frozen=True)
@@ -155,3 +155,6 @@ SEARCHERS = {name: entry for name, entry in ALL_SEARCHERS.items() if entry.needs
 
 BY_SCORE = tuple(name for name, entry in ALL_SEARCHERS.items() if entry.needs == "score")
 """Names of the searchers that need a zero-cost score."""
+
+BY_COST = tuple(name for name, entry in ALL_SEARCHERS.items() if entry.module == _MPNAS[0])
+"""Names of the searchers that look at costs beside the metric."""

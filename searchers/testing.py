@@ -80,9 +80,9 @@ def _ids(first: int, last: int) -> list[str]:
 
 
 def _fresh_processes() -> multiprocessing.context.BaseContext:
-    """Return a context whose processes are copies of one that has imported this module alone."""
+    """Return a context whose processes are copies of one that has imported this module and torch alone."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "torch"])
     return context
 
 

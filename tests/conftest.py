@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,10 +29,15 @@ os.environ |= {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "900",
     # Workers of finished tasks are kept for the next ones, which then import nothing again.
     "RAY_num_workers_soft_limit": "8",
+    "RAY_prestart_worker_first_driver": "0",  # they would be of no use to programs whose workers need a hook
 }
+# Some machines are set to write no bytecode; hundreds of processes would then compile our modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # A place of their own: Ray joins a cluster that runs on this machine, if one is named in its folder.
 os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="mpnas-")  # short, as names of sockets must be
 atexit.register(shutil.rmtree, os.environ["RAY_TMPDIR"], ignore_errors=True)
+os.environ["MPNAS_CACHE_DIR"] = os.environ["RAY_TMPDIR"]  # samples of tests are not kept
 # What is started in the background ignores Ctrl-C, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)
@@ -56,6 +63,21 @@ def tables_folder() -> Path:
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Generated data sets, made once for all tests."""
     return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def needs_data() -> Callable[..., None]:
+    """Skip a test where the data of a task that it names are not installed."""
+
+    def needs_data(*tasks: str) -> None:
+        from trainables import get_task
+
+        for name in tasks:
+            absent = {file.source for file in get_task(name).files if file.find(None) is None}
+            if absent:
+                pytest.skip(f"{name}: its data are not installed; `make data`, or {', '.join(absent)}")
+
+    return needs_data
 
 
 @pytest.fixture(scope="session")
@@ -120,10 +142,30 @@ def storage(tmp_path: Path) -> Storage:
     return Storage(tmp_path / "runs")
 
 
+@functools.cache
+def _preload_workers() -> subprocess.Popen[bytes]:
+    """Let all workers of the Ray of this process be copies of one process; see ray_workers.py."""
+    from ray._private import ray_constants
+
+    script = str(Path(__file__).with_name("ray_workers.py"))
+    os.environ["MPNAS_RAY_WORKERS"] = f"{os.environ['RAY_TMPDIR']}/workers"
+    command = [sys.executable, script, "serve", os.environ["MPNAS_RAY_WORKERS"]]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    atexit.register(process.stdin.close)
+    assert process.stdout.readline() == b"ready\n"
+    ray_constants.SETUP_WORKER_FILENAME = script
+    return process
+
+
 def _start_ray(tries: int = 4) -> None:
     """Start Ray; a node that a busy machine did not start within Ray's half a minute is started again."""
     import ray
 
+    _preload_workers()
     try:
         ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
     except Exception as error:  # Ray has no class of its own for it, nor a setting

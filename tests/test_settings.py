@@ -18,6 +18,7 @@ import torch
 from cluster.artifacts.config import ScoringConfig, TableConfig, TrainingConfig
 from cluster.artifacts.single_network import train_network
 from cluster.experiments.replay.table import replay
+from cluster.run.config import SearchConfig
 from mpnas_ray.catalogue import make_predictor
 from mpnas_ray.curves import PartialCurves
 from mpnas_ray.curves.lcsvr import LcSVR
@@ -171,9 +172,11 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
             "batch_size": (*COUNTS, 1),
             "learning_rate": POSITIVE,
             "weight_decay": NOT_NEGATIVE,
-            "optimizer": (*NAMES, "adam", "SGD"),
+            "optimizer": (*NAMES, "adagrad", "SGD"),
             "momentum": FRACTION,
-            "schedule": (*NAMES, "cosine"),
+            "schedule": (*NAMES, "plateau"),
+            "ema": (0, 1, *(value for value in FRACTION if value is not None)),
+            "patience": COUNTS,
             "milestones": ((1.5,), (-0.1,), (math.nan,), ("a",), "0.5", 0.5, None),
             "decay": (*(value for value in POSITIVE if value is not None), 1.5),
             "clip_norm": tuple(value for value in POSITIVE if value is not None),
@@ -194,6 +197,7 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
             "target_scaling": (*NAMES, FixedScaling((0.0,), (1.0,))),
             "coordinates": BOOLS,
             "augment": ("flip", 1),
+            "step": ("fast", 1),
             "files": (("x.npy",), (None,)),
             "family": (None, 1),
             "description": (None, 1),
@@ -239,6 +243,10 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
             "batch_size": (1, *COUNTS),
             "learning_rate": POSITIVE,
             "weight_decay": NOT_NEGATIVE,
+            "optimizer": ("adagrad", "", 1),
+            "schedule": ("plateau", "", 1),
+            "ema": (0, 1),
+            "patience": COUNTS,
             "seed": SEEDS,
             "num_threads": COUNTS,
             "time_limit_s": tuple(value for value in POSITIVE if value is not None),
@@ -494,6 +502,9 @@ TABLES: list[tuple[Callable[..., Any], dict[str, tuple[Any, ...]]]] = [
             "batch_size": (1, *COUNTS),
             "learning_rate": tuple(value for value in POSITIVE if value is not None),
             "weight_decay": tuple(value for value in NOT_NEGATIVE if value is not None),
+            "optimizer": ("adagrad", "", 1),
+            "ema": (0, 1),
+            "patience": COUNTS,
             "cpus_per_trial": POSITIVE,
             "gpus_per_trial": NOT_NEGATIVE,
             "seed": SEEDS,
@@ -553,8 +564,10 @@ def test_errors_are_value_errors_where_they_were() -> None:
 
 
 def test_names_that_are_nearly_right_get_a_suggestion() -> None:
-    with pytest.raises(MPNASError, match=r"one of adamw and sgd, not 'adam'\. Did you mean 'adamw'\?"):
-        Recipe(optimizer="adam")  # type: ignore[arg-type]
+    with pytest.raises(MPNASError, match=r"one of adamw, .* and lion, not 'adam-w'\. Did you mean 'adamw'\?"):
+        Recipe(optimizer="adam-w")
+    with pytest.raises(MPNASError, match=r"one of one-cycle, .* and steps, not 'cosin'\. Did you mean 'cosine'\?"):
+        SearchConfig(schedule="cosin")
     with pytest.raises(MPNASError, match=r"one of min and max, not 'maximum'\. Did you mean 'max'\?"):
         Metric("m", "maximum", scores)  # type: ignore[arg-type]
     assert did_you_mean("NASBench-201", ["mixed", "nasbench201"]) == " Did you mean 'nasbench201'?"

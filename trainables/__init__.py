@@ -29,8 +29,10 @@ if TYPE_CHECKING:
         spherical_digits_task,
         task_names,
     )
+    from trainables.training.loop import Training
     from trainables.tune.cell import CellTrainable
     from trainables.tune.distributed import DistributedCellTrainable
+    from trainables.tune.supernet import SupernetTrainable
     from trainables.tune.tabular import TabularTrainable
 
 __all__ = [
@@ -43,9 +45,11 @@ __all__ = [
     "Recipe",
     "RelativeLp",
     "Split",
+    "SupernetTrainable",
     "TabularTrainable",
     "Task",
     "TaskData",
+    "Training",
     "accuracy",
     "build_network",
     "cross_entropy",
@@ -71,9 +75,11 @@ _MODULES = {
     "Recipe": "trainables.tasks",
     "RelativeLp": "trainables.tasks",
     "Split": "trainables.tasks",
+    "SupernetTrainable": "trainables.tune.supernet",
     "TabularTrainable": "trainables.tune.tabular",
     "Task": "trainables.tasks",
     "TaskData": "trainables.tasks",
+    "Training": "trainables.training.loop",
     "accuracy": "trainables.tasks",
     "build_network": "trainables.networks",
     "cross_entropy": "trainables.tasks",

@@ -15,6 +15,7 @@ from mpnas_ray.names import no_such
 __all__ = [
     "AUGMENTATIONS",
     "COLOURS",
+    "DATA_IN",
     "LOSSES",
     "METRICS",
     "ROWS",
@@ -65,6 +66,9 @@ COLOURS = ("grey", "rgb")
 ROWS = ("auto", "features", "series")
 
 WEIGHTS = ("balanced",)
+
+DATA_IN = ("auto", "memory", "disk")
+"""Places for the data of a training, of any task: see `trainables.training.memory`."""
 
 _ALL = ("images", "csv", "npz")
 

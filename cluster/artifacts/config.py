@@ -11,18 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from cluster.ray.resources import check_cpus, check_gpus
-from mpnas_ray.checks import MOST_SEED, require_count, require_number, require_seed
+from mpnas_ray.checks import MOST_SEED, require_count, require_one_of, require_seed
 from mpnas_ray.errors import PredictorError, RunError
-from trainables.data_options import DataOptions, check_used
+from trainables.data_options import DATA_IN, DataOptions, check_used
+from trainables.recipe_options import RecipeOptions
 
-__all__ = ["MODES", "PredictionConfig", "ScoringConfig", "TableConfig", "TrainingConfig"]
+__all__ = [
+    "MODES",
+    "ExplanationConfig",
+    "PredictionConfig",
+    "ScoringConfig",
+    "TableConfig",
+    "TrainingConfig",
+]
 
 MODES = ("max", "min")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig(DataOptions):
-    """A training of one network on a task; `trainables.data_options` describes the fields for a task of files.
+class TrainingConfig(DataOptions, RecipeOptions):
+    """A training of one network on a task.
+
+    `trainables.data_options` describes the fields for a task of files, `trainables.recipe_options` those of a training.
 
     Attributes:
         model: Network: a known one by its name, where dash-wrn-16-4:, dash-wrn-16-1: and dash-resnet-1d: are followed
@@ -31,16 +41,14 @@ class TrainingConfig(DataOptions):
             module:variable for a task of yours.
         preset: Sizes of the network of an architecture: paper is appendix A of MP-NAS, small is for CPUs. Other
             networks have sizes of their own.
-        epochs: Epochs of the training; by default the task's own number.
-        batch_size: Samples of a step; by default the task's.
-        learning_rate: Learning rate of the task's schedule; by default the task's.
-        weight_decay: Weight decay of the task's optimiser; by default the task's.
         cpus_per_trial: CPU cores to set aside.
         gpus_per_trial: GPUs to set aside.
         storage: Folder or URI for runs, which all nodes of the cluster must reach; the run is a folder in it.
         name: Name of the run; one that exists is continued. By default it is made of task, model and time.
         seed: Seed of weights, batches and dropout.
         data_dir: Folder of data files; by default the task's own.
+        data_in: Place of the data: memory of the device, or disk, from which batches are read; auto takes the disk for
+            data that would need more than half of the training's memory.
 
     Raises:
         RunError: If a number is out of its range. Names and files are checked where the training begins.
@@ -49,19 +57,17 @@ class TrainingConfig(DataOptions):
     model: str
     task: str = "darcy"
     preset: str = "paper"
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    weight_decay: float | None = None
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     storage: str | Path = "runs"
     name: str | None = None
     seed: int = 0
     data_dir: str | Path | None = None
+    data_in: str = "auto"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        DataOptions.__post_init__(self)
+        RecipeOptions.__post_init__(self)
         check_used(self, self.task)
         _keep(
             self,
@@ -69,26 +75,19 @@ class TrainingConfig(DataOptions):
             cpus_per_trial=check_cpus("cpus_per_trial", self.cpus_per_trial),
             gpus_per_trial=check_gpus("gpus_per_trial", self.gpus_per_trial),
         )
-        for name in ("epochs", "batch_size", "learning_rate"):
-            if getattr(self, name) is not None:
-                require_number(name, getattr(self, name), above=0, error=RunError)
-        if self.weight_decay is not None:
-            require_number("weight_decay", self.weight_decay, at_least=0, error=RunError)
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """The settings that are given in place of those of the task's recipe."""
-        given = {name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate", "weight_decay")}
-        return {name: value for name, value in given.items() if value is not None}
+        require_one_of("data_in", self.data_in, DATA_IN, error=RunError)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoringConfig:
+class ScoringConfig(DataOptions):
     """A scoring of architectures by zero-cost proxies.
+
+    `trainables.data_options` describes the fields for a task of files.
 
     Attributes:
         space: Search space: a name from `mpnas spaces`.
-        task: Task whose networks are scored: a name from `mpnas tasks`, or module:variable for one of yours.
+        task: Task whose networks are scored: a name from `mpnas tasks`; images:FOLDER, csv:FILE or npz:FILE for data
+            of yours; or module:variable for a task of yours.
         proxies: Proxy to score by; repeatable.
         num_archs: Number of architectures, spread over topologies and operations; all of a smaller space.
         preset: Sizes of the networks: paper is appendix A of MP-NAS, small is for CPUs.
@@ -119,8 +118,10 @@ class ScoringConfig:
     data_dir: Path | str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.proxies or isinstance(self.proxies, str):
             raise RunError(f"Scoring needs a proxy: proxies must be a list of names, not {self.proxies!r}.")
+        check_used(self, self.task)
         _keep(
             self,
             proxies=tuple(dict.fromkeys(self.proxies)),
@@ -130,12 +131,15 @@ class ScoringConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableConfig:
+class TableConfig(DataOptions):
     """A table of trainings: architectures, tasks and how the networks are trained.
+
+    `trainables.data_options` describes the fields for tasks of files, which hold for all tasks of the table.
 
     Attributes:
         out: Table to write, a .parquet file; one that is there grows.
-        tasks: Task to train for: a name from `mpnas tasks`, or module:variable for one of yours; repeatable.
+        tasks: Task to train for: a name from `mpnas tasks`; images:FOLDER, csv:FILE or npz:FILE for data of yours; or
+            module:variable for a task of yours; repeatable.
         space: Search space: a name from `mpnas spaces`.
         num_archs: Number of architectures, spread over topologies and operations; the first n of a larger draw are
             those of n.
@@ -167,8 +171,11 @@ class TableConfig:
     data_dir: Path | str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.tasks or isinstance(self.tasks, str):
             raise RunError(f"A table needs a task: tasks must be a list of names, not {self.tasks!r}.")
+        for task in self.tasks:
+            check_used(self, task)
         _keep(
             self,
             out=Path(self.out).resolve(),
@@ -194,13 +201,10 @@ class TableConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictionConfig:
-    """Architectures to predict, with measurements and the kind of their task.
+class _PredictorConfig:
+    """A predictor, with measurements to adapt it to and the kind of their task.
 
     Attributes:
-        archs: Architecture strings.
-        file: File with more architectures: one a line, or a table or .json list with arch.
-        space: Search space of the architectures; by default the one that the first of them names.
         observed: File of measured architectures to adapt to first: .csv or .json with arch and score.
         mode: Whether observed scores are better high or low; by default max, for a cost min.
         measures: Kind that the task measures, if known: the quality of networks, such as an accuracy or an error, or a
@@ -208,6 +212,29 @@ class PredictionConfig:
             are measurements.
         predictor: Predictor: default, the name of a bundled one, or a checkpoint that `mpnas meta-train` wrote. The
             default for a cost is cost, which knows other devices.
+
+    Raises:
+        PredictorError: If the mode is neither.
+    """
+
+    observed: Path | str | None = None
+    mode: str | None = None
+    measures: str | None = None
+    predictor: str | Path = "default"
+
+    def __post_init__(self) -> None:
+        if self.mode not in (None, *MODES):
+            raise PredictorError(f"mode is 'min' or 'max', not {self.mode!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionConfig(_PredictorConfig):
+    """Architectures to predict, with measurements and the kind of their task.
+
+    Attributes:
+        archs: Architecture strings.
+        file: File with more architectures: one a line, or a table or .json list with arch.
+        space: Search space of the architectures; by default the one that the first of them names.
         seed: Seed of the random architectures compared with, and of the uncertainty.
 
     Raises:
@@ -217,17 +244,43 @@ class PredictionConfig:
     archs: tuple[str, ...] = field(default=(), metadata={"argument": True, "metavar": "ARCH..."})
     file: Path | str | None = None
     space: str | None = None
-    observed: Path | str | None = None
-    mode: str | None = None
-    measures: str | None = None
-    predictor: str | Path = "default"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.mode not in (None, *MODES):
-            raise PredictorError(f"mode is 'min' or 'max', not {self.mode!r}.")
+        super().__post_init__()
         require_seed("seed", self.seed, at_most=MOST_SEED, error=PredictorError)
         _keep(self, archs=tuple(self.archs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationConfig(_PredictorConfig):
+    """An architecture to explain, and what the predictor has learned of its task.
+
+    Attributes:
+        arch: Architecture string; with --run by default the best of the run.
+        run: Folder or URI of a run, whose predictor and results are taken. It replaces observed, mode, measures and
+            predictor.
+        latencies: File of measured latencies in milliseconds, .csv or .json with arch and score: swaps then say what
+            they would change in the latency, predicted from these.
+
+    Raises:
+        PredictorError: If the mode is neither, there is nothing to explain, or a run is named beside options that it
+            decides.
+    """
+
+    arch: str | None = field(default=None, metadata={"argument": True, "metavar": "ARCH"})
+    run: str | None = None
+    latencies: Path | str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.arch is None and self.run is None:
+            raise PredictorError("There is no architecture to explain: name one, or a run whose best one it is.")
+        decided = [name for name in ("observed", "mode", "measures") if getattr(self, name) is not None]
+        if self.run is not None and (decided or self.predictor != "default"):
+            raise PredictorError(
+                f"A run decides predictor and results: leave out {(decided or ['predictor'])[0]}, or the run."
+            )
 
 
 def _keep(config: object, **values: Any) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,14 @@ from typing import Any
 import torch
 
 from cluster.work.items import WorkItem
+from trainables.data_options import DataOptions
 from trainables.networks.baselines.dash import chosen_candidates
 from trainables.tasks.core.subset import with_fewer_samples
 from trainables.tasks.core.task import Recipe, Task, get_task
+from trainables.tasks.sources.task_of_files import plain_options
 from trainables.training.data import PreparedData
 from trainables.training.loop import Training
+from trainables.tune.memory import memory_of_trial
 
 __all__ = ["Course", "train", "training_item"]
 
@@ -31,6 +33,7 @@ class Course:
         num_train: Most training samples; all if None.
         preset: Sizes of the networks of architectures.
         data_dir: Folder of the user's data files; the task's own folder if None.
+        options: Options of a task that is made of files; the defaults if None.
     """
 
     reference: str
@@ -38,11 +41,12 @@ class Course:
     num_train: int | None
     preset: str
     data_dir: Path | None = None
+    options: DataOptions | None = None
 
     @property
     def task(self) -> Task:
         """The task with all its samples."""
-        return get_task(self.reference)
+        return get_task(self.reference, self.options)
 
     @property
     def limited_task(self) -> Task:
@@ -51,13 +55,13 @@ class Course:
 
     @property
     def recipe(self) -> Recipe:
-        """The task's recipe, with this number of epochs."""
-        return replace(self.limited_task.recipe, epochs=self.epochs)
+        """The task's recipe, with this number of epochs, all of which are trained."""
+        return replace(self.limited_task.recipe, epochs=self.epochs, patience=None)
 
     def settings(self) -> dict[str, Any]:
         """Return all that the results depend on beside network and seed, in plain values."""
-        settings: dict[str, Any] = json.loads(json.dumps(asdict(self.recipe)))
-        return {"preset": self.preset, "num_train": self.num_train, **settings}
+        recipe = self.recipe.to_plain()
+        return {"preset": self.preset, "num_train": self.num_train, **recipe, **plain_options(self.task)}
 
 
 def training_item(name: str, network: str, seed: int, course: Course, *, use_gpu: bool = False) -> WorkItem:
@@ -121,7 +125,7 @@ def train(network: str, seed: int, course: Course, use_gpu: bool = False) -> dic
 def _prepared(course: Course, device: torch.device) -> tuple[Task, PreparedData]:
     """Read a task's data once a process: most items of a worker have the same tasks."""
     task = course.limited_task
-    return task, PreparedData(task, course.data_dir, device)
+    return task, PreparedData(task, course.data_dir, device, memory=memory_of_trial(device))
 
 
 def _plain(value: float) -> float | None:

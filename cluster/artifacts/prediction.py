@@ -12,11 +12,12 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from cluster.artifacts.config import PredictionConfig
+from cluster.artifacts.config import ExplanationConfig, PredictionConfig
 from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.files.json_records import parse_json
 from mpnas_ray.files.text import read_rows, read_text
+from mpnas_ray.meta_learning.gradient import MetaPredictor
 from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.metric_values import metric_value
 from mpnas_ray.predictors.cost.predictor import CostPredictor
@@ -26,7 +27,14 @@ from mpnas_ray.pretrained import PredictorCard, find_checkpoint, load_checkpoint
 from mpnas_ray.spaces import SPACE_NAMES, Architecture, Architectures, SearchSpace, get_space, parse_architecture
 from mpnas_ray.tables import Kind
 
-__all__ = ["PredictedArchitecture", "Prediction", "predict_architectures", "read_archs", "read_observed"]
+__all__ = [
+    "AdaptedPredictor",
+    "PredictedArchitecture",
+    "Prediction",
+    "predict_architectures",
+    "read_archs",
+    "read_observed",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -80,41 +88,17 @@ def predict_architectures(config: PredictionConfig) -> Prediction:
         SearchSpaceError: If a string is no architecture of the space.
         PredictorError: If the predictor cannot be read, does not cover the space or a file is not as it should be.
     """
-    if config.measures is not None:
-        require_one_of("measures", config.measures, get_args(Kind), error=PredictorError)
-    measures, mode = cast(Kind | None, config.measures), config.mode
-    if mode is None:
-        mode = "min" if measures == "cost" else "max"
     texts = [*config.archs, *(read_archs(Path(config.file)) if config.file is not None else ())]
     if not texts:
         raise SearchSpaceError("There is no architecture to predict: name one, or a file with one a line.")
     of_space = get_space(config.space) if config.space is not None else parse_architecture(texts[0].strip()).space
     asked = [_parse(text, of_space) for text in texts]
-    is_default_for_cost = config.predictor == "default" and measures == "cost"
-    predictor = "cost" if is_default_for_cost else config.predictor
-    loaded, card = load_checkpoint(find_checkpoint(predictor, of_space))
-    _check_cover(card, of_space)
-    if measures is not None:
-        if not isinstance(loaded, MixturePredictor | CostPredictor):
-            raise PredictorError(
-                f"The predictor {card.name!r} does not tell qualities from costs: do not say what the task measures."
-            )
-        loaded = loaded.measuring(measures)
-    num_observed, num_given, scores = 0, 0, np.empty(0)
-    if config.observed is not None:
-        measured, values = read_observed(Path(config.observed), of_space)
-        scores = np.array(values) if mode == "max" else -np.array(values)
-        kept = thinned_points(scores)
-        num_given, num_observed = len(scores), len(kept)
-        loaded = loaded.adapt(Architectures.of(measured, of_space)[kept], scores[kept])
-    elif measures is None and isinstance(loaded, MixturePredictor):
-        measures = "quality"
-    if isinstance(loaded, CostPredictor):
-        measures = "cost"
-    found = predict_percentiles(loaded, Architectures.of(asked, of_space), np.random.default_rng(config.seed))
+    adapted = AdaptedPredictor.of(config, of_space)
+    predictor = adapted.predictor
+    found = predict_percentiles(predictor, Architectures.of(asked, of_space), np.random.default_rng(config.seed))
     expected = None
-    if isinstance(loaded, CostPredictor) and len(set(scores.tolist())) > 1:
-        expected = loaded.predict(asked) * (1 if mode == "max" else -1)
+    if isinstance(predictor, CostPredictor) and adapted.differ:
+        expected = predictor.predict(asked) * (1 if adapted.mode == "max" else -1)
     rows = [
         PredictedArchitecture(
             str(arch),
@@ -127,7 +111,75 @@ def predict_architectures(config: PredictionConfig) -> Prediction:
         for row, arch in enumerate(asked)
     ]
     rows.sort(key=lambda row: row.rank)
-    return Prediction(of_space.name, card.name, measures, num_observed, num_given, found.num_others, tuple(rows))
+    return Prediction(
+        of_space.name,
+        adapted.name,
+        adapted.measures,
+        adapted.num_observed,
+        adapted.num_given,
+        found.num_others,
+        tuple(rows),
+    )
+
+
+@dataclass(frozen=True)
+class AdaptedPredictor:
+    """A predictor as the options of a command say, adapted to the measurements they name.
+
+    Attributes:
+        predictor: The predictor.
+        name: Name of its card.
+        measures: Kind that the task is taken to measure; None if either.
+        mode: Mode of the measured scores.
+        num_observed: Number of measured architectures that it was adapted to.
+        num_given: Number of measured architectures that there were.
+        differ: True if measured scores differ.
+    """
+
+    predictor: MetaPredictor | MixturePredictor | CostPredictor
+    name: str
+    measures: Kind | None
+    mode: str
+    num_observed: int
+    num_given: int
+    differ: bool
+
+    @classmethod
+    def of(cls, config: PredictionConfig | ExplanationConfig, space: SearchSpace) -> AdaptedPredictor:
+        """Load the predictor, say what it measures, and adapt it.
+
+        Raises:
+            SearchSpaceError: If the file names an architecture that is none of the space.
+            PredictorError: If the predictor cannot be read, does not cover the space or the file is not as it should
+                be.
+        """
+        if config.measures is not None:
+            require_one_of("measures", config.measures, get_args(Kind), error=PredictorError)
+        measures, mode = cast(Kind | None, config.measures), config.mode
+        if mode is None:
+            mode = "min" if measures == "cost" else "max"
+        is_default_for_cost = config.predictor == "default" and measures == "cost"
+        loaded, card = load_checkpoint(find_checkpoint("cost" if is_default_for_cost else config.predictor, space))
+        _check_cover(card, space)
+        if measures is not None:
+            if not isinstance(loaded, MixturePredictor | CostPredictor):
+                raise PredictorError(
+                    f"The predictor {card.name!r} does not tell qualities from costs: do not say what the task "
+                    "measures."
+                )
+            loaded = loaded.measuring(measures)
+        num_observed, num_given, scores = 0, 0, np.empty(0)
+        if config.observed is not None:
+            measured, values = read_observed(Path(config.observed), space)
+            scores = np.array(values) if mode == "max" else -np.array(values)
+            kept = thinned_points(scores)
+            num_given, num_observed = len(scores), len(kept)
+            loaded = loaded.adapt(Architectures.of(measured, space)[kept], scores[kept])
+        elif measures is None and isinstance(loaded, MixturePredictor):
+            measures = "quality"
+        if isinstance(loaded, CostPredictor):
+            measures = "cost"
+        return cls(loaded, card.name, measures, mode, num_observed, num_given, len(set(scores.tolist())) > 1)
 
 
 def read_archs(path: Path) -> list[str]:

@@ -21,9 +21,11 @@ from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables import TableTask, write_task
 from mpnas_ray.tables.schema import task_card
 from mpnas_ray.tables.stratified import draw_stratified
+from trainables.data_options import DataOptions
 from trainables.proxies import ProxySettings, ZeroCostScore, get_proxy
 from trainables.tasks.core.cache import check_data_dir
-from trainables.tasks.core.task import get_task, task_reference
+from trainables.tasks.core.task import Task, get_task, task_reference
+from trainables.tasks.sources.task_of_files import plain_options
 
 __all__ = ["ScoreReport", "ScoredTable", "score_architectures"]
 
@@ -87,20 +89,20 @@ def score_architectures(config: ScoringConfig) -> ScoreReport:
         seed=config.seed,
         inputs=config.inputs,  # type: ignore[arg-type]  # checked there
     )
-    searched, task = get_space(config.space), task_reference(config.task)
-    get_task(task)
+    searched, task, options = get_space(config.space), task_reference(config.task), DataOptions.of(config)
+    get_task(task, options)
     for name in config.proxies:
         get_proxy(name)
     data_path, device = check_data_dir(config.data_dir), "cuda" if config.gpus else "cpu"
     scores = {
-        name: ZeroCostScore(task, name, **asdict(settings), data_dir=data_path, device=device)
+        name: ZeroCostScore(task, name, **asdict(settings), data_dir=data_path, device=device, options=options)
         for name in config.proxies
     }
     for name, score in scores.items():  # here an error is one line, not one for each item
         get_proxy(name).check(replace(score, device="cpu").probe.batch)
     folder = Path(config.out).resolve()
     work_folder = Path(config.work).resolve() if config.work else folder / "work"
-    tables = {name: _Table(searched, task, name, settings) for name in scores}
+    tables = {name: _Table(searched, get_task(task, options), name, settings) for name in scores}
     for table in tables.values():
         table.check_same(folder)
     check_folders(folder, work_folder)
@@ -123,11 +125,12 @@ def _items(score: ZeroCostScore, archs: Architectures) -> list[WorkItem]:
     """Divide architectures into items of some seconds of most proxies."""
     texts = [str(arch) for arch in archs]
     chunks = [tuple(texts[start : start + _CHUNK]) for start in range(0, len(texts), _CHUNK)]
-    folder = f"{archs.space.name}.{get_task(score.task).name}"
+    task = get_task(score.task, score.options)
+    folder = f"{archs.space.name}.{task.name}"
     return [
         WorkItem(
             f"{folder}/{score.proxy}.{number:05}",
-            {"archs": list(chunk), "settings": asdict(score.settings)},
+            {"archs": list(chunk), "settings": asdict(score.settings), **plain_options(task)},
             partial(_score, score, chunk),
             expected=len(chunk),
         )
@@ -150,18 +153,19 @@ class _Table:
     """A table to be: the scores of one proxy on one task."""
 
     space: SearchSpace
-    task: str
+    task: Task
     proxy: str
     settings: ProxySettings
 
     @property
     def source(self) -> str:
         """The source of the scores: who computed them, and how."""
-        return f"mpnas-ray, mpnas score: {self.settings}"
+        given = [f", {name} {value}" for name, value in plain_options(self.task).items()]
+        return f"mpnas-ray, mpnas score: {self.settings}{''.join(given)}"
 
     def path(self, folder: Path) -> Path:
         """Return the file of the table."""
-        return folder / f"{self.space.name}.{get_task(self.task).name}.{self.proxy}.parquet"
+        return folder / f"{self.space.name}.{self.task.name}.{self.proxy}.parquet"
 
     def check_same(self, folder: Path) -> None:
         """Refuse to replace a table of other settings."""
@@ -171,7 +175,7 @@ class _Table:
 
     def write(self, archs: Architectures, results: Sequence[Mapping[str, Any]], folder: Path) -> ScoredTable:
         """Write the table from the results of its items."""
-        task, name = get_task(self.task), f"{self.space.name}/{get_task(self.task).name}-{self.proxy}"
+        task, name = self.task, f"{self.space.name}/{self.task.name}-{self.proxy}"
         scores = np.array([score for result in results for score in result["scores"]], dtype=np.float64)
         finite = np.isfinite(scores)
         if not finite.any():

@@ -7,7 +7,6 @@ import logging
 import math
 import tempfile
 import time
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 from ray import tune
 
 from cluster.artifacts.config import TrainingConfig
+from cluster.artifacts.pages.training import SETTINGS, TrainingReport, write_training_page
 from cluster.durations import time_left
 from cluster.ray.addresses import check_ray
 from cluster.ray.connection import connected, most_concurrent
@@ -40,81 +40,17 @@ from trainables.networks.named import check_name, network_name
 from trainables.networks.network import get_macro
 from trainables.tasks.core.cache import check_data_dir
 from trainables.tasks.core.task import Recipe, TaskData
-from trainables.tasks.sources.task_of_files import FilesOfTask
+from trainables.tasks.sources.summary import summary
+from trainables.tasks.sources.task_of_files import plain_options
 from trainables.training.loop import check_batches, recipe_of
 from trainables.user_code import failure_in_text
 
 __all__ = ["TrainingReport", "train_network"]
 
-_SETTINGS = "training.json"
 _logger = logging.getLogger(__name__)
 
 _NUM_LOOKS = 20
 """Number of times that a training is saved, and that its progress is printed."""
-
-
-@dataclass(frozen=True)
-class TrainingReport:
-    """Facts of a finished training.
-
-    Attributes:
-        task: Name of the task.
-        model: Name of the network.
-        seed: Seed of the training.
-        epochs: Epochs of the training.
-        metric: Name of the metric, without ``validation_``.
-        mode: ``min`` or ``max``.
-        validation: Score after the last epoch.
-        test: Test score of the same network, computed once.
-        parameters: Number of trainable parameters.
-        training_seconds: Seconds of training and validation, added up over all sessions of the run.
-        wall_seconds: Seconds of the last session.
-        folder: Folder of the run.
-        chosen: Choices of a search by DASH for each convolution, first layer first; empty for other networks.
-    """
-
-    task: str
-    model: str
-    seed: int
-    epochs: int
-    metric: str
-    mode: str
-    validation: float
-    test: float
-    parameters: int
-    training_seconds: float
-    wall_seconds: float
-    folder: str
-    chosen: list[str]
-
-    @property
-    def network(self) -> str:
-        """Folder of the network, for `trainables.load_network`."""
-        return f"{self.folder}/best"
-
-    def to_json(self) -> str:
-        """Write all fields as JSON."""
-        return json.dumps(asdict(self), indent=2) + "\n"
-
-    def __str__(self) -> str:
-        """Write the report as text for people."""
-        text = f"""
-{self.model} on {self.task}, {self.epochs} epochs:
-
-    validation {self.metric}   {self.validation:.5f}
-    test {self.metric}         {self.test:.5f}   (computed once, after the training)
-    parameters   {self.parameters:,}
-
-{self.training_seconds:.0f} s of training. Everything is in {self.folder}
-"""
-        if not self.chosen:
-            return text
-        backbone = "resnet-1d" if len(self.chosen) == 9 else "wrn-16-4"
-        return f"""{text}
-To train what was chosen from the beginning{" (or with dash-wrn-16-1)" if backbone == "wrn-16-4" else ""}:
-
-    mpnas train --task {self.task} --model dash-{backbone}:{",".join(self.chosen)}
-"""
 
 
 def train_network(config: TrainingConfig, *, task: Task | None = None, progress: bool = True) -> TrainingReport:
@@ -146,20 +82,21 @@ def train_network(config: TrainingConfig, *, task: Task | None = None, progress:
     own_name = f"{task.name}-{head}-{datetime.now():%Y-%m-%d_%H-%M-%S}"
     folder = RunFolder(str(config.storage), own_name if config.name is None else config.name)
     with folder.taken_away_if_refused():
-        return _train(settings, recipe, task, data_path, folder, resources, progress)
+        places = {} if data_path is None else {"data_dir": str(data_path)}
+        return _train(settings, {**places, "data_in": config.data_in}, recipe, task, folder, resources, progress)
 
 
 def _train(
     config: dict[str, Any],
+    places: dict[str, str],
     recipe: Recipe,
     task: Task,
-    data_path: Path | None,
     folder: RunFolder,
     resources: Resources,
     progress: bool,
 ) -> TrainingReport:
-    """Do the rest of the training of a folder, and report."""
-    settings = {**config, **_options_of_files(task)}
+    """Do the rest of the training of a folder, and report; the places of the data may be others each time."""
+    settings = {**config, **plain_options(task)}
     _check_same(settings, folder)
     report = read_report(folder, TrainingReport)
     problem = None if report is None else network_problem(report.network)
@@ -168,31 +105,24 @@ def _train(
     if problem is not None:
         _logger.warning("%s It is made again.", problem)
     check_ray()  # before what may take minutes
-    data = task.load_checked(data_path)
+    data = task.load_checked(Path(places["data_dir"]) if "data_dir" in places else None)
+    if progress and (lines := summary(task, data)):
+        print(lines, flush=True)
     check_batches(task.name, recipe, len(data.train))
     _check_shape(config, task, data)
-    data_dir = {"data_dir": str(data_path)} if data_path else {}
     with locked(folder), connected():
         check_shared(folder)
         most_concurrent(resources)
-        folder.write(_SETTINGS, json.dumps(settings, indent=2) + "\n")
+        folder.write(SETTINGS, json.dumps(settings, indent=2) + "\n")
         start = time.time()
-        tuner = _tuner({**config, **data_dir}, task, folder, resources, progress)
+        tuner = _tuner({**config, **places}, task, folder, resources, progress)
         with memory_deaths_survived():
             results = tuner.fit()
         return _finish(results, config, task, folder, resources, start)
 
 
-def _options_of_files(task: Task) -> dict[str, Any]:
-    """Options of a task that is made of files, in JSON's values: without them, its data are others."""
-    if not isinstance(task.load, FilesOfTask):
-        return {}
-    options: dict[str, Any] = json.loads(json.dumps(asdict(task.load.options)))
-    return {"data_options": options}
-
-
 def _check_same(config: dict[str, Any], folder: RunFolder) -> None:
-    earlier = folder.read_json(_SETTINGS)
+    earlier = folder.read_json(SETTINGS)
     if earlier is None and not folder.is_empty():
         raise RunError(f"{folder} holds something else than a training of one network: choose another --name.")
     if earlier is not None and earlier != config:
@@ -269,7 +199,7 @@ def _finish(
         task=task.name,
         model=network_name(config),
         seed=config["seed"],
-        epochs=config["epochs"],
+        epochs=metrics["epoch"],
         metric=task.metric.name,
         mode=task.metric.mode,
         validation=metrics[task.metric_key],
@@ -279,8 +209,10 @@ def _finish(
         wall_seconds=wall_seconds,
         folder=folder.shown,
         chosen=[str(candidate) for candidate in chosen_candidates(network)],
+        data_in=metrics.get("data_in", "memory"),
     )
     folder.write(REPORT_FILE, report.to_json())
+    write_training_page(folder, report)
     return report
 
 

@@ -12,18 +12,22 @@ from numpy.typing import NDArray
 
 from cluster.artifacts.config import TableConfig
 from cluster.artifacts.network_trainings import Course, training_item
+from cluster.artifacts.pages.table import table_page
 from cluster.ray.addresses import check_ray
 from cluster.work.folders import check_folders
 from cluster.work.items import Store, WorkItem
 from cluster.work.running import compute_missing, refuse_failures
 from mpnas_ray.errors import RunError
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.spaces import Architectures, SearchSpace, get_space
 from mpnas_ray.tables.curves import LearningCurves, read_curves, write_curves
 from mpnas_ray.tables.stratified import draw_stratified
+from trainables.data_options import DataOptions
 from trainables.networks.limits import NetworkSizes
 from trainables.networks.network import get_macro
 from trainables.tasks.core.cache import check_data_dir
 from trainables.tasks.core.task import get_task, task_reference
+from trainables.tasks.sources.summary import summary
 
 __all__ = ["BuildReport", "build_table"]
 
@@ -48,11 +52,14 @@ class BuildReport:
     def __str__(self) -> str:
         """Return a line for each task."""
         lines = "".join(f"\n    {task:20} {count:6,} trainings" for task, count in self.trainings.items())
-        return f"{self.path}, {self.added:,} trainings new:\n{lines}\n"
+        page = self.path.with_suffix(".html").name
+        return f"{self.path}, {self.added:,} trainings new, which {page} there shows:\n{lines}\n"
 
 
 def build_table(config: TableConfig) -> BuildReport:
     """Train architectures on tasks, and write all trainings into one file, as ``mpnas tables build`` does.
+
+    A page beside the file, with the ending ``.html``, shows them.
 
     Trainings that the file holds, or that were done before a kill, are not done again, so a table grows: by more
     architectures, tasks or repeats with the same file. See `mpnas_ray.tables.curves` for what the file holds.
@@ -78,6 +85,8 @@ def build_table(config: TableConfig) -> BuildReport:
         _check_same(path, course, archs.space, known.get(course.task.name))
         data = course.task.load_checked(folder)  # here an error is one line, not one for each training
         shapes[course.task.name] = course.task.encoded_shape(data)
+        if lines := summary(course.task, data):
+            print(lines, flush=True)
     store = Store(work_folder)
     items = _items(archs, config.num_repeated, courses, known, use_gpu=config.gpus_per_training > 0)
     failures: Mapping[str, str] = {}
@@ -92,6 +101,8 @@ def build_table(config: TableConfig) -> BuildReport:
                 found[course.task.name] = merged
         if found:
             write_curves(found, path)
+    if found:
+        write_atomic(path.with_suffix(".html"), table_page(path.name, found))
     refuse_failures(failures)
     before = sum(len(one) for one in known.values())
     counts = {task: len(one) for task, one in found.items()}
@@ -99,8 +110,9 @@ def build_table(config: TableConfig) -> BuildReport:
 
 
 def _course(task: str, config: TableConfig, data_dir: Path | None) -> Course:
-    epochs = get_task(task).recipe.epochs if config.epochs is None else config.epochs
-    return Course(task, epochs, config.num_train, config.preset, data_dir)
+    options = DataOptions.of(config)
+    epochs = get_task(task, options).recipe.epochs if config.epochs is None else config.epochs
+    return Course(task, epochs, config.num_train, config.preset, data_dir, options)
 
 
 def _check_same(path: Path, course: Course, space: SearchSpace, known: LearningCurves | None) -> None:

@@ -7,6 +7,7 @@ remembered in the user's cache folder, as long as no file of the packages that f
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
@@ -22,8 +23,9 @@ from mpnas_ray.own_packages import HOME
 from mpnas_ray.spaces import SPACE_NAMES
 from searchers.registry import SEARCHERS
 from searchers.schedulers.registry import SCHEDULERS
-from trainables.data_options import AUGMENTATIONS, COLOURS, LOSSES, ROWS, WEIGHTS, all_names
+from trainables.data_options import AUGMENTATIONS, COLOURS, DATA_IN, LOSSES, ROWS, WEIGHTS, all_names
 from trainables.data_options import METRICS as METRICS_BY_TARGETS
+from trainables.recipe_options import OPTIMIZERS, SCHEDULES
 
 __all__ = [
     "ALGORITHMS",
@@ -35,7 +37,10 @@ __all__ = [
     "KINDS",
     "METHODS",
     "NETWORKS",
+    "ONE_SHOT_METHODS",
+    "PROTOCOLS",
     "PROXIES",
+    "RECIPE_NAMES",
     "REMEMBER",
     "SEARCH_NAMES",
     "SIZES",
@@ -55,6 +60,8 @@ def remembered(module: str, find: Callable[[Any], Iterable[str]], *folders: str)
     """
 
     def names() -> list[str]:
+        if module in sys.modules:  # this process may have registered names of its own
+            return list(find(sys.modules[module]))
         times = [path.stat().st_mtime for folder in folders for path in Path(HOME, folder).rglob("*.py")]
         mark = sha256(f"{HOME}:{module}:{max(times)}:{len(times)}".encode()).hexdigest()[:16]
         of_registry = sha256(f"{module}:{folders}".encode()).hexdigest()[:8]  # a module may have several
@@ -76,6 +83,8 @@ SIZES = remembered("trainables.networks.network", lambda module: module.PRESETS,
 PROXIES = remembered("trainables.proxies", lambda module: module.proxy_names(), "trainables/proxies")
 INPUTS = remembered("trainables.proxies.scoring", lambda module: get_args(module.Inputs), "trainables/proxies")
 NETWORKS = remembered("trainables.networks.baselines", lambda module: module.baseline_names(), "trainables/networks")
+ONE_SHOT_METHODS = remembered("trainables.oneshot", lambda module: module.method_names(), "trainables/oneshot")
+PROTOCOLS = remembered("trainables.oneshot.methods", lambda module: get_args(module.Protocol), "trainables/oneshot")
 FORMATS = remembered("cluster.artifacts.exporting", lambda module: module.FORMATS, "cluster/artifacts")
 FAMILIES = remembered(
     "mpnas_ray.catalogue", lambda module: ("default", *module.PREDICTORS), "mpnas_ray/predictors", "mpnas_ray"
@@ -105,8 +114,13 @@ DATA_NAMES: dict[str, Names] = {
 }
 """Field of `DataOptions` -> the names that it takes."""
 
+RECIPE_NAMES: dict[str, Names] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+"""Field of `RecipeOptions` -> the names that it takes."""
+
 SEARCH_NAMES: dict[str, Names] = {
     **DATA_NAMES,
+    **RECIPE_NAMES,
+    "data_in": DATA_IN,
     "task": TASKS,
     "space": SPACE_NAMES,
     "preset": SIZES,

@@ -20,12 +20,18 @@ def report(
 ) -> None:
     """Write the report of a run as a page with pictures, report.html in its folder, and print where it is.
 
-    The run may be complete, under way, stopped or damaged. A search writes the page itself as it goes and at its end.
+    The run may be complete, under way, stopped or damaged; a training of one network must be complete. A search writes
+    the page itself as it goes and at its end.
     """
     begin(f"Drawing {run}.")
+    from cluster.artifacts.pages.training import SETTINGS, TrainingReport, write_training_page
     from cluster.run.html.writing import write_page
+    from cluster.run.report import read_report
+    from cluster.storage.run_folder import RUN_FILE, RunFolder
 
-    place = write_page(run)
+    folder = RunFolder.of_run(run, records=(RUN_FILE, SETTINGS))
+    training = read_report(folder, TrainingReport) if folder.read(SETTINGS) is not None else None
+    place = write_page(run) if training is None else write_training_page(folder, training)
     say(place)
     if not show:
         return

@@ -19,8 +19,8 @@ class _Reproduction:
 
     Attributes:
         study: A table or figure of MP-NAS, or the study of predictors of White et al. (predictors).
-        tables: Folder of NAS tables. Without it, STUDY.md alone is written anew, from STUDY.json.
-        out: Folder for STUDY.json, STUDY.md and STUDY.png.
+        tables: Folder of NAS tables. Without it, STUDY.md and STUDY.html are written anew, from STUDY.json.
+        out: Folder for STUDY.json, STUDY.md, STUDY.html and STUDY.png.
         work: Folder for meta-trainings, which studies share.
     """
 
@@ -59,13 +59,13 @@ def reproduce(options: _Options) -> None:
     """Reproduce a published table or figure on Ray.
 
     If it is interrupted, run the same command again: it goes on where it was. Without --tables nothing is computed, and
-    the page is written anew from the results in --out.
+    the pages are written anew from the results in --out.
 
     table7 searches and trains networks on tasks; the other studies need NAS tables alone.
     """
     begin(f"Reproducing {options.study}.")
     from cluster.experiments.studies.registry import STUDIES, get_study
-    from cluster.experiments.studies.study import reproduce, rewrite_page
+    from cluster.experiments.studies.study import reproduce, rewrite_pages
 
     study, given = get_study(options.study), options.of_study()
     for name in given:
@@ -75,7 +75,8 @@ def reproduce(options: _Options) -> None:
     if options.tables is None:
         if given:
             raise RunError(f"{_flag(next(iter(given)))} is an option of a computation, which needs --tables.")
-        say(rewrite_page(study, options.out))
+        for path in rewrite_pages(study, options.out):
+            say(path)
         return
     for path in reproduce(study, options.tables, options.out, options.work, say, **given):
         say(path)

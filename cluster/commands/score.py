@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from cluster.artifacts.config import ScoringConfig
-from cluster.commands.names import INPUTS, PROXIES, SIZES, TASKS
+from cluster.commands.names import DATA_NAMES, INPUTS, PROXIES, SIZES, TASKS
 from cluster.commands.options import takes_options
 from cluster.commands.printing import begin, say
+from cluster.run.config import DATA_GROUP
 from mpnas_ray.spaces import SPACE_NAMES
 
 __all__ = ["score"]
 
 
 @takes_options(
-    ScoringConfig, names={"space": SPACE_NAMES, "task": TASKS, "proxies": PROXIES, "preset": SIZES, "inputs": INPUTS}
+    ScoringConfig,
+    groups=DATA_GROUP,
+    names={**DATA_NAMES, "space": SPACE_NAMES, "task": TASKS, "proxies": PROXIES, "preset": SIZES, "inputs": INPUTS},
 )
 def score(config: ScoringConfig) -> None:
     """Score architectures without training them, by zero-cost proxies, side by side on Ray.

@@ -9,9 +9,10 @@ import typer
 from rich.table import Table
 
 from cluster.artifacts.config import TableConfig
-from cluster.commands.names import SIZES, TASKS
+from cluster.commands.names import DATA_NAMES, SIZES, TASKS
 from cluster.commands.options import Command, takes_options
 from cluster.commands.printing import begin, print_table, say
+from cluster.run.config import DATA_GROUP
 from mpnas_ray.spaces import SPACE_NAMES
 
 __all__ = ["tables_app"]
@@ -52,7 +53,9 @@ def check_tables(folder: _Folder) -> None:
 
 
 @tables_app.command("build", cls=Command)
-@takes_options(TableConfig, names={"tasks": TASKS, "space": SPACE_NAMES, "preset": SIZES})
+@takes_options(
+    TableConfig, groups=DATA_GROUP, names={**DATA_NAMES, "tasks": TASKS, "space": SPACE_NAMES, "preset": SIZES}
+)
 def build(config: TableConfig) -> None:
     """Train architectures on tasks side by side on Ray, and make a table of all their epochs.
 

@@ -32,6 +32,7 @@ class SearchProgress(Callback):
         self._status: Status | None = None
         self._start: float | None = None
         self._done_here = 0
+        self._said = False
 
     def setup(self, *args: Any, **info: Any) -> None:
         """Begin or continue a run."""
@@ -51,7 +52,10 @@ class SearchProgress(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """Update the live line after an epoch of some trial."""
+        """Update the live line after an epoch of some trial; say once where its data are, if not in memory."""
+        if result.get("data_in") == "disk" and not self._said and self._console:
+            self._said = True
+            self._console.print("Trainings read their batches from disk, not from memory.", markup=False)
         if self._status:
             running = [t for t in trials if t.status == "RUNNING" and t.last_result]
             epochs = ", ".join(f"{t.trial_id[-5:]} epoch {t.last_result.get('epoch', '?')}" for t in running)

@@ -50,7 +50,9 @@ class SearchTelemetry(Callback):
       that this refit did not know.
     - ``zero_shot``: ranking of a meta-learned predictor before the first result.
     - ``refit``: number of points and candidates, seconds, Spearman correlation of earlier predictions with the results,
-      and now and then whether the knowledge from other tasks helps on this one, as log odds and in words.
+      and now and then whether the knowledge from other tasks helps on this one, as log odds and in words. In a search
+      with limits on costs that none is expected to keep, ``least_excess``: the part of a limit by which the nearest
+      exceeds it.
     - ``scored``: number of candidates that a zero-cost score ranked, number of those it could not rank, and seconds.
     - ``result``: a trial's last metric, or that it failed.
 

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -32,7 +32,8 @@ def connected(*, dashboard: bool = False) -> Iterator[None]:
 
     Args:
         dashboard: Whether to start the dashboard, too, on the loopback address: Ray Train asks it which trainings were
-            stopped, and without an answer never gives back their CPUs and GPUs.
+            stopped, and without an answer never gives back their CPUs and GPUs. Workers are then told the address of
+            their Ray, since several may run on this machine.
 
     Raises:
         UntestedRayError: If the version of Ray is not one that is tested.
@@ -45,7 +46,10 @@ def connected(*, dashboard: bool = False) -> Iterator[None]:
         yield
         return
     given = os.environ.get("RAY_ADDRESS")
-    options: dict[str, Any] = {"log_to_driver": False, "runtime_env": _runtime_env()}
+    options: dict[str, Any] = {
+        "log_to_driver": False,
+        "runtime_env": _runtime_env(_name_ray if dashboard else put_first),
+    }
     if not given:
         options.update(include_dashboard=dashboard, dashboard_host="127.0.0.1", logging_level=logging.ERROR)
     try:
@@ -67,23 +71,32 @@ _JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Variable in which Ray passes the runtime environment of a job to its program; not a documented one."""
 
 
-def _runtime_env() -> dict[str, Any] | None:
+def _name_ray() -> None:
+    """Set up a worker whose processes may ask where Ray is: Ray Train does so by the variable, or guesses."""
+    put_first()
+    os.environ.setdefault("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
+
+
+def _runtime_env(hook: Callable[[], None]) -> dict[str, Any] | None:
     """Let each worker import our packages, though Ray puts the folder where this program was started before them.
 
     Ray takes one hook: that of the job, if this program runs in one that has one.
     """
     job = json.loads(os.environ.get(_JOB_CONFIG, "{}")).get("runtime_env") or {}
-    return None if _HOOK in job else {_HOOK: put_first}
+    return None if _HOOK in job else {_HOOK: hook}
 
 
 @contextmanager
 def _sent_by_value() -> Iterator[None]:
-    """Let Ray pickle the hook with its code: a worker that runs it may not find our packages yet."""
-    cloudpickle.register_pickle_by_value(own_packages)  # type: ignore[no-untyped-call]
+    """Let Ray pickle the hooks with their code: a worker that runs one may not find our packages yet."""
+    modules = (own_packages, sys.modules[__name__])
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        cloudpickle.unregister_pickle_by_value(own_packages)  # type: ignore[no-untyped-call]
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)  # type: ignore[no-untyped-call]
 
 
 def _check_workers() -> None:
@@ -94,7 +107,7 @@ def _check_workers() -> None:
     Raises:
         ForeignModuleError: If something does.
     """
-    if ray.get_runtime_context().runtime_env.get(_HOOK) == put_first.__name__:
+    if ray.get_runtime_context().runtime_env.get(_HOOK) in (put_first.__name__, _name_ray.__name__):
         return
     script = str(Path(sys.argv[0]).resolve().parent)
     folders = (str(Path.cwd()), *([script] if script in sys.path else []))

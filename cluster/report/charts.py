@@ -1,8 +1,9 @@
 """Charts as inline SVG: a frame with axes, and the marks and lines in it.
 
 A chart is drawn once, 480 units wide, and scaled by the browser; the style sheet keeps its text readable at every size.
-Marks differ in shape and lines in dashes, so that nothing is said by colour alone. A mark names the trial that the page
-tells about when the pointer is on it (``data-t``), or what it tells itself (``data-tip``).
+Marks differ in shape and lines in dashes, so that nothing is said by colour alone. A shape may have the number of the
+trial or method that it belongs to (``data-t``) and a text (``data-tip``): where the pointer is on it, all shapes of the
+same number are lit, and its text is shown, or else what the page knows of the number.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from cluster.report.scales import Scale
 __all__ = ["HEIGHT", "SHAPES", "WIDTH", "Frame", "chart", "definitions", "figure", "legend", "line_key", "mark_key"]
 
 WIDTH, HEIGHT = 480.0, 290.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 12.0, 10.0, 52.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 78.0, 12.0, 10.0, 52.0
 
 SHAPES: dict[str, str] = {
     "circle": "M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0z",
@@ -93,17 +94,34 @@ class Frame:
         tip: str | None = None,
     ) -> Html:
         """Draw a line through the points whose values are finite; with ``steps`` each value holds up to the next."""
-        path, last = "", None
-        for x, y in points:
-            if not math.isfinite(y):
-                continue
-            here = (f"{self.across(x):.1f}", f"{self.up(y):.1f}")
-            if last is None:
-                path += f"M{here[0]},{here[1]}"
-            else:
-                path += f"H{here[0]}V{here[1]}" if steps else f"L{here[0]},{here[1]}"
-            last = here
+        path = self._path([(x, y) for x, y in points if math.isfinite(y)], steps)
         return tag("path", d=path or "M0,0", class_=f"line {look}".strip(), data_t=trial, data_tip=tip)
+
+    def band(self, edges: Sequence[tuple[float, float, float]], *, steps: bool = False) -> Html:
+        """Draw a band.
+
+        Args:
+            edges: (x, lower end, upper end), all finite, in the order of x.
+            steps: Whether the ends hold up to the next x.
+        """
+        over = self._path([(x, high) for x, _, high in edges], steps)
+        under = self._path([(x, low) for x, low, _ in reversed(edges)], steps, backward=True)
+        return tag("path", d=f"{over}L{under[1:]}z", class_="band")
+
+    def _path(self, points: Sequence[tuple[float, float]], steps: bool, *, backward: bool = False) -> str:
+        """Write the way through points; steps that stay on a level are one."""
+        if not points:
+            return ""
+        places = [(f"{self.across(x):.1f}", f"{self.up(y):.1f}") for x, y in points]
+        path = f"M{places[0][0]},{places[0][1]}"
+        if not steps:
+            return path + "".join(f"L{x},{y}" for x, y in places[1:])
+        level = places[0][1]
+        for x, y in places[1:]:
+            if y != level:
+                path += f"V{y}H{x}" if backward else f"H{x}V{y}"
+                level = y
+        return path if len(places) == 1 else f"{path}H{places[-1][0]}"
 
     def level(self, value: float, text: str) -> Html:
         """Draw a dotted horizontal line with a text above its right end."""

@@ -1,16 +1,15 @@
-"""Join the parts of a report to one page that needs no other file."""
+"""Join the parts of a run's report to one page."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import datetime, timezone
-from importlib.resources import files
 
-from cluster.report.charts import definitions
+from cluster.report.document import document, section
 from cluster.report.html import Html, tag, whole
 from cluster.report.parts.answer import answer
 from cluster.report.parts.curves import curves
+from cluster.report.parts.explanation import explanation
 from cluster.report.parts.hyperparameters import hyperparameters
 from cluster.report.parts.operations import operations
 from cluster.report.parts.predictions import predictions, transfer
@@ -21,7 +20,7 @@ from cluster.report.parts.table import ten_best
 from cluster.report.trials import about, drawn
 from cluster.report.view import RunView
 
-__all__ = ["SECTIONS", "document", "page"]
+__all__ = ["SECTIONS", "page"]
 
 SECTIONS: dict[str, tuple[str, Callable[[RunView], Html]]] = {
     "answer": ("The answer", answer),
@@ -30,6 +29,7 @@ SECTIONS: dict[str, tuple[str, Callable[[RunView], Html]]] = {
     "predictions": ("Predicted against measured", predictions),
     "transfer": ("Knowledge from other tasks", transfer),
     "operations": ("Operations that went with good scores", operations),
+    "explanation": ("Why the winner is predicted to be good", explanation),
     "best": ("The ten best", ten_best),
     "hyperparameters": ("Hyperparameters", hyperparameters),
     "sizes": ("Score and size", sizes),
@@ -42,36 +42,9 @@ _STATES = {"complete": "complete", "running": "running", "stopped": "stopped bef
 
 def page(run: RunView) -> str:
     """Write the report of a run as one HTML page."""
-    sections = [tag("section", tag("h2", title), part(run), id=anchor) for anchor, (title, part) in SECTIONS.items()]
+    sections = [section(anchor, title, part(run)) for anchor, (title, part) in SECTIONS.items()]
     tips = {trial.number: about(trial, run) for trial in [*drawn(run), *run.ranked[:10]]}
     return document(run.name, _header(run), *sections, tips=tips)
-
-
-def document(title: str, *content: Html, tips: dict[int, str] | None = None) -> str:
-    """Write a page with the style sheet, the marks and the program of all reports in it.
-
-    Args:
-        title: Title of the page.
-        *content: Content of the page.
-        tips: Number of a trial -> what is shown where the pointer is on one of its marks.
-    """
-    told = json.dumps(tips or {}, separators=(",", ":")).replace("<", "\\u003c")  # no text may end the script
-    head = tag(
-        "head",
-        Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html('<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'),
-        tag("title", title),
-        tag("style", Html(_file("style.css"))),
-    )
-    body = tag(
-        "body",
-        definitions(),
-        tag("main", *content),
-        tag("div", id="tip", role="status", hidden="hidden"),
-        tag("script", Html(told), type="application/json", id="tips"),
-        tag("script", Html(_file("pointer.js"))),
-    )
-    return f'<!doctype html>\n<html lang="en">{head}{body}</html>\n'
 
 
 def _header(run: RunView) -> Html:
@@ -99,7 +72,3 @@ def _moment(time: float) -> str:
         return datetime.fromtimestamp(time, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, ValueError, OSError):
         return "at an unknown time"
-
-
-def _file(name: str) -> str:
-    return (files(__package__) / name).read_text(encoding="utf-8")

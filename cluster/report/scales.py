@@ -22,6 +22,8 @@ _LEAST_LOG_TICKS = 3
 _LEAST_RATIO = 3.0
 """Values of which the largest is a smaller multiple of the least are shown on a linear scale all the same."""
 
+_TINIEST = 1e-300
+"""Differences below this are none: their parts cannot be told from 0."""
 
 _UNITS = ((172_800.0, 86_400.0, "days"), (7_200.0, 3_600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 """(least duration, seconds, name) of the units of time."""
@@ -74,8 +76,8 @@ class TimeScale:
 
 def even(low: float, high: float, *, margin: float = _MARGIN) -> Scale:
     """Make a linear scale from ``low`` to ``high`` with a margin."""
-    if not high > low:
-        around = abs(low) * 0.1 or 1.0
+    if not high - low > _TINIEST:
+        around = abs(low) * 0.1 if abs(low) > _TINIEST else 1.0
         low, high = low - around, high + around
     free = margin * (high - low)
     low, high = low - free, high + free

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from mpnas_ray.explaining import Explanation
 
 __all__ = ["Best", "Epoch", "Proposal", "RankingMade", "RunView", "TrialView", "as_score", "best_so_far"]
 
@@ -58,6 +61,7 @@ class TrialView:
         epochs: Epochs that it reported, in their order.
         parameters: Trainable parameters of its network, if it reported them.
         flops: Multiply-adds of its network for one input, if they can be computed.
+        costs: Name -> cost, of those that it reported or that can be computed.
         hyperparameters: Entries of its config beside the architecture and the constants of the run.
         proposal: Prediction of its score.
         error: The error of a failed trial in a line.
@@ -70,6 +74,7 @@ class TrialView:
     epochs: tuple[Epoch, ...] = ()
     parameters: int | None = None
     flops: int | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     proposal: Proposal = Proposal()
     error: str = ""
@@ -154,7 +159,10 @@ class RunView:
         rankings: Rankings, in the order of time.
         sessions: (begin, end) of each session in seconds since 1970, in the order of time.
         best: The best architecture; None if there is none yet.
+        explanation: Explanation of the prediction for it; None before the end of the run, or if it has too few results.
         problems: Sentences that say what could not be read.
+        costs: Names of the costs that the search minimises.
+        limits: Name -> highest cost that a network may have.
     """
 
     name: str
@@ -170,7 +178,10 @@ class RunView:
     rankings: tuple[RankingMade, ...] = ()
     sessions: tuple[tuple[float, float], ...] = ()
     best: Best | None = None
+    explanation: Explanation | None = None
     problems: tuple[str, ...] = ()
+    costs: tuple[str, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ranked(self) -> list[TrialView]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cluster.run.assemble.supernet_score import names_supernet
 from cluster.run.config import SearchConfig
 from mpnas_ray.catalogue import make_predictor
 from mpnas_ray.curves.network_files import BUNDLED_NETWORK, load_network
@@ -41,7 +42,10 @@ def check_config(config: SearchConfig) -> None:
     if config.scheduler == "lcranknet":
         load_network(BUNDLED_NETWORK)
     if config.proxy is not None:
-        get_proxy(config.proxy)
+        if not names_supernet(config.proxy):
+            get_proxy(config.proxy)
         if config.searcher not in (*BY_SCORE, "mpnas"):
             raise RunError(f"The searcher {config.searcher} uses no proxy: mpnas, {' and '.join(BY_SCORE)} do.")
+        if config.cost_names:
+            raise RunError("A proxy knows nothing of costs: leave out the proxy, or --minimize and --max.")
     check_data_dir(config.data_dir)

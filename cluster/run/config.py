@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from cluster.ray.resources import ACCELERATOR_PREFIX, Resources, check_cpus, check_further, check_gpus
-from mpnas_ray.checks import MOST_SEED, require_bool, require_count, require_number, require_seed
+from mpnas_ray.checks import MOST_SEED, require_bool, require_count, require_number, require_one_of, require_seed
 from mpnas_ray.errors import RunError, TaskError
 from mpnas_ray.names import no_such
 from mpnas_ray.spaces import get_space
-from searchers.registry import SEARCHERS
+from searchers.registry import BY_COST, SEARCHERS
 from searchers.schedulers.registry import SCHEDULERS
-from trainables.data_options import DataOptions, check_used
+from trainables.data_options import DATA_IN, DataOptions, check_used
+from trainables.recipe_options import RecipeOptions
 
-__all__ = ["GROUPS", "SearchConfig"]
+__all__ = ["COSTS", "DATA_GROUP", "GROUPS", "SearchConfig"]
 
 _ACCELERATOR_PART = 0.001
 """A node with GPUs of a kind has 1 of this resource; Ray's own ``accelerator_type=`` of a task asks for as little."""
@@ -31,19 +32,18 @@ class TargetFields:
             module:variable for a task of yours.
         space: Search space: a name from `mpnas spaces`.
         num_samples: Number of architectures to train.
-        epochs: Epochs of each training; by default the task's own number.
-        batch_size: Samples a step of each training; by default the task's own number.
         preset: Sizes of the networks: paper is appendix A of MP-NAS, small is for a search on CPUs.
         data_dir: Folder of data files; by default the task's own.
+        data_in: Place of the data in trainings: memory of the device, or disk, from which batches are read; auto takes
+            the disk for data that would need more than half of a trial's memory.
     """
 
     task: str = "darcy"
     space: str = "mixed"
     num_samples: int = 20
-    epochs: int | None = None
-    batch_size: int | None = None
     preset: str = "small"
     data_dir: str | Path | None = None
+    data_in: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,9 @@ class MethodFields:
             ranks by a predictor of another family.
         predictor: Predictor of the searcher mpnas: default, or a checkpoint that `mpnas meta-train` wrote. For the
             searcher predictor: the name of a family.
-        proxy: Zero-cost score of untrained networks. naswot and area rank by it, by default by naswot; mpnas can add
-            it to its ranking while results are few.
+        proxy: Zero-cost score of untrained networks, or supernet:RUN for the weights of a supernet (`mpnas supernet`)
+            of the same storage. naswot and area rank by it, by default by naswot; mpnas can add it to its ranking
+            while results are few.
         scheduler: Method that stops unpromising trainings early; by default all are completed.
         seed: Seed of the searcher and of the trainings.
     """
@@ -87,6 +88,37 @@ class LimitFields:
     trial_time_limit_s: float | None = None
     max_params: int | None = None
     max_flops: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostFields:
+    """Fields of a search that look at costs beside the quality.
+
+    Attributes:
+        minimize: Cost that is to be low beside the quality, on the command line repeatable: parameters, flops and
+            memory_bytes (of a training) are known beforehand; latency_ms and training_seconds are measured by the
+            trials and predicted for others. The report then has the whole front.
+        max_costs: Highest value of a cost, such as latency_ms=5; on the command line repeatable. Of a cost that trials
+            measure, architectures are proposed that are expected to be below.
+        measure_latency: Measure the latency of each network after its training, on the trial's device, one trial of a
+            node at a time: the median of 30 passes after 5. Searches for latency_ms do so anyway.
+        latency_batch: Samples of the batch whose latency is measured.
+    """
+
+    minimize: tuple[str, ...] = field(default=(), metadata={"option": "--minimize", "metavar": "COST"})
+    max_costs: dict[str, float] | None = field(default=None, metadata={"option": "--max", "metavar": "NAME=AMOUNT"})
+    measure_latency: bool = False
+    latency_batch: int = field(default=1, metadata={"option": "--batch"})
+
+    @property
+    def cost_names(self) -> tuple[str, ...]:
+        """Names of the costs that the search looks at: those to be low, then those that are only limited."""
+        return (*self.minimize, *(name for name in self.max_costs or {} if name not in self.minimize))
+
+    @property
+    def measures_latency(self) -> bool:
+        """Say whether trials measure the latency of their networks."""
+        return self.measure_latency or "latency_ms" in self.cost_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,17 +170,28 @@ class RunFields:
     name: str | None = None
 
 
+DATA_GROUP: dict[str, type] = {"Data of images:FOLDER, csv:FILE and npz:FILE": DataOptions}
+"""Title -> group of fields that all commands with such tasks have."""
+
 GROUPS: dict[str, type] = {
     "What to search": TargetFields,
-    "Data of images:FOLDER, csv:FILE and npz:FILE": DataOptions,
+    "Training of each network": RecipeOptions,
+    **DATA_GROUP,
     "Method": MethodFields,
     "Limits": LimitFields,
+    "Costs": CostFields,
     "Resources": ResourceFields,
     "Run": RunFields,
 }
 """Title -> group of fields of `SearchConfig`, as ``mpnas search --help`` shows them."""
 
-_WHOLE = ("num_samples", "epochs", "batch_size", "max_concurrent", "max_params", "max_flops", "workers_per_trial")
+COSTS = ("parameters", "flops", "memory_bytes", "latency_ms", "training_seconds")
+"""Names of the costs of a search. The first three are known before a training."""
+
+_LIMITS_OF_SIZE = {"parameters": "max_params", "flops": "max_flops"}
+"""Costs whose limits are fields of their own."""
+
+_WHOLE = ("num_samples", "max_concurrent", "max_params", "max_flops", "workers_per_trial", "latency_batch")
 """Fields that are whole numbers of at least 1."""
 
 _ABOVE_0 = {"time_budget_s": "seconds", "trial_time_limit_s": "seconds", "gpu_memory_gb": "GB"}
@@ -157,7 +200,7 @@ _ABOVE_0 = {"time_budget_s": "seconds", "trial_time_limit_s": "seconds", "gpu_me
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig(  # the last one's fields come first
-    RunFields, ResourceFields, LimitFields, MethodFields, DataOptions, TargetFields
+    RunFields, ResourceFields, CostFields, LimitFields, MethodFields, DataOptions, RecipeOptions, TargetFields
 ):
     """A search of an architecture: its target, method, limits, resources and run.
 
@@ -169,7 +212,8 @@ class SearchConfig(  # the last one's fields come first
     """
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        DataOptions.__post_init__(self)
+        RecipeOptions.__post_init__(self)
         if not isinstance(self.task, str):
             raise TaskError(f"A task is a Task or its name, not {self.task!r}.")
         check_used(self, self.task)
@@ -180,6 +224,7 @@ class SearchConfig(  # the last one's fields come first
             raise RunError(no_such("scheduler", self.scheduler, SCHEDULERS))
         if not isinstance(self.predictor, str | Path):
             raise RunError(f"predictor is a name or the path of a checkpoint, not {self.predictor!r}.")
+        require_one_of("data_in", self.data_in, DATA_IN, error=RunError)
         require_bool("autoscaling", self.autoscaling, error=RunError)
         for name, plain in self._plain().items():
             object.__setattr__(self, name, plain)
@@ -200,7 +245,7 @@ class SearchConfig(  # the last one's fields come first
         plain: dict[str, Any] = {"seed": require_seed("seed", self.seed, at_most=MOST_SEED, error=RunError)}
         for name in _WHOLE:
             value = getattr(self, name)
-            if value is not None or name in ("num_samples", "workers_per_trial"):
+            if value is not None or name in ("num_samples", "workers_per_trial", "latency_batch"):
                 plain[name] = require_count(name, value, 1, error=RunError)
         for name, unit in _ABOVE_0.items():
             if getattr(self, name) is not None:
@@ -211,9 +256,33 @@ class SearchConfig(  # the last one's fields come first
             plain["resources_per_trial"] = check_further(self.resources_per_trial)
         if self.accelerator_type is not None and not self.accelerator_type.strip():
             raise RunError("accelerator_type is a kind of GPU, as Ray names it, such as A100; not an empty text.")
+        plain |= self._plain_costs()
         for name in ("storage", "predictor", "data_dir"):
             if isinstance(getattr(self, name), Path):
                 plain[name] = str(getattr(self, name))
+        return plain
+
+    def _plain_costs(self) -> dict[str, Any]:
+        """Check the fields on costs, and return those that are kept in place of the given ones."""
+        if isinstance(self.minimize, str):
+            raise RunError(f"minimize is a list of costs, such as ['parameters'], not {self.minimize!r}.")
+        plain: dict[str, Any] = {"minimize": tuple(self.minimize)}
+        require_bool("measure_latency", self.measure_latency, error=RunError)
+        for name in self.minimize:
+            require_one_of("A cost to minimize", name, COSTS, error=RunError)
+            if self.minimize.count(name) > 1:
+                raise RunError(f"minimize names {name} twice.")
+        for name in self.max_costs or {}:
+            require_one_of("A cost with a limit", name, COSTS, error=RunError)
+            if name in _LIMITS_OF_SIZE:
+                raise RunError(f"The limit of {name} is a field of its own: {_LIMITS_OF_SIZE[name]}.")
+        if self.max_costs is not None:
+            plain["max_costs"] = {
+                name: require_number(f"The highest {name}", most, error=RunError, above=0.0)
+                for name, most in self.max_costs.items()
+            }
+        if self.cost_names and self.searcher not in BY_COST:
+            raise RunError(f"The searcher {self.searcher} looks at no costs: {' and '.join(BY_COST)} do.")
         return plain
 
 

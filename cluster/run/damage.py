@@ -34,6 +34,7 @@ def record_before(folder: RunFolder, record: RunRecord) -> RunRecord | None:
         trials = read_trials(folder)
         space, constants = get_space(record.config.space), record.constants()
         constants.pop("data_dir", None)  # may be another in each session
+        constants.pop("data_in", None)
         constants.pop("time_limit_s", None)
         for trial in trials:
             others = {name: trial.config.get(name) for name in constants if trial.config.get(name) != constants[name]}

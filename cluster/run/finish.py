@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray
 from ray import tune
 from ray.tune.integration.ray_train import CHECKPOINT_PATH_KEY
@@ -17,12 +19,16 @@ from cluster.observe.events import count_refits
 from cluster.ray.resources import Resources
 from cluster.ray.snapshots import ended_by_itself
 from cluster.run.config import SearchConfig
+from cluster.run.explaining import write_explanation
+from cluster.run.front import FRONT_FILE, Front, FrontNetwork, keeps, with_tests
 from cluster.run.record import RunRecord
 from cluster.run.report import REPORT_FILE, SearchReport
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import read_trials
 from mpnas_ray.errors import RunError, RunInterruptedError, TaskError
-from mpnas_ray.spaces import get_space
+from mpnas_ray.metric_values import metric_value
+from mpnas_ray.spaces import Architectures, get_space
+from searchers.model_based.objectives.costs import CostOf
 from trainables import Task
 from trainables.networks import FoundNetwork, save_network
 from trainables.tune.trial import score_test
@@ -30,11 +36,23 @@ from trainables.user_code import failure_in_text
 
 __all__ = ["best_result", "error_file", "finish", "score_on_cluster"]
 
+_logger = logging.getLogger(__name__)
+
 
 def finish(
-    results: tune.ResultGrid, record: RunRecord, task: Task, folder: RunFolder, *, concurrent: int, start: float
+    results: tune.ResultGrid,
+    record: RunRecord,
+    task: Task,
+    folder: RunFolder,
+    *,
+    concurrent: int,
+    start: float,
+    known: Mapping[str, CostOf] | None = None,
 ) -> SearchReport:
     """Choose the best trial, score its network on the test part, and write both into the run's folder.
+
+    In a search with costs, the best trial is that of the best metric among those that keep all limits, or among all if
+    none does; every network of the front is scored and written as well.
 
     Args:
         results: Results of all trials, from Tune.
@@ -43,6 +61,7 @@ def finish(
         folder: Folder of the run.
         concurrent: Number of slots for trials.
         start: Time at which this session began, in seconds since 1970.
+        known: Functions of the costs that are known beforehand.
 
     Raises:
         RunInterruptedError: If the run is not complete.
@@ -55,10 +74,25 @@ def finish(
     is_nan = [value is not None and not math.isfinite(value) for value in values]
     is_stopped = [not is_complete(r, record.epochs) for r in trials if r.error is None]
     best = best_result(trials, task.metric_key, task.metric.mode, record.epochs)
+    front = _front(trials, best, record, task, known or {})
+    by_trial = {(trial.metrics or {}).get("trial_id"): trial for trial in trials}
+    if front is not None:
+        best = by_trial[front.networks[0].trial_id]
     network = _scored(best, task, record, folder)
-    with tempfile.TemporaryDirectory() as local:
-        save_network(Path(local), network)
-        folder.upload(Path(local), "best")
+    _keep(network, folder, "best")
+    if front is not None and front.costs:
+        scores: dict[str, tuple[float, str]] = {}
+        for number, each in enumerate(front.networks, 1):
+            trial = by_trial[each.trial_id]
+            try:
+                of_front = network if trial is best else _scored(trial, task, record, folder)
+            except RunError as error:  # the others are worth more than an end of the run
+                _logger.warning("%s", error)
+                continue
+            _keep(of_front, folder, f"front/{number}")
+            scores[each.trial_id] = of_front.card.scores[f"test_{task.metric.name}"], f"front/{number}"
+        front = with_tests(front, scores)
+        folder.write(FRONT_FILE, front.to_json())
     validation = network.card.scores[f"validation_{task.metric.name}"]
     if is_complete(best, record.epochs):
         validation = best.metrics[task.metric_key]  # the same, as it was measured when the choice was made
@@ -86,9 +120,46 @@ def finish(
         busy_fraction=here / (concurrent * wall_seconds),
         max_concurrent=concurrent,
         folder=folder.shown,
+        data_in=best.metrics.get("data_in", "memory"),  # an older session did not report it
+        num_front=0 if front is None or not front.costs else len(front.networks),
+        keeps_limits=front is None or keeps(front.networks[0].costs, front.limits),
     )
     folder.write(REPORT_FILE, report.to_json())
+    write_explanation(folder)
     return report
+
+
+def _front(trials: list[Any], best: Any, record: RunRecord, task: Task, known: Mapping[str, CostOf]) -> Front | None:
+    """Find the front of a search with costs; None for a search without, or if no trial has all costs."""
+    config = record.config
+    if not config.cost_names:
+        return None
+    whole = is_complete(best, record.epochs)
+    counted = [
+        trial for trial in trials if has_value(trial, task.metric_key) and is_complete(trial, record.epochs) == whole
+    ]
+    archs = Architectures.of([trial.config["arch"] for trial in counted], get_space(config.space))
+    computed = {name: np.asarray(function(archs), dtype=np.float64) for name, function in known.items()}
+    networks = []
+    for row, trial in enumerate(counted):
+        reported = {name: metric_value(trial.metrics.get(name)) for name in config.cost_names}
+        values = {**reported, **{name: float(of_all[row]) for name, of_all in computed.items()}}
+        costs = {name: value for name, value in values.items() if math.isfinite(value) and value >= 0}
+        networks.append(
+            FrontNetwork(trial.config["arch"], trial.metrics["trial_id"], trial.metrics[task.metric_key], costs)
+        )
+    try:
+        return Front.of(networks, task.metric.name, task.metric.mode, config.minimize, config.max_costs)
+    except RunError as error:
+        _logger.warning("%s The report has the best by the metric alone.", error)
+        return None
+
+
+def _keep(network: FoundNetwork, folder: RunFolder, name: str) -> None:
+    """Save a network into the folder of its run."""
+    with tempfile.TemporaryDirectory() as local:
+        save_network(Path(local), network)
+        folder.upload(Path(local), name)
 
 
 def _check_complete(results: tune.ResultGrid, record: RunRecord, folder: RunFolder) -> None:
@@ -104,7 +175,7 @@ def _check_complete(results: tune.ResultGrid, record: RunRecord, folder: RunFold
 
 
 def _may_end_early(config: SearchConfig) -> bool:
-    limited = config.max_params is not None or config.max_flops is not None
+    limited = config.max_params is not None or config.max_flops is not None or config.max_costs is not None
     return config.time_budget_s is not None or limited or get_space(config.space).enumerable
 
 
@@ -167,8 +238,16 @@ def _training_seconds(trials: list[tune.Result], since: float) -> tuple[float, f
 
 
 def is_complete(result: Any, epochs: int) -> bool:
-    """Say whether a trial's training went through all of its epochs."""
-    return int((result.metrics or {}).get("epoch", 0)) >= epochs
+    """Say whether a trial's training went through all of its epochs, or ended by its patience as a whole one."""
+    metrics = result.metrics or {}
+    return max(int(metrics.get(name, 0)) for name in ("epoch", "training_iteration")) >= epochs
+
+
+def has_value(result: Any, metric_key: str) -> bool:
+    """Say whether a trial did not fail, and has left a finite value and a checkpoint."""
+    metrics = result.metrics or {}
+    has_checkpoint = result.checkpoint is not None or CHECKPOINT_PATH_KEY in metrics  # one worker, several
+    return result.error is None and has_checkpoint and math.isfinite(metrics.get(metric_key, math.nan))
 
 
 def error_file(result: Any) -> str:
@@ -178,7 +257,7 @@ def error_file(result: Any) -> str:
 
 
 def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int) -> Any:
-    """Choose the trial result with the best last value of a metric.
+    """Choose the trial result with the best last value of a metric, whatever it costs.
 
     Failed trials, values that are not finite and trials without a checkpoint do not count. Those whose training went
     through all ``epochs`` go before those that were stopped, whose values do not compare.
@@ -187,13 +266,7 @@ def best_result(results: Iterable[Any], metric_key: str, mode: str, epochs: int)
         RunError: If no trial has one; the message holds the first error, or says that no training came to a result.
     """
     ended = list(results)
-    finite = [
-        result
-        for result in ended
-        if result.error is None
-        and (result.checkpoint is not None or CHECKPOINT_PATH_KEY in (result.metrics or {}))  # one worker, several
-        and math.isfinite((result.metrics or {}).get(metric_key, math.nan))
-    ]
+    finite = [result for result in ended if has_value(result, metric_key)]
     if not finite:
         errors = [f"{failure_in_text(str(r.error))}{error_file(r)}" for r in ended if r.error is not None]
         if not errors and not any(metric_key in (result.metrics or {}) for result in ended):

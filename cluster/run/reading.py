@@ -9,22 +9,39 @@ from typing import Any
 
 from cluster.observe.events import read_events
 from cluster.report.view import Best, Epoch, Proposal, RankingMade, RunView, TrialView, as_score
+from cluster.run.config import COSTS
 from cluster.run.record import RunRecord
 from cluster.run.report import REPORT_FILE, SearchReport
 from cluster.storage.lock import has_driver
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import TrialFiles, read_results, read_trials
 from mpnas_ray.errors import MPNASError, RunError
+from mpnas_ray.explaining import Explanation
 from mpnas_ray.files.json_records import from_plain
 from mpnas_ray.spaces import Architectures, get_space
 from trainables import get_task
 from trainables.networks.limits import NetworkSizes
 from trainables.user_code import failure_in_text
 
-__all__ = ["read_run"]
+__all__ = ["EXPLANATION_FILE", "network_sizes", "read_run"]
+
+EXPLANATION_FILE = "explanation.json"
+"""In the folder of a complete run: why the predictor ranks its best architecture where it does."""
 
 _VALIDATION = "validation_"
-_HIDDEN = ("task", "preset", "epochs", "seed", "data_dir", "time_limit_s", "arch", "model")
+_HIDDEN = (
+    "task",
+    "preset",
+    "epochs",
+    "seed",
+    "data_dir",
+    "data_in",
+    "time_limit_s",
+    "arch",
+    "model",
+    "measure_latency",
+    "latency_batch",
+)
 """Entries of a trial's config that are no hyperparameters of a search."""
 
 
@@ -71,7 +88,10 @@ def read_run(folder: RunFolder) -> RunView:
         rankings=tuple(sorted(told.rankings, key=lambda ranking: ranking.time)),
         sessions=_sessions(told, trials),
         best=best,
+        explanation=_explanation(folder, best, problems),
         problems=tuple(problems),
+        costs=() if record is None else record.config.minimize,
+        limits={} if record is None else record.config.max_costs or {},
     )
 
 
@@ -157,9 +177,10 @@ def _facts(record: RunRecord | None, report: SearchReport | None) -> dict[str, s
         "proxy": config.proxy,
         "scheduler": config.scheduler,
         "preset": config.preset,
-        "epochs": str(record.epochs),
+        **{name.replace("_", " "): str(value) for name, value in config.recipe.items()},
         "seed": str(config.seed),
         "extends": record.extends,
+        "data": "read from disk" if report is not None and report.data_in == "disk" else None,
     }
     return {name: value for name, value in facts.items() if value is not None}
 
@@ -184,6 +205,7 @@ def _trials(
             state=_state(epochs, trial, failed, None if record is None else record.epochs, ended),
             epochs=epochs,
             parameters=parameters,
+            costs=_costs(trial.result or {}),
             hyperparameters=others,
             proposal=_proposal(told.proposals.get(trial.trial_id, {})),
             error=_error(folder, trial.trial_id) if failed else "",
@@ -191,6 +213,12 @@ def _trials(
         found.append(((order.get(trial.trial_id, math.inf), begin), view))
     found.sort(key=lambda each: (each[0], each[1].trial_id))
     return tuple(replace(view, number=number) for number, (_, view) in enumerate(found, 1))
+
+
+def _costs(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return the costs that a trial reported, of those that a search may look at."""
+    found = {name: _finite(result.get(name)) for name in COSTS}
+    return {name: value for name, value in found.items() if value is not None and value >= 0}
 
 
 def _epochs(results: Iterable[Mapping[str, Any]], key: str) -> tuple[Epoch, ...]:
@@ -212,7 +240,8 @@ def _state(
         return "failed"
     if epochs and not math.isfinite(epochs[-1].value):
         return "nan"
-    if epochs and num_epochs is not None and epochs[-1].number >= num_epochs:
+    reached = _whole((trial.result or {}).get("training_iteration")) or 0  # all epochs, where patience ended it
+    if epochs and num_epochs is not None and max(epochs[-1].number, reached) >= num_epochs:
         return "complete"
     if epochs and (ended is not None or (trial.result or {}).get("done") is True):
         return "complete" if num_epochs is None else "stopped"
@@ -228,19 +257,52 @@ def _error(folder: RunFolder, trial_id: str) -> str:
     return "" if not text else failure_in_text(text)
 
 
+def network_sizes(session: Mapping[str, Any], record: RunRecord | None) -> NetworkSizes | None:
+    """Return what counts the sizes of a run's networks; None where the telemetry does not tell the shape of the data.
+
+    Args:
+        session: Event of a session.
+        record: Record of the run.
+    """
+    shape, outputs, dense = session.get("input_shape"), session.get("num_outputs"), session.get("dense")
+    if record is None or not isinstance(shape, list) or not isinstance(outputs, int) or not isinstance(dense, bool):
+        return None
+    try:
+        return NetworkSizes(tuple(shape), outputs, dense, record.config.preset)
+    except MPNASError:  # a damaged shape
+        return None
+
+
 def _with_flops(
     trials: tuple[TrialView, ...], session: Mapping[str, Any], record: RunRecord | None
 ) -> tuple[TrialView, ...]:
-    """Add the multiply-adds of all networks, where the telemetry tells the shape of the data."""
-    shape, outputs, dense = session.get("input_shape"), session.get("num_outputs"), session.get("dense")
-    if record is None or not isinstance(shape, list) or not isinstance(outputs, int) or not isinstance(dense, bool):
+    """Add what the telemetry's shape of the data tells of all networks: multiply-adds, and bytes of a training."""
+    sizes = network_sizes(session, record)
+    if sizes is None or record is None:
         return trials
     try:
-        sizes = NetworkSizes(tuple(shape), outputs, dense, record.config.preset)
-        flops = sizes.flops(Architectures.of([trial.arch for trial in trials], get_space(record.config.space)))
-    except MPNASError:  # an architecture of another space, or a damaged shape
+        archs = Architectures.of([trial.arch for trial in trials], get_space(record.config.space))
+        flops = sizes.flops(archs).tolist()
+        batch_size = record.config.batch_size
+        kept = None if batch_size is None else sizes.training_bytes(archs, batch_size).tolist()
+    except MPNASError:  # an architecture of another space
         return trials
-    return tuple(replace(trial, flops=int(count)) for trial, count in zip(trials, flops, strict=True))
+    found = []
+    for row, (trial, count) in enumerate(zip(trials, flops, strict=True)):
+        more = {"flops": float(count)} | ({} if kept is None else {"memory_bytes": float(kept[row])})
+        found.append(replace(trial, flops=count, costs={**trial.costs, **more}))
+    return tuple(found)
+
+
+def _explanation(folder: RunFolder, best: Best | None, problems: list[str]) -> Explanation | None:
+    """Read the explanation of the best architecture; one of another is out of date."""
+    try:
+        content = folder.read_json(EXPLANATION_FILE)
+        found = None if content is None else Explanation.of_plain(content)
+    except (RunError, ValueError) as error:
+        problems.append(f"{EXPLANATION_FILE} is damaged: {error}")
+        return None
+    return found if found is not None and best is not None and found.arch == best.arch else None
 
 
 def _best(trials: tuple[TrialView, ...], report: SearchReport | None, mode: str | None) -> Best | None:

@@ -35,6 +35,7 @@ _FREE = (
     "trial_time_limit_s",
     "autoscaling",
     "data_dir",
+    "data_in",
 )
 """Fields of the config that may differ from one session of a run to the next."""
 
@@ -87,13 +88,14 @@ class RunRecord:
     def constants(self) -> dict[str, Any]:
         """Entries that every trial's config has beside ``arch``."""
         config = self.config
-        constants = {"task": self.task_name, "preset": config.preset, "epochs": self.epochs, "seed": config.seed}
+        constants = {"task": self.task_name, "preset": config.preset, "seed": config.seed, **config.recipe}
         optional = {
-            "batch_size": config.batch_size,
             "data_dir": config.data_dir,
+            "data_in": None if config.data_in == "auto" else config.data_in,
             "time_limit_s": config.trial_time_limit_s,
         }
-        return {**constants, **{name: value for name, value in optional.items() if value is not None}}
+        latency = {"measure_latency": True, "latency_batch": config.latency_batch} if config.measures_latency else {}
+        return {**constants, **latency, **{name: value for name, value in optional.items() if value is not None}}
 
     def to_json(self) -> str:
         """Write the content of the file."""

@@ -12,10 +12,13 @@ from mpnas_ray.errors import RunError
 from mpnas_ray.files.json_records import from_plain
 from mpnas_ray.spaces import draw, parse_architecture
 
-__all__ = ["REPORT_FILE", "SearchReport", "earlier_report", "read_report"]
+__all__ = ["READ_FROM_DISK", "REPORT_FILE", "SearchReport", "earlier_report", "read_report"]
 
 REPORT_FILE = "report.json"
 """File with the report in the folder of a run, which only a complete run has."""
+
+READ_FROM_DISK = "The data were not in memory: trainings read their batches from disk.\n"
+"""Line of a report on trainings that had their data on disk."""
 
 _Report = TypeVar("_Report")
 
@@ -50,6 +53,9 @@ class SearchReport:
         folder: Folder or URI of the run.
         num_stopped: Trials that a scheduler or a time budget ended before their last epoch.
         has_network: Whether the best network is there.
+        data_in: Place of the data of the best architecture's training: ``memory`` of its device, or ``disk``.
+        num_front: Number of networks on the front of metric and costs; 0 for a search without costs.
+        keeps_limits: Whether the best network keeps all limits on costs.
     """
 
     task: str
@@ -74,6 +80,9 @@ class SearchReport:
     folder: str
     num_stopped: int = 0
     has_network: bool = True
+    data_in: str = "memory"
+    num_front: int = 0
+    keeps_limits: bool = True
 
     @property
     def network(self) -> str:
@@ -105,9 +114,15 @@ Best of {self.num_trials} architectures on {self.task}, chosen by validation:
 {self.num_trials} trials, {failures}; {self.num_refits} refits of the predictor.
 {self.training_seconds:.0f} s of training in {self.wall_seconds:.0f} s; {self.max_concurrent} workers, \
 busy for {self.busy_fraction:.0%} of the time.
-Everything is in {self.folder}: report.html there shows it.
+{READ_FROM_DISK if self.data_in == "disk" else ""}\
+Everything is in {self.folder}: report.html there shows it.{self._costs()}
 
 {self._use() if self.has_network else self._loss()}"""
+
+    def _costs(self) -> str:
+        exceeded = "" if self.keeps_limits else "\nNo network keeps all limits on costs: this is the best of all."
+        front = f"\nThe front of metric and costs has {self.num_front} networks: mpnas pareto {self.folder}"
+        return exceeded + (front if self.num_front else "")
 
     def _use(self) -> str:
         return f"""To use the network:

@@ -8,6 +8,7 @@ import ray
 
 from cluster.ray.addresses import check_ray
 from cluster.ray.connection import connected
+from cluster.run.assemble.costs import known_costs
 from cluster.run.assemble.limits import size_limits
 from cluster.run.assemble.zero_cost import zero_cost_score
 from cluster.run.checking import check_config
@@ -58,6 +59,13 @@ def run_session(
         print(lines, flush=True)
     check_batches(task.name, recipe_of(task, record.constants()), len(data.train), config.workers_per_trial)
     limits, score = size_limits(config, task, data), zero_cost_score(config, task, data)
+    known = known_costs(config, task, data)
+    if progress and config.scheduler is not None and config.cost_names:
+        print(
+            f"{config.scheduler} stops trainings by the metric alone; those have no costs that trials measure at "
+            f"their end, and are on the front only if no training is complete.",
+            flush=True,
+        )
     if before is None:
         before = distinct(read_trials(extended_run(record.extends, folder))) if record.extends else []
     if progress:
@@ -69,8 +77,10 @@ def run_session(
         from cluster.run.trials import Session, run_trials
 
         check_shared(folder)
-        outcome = run_trials(Session(record, task, data, folder, limits, score, before, progress))
-        return finish(outcome.results, record, task, folder, concurrent=outcome.concurrent, start=outcome.start)
+        outcome = run_trials(Session(record, task, data, folder, limits, score, before, progress, known))
+        return finish(
+            outcome.results, record, task, folder, concurrent=outcome.concurrent, start=outcome.start, known=known
+        )
 
 
 def _say_that_ray_starts() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,7 @@ from cluster.storage.trial_files import MAX_FAILURES, TrialFiles, distinct, newe
 from mpnas_ray.spaces import get_space
 from searchers import ArchitectureSearcher
 from searchers.core.zero_cost import Score
+from searchers.model_based.objectives.costs import CostOf
 from searchers.schedulers.registry import SCHEDULERS
 from trainables import CellTrainable, Task, TaskData
 from trainables.networks.limits import SizeLimits
@@ -69,6 +71,7 @@ class Session:
         score: Zero-cost score for the searcher; None for none.
         before: Trials of the run that this one extends.
         progress: Print a line for each finished trial.
+        known: Functions of the costs that are known beforehand.
     """
 
     record: RunRecord
@@ -79,6 +82,7 @@ class Session:
     score: Score | None
     before: list[TrialFiles]
     progress: bool
+    known: Mapping[str, CostOf] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class TrialsOutcome:
 def run_trials(session: Session) -> TrialsOutcome:
     """Run the trials that are left, on the Ray that this process is connected to."""
     record, folder, config = session.record, session.folder, session.record.config
-    fresh_searcher = partial(make_searcher, config, session.task, session.limits, session.score)
+    fresh_searcher = partial(make_searcher, config, session.task, session.limits, session.score, session.known)
     searcher = fresh_searcher()
     sizes = choose_sizes(record, session.task, session.data)
     fitting = [  # the largest must fit, too; the smallest are as many as there may be

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
@@ -84,12 +84,13 @@ class RunFolder:
         self._patience_s = PATIENCE_S
 
     @classmethod
-    def of_run(cls, run: str | Path, *, writable: bool = True) -> RunFolder:
+    def of_run(cls, run: str | Path, *, writable: bool = True, records: Sequence[str] = (RUN_FILE,)) -> RunFolder:
         """Open the folder of a run that exists.
 
         Args:
             run: Folder or URI of the run.
             writable: Refuse a folder that cannot be written; False for readers.
+            records: Files of which a run has one: that of a search by default.
 
         Raises:
             RunError: If there is no run of mpnas-ray.
@@ -99,7 +100,8 @@ class RunFolder:
         storage, _, name = location.rstrip("/").rpartition("/")
         try:
             filesystem, path = fs.FileSystem.from_uri(f"{location.rstrip('/')}{options}")
-            there = filesystem.get_file_info(f"{path}/{RUN_FILE}").type == fs.FileType.File
+            found = filesystem.get_file_info([f"{path}/{record}" for record in records])
+            there = any(file.type == fs.FileType.File for file in found)
         except (OSError, ValueError, ImportError) as error:
             raise RunError(f"{run} cannot be read: {error}") from error
         if not there:

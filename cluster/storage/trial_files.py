@@ -92,7 +92,8 @@ def newest_trainings(trials: list[TrialFiles]) -> dict[str, EarlierTraining]:
 def _read_trial(folder: RunFolder, trial_id: str, files: dict[str, int]) -> TrialFiles | None:
     """Read the folder of a trial; None for a folder that is not a trial's, or that holds nothing of use."""
     result = _last_result(folder.read(f"{trial_id}/{_RESULTS}")) if _RESULTS in files else None
-    name, record = _newest_checkpoint(folder, trial_id, files)
+    logged, stopped = (result or {}).get("epoch", 0), bool((result or {}).get("done"))
+    name, record = _newest_checkpoint(folder, trial_id, files, logged if stopped else None)
     config = record["config"] if record else (result or {}).get("config")
     for name_of_config in (_CONFIG, START_FILE):
         if config is None and name_of_config in files:
@@ -104,8 +105,7 @@ def _read_trial(folder: RunFolder, trial_id: str, files: dict[str, int]) -> Tria
     training = None
     if record:
         epoch = record["result"]["epoch"]
-        logged = (result or {}).get("epoch", 0)
-        ended = bool(record["result"]["done"]) or bool((result or {}).get("done") and logged == epoch)
+        ended = bool(record["result"]["done"]) or (stopped and logged <= epoch)
         training = EarlierTraining(folder.place_of(f"{trial_id}/{name}"), epoch, ended)
         if logged < epoch:  # the worker was ahead of Tune, which adds the time of a report
             reported = {"timestamp": result["timestamp"]} if result and "timestamp" in result else {}
@@ -113,9 +113,14 @@ def _read_trial(folder: RunFolder, trial_id: str, files: dict[str, int]) -> Tria
     return TrialFiles(trial_id, config, result, training, failed=_num_failures(folder, trial_id, files) > MAX_FAILURES)
 
 
-def _newest_checkpoint(folder: RunFolder, trial_id: str, files: dict[str, int]) -> tuple[str, dict[str, Any] | None]:
-    """Return name and record of the whole checkpoint with the most epochs."""
-    newest: tuple[int, str, dict[str, Any] | None] = (0, "", None)
+def _newest_checkpoint(
+    folder: RunFolder, trial_id: str, files: dict[str, int], stopped_at: int | None
+) -> tuple[str, dict[str, Any] | None]:
+    """Return name and record of the whole checkpoint with the most epochs.
+
+    Where Tune stopped the trial at an epoch, its checkpoint comes first: workers of Ray Train go on for a while.
+    """
+    newest: tuple[bool, int, str, dict[str, Any] | None] = (False, 0, "", None)
     for path in files:
         name, _, file = path.partition("/")
         if not name.startswith(_CHECKPOINT) or file != RECORD_FILE:
@@ -126,8 +131,9 @@ def _newest_checkpoint(folder: RunFolder, trial_id: str, files: dict[str, int]) 
         result = record.get("result")
         if not (_is_result(result) and {"epoch", "done"} <= result.keys() and isinstance(record.get("config"), dict)):
             continue
-        newest = max(newest, (result["epoch"], name, record), key=lambda found: found[:2])
-    return newest[1:]
+        found = (result["epoch"] == stopped_at, result["epoch"], name, record)
+        newest = max(newest, found, key=lambda each: each[:3])
+    return newest[2:]
 
 
 def _num_failures(folder: RunFolder, trial_id: str, files: dict[str, int]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpnas_ray.predictors.base import Evidential, MetaLearned, Predictor, Uncertain
+from mpnas_ray.predictors.base import Evidential, KnowsSources, MetaLearned, Predictor, SourceWeight, Uncertain
 from mpnas_ray.predictors.cost.devices import KnownDevice
 from mpnas_ray.predictors.cost.predictor import CostConfig, CostPredictor
 from mpnas_ray.predictors.gp.gaussian_process import GaussianProcessPredictor, GaussianProcessPrior
@@ -26,6 +26,7 @@ __all__ = [
     "GaussianProcessPrior",
     "KernelProcessPredictor",
     "KnownDevice",
+    "KnowsSources",
     "MetaLearned",
     "PathEnsembleConfig",
     "PathEnsemblePredictor",
@@ -33,6 +34,7 @@ __all__ = [
     "RegressionPredictor",
     "SemiSupervisedConfig",
     "SemiSupervisedPredictor",
+    "SourceWeight",
     "Uncertain",
     "UncertainRegressionPredictor",
     "regression_predictor",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,9 +11,9 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from mpnas_ray.spaces import Architecture
+from mpnas_ray.spaces import Architecture, Architectures
 
-__all__ = ["Evidential", "MetaLearned", "Predictor", "Uncertain"]
+__all__ = ["Evidential", "KnowsSources", "MetaLearned", "Predictor", "SourceWeight", "Uncertain"]
 
 
 @runtime_checkable
@@ -83,4 +84,38 @@ class Evidential(Protocol):
 
     def probability_of_cost(self) -> float:
         """Return the probability that the task measures a cost, such as a latency, rather than a quality."""
+        ...
+
+
+@dataclass(frozen=True)
+class SourceWeight:
+    """Weight of one source of knowledge in a predictor's belief about a task.
+
+    Attributes:
+        name: Name of a known task, or in words a group of them or what else is known.
+        probability: Probability that the scores follow it, its sign turned round or not. Over all sources it sums to 1.
+        reversed: The part of this probability with the sign turned round: what is good there is bad here.
+        contribution: Part that it has in the predicted score of one architecture, beside the mean of others; None if
+            the prediction is not such a sum.
+    """
+
+    name: str
+    probability: float
+    reversed: float
+    contribution: float | None
+
+    def in_unit(self, unit: float) -> SourceWeight:
+        """Return it with the contribution in another unit."""
+        return self if self.contribution is None else replace(self, contribution=self.contribution / unit)
+
+
+@runtime_checkable
+class KnowsSources(Protocol):
+    """A predictor that can say which of the tasks that it knows decide a prediction."""
+
+    def source_weights(self, arch: Architecture, others: Architectures) -> list[SourceWeight]:
+        """List the weights of all sources, the most probable first.
+
+        Contributions sum to the prediction of ``arch`` minus the mean prediction of ``others``.
+        """
         ...

@@ -38,6 +38,10 @@ _CONFIGS: dict[str, type[MixtureConfig] | type[CostConfig]] = {"mixture": Mixtur
 
 _KIND = "mpnas-ray meta-learned predictor"
 
+_LARGEST = 1e4
+"""Largest weight of a network or a prior. Those of the bundled predictors are below 2.5; products of much larger ones
+overflow, and predictions would be NaN. A predictor of costs has prices, in any unit."""
+
 
 @dataclass(frozen=True)
 class _CardFile:
@@ -135,6 +139,10 @@ def load_checkpoint(
     for name, tensor in initial.items():
         if not bool(tensor.isfinite().all()):
             raise PredictorError(f"{weights} holds NaN or infinities in {name}: it is of a meta-training that failed.")
+        if not isinstance(card.config, CostConfig) and tensor.is_floating_point() and tensor.abs().gt(_LARGEST).any():
+            raise PredictorError(
+                f"{weights} holds numbers above {_LARGEST:g} in {name}: it is damaged. Fetch it again."
+            )
     if isinstance(card.config, MixtureConfig):
         return MixturePredictor.of_state(card.config, card.sources, initial, device=device), card
     if isinstance(card.config, CostConfig):

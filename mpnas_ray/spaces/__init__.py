@@ -11,7 +11,7 @@ from mpnas_ray.spaces.nasbenchasr import NASBenchASR
 from mpnas_ray.spaces.operation_graph import OperationGraphs
 from mpnas_ray.spaces.operations import KINDS, OPERATIONS, Operation
 from mpnas_ray.spaces.registry import get_space, parse_architecture, register, space_names
-from mpnas_ray.spaces.space import SearchSpace
+from mpnas_ray.spaces.space import SearchSpace, Slot
 from mpnas_ray.spaces.transnasbench101 import TransNASBench101
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Operation",
     "OperationGraphs",
     "SearchSpace",
+    "Slot",
     "draw",
     "get_space",
     "parse_architecture",

@@ -8,6 +8,8 @@ then the family's own codes, filled up with -1.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from mpnas_ray.spaces.nasbench201 import FourStateSpace
 from mpnas_ray.spaces.nasbenchasr import ChainSpace
 from mpnas_ray.spaces.operation_graph import ABSENT, OperationGraphs
 from mpnas_ray.spaces.operations import OPERATIONS
-from mpnas_ray.spaces.space import SearchSpace
+from mpnas_ray.spaces.space import SearchSpace, Slot
 
 __all__ = ["Mixed"]
 
@@ -71,15 +73,21 @@ class Mixed(SearchSpace):
         codes = np.empty((n, self.code_length), dtype=np.int8)
         for number, family in enumerate(self.families):
             rows = np.flatnonzero(drawn == number)
-            codes[rows] = self._join(number, family.sample_codes(len(rows), rng))
+            codes[rows] = self.join(number, family.sample_codes(len(rows), rng))
         return codes
 
     def neighbor_codes(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
         """List the neighbours within the cell's own family."""
         number, own = self._split(codes)
-        return self._join(number, self.families[number].neighbor_codes(own))
+        return self.join(number, self.families[number].neighbor_codes(own))
 
-    def _join(self, number: int, codes: NDArray[np.int8]) -> NDArray[np.int8]:
+    def slots(self, codes: NDArray[np.int8]) -> tuple[Slot, ...]:
+        """List the slots of the cell in its own family."""
+        number, own = self._split(codes)
+        return tuple(replace(slot, place=slot.place + 1) for slot in self.families[number].slots(own))
+
+    def join(self, number: int, codes: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Make codes ``[N, code_length]`` of this space of those of its family of that number."""
         joined = np.full((len(codes), self.code_length), ABSENT, dtype=np.int8)
         joined[:, 0] = number
         joined[:, 1 : 1 + codes.shape[1]] = codes
@@ -98,7 +106,7 @@ class Mixed(SearchSpace):
         for number, family in enumerate(self.families):
             if colon and family.name == name:
                 own = np.asarray(family.parse(cell).codes, dtype=np.int8)
-                joined: list[int] = self._join(number, own[None])[0].tolist()
+                joined: list[int] = self.join(number, own[None])[0].tolist()
                 return joined
         families = [family.name for family in self.families]
         if colon:

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from mpnas_ray.spaces.operation_graph import ABSENT, OperationGraphs
 from mpnas_ray.spaces.operations import INPUT, OUTPUT
-from mpnas_ray.spaces.space import SearchSpace
+from mpnas_ray.spaces.space import SearchSpace, Slot
 
-__all__ = ["DirectedGraphSpace", "NASBench101", "num_topologies"]
+__all__ = ["DirectedGraphSpace", "NASBench101", "num_topologies", "topologies"]
 
 MAX_VERTICES = 7
 MAX_EDGES = 9
@@ -31,7 +31,7 @@ _VERTEX = re.compile(r"[0-9]")
 
 
 @cache
-def _topologies() -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+def topologies() -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """List all labelled topologies: upper triangles ``[T, 21]`` and numbers of inner vertices ``[T]``, 6,472 in all.
 
     Every upper triangle of at most 9 edges is tried; those stay in which each inner vertex that has an edge has both a
@@ -60,7 +60,7 @@ def _topologies() -> tuple[NDArray[np.int8], NDArray[np.int8]]:
 
 def num_topologies() -> dict[int, int]:
     """Count the labelled topologies with each number of vertices, 2 to 7."""
-    _, inner = _topologies()
+    _, inner = topologies()
     return {int(n) + 2: int(count) for n, count in zip(*np.unique(inner, return_counts=True), strict=True)}
 
 
@@ -90,7 +90,7 @@ class DirectedGraphSpace(SearchSpace):
 
     def sample_codes(self, n: int, rng: Generator) -> NDArray[np.int8]:
         """Draw uniformly over labelled cells, so nearly always seven vertices."""
-        bits, inner = _topologies()
+        bits, inner = topologies()
         weights = float(len(self.operations)) ** inner
         chosen = rng.choice(len(bits), size=n, p=weights / weights.sum())
         operations = rng.integers(len(self.operations), size=(n, MAX_VERTICES - 2), dtype=np.int8)
@@ -118,6 +118,11 @@ class DirectedGraphSpace(SearchSpace):
                     found |= self._with_each_operation(split, more, target - 1)
         found.discard(tuple(codes.tolist()))
         return np.array(sorted(found), dtype=np.int8).reshape(-1, self.code_length)
+
+    def slots(self, codes: NDArray[np.int8]) -> tuple[Slot, ...]:
+        """List the operations of the inner vertices that are there; the edges stay as they are."""
+        inner = range(len(_ROWS), len(_ROWS) + int((codes[len(_ROWS) :] >= 0).sum()))
+        return tuple(Slot(str(number), place, self.operations) for number, place in enumerate(inner, 1))
 
     def _with_each_operation(self, edges: NDArray[np.int8], operations: list[int], vertex: int) -> set[tuple[int, ...]]:
         """List the codes of a cell with each operation in turn on one inner vertex."""

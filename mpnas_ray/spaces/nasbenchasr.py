@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mpnas_ray.spaces.architecture import Architectures
 from mpnas_ray.spaces.operation_graph import ABSENT, OperationGraphs, edges_between_links
 from mpnas_ray.spaces.operations import INPUT, OUTPUT, SKIP
-from mpnas_ray.spaces.space import SearchSpace, all_codes, other_values
+from mpnas_ray.spaces.space import SearchSpace, Slot, all_codes, other_values
 
 __all__ = ["ChainSpace", "NASBenchASR"]
 
@@ -60,6 +60,14 @@ class ChainSpace(SearchSpace):
         """Replace one operation by another, or add or take away one skip connection."""
         operations = other_values(codes, range(3), len(self.operations))
         return np.concatenate([operations, other_values(codes, range(3, 9), 2)])
+
+    def slots(self, codes: NDArray[np.int8]) -> tuple[Slot, ...]:
+        """List the three operations and the six skip connections."""
+        operations = [Slot(str(place + 1), place, self.operations) for place in range(3)]
+        skips = [
+            Slot(f"skip {source} to {target}", place, ("no", "yes")) for place, (source, target) in enumerate(_SKIPS, 3)
+        ]
+        return (*operations, *skips)
 
     def enumerate(self) -> Architectures:
         """List all cells, in the order of their codes."""

@@ -8,6 +8,7 @@ them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,9 +22,24 @@ from mpnas_ray.spaces.architecture import Architecture, Architectures
 from mpnas_ray.spaces.operation_graph import OperationGraphs
 from mpnas_ray.spaces.operations import KINDS
 
-__all__ = ["SearchSpace"]
+__all__ = ["SearchSpace", "Slot"]
 
 _ENUMERABLE = 20_000
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A choice in a cell that can be changed whatever the others are.
+
+    Attributes:
+        name: Name of the slot, unique in the cell.
+        place: Place of its code.
+        values: Values that it may hold, as the space writes them; the code indexes this tuple.
+    """
+
+    name: str
+    place: int
+    values: tuple[str, ...]
 
 
 class SearchSpace(ABC):
@@ -76,6 +92,14 @@ class SearchSpace(ABC):
     @abstractmethod
     def _encode(self, cell: str) -> list[int]:
         """Read what `_format` wrote; raise `SearchSpaceError` for anything else."""
+
+    def slots(self, codes: NDArray[np.int8]) -> tuple[Slot, ...]:
+        """List the slots of one cell ``codes [code_length]``: by default every code, which is then an operation.
+
+        Whatever values the slots hold, the cell is one of the space. A space whose topology is part of the code holds
+        the topology as it is.
+        """
+        return tuple(Slot(str(place + 1), place, self.operations) for place in range(self.code_length))
 
     # These follow from them.
 

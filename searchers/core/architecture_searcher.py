@@ -35,7 +35,7 @@ from searchers.core.state import Arrays, read_state, value_of, write_state
 from searchers.core.trials.observations import Observations, TrialRecord
 from searchers.core.trials.starting_points import Evaluated, Measured, StartingPoints, plain_config
 from searchers.core.trials.tune_results import iteration_of, recognise, score_of
-from searchers.core.tune_run import properties_of_run
+from searchers.core.tune_run import properties_of_run, show_in_table
 
 __all__ = ["ArchitectureSearcher"]
 
@@ -127,6 +127,10 @@ class ArchitectureSearcher(Searcher):
 
     def _on_label(self) -> None:
         """Take note that a trial was completed and holds a label."""
+
+    def _costs_in(self, result: Mapping[str, Any]) -> dict[str, float]:
+        """Return name -> value of the costs in a result that a subclass wants remembered."""
+        return {}
 
     def _on_new_objective(self) -> None:
         """Forget what was learned from labels, which were of another metric or mode."""
@@ -241,7 +245,8 @@ class ArchitectureSearcher(Searcher):
             measured = self._starting.measured.pop(0)
             self._proposals.add(self.space.parse(measured.config["arch"]))
             trial_id = self.observations.new_id()
-            self.observations.trials[trial_id] = measured.record(str(self._metric), str(self._mode))
+            record = self.observations.trials[trial_id] = measured.record(str(self._metric), str(self._mode))
+            record.costs.update(self._costs_in(measured.value) if isinstance(measured.value, dict) else {})
             if self.observations.finish(trial_id, failed=measured.failed):
                 self._on_label()
 
@@ -255,6 +260,7 @@ class ArchitectureSearcher(Searcher):
             SearchSpaceError: If ``param_space`` had objects or functions in it that a restored experiment lacks.
         """
         self._require_properties()
+        show_in_table("arch")
         self._take_in_results()
         if any(limit is not None and len(self._live) >= limit for limit in (self._max_concurrent, self._tunes_limit)):
             return None
@@ -334,7 +340,8 @@ class ArchitectureSearcher(Searcher):
         return recognise(self.observations, self._proposals, trial_id, result)
 
     def _note(self, trial_id: str, result: Mapping[str, Any]) -> None:
-        """Remember the value in a result, if it has the metric."""
+        """Remember the costs in a result, and the value if it has the metric."""
+        self.observations.trials[trial_id].costs.update(self._costs_in(result))
         score = score_of(result, self._metric, self._mode)
         if score is not None:
             self.observations.report(trial_id, score, iteration_of(result))
@@ -378,6 +385,7 @@ class ArchitectureSearcher(Searcher):
                 f"{checkpoint_path} is damaged, or lacks what a {type(self).__name__} needs: {error}"
             ) from error
         self.__dict__.update(restored.__dict__)
+        show_in_table("arch")
 
     def _set_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
         """Take over a state, without changing any object that this searcher holds: it may be a copy."""

@@ -15,10 +15,14 @@ from mpnas_ray.pretrained import find_checkpoint, load_checkpoint
 from mpnas_ray.spaces import SearchSpace, get_space
 from searchers.core.candidates import Constraint
 from searchers.core.hyperparameters.space import SamplerFactory, tpe_sampler
+from searchers.core.state import Arrays
 from searchers.core.trials.starting_points import Evaluated
 from searchers.core.zero_cost import Score
 from searchers.model_based.metric_names import kind_of_metric
+from searchers.model_based.objectives.costs import CostOf, Costs
+from searchers.model_based.objectives.ranking import FrontRanker
 from searchers.model_based.predictor_search import PredictorSearch
+from searchers.model_based.ranking.base import Rank
 
 __all__ = ["MPNASSearch"]
 
@@ -75,10 +79,19 @@ class MPNASSearch(PredictorSearch):
             (`searchers.model_based.metric_names`), and lets the results overrule it.
         cost_predictor: Ranks where the metric is a cost (`mpnas_ray.predictors.CostPredictor`): a predictor, a
             checkpoint, or None to leave costs to ``predictor``. ``"default"`` is the bundled one where ``predictor`` is
-            the default too, and remembers no cost of the space's cells; else None.
+            the default too, and remembers no cost of the space's cells; else None. Beside a quality, it predicts each
+            of the ``costs`` that is not known beforehand, and must then be a `CostPredictor`.
+        costs: Costs that are to be low beside the metric, by name: those that each trial reports, such as
+            ``["parameters", "latency_ms"]``; or a mapping that gives for those that are known beforehand a function: N
+            architectures -> costs ``[N]``, and None for others. Architectures are then proposed by the hypervolume that
+            they are expected to add to the front of metric and costs; for more than one cost, by Chebyshev
+            scalarisations with random weights. Functions are not part of the saved state.
+        limits: Name -> highest value of a cost that a network may have. Costs that are known beforehand are never above
+            it; of others, architectures are proposed that are expected to be below. The name need not be in ``costs``.
 
     Raises:
-        SettingError: If a number is not a whole one of at least 1, or another argument is of the wrong kind.
+        SettingError: If a number is not a whole one of at least 1, or another argument is of the wrong kind; if a cost
+            is named twice or is the metric.
         PredictorError: If there is no such predictor.
 
     Example:
@@ -109,7 +122,13 @@ class MPNASSearch(PredictorSearch):
         constraint: Constraint | None = None,
         allow_isomorphic: bool = False,
         hyperparameter_sampler: SamplerFactory = tpe_sampler,
+        costs: Sequence[str] | Mapping[str, CostOf | None] = (),
+        limits: Mapping[str, float] | None = None,
     ) -> None:
+        self._costs = Costs.of(costs, limits)
+        self._costs.check_metric(metric)
+        if self._costs.names and prior_score is not None:
+            raise SettingError("A search with costs takes no prior_score, which knows nothing of costs: leave one out.")
         super().__init__(
             space,
             metric,
@@ -125,15 +144,75 @@ class MPNASSearch(PredictorSearch):
             evaluated=evaluated,
             seed=seed,
             max_concurrent=max_concurrent,
-            constraint=constraint,
+            constraint=self._costs.constrained(constraint),
             allow_isomorphic=allow_isomorphic,
             hyperparameter_sampler=hyperparameter_sampler,
         )
         require_one_of("measures", measures, get_args(Measures))
         self._measures = measures
+        if self._costs.names and cost_predictor in ("default", None):
+            cost_predictor = "cost"
         if cost_predictor == "default":
             cost_predictor = "cost" if predictor == "default" and self.space.name not in _KNOWN_COSTS else None
         self._cost_predictor = None if cost_predictor is None else _resolve(cost_predictor, self.space)
+        if self._costs.names and not isinstance(self._cost_predictor, CostPredictor | None):
+            raise SettingError("Costs are predicted by a CostPredictor: give one as cost_predictor, or leave it out.")
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        """Take metric, mode and ``param_space`` as `PredictorSearch` does.
+
+        Raises:
+            SettingError: If the metric is one of the costs.
+        """
+        self._costs.check_metric(metric)
+        return super().set_search_properties(metric, mode, config, **spec)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """End a trial as `PredictorSearch` does, and warn if it reported no value of a cost that trials measure."""
+        super().on_trial_complete(trial_id, result, error)
+        record = self.observations.trials.get(trial_id)
+        if record is None or record.status != "completed":
+            return
+        for name in self._cost_names:
+            if name not in record.costs and name not in self._costs.known:
+                self._warn(f"ended without a value of the cost {name}, which is predicted in its place", trial_id)
+
+    @property
+    def _cost_names(self) -> tuple[str, ...]:
+        return self._costs.names
+
+    def _costs_in(self, result: Mapping[str, Any]) -> dict[str, float]:
+        found, problems = self._costs.read(result)
+        for problem in problems:
+            self._warn(problem, str(result.get("trial_id", "")))
+        return found
+
+    def _warn(self, what: str, trial_id: str) -> None:
+        """Log what is wrong with a trial's costs, each kind once."""
+        self._logged[what] += 1
+        if self._logged[what] == 1:
+            logger.warning("Trial %s %s.", trial_id, what)
+
+    def _rank(self) -> Rank:
+        if not self._costs.names:
+            return super()._rank()
+        return FrontRanker(
+            self._proposals.candidates,
+            self._predictor_for_metric(),
+            self._costs,
+            self._cost_predictor or CostPredictor(),
+            self._num_candidates,
+        ).rank
+
+    def _own_state(self) -> tuple[dict[str, Any], Arrays]:
+        plain, arrays = super()._own_state()
+        return {**plain, "costs": self._costs.to_plain()}, arrays
+
+    def _set_own_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
+        super()._set_own_state(plain, arrays)
+        self._costs = self._costs.restored(plain.get("costs", Costs().to_plain()))  # older states have none
+        if self._costs.names and not isinstance(self._cost_predictor, CostPredictor):
+            self._cost_predictor = _resolve("cost", self.space)
 
     def _predictor_for_metric(self) -> Predictor | None:
         predictor, kind = self._predictor, kind_of_metric(self._metric or "")

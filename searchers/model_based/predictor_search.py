@@ -223,7 +223,10 @@ class PredictorSearch(ArchitectureSearcher):
             seed = int(
                 np.random.SeedSequence([self._proposals.seed, self._num_refits, num_labels]).generate_state(1)[0]
             )
-            request = RankingRequest(archs, labels, self._proposals.seen_keys(), seed)
+            costs, failed = (
+                self.observations.costs_with_failures(names) if (names := self._cost_names) else (None, None)
+            )
+            request = RankingRequest(archs, labels, self._proposals.seen_keys(), seed, costs, failed)
             worker = self._worker = self._worker or self._new_worker()
             # Before the first trial nothing runs that it could hold up, and a process would take longer to start.
             is_first = not len(self.observations) and self._prior_score is None
@@ -233,6 +236,11 @@ class PredictorSearch(ArchitectureSearcher):
     def _predictor_for_metric(self) -> Predictor | None:
         """Return the predictor, told what the metric says of the task."""
         return self._predictor
+
+    @property
+    def _cost_names(self) -> tuple[str, ...]:
+        """Names of the costs that rankings look at beside the metric."""
+        return ()
 
     def _rank(self) -> Rank:
         """Return the function that makes rankings."""
@@ -281,6 +289,12 @@ class PredictorSearch(ArchitectureSearcher):
             event["unusable_scores"] = ranking.num_unusable
         if ranking.num_unusable:
             logger.warning("%d architectures have no usable score: the score ranks them last.", ranking.num_unusable)
+        if ranking.least_excess > 0:
+            event["least_excess"] = ranking.least_excess
+            logger.warning(
+                "No architecture is expected to keep the limits on costs; the nearest exceeds one by %.0f %%.",
+                100 * ranking.least_excess,
+            )
         self.events.append(event)
 
     def _explain(self, arch: Architecture) -> dict[str, Any]:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ _MODULE = """
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from trainables import get_task
 from trainables.tasks.core.subset import with_fewer_samples
 
@@ -82,3 +84,70 @@ def computed_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(running, "compute_on_ray", one_by_one)
     return names
+
+
+class Browser:
+    """Chromium without a screen, and what tests do in it."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+
+    def open(self, file: Path, width: int, theme: str = "light") -> None:
+        """Show a file in a window of that width, on a system that is ``light`` or ``dark``."""
+        feature = {"name": "prefers-color-scheme", "value": theme}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.driver.get(file.as_uri())
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Run JavaScript, and give what it returns."""
+        return self.driver.execute_script(script, *arguments)
+
+    def find(self, selector: str) -> Any:
+        from selenium.webdriver.common.by import By
+
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def hover(self, selector: str) -> None:
+        """Scroll to an element, and put the pointer on it once the page has heard of the scrolling."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        element = self.find(selector)
+        self.driver.execute_async_script(
+            """
+            const [element, done] = arguments;
+            element.scrollIntoView({block: "center", behavior: "instant"});
+            requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done)));
+            """,
+            element,
+        )
+        ActionChains(self.driver).move_to_element(element).perform()
+
+    @property
+    def overflow(self) -> int:
+        """Pixels by which the page is wider than the window."""
+        width: int = self.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        return width
+
+    @property
+    def errors(self) -> list[Any]:
+        """Errors of the page since they were last asked for."""
+        found: list[Any] = self.driver.get_log("browser")
+        return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    found, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if found is None or driver is None:
+        pytest.skip("there is no Chromium: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = found
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield Browser(started)
+    started.quit()

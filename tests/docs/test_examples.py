@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
@@ -21,6 +20,13 @@ ROOT = Path(__file__).parents[2]
 
 def python_blocks(page: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def output_of(code: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Run code as a program of its own would, but for its start, and return the lines that it prints."""
+    capsys.readouterr()
+    exec(code, {"__name__": "__main__"})
+    return capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.ray
@@ -45,7 +51,8 @@ def test_a_task_of_ones_own(tmp_path: Path, on_ray: dict[str, str]) -> None:
 
 
 @pytest.mark.ray
-def test_the_page_on_data(tmp_path: Path, on_ray: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_page_on_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The files are written as it says; its commands then read them, and its search runs."""
     from cluster import SearchConfig
     from trainables import get_task
@@ -55,12 +62,7 @@ def test_the_page_on_data(tmp_path: Path, on_ray: dict[str, str], monkeypatch: p
     monkeypatch.chdir(tmp_path)
     for text in (files, module):
         exec(text, {})
-    (tmp_path / "search.py").write_text(search)
-    done = subprocess.run(
-        [sys.executable, "search.py"], cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("('setosa', 'versicolor', 'virginica') 0.")
+    assert output_of(search, capsys)[-1].startswith("('setosa', 'versicolor', 'virginica') 0.")
     found = []
     for arguments in commands(page, "search"):
         config = searched_by(arguments, monkeypatch)
@@ -116,14 +118,60 @@ TESTED = {
     "cluster",
     "data",
     "experiment",
+    "explain",
     "export",
+    "objectives",
     "own-task",
+    "own-training",
     "predictors",
     "spaces",
+    "supernets",
     "tables",
+    "tutorial",
+    "tutorial-tune",
     "watching",
 }
 """Pages whose Python blocks are run here, or in tests/cluster/ray/test_jobs.py."""
+
+
+def test_the_page_on_trainings(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from trainables.tasks.core import task
+
+    page = ROOT / "docs" / "own-training.md"
+    monkeypatch.setattr(task, "_TASKS", dict(task._TASKS))
+    names: dict[str, Any] = {}
+    for block in python_blocks(page):
+        exec(block, names)
+    validation, test = capsys.readouterr().out.split()
+    assert float(validation) > 0.4
+    assert float(test) > 0.4
+    (arguments,) = commands(page, "search")
+    assert searched_by(arguments, monkeypatch).recipe == {
+        "optimizer": "adamw",
+        "learning_rate": 0.005,
+        "schedule": "cosine",
+        "ema": 0.99,
+        "patience": 5,
+    }
+
+
+def test_the_page_on_supernets(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    import cluster.artifacts.supernets.training
+    from trainables.oneshot import get_method, method_names, methods
+
+    monkeypatch.setattr(methods, "_METHODS", dict(methods._METHODS))  # the page registers one
+    page = ROOT / "docs" / "supernets.md"
+    rows = "".join(row.split("|")[1] for row in page.read_text().splitlines() if row.startswith("| `"))
+    assert {*re.findall(r"`([^`]+)`", rows)} == {*method_names()}
+    for block in python_blocks(page):
+        exec(block, {})
+    assert capsys.readouterr().out.startswith("nasbench201:")
+    assert get_method("darts-with-zero").arch_step is get_method("darts").arch_step
+    given: list[Any] = []
+    monkeypatch.setattr(cluster.artifacts.supernets.training, "train_supernets", given.append)
+    for arguments in commands(page, "supernet"):
+        run_here(arguments, monkeypatch)
+    assert (given[0].methods, given[0].seeds, given[0].name) == (("darts", "gdas"), 3, "sn")
 
 
 def test_the_page_on_watching() -> None:
@@ -134,14 +182,13 @@ def test_the_page_on_watching() -> None:
 
 
 @pytest.mark.ray
-def test_the_page_on_experiments(tmp_path: Path, on_ray: dict[str, str]) -> None:
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_page_on_experiments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     experiment, conformance = python_blocks(ROOT / "docs" / "experiment.md")
-    (tmp_path / "experiment.py").write_text(experiment)
-    done = subprocess.run(
-        [sys.executable, "experiment.py"], cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("nasbench201:")
+    monkeypatch.chdir(tmp_path)
+    assert any(line.startswith("nasbench201:") for line in output_of(experiment, capsys))
     (tmp_path / "test_mine.py").write_text(conformance)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -195,6 +242,26 @@ def test_the_commands_on_predicting(
 
 
 @pytest.mark.long
+def test_the_page_on_explanations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """But for the run of the first command, which tests/cluster/artifacts/test_explanation.py makes."""
+    page = ROOT / "docs" / "explain.md"
+    monkeypatch.chdir(tmp_path)
+    (block,) = python_blocks(page)
+    exec(block, {})
+    assert "The predicted score is" in capsys.readouterr().out
+    archs = get_space("nasbench201").sample_many(6, np.random.default_rng(0))
+    for name in ("measured.csv", "latencies.csv"):
+        rows = (f"{arch},{score}\n" for score, arch in enumerate(archs))
+        (tmp_path / name).write_text("arch,score\n" + "".join(rows))
+    of_run, of_file = commands(page, "explain")
+    assert "--run" in of_run
+    run_here(of_file, monkeypatch)
+    assert "latency in ms" in capsys.readouterr().out
+
+
+@pytest.mark.long
 def test_the_page_on_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxscript")
     import torch
@@ -225,6 +292,17 @@ def test_the_page_on_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert np.allclose(names["outputs"], names["same"].detach(), atol=1e-5)
 
 
+def test_the_page_on_several_objectives(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT / "docs" / "objectives.md"
+    for block in python_blocks(page):
+        names: dict[str, Any] = {}
+        exec(block, names)
+        assert names["searcher"].suggest("first")["arch"].startswith("nasbench201:")
+    (command,) = commands(page, "search")
+    config = searched_by(command, monkeypatch)
+    assert (config.minimize, config.name) == (("parameters", "latency_ms"), "two")
+
+
 @pytest.mark.long
 def test_the_page_on_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -250,44 +328,60 @@ def test_the_page_on_tables(
     assert "mixed/watch" in capsys.readouterr().out
 
 
-SCRIPTS = {
-    "ask_and_tell": r"nasbench201:\S+ accuracy=0\.[5-9]\d*",
-    "own_task": r"nasbenchasr:\S+ mae=0\.[01]\d*",
-    "table_rehearsal": r"validation_accuracy 0\.\d+ found in 20 trials; the best of 300 is 0\.9065",
-    "tune_experiment": r"nasbench201:\S+ lr=0\.\d+ accuracy=0\.[89]\d*",
-}
-"""Script of examples/ -> its last line."""
-
-
-def test_every_script_has_a_test() -> None:
-    assert {script.stem for script in (ROOT / "examples").glob("*.py")} == SCRIPTS.keys()
-
-
 @pytest.mark.ray
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_a_script(script: str, tmp_path: Path, on_ray: dict[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, ROOT / "examples" / f"{script}.py"],
-        cwd=tmp_path,
-        env={**on_ray, "PYTHONPATH": os.pathsep.join([str(ROOT / "examples"), str(ROOT)])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.fullmatch(SCRIPTS[script], done.stdout.splitlines()[-1])
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize(
+    "fewer",
+    [
+        pytest.param(("--num-samples", "2", "--epochs", "1", "--preset", "small"), id="a short search"),
+        pytest.param((), marks=pytest.mark.slow, id="as it stands"),
+    ],
+)
+def test_the_tutorial(
+    fewer: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the images to the classes of two of them."""
+    pytest.importorskip("onnxscript")
+    page = ROOT / "docs" / "tutorial.md"
+    make_images, classify = python_blocks(page)
+    monkeypatch.chdir(tmp_path)
+    exec(make_images, {})
+    search, report, export = commands(page, "(?:search|report|export)")
+    for command in ([*search, *fewer], report, export):
+        run_here(command, monkeypatch)
+    (images,) = re.findall(r"^python classify.py (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    monkeypatch.setattr(sys, "argv", ["classify.py", *images.split()])
+    capsys.readouterr()
+    exec(classify, {})
+    printed = capsys.readouterr().out
+    assert re.fullmatch(r"digits/3/3.png \d\ndigits/7/7.png \d\n", printed)
+    if not fewer:
+        assert f"```text\n{printed}```" in page.read_text(encoding="utf-8")
+    for picture in re.findall(r"!\[.*\]\((pictures/.*)\)", page.read_text(encoding="utf-8")):
+        name = Path(picture).stem
+        assert f'<section id="{name}">' in (tmp_path / "runs" / "first" / "report.html").read_text(), "what it shows"
 
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_the_tutorial(tmp_path: Path, on_ray: dict[str, str]) -> None:
-    """Its commands one after the other."""
-    page = ROOT / "docs" / "tutorial.md"
-    for command in commands(page, "(?:search|resume|extend|export)"):
-        arguments = [sys.executable, "-m", "cluster.cli", *command]
-        done = subprocess.run(arguments, cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    assert (tmp_path / "digits.pt").exists()
+def test_the_tutorial_on_tune(tmp_path: Path, on_ray: dict[str, str]) -> None:
+    """All blocks as they stand, in one program."""
+    (tmp_path / "experiment.py").write_text("\n".join(python_blocks(ROOT / "docs" / "tutorial-tune.md")))
+    done = subprocess.run(
+        [sys.executable, "experiment.py"], cwd=tmp_path, env=on_ray, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = dict(re.findall(r"^(by hand|searched|found): .* (0\.\d+)$", done.stdout, flags=re.MULTILINE))
+    assert float(found["by hand"]) > 0.5
+    assert float(found["found"]) >= float(found["searched"]) > 0.5
+    assert (tmp_path / "found.onnx").exists()
+
+
+def test_the_pictures_of_the_tutorial_are_small() -> None:
+    pictures = list((ROOT / "docs" / "pictures").glob("*.png"))
+    shown = set(re.findall(r"\(pictures/(.*)\)", (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")))
+    assert {picture.name for picture in pictures} == shown
+    assert sum(picture.stat().st_size for picture in pictures) < 300_000
 
 
 @pytest.mark.slow

@@ -22,6 +22,8 @@ from cluster.storage.lock import locked
 from cluster.storage.run_folder import RunFolder
 from cluster.storage.trial_files import newest_trainings, read_trials
 from mpnas_ray.errors import MPNASError
+from mpnas_ray.explaining import Effect, Explanation, Motif, SlotValue, Swap
+from mpnas_ray.predictors import SourceWeight
 
 ARCH = "transnasbench101:64-41414-3_33_133"
 RECORD = RunRecord(
@@ -35,7 +37,21 @@ RESULT = {"epoch": 1, "done": True, "timestamp": 1.5, "validation_x": 0.5, "conf
 REPORT = SearchReport(
     "darcy", "transnasbench101", "random", "small", 0, "x", "min", ARCH, 0.5, 0.4, 10, 2, 0, 0, 1, 2.0, 1.0, 0.5, 2, "x"
 )
+EXPLANATION = Explanation(
+    arch=ARCH,
+    score=1.0,
+    better_than=0.5,
+    base=0.0,
+    exact=True,
+    slots=(SlotValue("1", "skip", 1.0),),
+    swaps=(Swap("1", "skip", "none", "x", -1.0, 0.5, {"FLOPs": 2.0}),),
+    effects=(Effect("1", "skip", 0.5), Effect("1", "none", -0.5)),
+    sources=(SourceWeight("x/y", 0.5, 0.25, 1.0),),
+    motifs=(Motif("x", 1.0, 0.5, 0.5),),
+    costs={"FLOPs": 3.0},
+)
 FILES = {
+    "explanation.json": EXPLANATION.to_json(),
     "run.json": RECORD.to_json(),
     "report.json": REPORT.to_json(),
     "telemetry.jsonl": '{"time": 1.5, "event": "refit", "seconds": 1}\n',

@@ -29,10 +29,12 @@ def test_what_is_there_is_no_error() -> None:
 
 
 def test_all_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "plotly", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(RunError) as refused:
-        require_extra("studies", "nowhere_at_all", "plotly", "json", to="It", error=RunError, otherwise="or do without")
-    assert str(refused.value) == "It needs nowhere_at_all, plotly: pip install 'mpnas-ray[studies]', or do without."
+        require_extra(
+            "studies", "nowhere_at_all", "matplotlib", "json", to="It", error=RunError, otherwise="or do without"
+        )
+    assert str(refused.value) == "It needs nowhere_at_all, matplotlib: pip install 'mpnas-ray[studies]', or do without."
 
 
 def submitted() -> None:
@@ -46,7 +48,7 @@ def submitted() -> None:
     [
         ("matplotlib", "studies", lambda here: reproduce(get_study("fig2"), here, here / "out", here / "work")),
         (
-            "plotly",
+            "matplotlib",
             "studies",
             lambda here: compare(ComparisonConfig(get_preset("regret"), here, here / "out", here / "work", here / "c")),
         ),

@@ -57,7 +57,14 @@ def test_a_searcher_of_a_users_own_is_documented_too() -> None:
     assert inspect.getdoc(Bare) == inspect.getdoc(RandomSearch)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind is not ArchitectureSearcher])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.long) if kind.__name__ == "QuantileTransferSearch" else kind
+        for kind in CLASSES
+        if kind is not ArchitectureSearcher
+    ],
+)
 def test_the_example_runs(kind: Any) -> None:
     module = import_module(kind.__module__)
     (found,) = doctest.DocTestFinder(recurse=False).find(kind, kind.__name__, module=module, globs={})

@@ -7,8 +7,9 @@ appendix A). For classes the residual blocks halve the resolution and the head p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -20,7 +21,10 @@ from trainables.networks.cell import Cell
 from trainables.networks.operations import batch_norm, conv, relu_conv_norm
 from trainables.networks.shapes import checked_shape
 
-__all__ = ["PRESETS", "Macro", "build_network", "get_macro"]
+__all__ = ["PRESETS", "CellNetwork", "Macro", "MakeCell", "build_network", "get_macro"]
+
+MakeCell = Callable[[int, int], nn.Module]
+"""Function from the number of channels and of dimensions, 1 or 2, to a cell."""
 
 
 @dataclass(frozen=True)
@@ -106,37 +110,61 @@ def build_network(
     if channels is not None:
         macro = replace(macro, channels=tuple(channels) if isinstance(channels, Sequence) else channels)
     parsed = arch if isinstance(arch, Architecture) else parse_architecture(arch)
-    return _CellNetwork(parsed, shape, num_outputs, dense, macro)
+    return _ArchNetwork(parsed, shape, num_outputs, dense, macro)
 
 
-class _CellNetwork(nn.Module):
+class CellNetwork(nn.Module):
+    """Stem, stacks of cells and head, whatever a cell is."""
+
     def __init__(
-        self, arch: Architecture, input_shape: tuple[int, ...], num_outputs: int, dense: bool, macro: Macro
+        self, make_cell: MakeCell, input_shape: tuple[int, ...], num_outputs: int, dense: bool, macro: Macro
     ) -> None:
+        """Build the network; see `build_network`.
+
+        Args:
+            make_cell: Function that builds a cell of a number of channels and of dimensions.
+            input_shape: Shape of one input.
+            num_outputs: Number of classes, or of output channels if ``dense``.
+            dense: Predict at every position rather than once.
+            macro: Sizes.
+        """
         super().__init__()
         inner, *sides = input_shape
-        dimensions, graph = len(sides), arch.graph
+        dimensions = len(sides)
         first, *later = macro.channels
         self.stem = nn.Sequential(conv(dimensions, inner, first, 3), batch_norm(dimensions, first))
-        body: list[nn.Module] = [Cell(graph, first, dimensions) for _ in range(macro.cells_per_stack)]
+        body: list[nn.Module] = [make_cell(first, dimensions) for _ in range(macro.cells_per_stack)]
         before = first
         for width in later:
             halved = [-(-side // 2) for side in sides]
             halve = not dense and min(halved) >= macro.min_side
             body.append(_ResidualBlock(dimensions, before, width, stride=2 if halve else 1))
-            body.extend(Cell(graph, width, dimensions) for _ in range(macro.cells_per_stack))
+            body.extend(make_cell(width, dimensions) for _ in range(macro.cells_per_stack))
             before, sides = width, halved if halve else sides
         self.body = nn.Sequential(*body)
         self.activation = nn.Sequential(batch_norm(dimensions, before), nn.ReLU())
         self.head = conv(dimensions, before, num_outputs, 1, bias=True) if dense else nn.Linear(before, num_outputs)
         self.dense = dense
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        features = self.activation(self.body(self.stem(inputs)))
+    def read_off(self, features: Tensor) -> Tensor:
+        """Compute the outputs of what the last cell gives."""
+        features = self.activation(features)
         if not self.dense:
             features = features.flatten(2).mean(dim=2)
         outputs: Tensor = self.head(features)
         return outputs
+
+
+class _ArchNetwork(CellNetwork):
+    """The network of one architecture."""
+
+    def __init__(
+        self, arch: Architecture, input_shape: tuple[int, ...], num_outputs: int, dense: bool, macro: Macro
+    ) -> None:
+        super().__init__(partial(Cell, arch.graph), input_shape, num_outputs, dense, macro)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.read_off(self.body(self.stem(inputs)))
 
 
 class _ResidualBlock(nn.Module):

@@ -99,11 +99,10 @@ def task_probe(task: Task, data: PreparedData, settings: ProxySettings) -> Probe
             f"samples: take a smaller batch_size."
         )
     generator = torch.Generator().manual_seed(settings.seed)
-    rows = torch.randperm(len(train), generator=generator)[: settings.batch_size].to(train.inputs.device)
-    inputs = train.inputs[rows]
+    ((inputs, targets),) = train.batches([torch.randperm(len(train), generator=generator)[: settings.batch_size]])
     if settings.inputs == "random":
         inputs = torch.randn(inputs.shape, generator=generator).to(inputs)
-    return Probe(Batch(inputs, train.targets[rows]), _Decoded(data.decoder, task.loss), task.num_outputs, task.dense)
+    return Probe(Batch(inputs, targets), _Decoded(data.decoder, task.loss), task.num_outputs, task.dense)
 
 
 def random_probe(input_shape: Sequence[int], num_classes: int, settings: ProxySettings) -> Probe:

@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from mpnas_ray.spaces import Architectures
-from trainables.data_options import DataOptions
+from trainables.data_options import DataOptions, scheme_of
 from trainables.proxies.registry import get_proxy
 from trainables.proxies.scoring import Inputs, Probe, ProxySettings, score_archs, task_probe
 from trainables.tasks.core.task import get_task
 from trainables.training.data import PreparedData
 
-__all__ = ["ZeroCostScore"]
+__all__ = ["ZeroCostScore", "one_thread"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ZeroCostScore:
             TaskError: If there is no such task or proxy, if the task's data are missing, or the proxy is not defined
                 for it.
         """
-        with _one_thread():
+        with one_thread():
             return score_archs(get_proxy(self.proxy), archs, self.probe, self.settings)
 
     @property
@@ -76,11 +76,13 @@ def _probe(
     task_name: str, options: DataOptions | None, settings: ProxySettings, data_dir: Path | None, device: str
 ) -> Probe:
     task = get_task(task_name, options)
-    return task_probe(task, PreparedData(task, data_dir, torch.device(device)), settings)
+    data_in = "auto" if scheme_of(task_name) is None else "disk"  # where samples of files are: one batch is enough
+    return task_probe(task, PreparedData(task, data_dir, torch.device(device), data_in=data_in), settings)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Compute with one of torch's threads, and afterwards with as many as before."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

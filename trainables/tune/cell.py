@@ -15,10 +15,13 @@ from mpnas_ray.errors import TaskError
 from trainables.networks.named import network_name
 from trainables.tasks.core.task import Task
 from trainables.training.data import PreparedData
+from trainables.training.loop import Training
+from trainables.tune.latency import measured_latency
 from trainables.tune.storage_retries import patiently
 from trainables.tune.time_limit import killed_after
 from trainables.tune.trial import (
     EarlierTraining,
+    EpochTraining,
     build_training,
     check_config,
     device_of,
@@ -44,9 +47,12 @@ class CellTrainable(tune.Trainable):
         model: Name of a network to compare with (`trainables.networks.baselines`), in place of ``arch``.
         task: Name of a task (`get_task`).
         preset: Sizes of the network, ``paper`` or ``small``. Default ``paper``.
-        epochs, batch_size, learning_rate, weight_decay: Values in place of those of the task's recipe.
+        epochs, batch_size, optimizer, learning_rate, weight_decay, schedule, ema, patience: Values in place of those of
+            the task's `Recipe`.
         seed: Seed of weights and batches. Default 0.
         data_dir: Folder of the user's data files. Default: the task's own folder.
+        data_in: ``memory`` of the device, or ``disk``, from which batches are read. Default ``auto``: on disk where the
+            data would take more than half of the memory that goes with the trial's share of its node or GPU.
         device: Default: the GPU that Ray gave to the trial, else the CPU.
         num_threads: Number of torch's threads on the CPU. Default 1, so that trials side by side do not slow each other
             down.
@@ -54,10 +60,16 @@ class CellTrainable(tune.Trainable):
         compile: Whether `torch.compile` makes the network faster. Default False.
         time_limit_s: Seconds of training after which the trial ends with what it has. An epoch, or the loading of the
             data, that takes as long by itself hangs: the process is killed. Default: none.
+        measure_latency: Whether to measure the latency of the network after its last epoch. Default False.
+        latency_batch: Number of samples of the batch whose latency is measured. Default 1.
 
     Reports after each epoch ``validation_<metric>``, ``train_loss``, ``epoch``, ``seconds`` (training and validation),
-    ``training_seconds`` (those of all epochs), ``samples_per_second`` (training) and ``parameters``. A loss that is not
-    finite ends the trial with a metric of NaN.
+    ``training_seconds`` (those of all epochs), ``samples_per_second`` (training), ``parameters``, and ``data_in``, the
+    place of the data. A loss that is not finite ends the trial with a metric of NaN. With ``patience``, the metric is
+    that of the best epoch so far, and there are ``best_epoch`` and ``epoch_<metric>`` beside it; a trial that ends by
+    it has the ``training_iteration`` of a whole training. The last report also has ``latency_ms``, ``latency_batch``,
+    ``latency_threads`` and ``latency_device`` if ``measure_latency`` is set: the median of 30 passes after 5, on the
+    trial's device, one trial of a node at a time. A trial that a scheduler stops has no such report.
 
     Checkpoints hold all that the next epoch depends on. Actors can be reused: the data stay loaded from trial to trial.
     A training that was done already is not repeated: its last result is reported once more, with 0 ``seconds``.
@@ -114,9 +126,12 @@ class CellTrainable(tune.Trainable):
 
     def _begin(self) -> None:
         task = task_of(self._config, self._given_task)
-        self._training = build_training(self._config, task, self._data(task, self._config))
+        self._training = self._make_training(task, self._data(task, self._config))
         self._result: dict[str, Any] = {}
         self._ended = False
+
+    def _make_training(self, task: Task, data: PreparedData) -> EpochTraining:
+        return build_training(self._config, task, data)
 
     def _begin_anew(self, error: TaskError) -> None:
         _logger.warning("%s This training begins anew: %s", error, network_name(self._config))
@@ -127,7 +142,7 @@ class CellTrainable(tune.Trainable):
             self.load_checkpoint(checkpoint_dir)
 
     def _data(self, task: Task, config: dict[str, Any]) -> PreparedData:
-        key = (task.name, config.get("data_dir"), device_of(config))
+        key = (task.name, config.get("data_dir"), config.get("data_in"), device_of(config))
         if self._prepared is None or self._prepared[0] != key:
             self._prepared = (key, prepare_data(task, config))
         return self._prepared[1]
@@ -135,11 +150,17 @@ class CellTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Train one epoch, or report the result of a training that has ended once more."""
         if self._result and (self._ended or self._result["done"]):
+            self._measure_latency()
             return {**self._result, "seconds": 0.0, "done": True}
         time_limit_s = self._config.get("time_limit_s")
         with killed_after(time_limit_s):
             self._result = run_epoch(self._training, self._result, time_limit_s)
+        self._measure_latency()
         return self._result
+
+    def _measure_latency(self) -> None:
+        if isinstance(self._training, Training):  # a supernet has no latency of its own
+            self._result = measured_latency(self._config, self._training, self._result)
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
         """Save as Tune does, but wait for storage that fails, which would fail the trial."""

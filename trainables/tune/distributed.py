@@ -20,6 +20,7 @@ from mpnas_ray.errors import TaskError
 from trainables.networks.named import network_name
 from trainables.tasks.core.task import Task
 from trainables.training.workers import Workers
+from trainables.tune.latency import measured_latency
 from trainables.tune.time_limit import killed_after
 from trainables.tune.trial import (
     RECORD_FILE,
@@ -138,6 +139,8 @@ def _train_as_worker(given: Mapping[str, Any]) -> None:
         time_limit_s = config.get("time_limit_s")
         with killed_after(time_limit_s):
             result = run_epoch(training, result, time_limit_s)
+        if workers.rank == 0:
+            result = measured_latency(config, training, result)
         reported = {name: value for name, value in result.items() if name != "done"}  # Tune would end the trial at once
         if workers.rank > 0 or not (result["done"] or training.epoch % given["checkpoint_every"] == 0):
             ray.train.report(reported)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -16,17 +16,21 @@ from mpnas_ray.checks import (
     require_count,
     require_instance,
     require_number,
+    require_one_of,
     require_seed,
     require_text,
 )
 from mpnas_ray.errors import TaskError
 from mpnas_ray.files.json_records import parse_json
+from trainables.data_options import DATA_IN
 from trainables.networks.named import network_name
 from trainables.networks.saved import FoundNetwork, NetworkCard
 from trainables.tasks.core.task import Task, get_task
 from trainables.training.data import PreparedData
 from trainables.training.loop import Training, recipe_of
 from trainables.training.workers import Workers
+from trainables.tune.latency import check_latency
+from trainables.tune.memory import memory_of_trial
 from trainables.tune.trial_storage import write_into_trial
 
 __all__ = [
@@ -34,6 +38,7 @@ __all__ = [
     "START_FILE",
     "WEIGHTS_FILE",
     "EarlierTraining",
+    "EpochTraining",
     "build_training",
     "check_config",
     "device_of",
@@ -54,6 +59,44 @@ the weights' file, by which a checkpoint whose copying was cut short is known.""
 START_FILE = "started.json"
 """File with the config in a trial's folder, from its beginning: Tune's own files come seconds later, and a kill may
 come before them."""
+
+
+class EpochTraining(Protocol):
+    """An interface to what a trial trains: a `Training`, or another one that goes on epoch by epoch."""
+
+    epoch: int
+
+    @property
+    def finished(self) -> bool:
+        """True once there is no further epoch."""
+        ...
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs of a whole training."""
+        ...
+
+    @property
+    def data_in(self) -> str:
+        """Place of the data: ``memory`` or ``disk``."""
+        ...
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of trainable parameters."""
+        ...
+
+    def run_epoch(self) -> Mapping[str, Any]:
+        """Train for one epoch; the result has at least ``train_loss``, ``epoch`` and ``seconds``."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the next epoch depends on."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state_dict`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -87,8 +130,10 @@ def check_config(config: Mapping[str, Any]) -> None:
     require_count('config["num_threads"]', config.get("num_threads", 1), error=TaskError)
     require_seed('config["seed"]', config.get("seed", 0), error=TaskError)
     require_bool('config["compile"]', config.get("compile", False), error=TaskError)
+    check_latency(config)
     if config.get("time_limit_s") is not None:
         require_number('config["time_limit_s"]', config["time_limit_s"], above=0, error=TaskError)
+    require_one_of('config["data_in"]', config.get("data_in", "auto"), DATA_IN, error=TaskError)
     if not isinstance(config.get("data_dir"), str | Path | None):
         raise TaskError(f'config["data_dir"] must be the path of a folder, not {config["data_dir"]!r}.')
 
@@ -121,9 +166,15 @@ def device_of(config: Mapping[str, Any]) -> torch.device:
 
 
 def prepare_data(task: Task, config: Mapping[str, Any]) -> PreparedData:
-    """Load the task's data onto the config's device."""
-    data_dir = config.get("data_dir")
-    return PreparedData(task, Path(data_dir) if data_dir else None, device_of(config))
+    """Load the task's data for the config's device: into its memory, or for reading from disk."""
+    data_dir, device = config.get("data_dir"), device_of(config)
+    return PreparedData(
+        task,
+        Path(data_dir) if data_dir else None,
+        device,
+        data_in=config.get("data_in", "auto"),
+        memory=memory_of_trial(device),
+    )
 
 
 def build_training(
@@ -154,7 +205,7 @@ def note_start(storage: Any | None, config: Mapping[str, Any]) -> None:
         write_into_trial(storage, START_FILE, json.dumps(dict(config), default=_plain).encode())
 
 
-def run_epoch(training: Training, before: Mapping[str, Any], time_limit_s: float | None = None) -> dict[str, Any]:
+def run_epoch(training: EpochTraining, before: Mapping[str, Any], time_limit_s: float | None = None) -> dict[str, Any]:
     """Train one epoch and return the trial's result after it.
 
     Args:
@@ -162,16 +213,20 @@ def run_epoch(training: Training, before: Mapping[str, Any], time_limit_s: float
         before: The trial's result before; empty in the beginning.
         time_limit_s: Seconds of training and validation after which no further epoch is begun.
     """
-    result: dict[str, Any] = training.run_epoch()
+    result = dict(training.run_epoch())
     result["training_seconds"] = before.get("training_seconds", 0.0) + result["seconds"]
-    result["training_iteration"] = training.epoch  # Tune's own count knows only what this trial trained
+    # Tune's own count knows only what this trial trained; a training that ended by its patience is a whole one.
+    result["training_iteration"] = training.num_epochs if training.finished else training.epoch
     result["parameters"] = training.num_parameters
+    result["data_in"] = training.data_in
     out_of_time = time_limit_s is not None and result["training_seconds"] >= time_limit_s
     result["done"] = training.finished or out_of_time or not math.isfinite(result["train_loss"])
     return result
 
 
-def write_checkpoint(folder: str, training: Training, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+def write_checkpoint(
+    folder: str, training: EpochTraining, config: Mapping[str, Any], result: Mapping[str, Any]
+) -> None:
     """Save what the next epoch depends on, tensors and plain values in one file, and the last result beside it."""
     weights = Path(folder) / WEIGHTS_FILE
     torch.save(training.state_dict(), weights)
@@ -179,7 +234,7 @@ def write_checkpoint(folder: str, training: Training, config: Mapping[str, Any],
     (Path(folder) / RECORD_FILE).write_text(json.dumps(record, default=_plain), encoding="utf-8")
 
 
-def read_checkpoint(folder: str, training: Training) -> dict[str, Any]:
+def read_checkpoint(folder: str, training: EpochTraining) -> dict[str, Any]:
     """Load a checkpoint into a training and return the trial's result at that epoch.
 
     Raises:
@@ -190,7 +245,7 @@ def read_checkpoint(folder: str, training: Training) -> dict[str, Any]:
         training.load_state_dict(torch.load(Path(folder) / WEIGHTS_FILE, weights_only=True, map_location="cpu"))
         record = Path(folder) / RECORD_FILE  # older checkpoints have none
         return dict(parse_json(record.read_bytes())["result"]) if record.exists() else {}
-    except OSError:
+    except (OSError, TaskError):
         raise
     except Exception as error:  # torch raises many kinds for a damaged file
         lines = str(error).strip().splitlines() or [""]
@@ -229,7 +284,7 @@ def score_test(
         scores=scores,
         classes=task.classes,
     )
-    return FoundNetwork(data.encoder, training.network, data.decoder, card).eval().cpu()
+    return FoundNetwork(data.encoder, training.kept, data.decoder, card).eval().cpu()
 
 
 def _plain(value: Any) -> Any:

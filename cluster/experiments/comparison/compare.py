@@ -8,13 +8,14 @@ from pathlib import Path
 
 from cluster.experiments.comparison.config import ComparisonConfig
 from cluster.experiments.comparison.methods import METHODS, takes_part
+from cluster.experiments.comparison.presets import Preset
 from cluster.experiments.comparison.summary.summaries import Comparison, ground_of, summary_of
 from cluster.work.folders import make_folders
 from mpnas_ray.errors import RunError
 from mpnas_ray.extras import require_extra
 from mpnas_ray.tables import TableTask, load_tasks
 
-__all__ = ["compare"]
+__all__ = ["compare", "rewrite"]
 
 
 def compare(config: ComparisonConfig) -> list[Path]:
@@ -33,7 +34,7 @@ def compare(config: ComparisonConfig) -> list[Path]:
             replications failed, once all others are done.
         RunInterruptedError: After Ctrl-C; the same call goes on.
     """
-    require_extra("studies", "matplotlib", "plotly", to="A comparison", error=RunError)
+    require_extra("studies", "matplotlib", to="A comparison", error=RunError)
     tasks = _load(config)
     _check_anyone(config, tasks)
     make_folders(Path(config.out), Path(config.work), Path(config.checkpoints))
@@ -53,10 +54,29 @@ def compare(config: ComparisonConfig) -> list[Path]:
     every = tuple(summary_of(name, grounds[column], runs, config.num_queries) for (name, column), runs in found.items())
     results = Comparison(tuple(grounds.values()), every, config.num_queries)
 
-    from cluster.experiments.comparison.report.files import write_files  # imports matplotlib and plotly
+    from cluster.experiments.comparison.report.files import write_files  # imports matplotlib
 
-    name = f"compare-{config.preset.name}"
-    return write_files(name, config.preset.title, config.command, config.seeds, results, Path(config.out))
+    return write_files(config, results)
+
+
+def rewrite(preset: Preset, out: str | Path) -> list[Path]:
+    """Write the pages and the picture of a comparison anew from its JSON file; nothing is computed.
+
+    Args:
+        preset: The preset of the comparison.
+        out: Folder of its files.
+
+    Returns:
+        The files, ``<out>/compare-<preset>`` as ``.md``, ``.png`` and ``.html``.
+
+    Raises:
+        RunError: If a library of figures is not installed, there is no such JSON file, or it is damaged or of another
+            version.
+    """
+    require_extra("studies", "matplotlib", to="A comparison", error=RunError)
+    from cluster.experiments.comparison.report.files import rewrite_pages  # imports matplotlib
+
+    return rewrite_pages(preset.name, out)
 
 
 def _load(config: ComparisonConfig) -> dict[str, TableTask]:

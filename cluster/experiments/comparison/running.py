@@ -20,7 +20,7 @@ from mpnas_ray.tables import TableTask
 
 __all__ = ["META_TRAININGS", "SLOW_SECONDS", "Pair", "run_all"]
 
-SLOW_SECONDS = 10.0
+SLOW_SECONDS = 20.0
 """CPU time of a run from which a method is slow, and has fewer seeds."""
 
 META_TRAININGS = 3

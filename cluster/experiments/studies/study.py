@@ -9,13 +9,15 @@ from typing import Any, Protocol
 
 from cluster.pages.markdown import wrapped
 from cluster.pages.result_json import result_json
+from cluster.report.document import document
+from cluster.report.html import Html, tag
 from cluster.work.folders import check_folders, make_folders
 from cluster.work.provenance import machine, versions
 from mpnas_ray.errors import RunError
 from mpnas_ray.extras import require_extra
 from mpnas_ray.files.atomic import write_atomic
 
-__all__ = ["Report", "Study", "reproduce", "rewrite_page"]
+__all__ = ["Report", "Study", "reproduce", "rewrite_pages"]
 
 Report = Callable[[str], None]
 """Receives a line for each step."""
@@ -67,11 +69,16 @@ class Study(Protocol):
         """Draw the content of the JSON file into a file."""
         ...
 
+    def charts(self, content: Mapping[str, Any]) -> list[Html]:
+        """Draw the content of the JSON file for a page with charts, for a study with a picture."""
+        ...
+
 
 def reproduce(
     study: Study, tables: str | Path, out: str | Path, work: str | Path, report: Report = print, **options: Any
 ) -> list[Path]:
-    """Do the missing work of a study on Ray, and write ``<out>/<study>.json``, ``.md`` and, if it has one, ``.png``.
+    """Do the missing work of a study on Ray, and write ``<out>/<study>`` as ``.json`` and ``.md``; with a picture,
+    as ``.html`` and ``.png`` too.
 
     Args:
         study: One of `registry.STUDIES`.
@@ -104,17 +111,17 @@ def reproduce(
         **found,
     }
     make_folders(out)
-    written = [out / f"{study.name}.json", out / f"{study.name}.md"]
-    write_atomic(written[0], result_json(content))
-    write_atomic(written[1], _page(study, content))
+    file = out / f"{study.name}.json"
+    write_atomic(file, result_json(content))
+    written = [file, *_write_pages(_pages(study, content), out)]
     if study.has_picture:
         written.append(out / f"{study.name}.png")
-        study.save_picture(content, written[2])
+        study.save_picture(content, written[-1])
     return written
 
 
-def rewrite_page(study: Study, out: str | Path) -> Path:
-    """Write ``<out>/<study>.md`` anew from ``<out>/<study>.json``; nothing is computed.
+def rewrite_pages(study: Study, out: str | Path) -> list[Path]:
+    """Write ``<out>/<study>.md``, and ``.html`` if there is one, anew from ``<out>/<study>.json``; nothing is computed.
 
     Raises:
         RunError: If there is no such JSON file, or it is damaged or of another study.
@@ -124,22 +131,35 @@ def rewrite_page(study: Study, out: str | Path) -> Path:
         content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if content["study"] != study.name:
             raise ValueError(f"it is of the study {content['study']!r}")
-        page = _page(study, content)
+        pages = _pages(study, content)
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         why = "it is not there" if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
         raise RunError(
             f"The page of {study.name} cannot be written from {file} ({why}). Name the folder of its results with "
             "--out, or compute them: name the folder of NAS tables with --tables."
         ) from error
-    written = Path(out) / f"{study.name}.md"
-    write_atomic(written, page)
-    return written
+    return _write_pages(pages, Path(out))
 
 
-def _page(study: Study, content: Mapping[str, Any]) -> str:
-    body = study.body(content)
-    head = f"`{content['command']}`, {content['machine']['cores']} cores"
-    numbers = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
-    return wrapped(
-        f"# {study.title}\n\n{head}, {numbers}. {study.holds} in [{study.name}.json]({study.name}.json).\n\n{body}"
-    )
+def _write_pages(pages: Mapping[str, str], folder: Path) -> list[Path]:
+    for name, page in pages.items():
+        write_atomic(folder / name, page)
+    return [folder / name for name in pages]
+
+
+def _pages(study: Study, content: Mapping[str, Any]) -> dict[str, str]:
+    """Return name -> text of the page in Markdown, and of that with charts if there is one."""
+    name, body, command = study.name, study.body(content), content["command"]
+    numbers = ", ".join(f"{package} {number}" for package, number in content["versions"].items())
+    made = f"{content['machine']['cores']} cores, {numbers}."
+    shows = f"; [{name}.html]({name}.html) shows them in charts" if study.has_picture else ""
+    head = f"`{command}`, {made} {study.holds} in [{name}.json]({name}.json){shows}."
+    pages = {f"{name}.md": wrapped(f"# {study.title}\n\n{head}\n\n{body}")}
+    if study.has_picture:
+        pages[f"{name}.html"] = document(
+            study.title,
+            tag("header", tag("h1", study.title)),
+            *study.charts(content),
+            tag("footer", tag("p", tag("code", command), f", {made}", class_="place")),
+        )
+    return pages

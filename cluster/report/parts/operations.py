@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cluster.report.heat import heat_cell, heat_table
 from cluster.report.html import Html, tag
 from cluster.report.view import RunView
 from mpnas_ray.errors import SearchSpaceError
@@ -49,7 +50,6 @@ def operations(run: RunView) -> Html:
     inner = range(cells.kinds.shape[1])
     slots = [slot for slot in inner if not set(cells.kinds[rows, slot].tolist()) <= {ABSENT, SKIP}]  # links of chains
     there = [kind for kind in range(len(OPERATIONS)) if (cells.kinds == kind).any()]
-    header = tag("tr", tag("th", "operation"), tag("th", "any"), *(tag("th", str(n)) for n in range(1, len(slots) + 1)))
     body = []
     for kind in there:
         has = ((cells.kinds == kind) & cells.live).any(axis=1)
@@ -58,7 +58,7 @@ def operations(run: RunView) -> Html:
             _cell(cells.percentiles, has, "anywhere"),
             *(_cell(cells.percentiles, each, "here") for each in in_slot),
         ]
-        body.append(tag("tr", tag("th", KINDS[kind]), *marks))
+        body.append((KINDS[kind], marks))
     note = (
         "A number is the mean percentile of the trials with that operation: 100 is the best trial, 0 the worst, and "
         "50 what an operation without influence has. It is bold from three trials on, and the pointer shows how many. "
@@ -66,7 +66,7 @@ def operations(run: RunView) -> Html:
         f"something to the output; the slots 1 to {len(slots)} are those of the {size} {family} cells among them, in "
         "the order of the architecture's text. These are averages over what the search chose to try, not effects."
     )
-    table = tag("table", tag("thead", header), tag("tbody", *body), class_="heat")
+    table = heat_table(["any", *map(str, range(1, len(slots) + 1))], body)
     return Html(table + tag("p", note, class_="note"))
 
 
@@ -75,9 +75,8 @@ def _cell(percentiles: NDArray[np.float64], has: NDArray[np.bool_], where: str) 
     if not count:
         return tag("td", "·")
     mean = float(percentiles[has].mean())
-    look = ("good" if mean >= 50 else "bad") + (" sure" if count >= 3 else "")
     tip = f"{count} {'trial has' if count == 1 else 'trials have'} it {where}: mean percentile {mean:.0f}"
-    return tag("td", f"{mean:.0f}", class_=look, style=f"--share:{abs(mean - 50) / 50:.2f}", data_tip=tip)
+    return heat_cell(f"{mean:.0f}", (mean - 50) / 50, tip=tip, bold=count >= 3)
 
 
 def _cells(run: RunView) -> _Cells | None:

@@ -11,11 +11,15 @@ from ray import tune
 
 from cluster.ray.connection import alive_nodes, slots_on
 from cluster.ray.resources import Resources
+from cluster.run.config import SearchConfig
 from cluster.run.record import RunRecord
 from mpnas_ray.spaces import Architectures, get_space, parse_architecture
 from trainables import Task, TaskData
 from trainables.networks.limits import NetworkSizes
+from trainables.training.data import encoded_bytes
 from trainables.training.loop import recipe_of
+from trainables.training.memory import choose_data_in
+from trainables.tune.memory import share_of_node
 
 __all__ = ["TrialSizes", "choose_sizes"]
 
@@ -101,7 +105,7 @@ def choose_sizes(record: RunRecord, task: Task, data: TaskData) -> TrialSizes:
         wanted = [{"GPU": _gpu_share(config.gpus_per_trial, part)} for part in needed]
     else:
         most = max(node.get("memory", 0.0) for node in alive_nodes())
-        fixed = _PROCESS_BYTES + _data_bytes(data)
+        fixed = _PROCESS_BYTES + _data_bytes(config, task, data)
         wanted = [{"memory": min(float(fixed + bound), most)} for bound in bounds]  # too large for all: alone on a node
     resources = [{**config.worker_resources, **each} for each in wanted]
     if resources[0] == resources[-1] or _fit_everywhere(resources[-1], config.worker_resources):
@@ -109,10 +113,12 @@ def choose_sizes(record: RunRecord, task: Task, data: TaskData) -> TrialSizes:
     return TrialSizes(tuple(resources), tuple(bounds[:-1]), networks, batch_size)
 
 
-def _data_bytes(data: TaskData) -> int:
-    parts = (data.train, data.validation, data.test)
-    tensors = [tensor for part in parts for tensor in (part.inputs, part.targets)]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+def _data_bytes(config: SearchConfig, task: Task, data: TaskData) -> int:
+    """Count the memory that each worker needs for the data; none if all of them read batches from disk."""
+    num_bytes = encoded_bytes(task, data)
+    shares = [share_of_node(node, config.cpus_per_trial) for node in alive_nodes()]
+    places = {choose_data_in(config.data_in, num_bytes, share) for share in shares}
+    return 0 if places == {"disk"} else num_bytes
 
 
 def _gpu_share(least: float, needed: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster.run.assemble.supernet_score import names_supernet, supernet_score
 from cluster.run.config import SearchConfig
 from mpnas_ray.errors import RunError, TaskError
 from trainables.data_options import scheme_of
@@ -21,12 +22,14 @@ def zero_cost_score(config: SearchConfig, task: Task, data: TaskData) -> Score |
     """Make a score from the proxy, for networks as the run would train them; None if there is no proxy.
 
     Raises:
-        RunError: If workers could not find the task.
+        RunError: If workers could not find the task, or there is no such supernet.
         TaskError: If the proxy is not defined on the task.
     """
     if config.proxy is None:
         return None
-    get_proxy(config.proxy).check(Batch(data.train.inputs[:1], data.train.targets[:1]))
+    is_supernet = names_supernet(config.proxy)
+    if not is_supernet:
+        get_proxy(config.proxy).check(Batch(data.train.inputs[:1], data.train.targets[:1]))
     try:
         if scheme_of(config.task) is None:  # files are named by their paths
             get_task(config.task)
@@ -35,7 +38,8 @@ def zero_cost_score(config: SearchConfig, task: Task, data: TaskData) -> Score |
             f"Proxies are computed in a separate process, which cannot find {task.name} by a name: search "
             f"--task module:variable, or without a proxy."
         ) from error
-
+    if is_supernet:
+        return supernet_score(config, task)
     return ZeroCostScore(
         task=config.task,
         proxy=config.proxy,

@@ -31,6 +31,8 @@ from mpnas_ray.meta_learning.mixture.process.posterior import Posterior, log_lik
 from mpnas_ray.meta_learning.mixture.process.prior import AMPLITUDES, COST_PROBABILITY, LOG_SCALE_PRIOR, Prior
 from mpnas_ray.meta_learning.mixture.process.sampling import sample_posterior
 from mpnas_ray.meta_learning.mixture.process.scales import support_doubt, support_scales
+from mpnas_ray.meta_learning.mixture.source_weights import named_weights
+from mpnas_ray.predictors.base import SourceWeight
 from mpnas_ray.spaces import Architecture, Architectures, get_space
 from mpnas_ray.tables import Kind
 
@@ -227,6 +229,26 @@ class MixturePredictor:
             joint = likelihoods + amplitude[:, None, None, None] + mean[:, :, None] + LOG_SCALE_PRIOR
             of_kind.append(joint.flatten(1).logsumexp(dim=1))
         return float((of_kind[1] - of_kind[0] + log_odds).mean().sigmoid())
+
+    def source_weights(self, arch: Architecture, others: Architectures) -> list[SourceWeight]:
+        """List the weights of all sources, the most probable first, and their parts in one prediction.
+
+        Probabilities are means over both scales of the scores; see `mpnas_ray.predictors.KnowsSources`.
+
+        Raises:
+            PredictorError: If it was adapted to architectures of another space.
+        """
+        archs = Architectures(others.space, np.concatenate([Architectures.of([arch]).codes, others.codes]))
+        belief, (_, unit) = self._belief(archs.space.name), self._usual(archs.space.name)
+        _, means, between = self._lookup.compared(archs, self._measured(archs), belief.support)
+        apart = (means[0] - means[1:].mean(dim=0)).double()
+        parts = (belief.mean_weights.double() * apart / unit).mean(dim=0)
+        whole = (belief.mean(means, between).double() / unit).mean(dim=0)
+        measured = float(whole[0] - whole[1:].mean() - parts.sum())
+        prior = self._log_prior(belief.support.reference)[1].exp()
+        probabilities = prior if belief.weights is None else belief.weights.sum(dim=(1, 4)).mean(dim=0)
+        listed = candidates(belief.support.reference, self._kept)
+        return named_weights(listed, self.sources, probabilities, parts, measured)
 
     def sample_scores(self, archs: Sequence[Architecture], num_samples: int, rng: Generator) -> NDArray[np.float64]:
         """Draw score functions from the posterior, at N architectures: ``[num_samples, N]``.

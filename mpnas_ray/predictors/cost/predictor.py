@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from mpnas_ray.errors import MPNASError, PredictorError
+from mpnas_ray.predictors.base import SourceWeight
 from mpnas_ray.predictors.cost.devices import KnownDevice, centred_counts, hypotheses, priced
 from mpnas_ray.predictors.cost.posterior import CostPosterior
 from mpnas_ray.predictors.encodings.operation_counts import EXECUTIONS, NUM_COUNTS
@@ -204,6 +205,14 @@ class CostPredictor:
         found = {device.name: float(weight) for device, weight in zip(known, of_list[: len(known)], strict=True)}
         found["general"] = float(of_list[len(known) :].sum())
         return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def source_weights(self, arch: Architecture, others: Architectures) -> list[SourceWeight]:
+        """List what `resembles` says of each known device; before any measurement none.
+
+        The architectures are not looked at: see `mpnas_ray.predictors.KnowsSources`.
+        """
+        found = {} if self._posterior is None else self.resembles()
+        return [SourceWeight(name, probability, 0.0, None) for name, probability in found.items()]
 
     def initialisation(self) -> dict[str, Tensor]:
         """Return what is known of devices: the parts of `state_dict` that no measurement changes."""

@@ -94,6 +94,7 @@ def read_columns(path: Path, columns: Sequence[str], dictionaries: Sequence[str]
                     raise TableError(f"{path}: column {column} holds {values.type}, not text.")
                 _refuse_nulls(path, column, values)
                 values = values.cast(pa.string()).dictionary_encode()
+                values.validate(full=True)  # bytes that are not UTF-8
             table = table.set_column(place, column, values)
         table = table.unify_dictionaries().combine_chunks()
     if not table.num_rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import count
 from typing import Any, Literal, get_args
@@ -37,6 +37,7 @@ class TrialRecord:
         stopped_early: Whether a score from elsewhere is known to be one of less than a full training.
         predicted: Score predicted when it was proposed, if a predictor did; only its order means something.
         config: The other entries of the trial's config that were drawn or came with the point.
+        costs: Name -> last value of each cost that the searcher looks at, as far as the trial reported it.
     """
 
     arch: str
@@ -46,6 +47,7 @@ class TrialRecord:
     stopped_early: bool = False
     predicted: float | None = None
     config: dict[str, Any] = field(default_factory=dict)
+    costs: dict[str, float] = field(default_factory=dict)
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values for a state file; objects in the config are only named."""
@@ -61,11 +63,13 @@ class TrialRecord:
         known = {entry.name for entry in fields(cls)}
         given = {name: value for name, value in plain.items() if name in known}
         record = cls(**{"arch": "", **given, "config": from_plain(given.get("config", {}))})
-        for name, kind in (("arch", str), ("status", str), ("stopped_early", bool), ("config", dict)):
+        for name, kind in (("arch", str), ("status", str), ("stopped_early", bool), ("config", dict), ("costs", dict)):
             value_of(vars(record), name, kind)
         for name, number in (("score", float), ("iteration", int), ("predicted", float)):
             if getattr(record, name) is not None:
                 value_of(vars(record), name, number)
+        for name in record.costs:
+            value_of(record.costs, name, float, least=0)
         if record.status not in get_args(Status):
             raise SearcherStateError(f"a trial has the status {record.status!r}")
         if record.status == "completed" and (record.score is None or not math.isfinite(record.score)):
@@ -182,6 +186,21 @@ class Observations:
             return archs, labels
         below = labels.min() - (1e-3 * np.ptp(labels) or 1.0) if len(labels) else 0.0
         return archs + failed, np.concatenate([labels, np.full(len(failed), below)])
+
+    def costs_with_failures(self, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the costs of the architectures of `labels_with_failures`, and which of these failed.
+
+        Args:
+            names: C names of costs.
+
+        Returns:
+            Costs ``[N, C]``, NaN where a trial reported none or failed, and bool ``[N]``.
+        """
+        failed = sum(record.status == "failed" for record in self.trials.values())
+        completed = [[record.costs.get(name, math.nan) for name in names] for record in self.completed]
+        costs = np.full((len(completed) + failed, len(names)), math.nan)
+        costs[: len(completed)] = np.reshape(completed, (len(completed), len(names)))
+        return costs, np.arange(len(costs)) >= len(completed)
 
     def rank_correlation(self) -> float | None:
         """Return the Spearman correlation between what was predicted at proposal and what came out.

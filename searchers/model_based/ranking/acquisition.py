@@ -36,7 +36,9 @@ UCB_STANDARD_DEVIATIONS = 0.7
 with 0.7 and 8 with 1.5, in the median of five runs: little more than a guess."""
 
 
-def expected_improvement(mean: NDArray[np.float64], std: NDArray[np.float64], incumbent: float) -> NDArray[np.float64]:
+def expected_improvement(
+    mean: NDArray[np.float64], std: NDArray[np.float64], incumbent: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return the mean amount by which a normal score exceeds the incumbent, ``[N]`` (Jones et al. 1998, Eq. 15)."""
     std = np.maximum(std, 1e-12)
     z = (mean - incumbent) / std

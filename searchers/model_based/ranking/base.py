@@ -30,17 +30,27 @@ class RankingRequest:
             zero-shot.
         seen: Keys of what was proposed already, uint64 ``[M]``: it is left out of the ranking.
         seed: Seed of sampled candidates, of the order of equals, of Thompson sampling and of a GCN from scratch.
+        costs: Costs that the trials reported, ``[N, C]``, NaN where there is none; None in a search for one objective.
+        failed: Whether each trial failed, bool ``[N]``; None in a search for one objective.
     """
 
     archs: list[str]
     labels: NDArray[np.float64]
     seen: NDArray[np.uint64]
     seed: int
+    costs: NDArray[np.float64] | None = None
+    failed: NDArray[np.bool_] | None = None
 
     def thinned(self) -> RankingRequest:
         """Return the request with no more points than a predictor can learn from."""
         kept = thinned_points(self.labels)
-        return replace(self, archs=[self.archs[row] for row in kept], labels=self.labels[kept])
+        return replace(
+            self,
+            archs=[self.archs[row] for row in kept],
+            labels=self.labels[kept],
+            costs=None if self.costs is None else self.costs[kept],
+            failed=None if self.failed is None else self.failed[kept],
+        )
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ class Ranking:
         seconds: Seconds that it took to make.
         transfer: The evidence for and against what was learned on other tasks, if the predictor can tell.
         num_unusable: Number of scored candidates that have no finite zero-cost score.
+        least_excess: Part of a limit on a predicted cost by which even the candidate that comes nearest is expected to
+            exceed it; at most 0 where some are expected to keep all limits, or there are none.
     """
 
     codes: NDArray[np.int8]
@@ -64,6 +76,7 @@ class Ranking:
     seconds: float
     transfer: TransferCheck | None = None
     num_unusable: int = 0
+    least_excess: float = 0.0
 
     def __len__(self) -> int:
         return len(self.codes)

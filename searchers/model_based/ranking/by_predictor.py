@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from mpnas_ray.checks import require_count, require_one_of
-from mpnas_ray.errors import PredictorError
-from mpnas_ray.predictors import Evidential, GCNPredictor, MetaLearned, Predictor, Uncertain
+from mpnas_ray.predictors import Evidential, MetaLearned, Predictor, Uncertain
 from mpnas_ray.spaces import Architectures
 from searchers.core.candidates import Candidates
 from searchers.model_based.ranking.acquisition import (
@@ -25,8 +23,14 @@ from searchers.model_based.ranking.acquisition import (
 from searchers.model_based.ranking.base import Ranking, RankingRequest
 from searchers.model_based.ranking.by_score import ScoreRanker
 from searchers.model_based.ranking.climbing import climb
+from searchers.model_based.ranking.fitting import (
+    fitted,
+    predicted_scores,
+    require_finite,
+    results_differ,
+    transfer_check,
+)
 from searchers.model_based.ranking.prior_score import NUM_SCORED, PriorScore
-from searchers.model_based.ranking.transfer_check import TransferCheck
 
 __all__ = ["PredictorRanker"]
 
@@ -70,16 +74,16 @@ class PredictorRanker:
         rng = np.random.default_rng(request.seed)
         points = request.thinned()
         measured = Architectures.of(points.archs, self.candidates.space)
-        believed = _fitted(self.predictor, measured, points)
+        believed = fitted(self.predictor, measured, points)
         predictor, acquisition = believed, self.acquisition
         if isinstance(believed, Evidential) and believed.probability_of_cost() > 0.5:
             acquisition = "mean"  # costs add up over operations, so that there is little to explore
             if self.cost_predictor is not None:
-                predictor = _fitted(self.cost_predictor, measured, points)
+                predictor = fitted(self.cost_predictor, measured, points)
         archs, found, predicted = self._predicted(predictor, rng, climbs=len(measured) > 0)
         unseen = ~np.isin(found, request.seen)
         ties = rng.permutation(len(archs))
-        if len(measured) > 1 and not _differ(points):
+        if len(measured) > 1 and not results_differ(points):
             order = ties  # every candidate believed to be the best came out the same: look elsewhere
         elif acquisition == "mean" or not isinstance(predictor, Uncertain) or not len(measured):
             order = best_first(predicted, ties)
@@ -87,7 +91,7 @@ class PredictorRanker:
             order = improve_shortlist(predictor, predicted, archs, measured, unseen, rng, ties)
         else:
             predicted, order = acquire(predictor, acquisition, archs, measured, rng, ties)
-            _check_finite(predictor, predicted, len(archs))
+            require_finite(predictor, predicted, len(archs))
         order, num_unusable = order[unseen[order]], 0
         if self.prior_score is not None:
             order, num_unusable = self.prior_score.reorder(
@@ -99,7 +103,7 @@ class PredictorRanker:
             predicted[order],
             num_points=len(request.archs),
             seconds=time.perf_counter() - start,
-            transfer=_checked(believed, points),
+            transfer=transfer_check(believed, points),
             num_unusable=num_unusable,
         )
 
@@ -116,39 +120,10 @@ class PredictorRanker:
         """
 
         def predict(archs: Architectures) -> NDArray[np.float64]:
-            predicted = np.asarray(predictor.predict(archs), dtype=np.float64)
-            _check_finite(predictor, predicted, len(archs))
-            return predicted
+            return predicted_scores(predictor, archs)
 
         if self.candidates.listed is not None:
             return self.candidates.listed, self.candidates.listed_keys, predict(self.candidates.listed)
         archs = self.candidates.sample(self.num_candidates, rng)
         found, predicted = self.candidates.keys(archs), predict(archs)
         return climb(self.candidates, archs, found, predicted, predict) if climbs else (archs, found, predicted)
-
-
-def _fitted(predictor: Predictor | None, measured: Architectures, points: RankingRequest) -> Predictor:
-    """Return a predictor that has learned from the points; a meta-learned one without any ranks zero-shot."""
-    if isinstance(predictor, MetaLearned):
-        return predictor.adapt(measured, points.labels) if points.archs else predictor
-    fitted = GCNPredictor(seed=points.seed) if predictor is None else deepcopy(predictor)
-    fitted.fit(measured, points.labels)
-    return fitted
-
-
-def _checked(predictor: Predictor, points: RankingRequest) -> TransferCheck | None:
-    if not isinstance(predictor, Evidential) or not _differ(points):
-        return None
-    return TransferCheck(len(points.archs), predictor.transfer_odds())
-
-
-def _differ(points: RankingRequest) -> bool:
-    return len(points.archs) > 0 and bool(np.ptp(points.labels) > 0)
-
-
-def _check_finite(predictor: object, predicted: NDArray[np.float64], num: int) -> None:
-    if predicted.shape != (num,) or not np.isfinite(predicted).all():
-        raise PredictorError(
-            f"{type(predictor).__name__} must give a finite score for each of {num} architectures; it gave shape "
-            f"{list(predicted.shape)} with {np.isfinite(predicted).sum()} finite values."
-        )

@@ -52,6 +52,7 @@ def test_a_checkpoint_with_its_card(tables: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mine.json", "mine.safetensors"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("config", [CONFIG, MIXTURE])
 def test_interrupted_it_goes_on(tables: Path, tmp_path: Path, config: MetaConfig | MixtureConfig) -> None:
     whole = run_meta_training(tables, tmp_path / "whole", config)
@@ -71,6 +72,7 @@ def test_interrupted_it_goes_on(tables: Path, tmp_path: Path, config: MetaConfig
     assert (tmp_path / "parts.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
 
 
+@pytest.mark.long
 def test_a_mixture_says_how_well_it_does_on_each_task(tables: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     card = run_meta_training(tables, tmp_path / "mine", MIXTURE, report=lines.append)

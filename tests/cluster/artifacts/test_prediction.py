@@ -52,6 +52,7 @@ def test_architectures_are_listed_best_first_with_what_is_not_known(
         assert 0 <= row["low"] <= row["percentile"] <= row["high"] <= 100
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("suffix", "mode"), [(".csv", "max"), (".json", "min")])
 def test_measurements_turn_the_ranking(suffix: str, mode: str, tmp_path: Path) -> None:
     """Scores that fall with every convolution, against all that was learned."""
@@ -93,9 +94,11 @@ def test_measured_latencies_are_learned_in_their_own_unit(
         predicted(archs=[GOOD], predictor="cost", measures="quality")
 
 
+@pytest.mark.long
 def test_the_same_seed_says_the_same() -> None:
-    assert predicted(archs=[GOOD]) == predicted(archs=[GOOD])
-    assert predicted(archs=[GOOD]) != predicted(archs=[GOOD], seed=1)
+    once = predicted(archs=[GOOD])
+    assert predicted(archs=[GOOD]) == once
+    assert predicted(archs=[GOOD], seed=1) != once
 
 
 def boil(folder: Path) -> Path:

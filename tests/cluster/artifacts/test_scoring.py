@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,10 @@ def test_tables_grow_and_nothing_is_scored_twice(
     assert leaves_out(tasks, "mixed/digits-snip") == {}
 
 
-def test_the_command_says_what_it_wrote(tmp_path: Path, computed_here: list[str]) -> None:
+def test_the_command_says_what_it_wrote(
+    tmp_path: Path, computed_here: list[str], needs_data: Callable[..., None]
+) -> None:
+    needs_data("libras")
     app = typer.Typer()
     app.command()(score_command)
     options = "--space mixed --task libras --proxy flops --proxy params --num-archs 3 --batch-size 9 --inputs random"
@@ -112,6 +116,30 @@ def test_the_command_says_what_it_wrote(tmp_path: Path, computed_here: list[str]
         assert f"mixed.libras.{proxy}.parquet: mixed/libras-{proxy}, 3 scores, " in done.output
     source = read_task(tmp_path / "mixed.libras.flops.parquet").source
     assert source == "mpnas-ray, mpnas score: preset small, batch size 9, seed 2, inputs random, train mode"
+
+
+def test_scores_of_files_by_their_options(own_data: Path, tmp_path: Path, computed_here: list[str]) -> None:
+    """The command takes the options of `mpnas search`; other options are other scores."""
+    app = typer.Typer()
+    app.command()(score_command)
+    common = (
+        f"--space nasbench201 --task csv:{own_data / 'iris.csv'} --proxy snip --num-archs 2 --out {tmp_path}".split()
+    )
+    done = CliRunner().invoke(app, [*common, "--target", "species"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    table = read_task(tmp_path / "nasbench201.csv-iris.snip.parquet")
+    assert len(table) == 2
+    assert "'target': ['species']" in table.source
+    assert computed_here == ["nasbench201.csv-iris/snip.00000"]
+
+    with pytest.raises(RunError, match="choose another --out"):
+        CliRunner().invoke(app, [*common, "--target", "species", "--split-seed", "1"], catch_exceptions=False)
+    other = [*common[:-1], str(tmp_path / "other"), "--work", str(tmp_path / "work")]
+    CliRunner().invoke(app, [*other, "--target", "species", "--split-seed", "1"], catch_exceptions=False)
+    assert len(computed_here) == 2
+    assert not np.array_equal(read_task(tmp_path / "other" / "nasbench201.csv-iris.snip.parquet").raw, table.raw)
+    with pytest.raises(MPNASError, match="does not use image_size"):
+        CliRunner().invoke(app, [*common, "--image-size", "8"], catch_exceptions=False)
 
 
 def test_scores_that_are_not_finite_are_left_out_and_said(
@@ -136,7 +164,10 @@ def test_a_small_space_is_scored_whole(tmp_path: Path, computed_here: list[str])
     assert report.tables[0].scored == len(get_space("transnasbench101").distinct())
 
 
-def test_what_cannot_be_is_refused_before_any_work(tmp_path: Path, computed_here: list[str]) -> None:
+def test_what_cannot_be_is_refused_before_any_work(
+    tmp_path: Path, computed_here: list[str], needs_data: Callable[..., None]
+) -> None:
+    needs_data("darcy16")
     for arguments, named in (
         ({"task": "darcy16", "proxies": ["naswot", "epe_nas"]}, "epe_nas compares samples of one class"),
         ({"proxies": ["best"]}, "no proxy 'best'"),

@@ -1,17 +1,20 @@
-"""``mpnas baseline`` on a real Ray: one training, interrupted by an error and continued."""
+"""``mpnas train`` on a real Ray: one training, interrupted by an error and continued."""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+from typer.testing import CliRunner
 
 from cluster.artifacts.config import TrainingConfig
 from cluster.artifacts.single_network import TrainingReport, train_network
+from cluster.cli import app
 from mpnas_ray.errors import RunError, SearchSpaceError, TaskError
 from trainables import darcy_task, load_network, relative_l2
 from trainables.training.data import PreparedData
@@ -73,6 +76,16 @@ def test_failed_in_the_middle_and_continued(tmp_path: Path, data_dir: Path, caps
     assert logged
     assert not any("test" in key for result in logged for key in result)
 
+    page = (tmp_path / "broken" / "report.html").read_text()
+    # Where a trial fails and is tried again, Tune begins with the results that it has copied to storage so far.
+    epochs = sorted({str(result["epoch"]) for result in logged})
+    assert {"1", "3", "4"} <= set(epochs)
+    assert re.findall(r'data-tip="epoch (\d)', page) == epochs * 2, "of both sessions, in both charts"
+    assert f"{continued.test:.5g}" in page
+    (tmp_path / "broken" / "report.html").unlink()
+    assert CliRunner().invoke(app, ["report", str(tmp_path / "broken")]).exit_code == 0
+    assert (tmp_path / "broken" / "report.html").read_text() == page
+
     assert run("broken") == continued
     with pytest.raises(RunError, match=r"started with .*seed 1.*another --name"):
         run("broken", seed=2)
@@ -87,8 +100,8 @@ def test_what_cannot_be_is_said_before_ray_starts(tmp_path: Path, data_dir: Path
         train_network(
             TrainingConfig(model="nasbench201:|nor_conv|", storage=tmp_path, name="c", data_dir=data_dir), task=TINY
         )
-    for option in ("epochs", "batch_size", "learning_rate"):
-        with pytest.raises(RunError, match=f"{option} must be above 0, not 0"):
+    for option, least in (("epochs", "at least 1"), ("batch_size", "at least 1"), ("learning_rate", "above 0")):
+        with pytest.raises(TaskError, match=f"{option} must be {least}, not 0"):
             train_network(
                 TrainingConfig(model="wrn-16-1", storage=tmp_path, data_dir=data_dir, **{option: 0}), task=TINY
             )

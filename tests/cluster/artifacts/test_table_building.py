@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ import numpy as np
 import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner
 
 from cluster.artifacts.config import TableConfig
 from cluster.artifacts.network_trainings import Course, training_item
 from cluster.artifacts.table_building import BuildReport, build_table
+from cluster.commands import tables
 from cluster.work import running
 from cluster.work.items import Results, Store, WorkItem
 from mpnas_ray.errors import MPNASError, RunError
@@ -38,7 +42,38 @@ def built(**fields: Any) -> BuildReport:
     return build_table(TableConfig(**fields))
 
 
-def test_a_table_grows_and_trains_nothing_twice(tmp_path: Path, computed_here: list[str]) -> None:
+@pytest.mark.long
+def test_a_table_of_files_by_their_options(own_data: Path, tmp_path: Path, computed_here: list[str]) -> None:
+    """The command takes the options of `mpnas search`; trainings by others are not mixed with them."""
+    app = typer.Typer()
+    app.command()(tables.build)
+    common = [
+        "--task",
+        f"images:{own_data / 'digits'}",
+        "--out",
+        str(tmp_path / "own.parquet"),
+        "--space",
+        "nasbench201",
+    ]
+    common += ["--num-archs", "1", "--num-train", "60", "--epochs", "1", "--image-size", "8", "--augment", "flip"]
+    done = CliRunner().invoke(app, [*common, "--metric", "f1_macro"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "digit-0" in done.output, "classes and split are printed"
+    assert computed_here == ["images-digits/00000.0"]
+    (curves,) = read_curves(tmp_path / "own.parquet").values()
+    assert curves.metric == "f1_macro"
+    assert curves.settings["data_options"]["augment"] == ["flip"]
+    with pytest.raises(RunError, match="data_options"):
+        CliRunner().invoke(app, [*common, "--metric", "f1_macro", "--split-seed", "1"], catch_exceptions=False)
+    with pytest.raises(MPNASError, match="The task digits does not use"):
+        CliRunner().invoke(app, ["--task", "digits", *common, "--metric", "f1_macro"], catch_exceptions=False)
+
+
+@pytest.mark.long
+def test_a_table_grows_and_trains_nothing_twice(
+    tmp_path: Path, computed_here: list[str], needs_data: Callable[..., None]
+) -> None:
+    needs_data("splice")
     out = tmp_path / "own.parquet"
     report = built(out=out, tasks=["digits"], num_archs=2, **SMALL)
     assert report.trainings == {"digits": 2}
@@ -59,6 +94,16 @@ def test_a_table_grows_and_trains_nothing_twice(tmp_path: Path, computed_here: l
     runs = sorted(zip(map(str, curves["digits"].archs), curves["digits"].seeds.tolist(), strict=True))
     assert runs == sorted([(drawn[0], 0), (drawn[0], 1), (drawn[1], 0), (drawn[2], 0)])
     assert load_tasks(tmp_path)["mixed/digits"].datasets == ("handwritten-digits",)
+    page = (tmp_path / "own.html").read_text()
+    assert re.findall(r'<section id="(\w+)">', page) == ["tasks", "digits", "splice"]
+    told = json.loads(re.search(r'id="tips">(.*?)</script>', page)[1])  # type: ignore[index]
+    assert told.keys() == {"1", "2", "3"}, "an architecture has one number on all tasks"
+    assert [line.partition(":")[0] for line in told["2"].splitlines()] == [
+        "Architecture 2",
+        "digits",
+        "splice",
+        "mixed",
+    ]
 
 
 def test_a_unit_holds_what_the_training_came_to(tmp_path: Path) -> None:
@@ -123,7 +168,8 @@ def test_what_cannot_be_is_refused(tmp_path: Path, computed_here: list[str]) -> 
         built(out=tmp_path / "own.csv", tasks=["digits"])
 
 
-def test_fewer_samples_keep_the_shares_of_the_classes() -> None:
+def test_fewer_samples_keep_the_shares_of_the_classes(needs_data: Callable[..., None]) -> None:
+    needs_data("splice", "libras")
     whole, fewer = (
         task.load_checked(None) for task in (get_task("splice"), with_fewer_samples(get_task("splice"), 100))
     )

@@ -78,17 +78,21 @@ def test_a_study_says_what_the_run_does(run: RunView, tmp_path: Path, file: str)
     assert study.trials[2].user_attrs["error"] == "ValueError: no"
 
 
+@pytest.mark.long
 def test_optuna_draws_and_continues_the_study(run: RunView, tmp_path: Path) -> None:
     write_study(run, tmp_path / "study.db")
     study = optuna.load_study(study_name="one", storage=storage(tmp_path / "study.db"))
+    drawn = [
+        optuna.visualization.plot_optimization_history,
+        optuna.visualization.plot_intermediate_values,
+        optuna.visualization.plot_slice,
+    ]
+    # Before its version 5, Optuna leaves out trials that lack a parameter: of cells of different shapes, all.
+    if int(optuna.__version__.split(".")[0]) >= 5 or len({frozenset(each.params) for each in study.trials}) == 1:
+        drawn.append(optuna.visualization.plot_parallel_coordinate)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for draw in (
-            optuna.visualization.plot_optimization_history,
-            optuna.visualization.plot_intermediate_values,
-            optuna.visualization.plot_parallel_coordinate,
-            optuna.visualization.plot_slice,
-        ):
+        for draw in drawn:
             assert draw(study).data
     asked = study.ask(study.trials[0].distributions)
     assert asked.params.keys() == study.trials[0].params.keys()

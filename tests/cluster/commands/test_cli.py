@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -15,7 +16,7 @@ import mpnas_ray
 from cluster.artifacts.exporting import FORMATS
 from cluster.artifacts.meta_training import ALGORITHMS
 from cluster.cli import app, main
-from cluster.commands.names import SEARCH_NAMES
+from cluster.commands.names import SEARCH_NAMES, remembered
 from cluster.commands.options import completes, field_texts
 from cluster.experiments.comparison.methods import METHODS
 from cluster.experiments.comparison.presets import PRESETS
@@ -140,8 +141,20 @@ from cluster.commands.names import SEARCH_NAMES
 from cluster.commands.options import completes
 print(completes(SEARCH_NAMES["proxy"])("nas"), [name for name in ("torch", "ray") if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[0] == "['naswot'] []", "remembered: nothing heavy is imported"
+
+
+def test_what_a_process_registers_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    registry = SimpleNamespace(names=["darcy"])
+    monkeypatch.setitem(sys.modules, "registry_with_mine", registry)
+    names = remembered("registry_with_mine", lambda module: module.names, "cluster/commands")
+    assert names() == ["darcy"]
+    registry.names.append("mine")
+    assert names() == ["darcy", "mine"]
+    assert not list(tmp_path.rglob("*.json"))
 
 
 def test_lists(mpnas: MPNAS) -> None:

@@ -47,7 +47,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "words",
     [
-        "search --num-samples 5 --name own",
+        "search --num-samples 5 --max-concurrent 1 --name own",
         # Asks twice for a Ray, of which the second time is inside the first.
         pytest.param("tables build --num-archs 2 --num-repeated 0 --out own.parquet", marks=pytest.mark.slow),
     ],

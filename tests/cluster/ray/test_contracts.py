@@ -29,6 +29,7 @@ from cluster.ray.memory_deaths import memory_deaths_survived
 from mpnas_ray import ray_versions
 from mpnas_ray.errors import MPNASError, UntestedRayError
 from mpnas_ray.ray_versions import TESTED_RAY, check_ray_version, relying_on_ray
+from searchers.core.tune_run import show_in_table
 from trainables.tune import trial_storage
 
 ROOT = Path(__file__).parents[3]
@@ -140,6 +141,19 @@ def test_the_variable_with_a_jobs_runtime_environment() -> None:
     from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
 
     assert connection._JOB_CONFIG == RAY_JOB_CONFIG_JSON_ENV_VAR
+
+
+def test_a_worker_that_names_its_ray_is_not_left_to_guess_among_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray Train's placement group cleaner asks the address of `get_actor`, which without the variable is a guess."""
+    for name in ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"):
+        monkeypatch.setenv(name, "so that it is unset in the end")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(addresses.services, "find_gcs_addresses", lambda: {"192.0.2.1:1", "192.0.2.1:2"})
+    with pytest.raises(ConnectionError, match="multiple active Ray instances"):
+        addresses.get_address_for_submission_client(None)
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="http://192.0.2.1:2"))
+    connection._name_ray()
+    assert addresses.get_address_for_submission_client(None) == "http://192.0.2.1:2"
 
 
 def test_a_cluster_without_an_agent_yet_says_so() -> None:
@@ -297,6 +311,25 @@ def test_tune_asks_a_searcher_from_within_a_function_named_run() -> None:
 
     assert (run.__name__, run.__globals__["__name__"]) == ("run", "ray.tune.tune")
     assert {"metric", "mode", "num_samples"} <= {*inspect.signature(run).parameters}
+
+
+def test_the_table_of_trials_has_the_columns_of_its_reporter(tmp_path: Path) -> None:
+    """The reporter of Tune's output is one of the ``callbacks`` of `run`, and holds the names of columns in a list."""
+    from ray.air._internal.usage import AirEntrypoint
+    from ray.tune.experimental.output import AirVerbosity, _detect_reporter
+    from ray.tune.tune import run
+
+    assert "callbacks" in run.__code__.co_varnames
+    space = {"lr": tune.uniform(0, 1)}
+    reporter: Any = _detect_reporter(AirVerbosity.DEFAULT, 1, AirEntrypoint.TUNER, config=space)
+    module: dict[str, Any] = {"__name__": "ray.tune.tune", "show_in_table": show_in_table}
+    exec("def run(callbacks): [show_in_table('arch') for _ in range(2)]", module)
+    module["run"]([None, reporter])
+    config = {"arch": "nasbench201:|nor_conv_3x3~0|", "lr": 0.5}
+    trial = Trial("none", stub=True, config=config, storage=storage_context(tmp_path))
+    table = reporter._get_heartbeat([trial])[1]
+    assert table.header[2:4] == ["arch", "lr"]
+    assert table.data[0].trial_infos[0][2:4] == ["...:|nor_conv_3x3~0|", 0.5]
 
 
 def test_the_samplers_of_domains() -> None:

@@ -176,6 +176,12 @@ class TestOnACluster:
         assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("first/*/result.json")} == trained
 
     @pytest.mark.slow
+    def test_the_script_of_the_examples(self, head: Head, tmp_path: Path) -> None:
+        done = head.run("bash", str(ROOT / "examples" / "cluster_job.sh"), head.dashboard, str(tmp_path))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Best of 4 architectures on wave-parameters" in done.stdout
+
+    @pytest.mark.slow
     def test_a_task_of_ones_own_is_watched_for_a_while(self, head: Head, tmp_path: Path) -> None:
         """Lines come while the job runs from a folder with secrets; it outlives Ctrl-C, and the hint shows all."""
         mine = tmp_path / "mine"

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from cluster.report.view import Best, Epoch, Proposal, RankingMade, RunView, TrialView
+from mpnas_ray.explaining import Effect, Explanation, Motif, SlotValue, Swap
+from mpnas_ray.predictors import SourceWeight
 from mpnas_ray.spaces import get_space
 
 BEGIN = 1_000_000_000.0
@@ -67,7 +69,31 @@ def varied_run(num_trials: int = 24, *, mode: str = "min", num_epochs: int = NUM
     )
     best = run.ranked[0]
     return replace(
-        run, best=Best(best, best.arch, best.value, 0.12, best.parameters, best.flops, network="/runs/varied/best")
+        run,
+        best=Best(best, best.arch, best.value, 0.12, best.parameters, best.flops, network="/runs/varied/best"),
+        explanation=explained(best.arch),
+    )
+
+
+def explained(arch: str) -> Explanation:
+    """An explanation of a cell of two slots."""
+    return Explanation(
+        arch=arch,
+        score=1.5,
+        better_than=0.9,
+        base=0.1,
+        exact=False,
+        slots=(SlotValue("1", "conv3-d1", 1.6), SlotValue("2", "skip", -0.2)),
+        swaps=(
+            Swap("2", "skip", "conv3-d1", "a", 0.4, 0.3, {"parameters": 1_200.0}),
+            Swap("1", "conv3-d1", "skip", "b", -1.0, None, {"parameters": -1_200.0}),
+        ),
+        effects=tuple(
+            Effect(slot, kind, 0.5 - 0.5 * n) for slot in "12" for n, kind in enumerate(("conv3-d1", "skip"))
+        ),
+        sources=(SourceWeight("mixed/digits", 0.7, 0.0, 1.2), SourceWeight("mixed/watch", 0.3, 0.2, -0.3)),
+        motifs=(Motif("number of conv3", 2.0, 0.2, 0.7),),
+        costs={"parameters": 4_000.0},
     )
 
 

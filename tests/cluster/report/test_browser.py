@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,55 +17,19 @@ THEMES = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    found, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if found is None or driver is None:
-        pytest.skip("there is no Chromium: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = found
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield started
-    started.quit()
-
-
-@pytest.fixture(scope="module")
 def file(run: RunView, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(page(run), encoding="utf-8")
     return path
 
 
-def opened(browser: Any, file: Path, width: int, theme: str = "light") -> None:
-    feature = {"name": "prefers-color-scheme", "value": theme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.get(file.as_uri())
-
-
-def scrolled_to(browser: Any, element: Any) -> None:
-    """Scroll, and wait until the page has heard of it, since it then takes away what the pointer told."""
-    browser.execute_async_script(
-        """
-        const [element, done] = arguments;
-        element.scrollIntoView({block: "center", behavior: "instant"});
-        requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done)));
-        """,
-        element,
-    )
-
-
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_section_is_drawn_and_nothing_sticks_out(browser: Any, file: Path, width: int, theme: str) -> None:
-    opened(browser, file, width, theme)
-    assert browser.get_log("browser") == []
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    sizes = browser.execute_script("""
+    browser.open(file, width, theme)
+    assert browser.errors == []
+    assert browser.overflow == 0
+    sizes = browser.run("""
         return [...document.querySelectorAll("section")].map((section) => {
           const shape = section.querySelector("svg.chart, svg.cell, table");
           const box = shape.getBoundingClientRect(), room = section.getBoundingClientRect();
@@ -82,8 +44,8 @@ def test_every_section_is_drawn_and_nothing_sticks_out(browser: Any, file: Path,
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_texts_of_charts_are_large_enough_to_read(browser: Any, file: Path, width: int) -> None:
-    opened(browser, file, width)
-    heights = browser.execute_script("""
+    browser.open(file, width)
+    heights = browser.run("""
         return [...document.querySelectorAll("svg.chart text")].map((text) => {
           const scale = Math.hypot(text.getScreenCTM().a, text.getScreenCTM().b);
           return scale * parseFloat(getComputedStyle(text).fontSize);
@@ -95,8 +57,8 @@ def test_texts_of_charts_are_large_enough_to_read(browser: Any, file: Path, widt
 @pytest.mark.parametrize("theme", THEMES)
 def test_texts_stand_out_from_what_is_behind_them(browser: Any, file: Path, theme: str) -> None:
     """The contrast of WCAG 2.1, level AA."""
-    opened(browser, file, 1_024, theme)
-    contrasts = browser.execute_script("""
+    browser.open(file, 1_024, theme)
+    contrasts = browser.run("""
         const light = (colour) => {
           const parts = colour.match(/[\\d.]+/g).slice(0, 3).map((part) => {
             const share = part / 255;
@@ -117,28 +79,21 @@ def test_texts_stand_out_from_what_is_behind_them(browser: Any, file: Path, them
 def test_the_pointer_tells_about_a_trial_and_lights_it_in_all_charts(
     browser: Any, file: Path, run: RunView, width: int
 ) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
-    from selenium.webdriver.common.by import By
-
-    opened(browser, file, width)
-    tip = browser.find_element(By.ID, "tip")
+    browser.open(file, width)
+    tip = browser.find("#tip")
     assert not tip.is_displayed()
     assert run.best is not None
     assert run.best.trial is not None
     number = run.best.trial.number
-    mark = browser.find_element(By.CSS_SELECTOR, f'#sizes [data-t="{number}"]')
-    scrolled_to(browser, mark)
-    ActionChains(browser).move_to_element(mark).perform()
+    browser.hover(f'#sizes [data-t="{number}"]')
     assert tip.is_displayed()
     assert tip.text.startswith(f"Trial {number},")
     assert run.best.arch in tip.text
-    box = browser.execute_script("return document.getElementById('tip').getBoundingClientRect()")
+    box = browser.run("return document.getElementById('tip').getBoundingClientRect()")
     assert box["left"] >= 0
     assert box["right"] <= width
-    lit = browser.execute_script("return [...document.querySelectorAll('.over')].map((e) => e.closest('section').id)")
+    lit = browser.run("return [...document.querySelectorAll('.over')].map((e) => e.closest('section').id)")
     assert {"progress", "curves", "predictions", "sizes"} <= set(lit)
-    heading = browser.find_element(By.CSS_SELECTOR, "#sizes h2")
-    scrolled_to(browser, heading)
-    ActionChains(browser).move_to_element(heading).perform()
+    browser.hover("#sizes h2")
     assert not tip.is_displayed()
-    assert browser.get_log("browser") == []
+    assert browser.errors == []

@@ -6,7 +6,7 @@ import math
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cluster.report.html import Html, number, tag, whole
@@ -50,6 +50,8 @@ def test_numbers_are_shown_short() -> None:
 
 
 @given(FINITE, FINITE)
+@example(0.0, 5e-324)
+@example(1e-305, 1.2e-305)
 def test_a_linear_scale_holds_its_values_and_has_a_few_ticks_in_order(one: float, other: float) -> None:
     scale = even(min(one, other), max(one, other))
     assert scale.shows(one)

@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from cluster.report.page import SECTIONS, document, page
+from cluster.report.document import document
+from cluster.report.page import SECTIONS, page
 from cluster.report.view import RunView
 
 EVIL = "</script><script>alert('x')</script>&\"<b>"
@@ -74,7 +75,17 @@ def test_no_text_of_a_run_becomes_markup(run: RunView) -> None:
         rankings=tuple(replace(each, transfer=EVIL) for each in run.rankings),
     )
     assert evil.best is not None
-    text = page(replace(evil, best=replace(evil.best, arch=EVIL, network=EVIL)))
+    assert evil.explanation is not None
+    explanation = replace(
+        evil.explanation,
+        slots=tuple(replace(each, slot=EVIL, holds=EVIL) for each in evil.explanation.slots),
+        swaps=tuple(replace(each, slot=EVIL, old=EVIL, new=EVIL, costs={EVIL: 1.0}) for each in evil.explanation.swaps),
+        effects=tuple(replace(each, slot=EVIL, operation=EVIL) for each in evil.explanation.effects),
+        sources=tuple(replace(each, name=EVIL) for each in evil.explanation.sources),
+        motifs=tuple(replace(each, feature=EVIL) for each in evil.explanation.motifs),
+        costs={EVIL: 1.0},
+    )
+    text = page(replace(evil, best=replace(evil.best, arch=EVIL, network=EVIL), explanation=explanation))
     assert structure(text).num_scripts == structure(page(run)).num_scripts
     assert "<script>alert" not in text
     assert "<b>" not in re.sub(r"<b>(relative|[\w–.,]+|&lt;).*?</b>", "", text)  # noqa: RUF001

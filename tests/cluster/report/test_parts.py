@@ -11,6 +11,7 @@ import pytest
 from cluster.durations import in_words
 from cluster.report.page import SECTIONS
 from cluster.report.parts.answer import answer
+from cluster.report.parts.explanation import explanation
 from cluster.report.parts.operations import operations
 from cluster.report.parts.predictions import predictions, transfer
 from cluster.report.parts.sizes import front_of
@@ -80,6 +81,7 @@ def test_the_front_has_what_nothing_smaller_beats() -> None:
     trials += [trial(4, 0.5, parameters=5), trial(5, 0.45, parameters=20)]
     assert [each.number for each in front_of(trials, "max")] == [4, 3]
     assert [each.number for each in front_of(trials, "min")] == [4, 2]
+    assert front_of(trials, "max", "latency_ms") == [], "no trial has one"
 
 
 def test_the_rank_correlation_is_that_of_predictions_and_scores(run: RunView) -> None:
@@ -114,6 +116,22 @@ def test_operations_are_judged_by_the_percentile_of_their_trials() -> None:
     assert "2 trials have it here: mean percentile 83" in rows["conv3-d1"]
     assert "2 trials have it anywhere: mean percentile 17" in rows["avgpool"]
     assert "4 trials have it anywhere: mean percentile 50" in rows["conv1-d1"]
+
+
+def test_the_explanation_draws_slots_tasks_effects_and_swaps(run: RunView) -> None:
+    shown = explanation(run)
+    for text in (
+        "1: conv3-d1 +1.60",
+        "mixed/watch -0.30",
+        "slot 2: conv3-d1 for skip",
+        "+1,200",
+        "number of conv3 = 2",
+    ):
+        assert text in shown
+    rows = dict(re.findall(r"<tr><th>([\w-]+)</th>(.*?)</tr>", shown))
+    assert re.findall(r'class="([\w ]+)"', rows["conv3-d1"]) == ["good own", "good"]
+    assert re.findall(r'class="([\w ]+)"', rows["skip"]) == ["good", "good own"]
+    assert "at the end of a search" in explanation(replace(run, explanation=None))
 
 
 def test_the_table_has_ten_rows_best_first(run: RunView) -> None:

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from cluster import SearchConfig, run_search
-from cluster.artifacts.single_network import _options_of_files
 from cluster.run.assemble.zero_cost import zero_cost_score
+from cluster.run.reading import read_run
 from cluster.run.record import RunRecord
 from cluster.run.resume import resume_search
 from cluster.storage.run_folder import RunFolder
@@ -22,6 +22,7 @@ from mpnas_ray.errors import MPNASError, RunError, TaskError
 from mpnas_ray.spaces import get_space
 from trainables import DataOptions, accuracy, get_task, load_network
 from trainables.networks import save_network
+from trainables.tasks.sources.task_of_files import plain_options
 from trainables.tune.trial import build_training, prepare_data, run_epoch, score_test, write_checkpoint
 
 ARCH = "nasbench201:|nor_conv_1x1~0|+|nor_conv_1x1~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
@@ -89,6 +90,7 @@ class TestSearches:
             epochs=1,
             batch_size=32,
             searcher="area",
+            max_concurrent=1,
             storage=tmp_path,
             name="run",
         )
@@ -99,23 +101,45 @@ class TestSearches:
         assert {result["batch_size"] for result in results} == {32}
 
     def test_a_csv_file_of_values(self, own_data: Path, tmp_path: Path) -> None:
-        run_search(
+        """By another recipe; a training that its patience ended counts as whole."""
+        report = run_search(
             task=f"csv:{own_data / 'diabetes.csv'}",
             target="target",
             metric="mae",
             space="nasbench201",
             num_samples=2,
-            epochs=1,
+            epochs=5,
+            optimizer="adam",
+            learning_rate=0.02,
+            schedule="constant",
+            ema=0.9,
+            patience=1,
             searcher="random",
+            max_concurrent=1,
             storage=tmp_path,
             name="run",
         )
         network = load_network(tmp_path / "run" / "best")
         assert network.card.classes == ()
         assert 20 < network.card.scores["test_mae"] < 110  # of a disease score from 25 to 346
+        assert report.num_stopped == 0
+        assert report.validation == pytest.approx(network.card.scores["validation_mae"], rel=1e-5)
+        states = [trial.state for trial in read_run(RunFolder(str(tmp_path), "run")).trials]
+        assert states == ["complete", "complete"]
+        for path in (tmp_path / "run").glob("*/result.json"):
+            last = json.loads(path.read_text().splitlines()[-1])
+            assert last["epoch"] in (last["best_epoch"] + 1, 5)
+            assert last["training_iteration"] == 5
+            assert (last["config"]["optimizer"], last["config"]["ema"]) == ("adam", 0.9)
 
-    def test_a_numpy_archive(self, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        search(["--task", f"npz:{own_data / 'digits.npz'}"], tmp_path, monkeypatch)
+    def test_a_numpy_archive_that_is_read_from_disk(
+        self, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        search(["--task", f"npz:{own_data / 'digits.npz'}", "--data-in", "disk"], tmp_path, monkeypatch)
+        output = capsys.readouterr().out
+        assert output.count("Trainings read their batches from disk, not from memory.") == 1
+        assert "The data were not in memory: trainings read their batches from disk." in output
+        assert json.loads((tmp_path / "run" / "report.json").read_text())["data_in"] == "disk"
         assert load_network(tmp_path / "run" / "best").card.classes == tuple(map(str, range(10)))
 
     def test_one_network_trained_on_a_csv_file(
@@ -196,13 +220,12 @@ def test_a_trial_without_ray_to_the_loaded_network(own_data: Path, tmp_path: Pat
 
 def test_a_training_of_one_network_knows_its_data(own_data: Path) -> None:
     first, same, other = (
-        _options_of_files(get_task(f"images:{own_data / 'digits'}", DataOptions(image_size=size)))
-        for size in (8, 8, 16)
+        plain_options(get_task(f"images:{own_data / 'digits'}", DataOptions(image_size=size))) for size in (8, 8, 16)
     )
     assert first == same
     assert first != other
     assert json.loads(json.dumps(first)) == first
-    assert _options_of_files(get_task("digits")) == {}
+    assert plain_options(get_task("digits")) == {}
 
 
 @pytest.mark.parametrize(
@@ -231,6 +254,20 @@ def test_options_of_a_task_object_are_refused(tmp_path: Path) -> None:
         run_search(task=get_task("digits"), image_size=64, storage=tmp_path, name="run")
 
 
+def test_a_run_from_before_there_were_options_of_trainings_is_read(tmp_path: Path) -> None:
+    folder = RunFolder(str(tmp_path), "run")
+    record = RunRecord(SearchConfig(task="digits", epochs=1, storage=str(tmp_path), name="run"), "digits")
+    record.write(folder)
+    content = json.loads((tmp_path / "run" / "run.json").read_text())
+    for name in ("optimizer", "learning_rate", "weight_decay", "schedule", "ema", "patience"):
+        del content["config"][name]
+    folder.write("run.json", json.dumps(content))
+    earlier = RunRecord.read(folder)
+    assert earlier is not None
+    record.check_same(earlier, folder)
+    assert earlier.constants() == {"task": "digits", "preset": "small", "seed": 0, "epochs": 1}
+
+
 def test_a_run_is_continued_with_its_options_only(tmp_path: Path) -> None:
     folder = RunFolder(str(tmp_path), "run")
     config = SearchConfig(task="images:/data/cats", image_size=16, epochs=1, storage=str(tmp_path), name="run")
@@ -241,5 +278,10 @@ def test_a_run_is_continued_with_its_options_only(tmp_path: Path) -> None:
     other = SearchConfig(task="images:/elsewhere/cats", image_size=32, epochs=1, storage=str(tmp_path), name="run")
     with pytest.raises(RunError, match="was started with image_size 16: use the same"):
         RunRecord(other, "images-cats").check_same(earlier, folder)
+    averaged = SearchConfig(
+        task="images:/data/cats", image_size=16, epochs=1, ema=0.9, storage=str(tmp_path), name="run"
+    )
+    with pytest.raises(RunError, match="was started with ema None: use the same"):
+        RunRecord(averaged, "images-cats").check_same(earlier, folder)
     moved = SearchConfig(task="images:/elsewhere/cats", image_size=16, epochs=1, storage=str(tmp_path), name="run")
     RunRecord(moved, "images-cats").check_same(earlier, folder)

@@ -19,6 +19,7 @@ from cluster import SearchReport, run_search
 from cluster.run.extend import extend_search
 from cluster.run.finish import best_result
 from mpnas_ray.errors import RunError, TaskError
+from mpnas_ray.explaining import Explanation
 from mpnas_ray.spaces import get_space, parse_architecture
 from trainables import (
     Recipe,
@@ -104,6 +105,10 @@ class TestRunSearch:
         kinds = [event["event"] for event in events]
         assert kinds.count("proposal") == kinds.count("result") == 9
         assert kinds.count("refit") == report.num_refits
+
+        explanation = Explanation.of_json((folder / "explanation.json").read_text())
+        assert explanation.arch == report.best_arch
+        assert explanation.costs["parameters"] == report.parameters
 
         printed = capfd.readouterr().out
         assert "[9/9]" in printed
@@ -243,6 +248,9 @@ def test_the_best_result_leaves_out_failures_values_that_are_not_finite_and_part
     stopped = Result(0.01, epoch=1)
     assert best_result([*results, stopped], "validation_x", "min", 3) is results[3]
     assert best_result([results[0], stopped], "validation_x", "min", 3) is stopped
+    out_of_patience = Result(0.2, epoch=2)
+    out_of_patience.metrics["training_iteration"] = 3
+    assert best_result([*results, stopped, out_of_patience], "validation_x", "min", 3) is out_of_patience
     stopped.checkpoint = None
     with pytest.raises(RunError, match="No trial gave a finite"):
         best_result([results[0], stopped], "validation_x", "min", 3)

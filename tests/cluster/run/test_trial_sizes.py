@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cluster.run.assemble.trial_sizes import TrialSizes, choose_sizes
+from cluster.run.assemble.trial_sizes import TrialSizes, _data_bytes, choose_sizes
 from cluster.run.checking import check_config
 from cluster.run.config import SearchConfig
 from cluster.run.record import RunRecord
@@ -23,6 +23,7 @@ from mpnas_ray.errors import RunError
 from mpnas_ray.spaces import Architectures, get_space
 from trainables import Task, TaskData, get_task
 from trainables.networks.limits import NetworkSizes
+from trainables.training.data import encoded_bytes
 
 pytestmark = pytest.mark.ray
 
@@ -194,3 +195,18 @@ class TestSharesOfGPUs:
 def test_what_no_trial_can_take_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(RunError, match=said):
         check_config(replace(CONFIG, **changes))
+
+
+def test_data_that_all_trials_read_from_disk_need_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = get_task("digits")
+    data = task.load_checked(None)
+    whole = encoded_bytes(task, data)
+    nodes = [{"CPU": 4.0, "memory": 8.0 * whole}, {"CPU": 2.0, "memory": 8.0 * whole}]  # 2 and 4 times the data a core
+    monkeypatch.setattr("cluster.run.assemble.trial_sizes.alive_nodes", lambda: nodes)
+    assert _data_bytes(CONFIG, task, data) == whole
+    assert _data_bytes(replace(CONFIG, data_in="disk"), task, data) == 0
+    nodes[0]["memory"] -= 8
+    assert _data_bytes(CONFIG, task, data) == whole, "on the second node they are in memory"
+    nodes[1]["memory"] = 1.0
+    assert _data_bytes(CONFIG, task, data) == 0
+    assert _data_bytes(replace(CONFIG, data_in="memory"), task, data) == whole

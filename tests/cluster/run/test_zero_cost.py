@@ -110,6 +110,7 @@ def test_a_search_by_score_to_its_report(tmp_path: Path, data_dir: Path) -> None
         num_samples=2,
         epochs=1,
         searcher="area",
+        max_concurrent=1,
         storage=tmp_path,
         name="run",
         data_dir=data_dir,

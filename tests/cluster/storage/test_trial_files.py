@@ -55,6 +55,28 @@ def test_failures_are_those_of_each_trial(tmp_path: Path) -> None:
     assert {trial.trial_id for trial in trials if trial.failed} == {"trial0"}
 
 
+@pytest.mark.parametrize(
+    ("saved", "restored"), [([1, 2, 3, 4], 2), ([3, 4], 4), ([1], None)], ids=["as stopped", "deleted", "not saved"]
+)
+def test_a_trial_that_was_stopped_has_ended_there(tmp_path: Path, saved: list[int], restored: int | None) -> None:
+    """Workers of Ray Train go on for some epochs before they hear that a scheduler stopped their trial."""
+    folder = tmp_path / "one" / "trial"
+    config = {"arch": "arch"}
+    for epoch in saved:
+        checkpoint = folder / f"checkpoint_{epoch:06}"
+        checkpoint.mkdir(parents=True)
+        (checkpoint / "training.pt").write_bytes(b"123")
+        result = {"epoch": epoch, "done": False, "value": epoch}
+        (checkpoint / "trial.json").write_text(json.dumps({"config": config, "result": result, "bytes": 3}))
+    logged = {"epoch": 2, "done": True, "value": 2, "config": config, "timestamp": 100}
+    (folder / "result.json").write_text(json.dumps(logged) + "\n")
+    (trial,) = read_trials(RunFolder(str(tmp_path), "one"))
+    assert trial.training is not None
+    assert trial.training.ended == (restored is not None)
+    assert trial.training.epoch == (restored or saved[-1])
+    assert (trial.result or {})["value"] == (restored or 2)
+
+
 def test_trials_are_in_the_order_of_their_last_reports(tmp_path: Path) -> None:
     """A trial that was stopped when its worker had gone an epoch further than it had reported keeps its turn."""
     for number, epochs_ahead in enumerate([0, 1, 0]):

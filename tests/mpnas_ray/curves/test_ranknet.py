@@ -224,6 +224,7 @@ def test_pre_trained_on_the_other_tasks_it_knows_more_than_the_newest_value(tmp_
     assert min(gains) > -0.15
 
 
+@pytest.mark.long
 def test_from_a_table_it_learns_all_but_what_is_held_out(tmp_path: Path) -> None:
     every = read_curves(BUNDLED_TABLE)
     diverged = every["satimage"].scores.copy()

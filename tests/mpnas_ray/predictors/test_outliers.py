@@ -56,6 +56,7 @@ def test_how_bad_the_worst_of_thirty_is_hardly_changes_a_rank(name: str) -> None
     assert agreement(absurd, predicted(SCORES)) > 0.9
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("row", [WORST, 7, int(np.argmax(SCORES))])
 @pytest.mark.parametrize("value", [-1e3, -1e12, -1.7e308])
 def test_the_default_predictor_ranks_as_without_the_absurd_score(row: int, value: float) -> None:

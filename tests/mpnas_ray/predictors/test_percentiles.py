@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from numpy.random import Generator, default_rng
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
@@ -63,6 +64,7 @@ def test_intervals_are_those_of_the_distribution() -> None:
         assert np.allclose(values, 100 * norm.cdf((scores + shift) / np.sqrt(2)), atol=6)
 
 
+@pytest.mark.long
 def test_measurements_narrow_the_intervals(predictor: MixturePredictor, made_up_tasks: dict) -> None:  # type: ignore[type-arg]
     task = made_up_tasks["transnasbench101/letters-1"]
     asked = task.archs[100:130]

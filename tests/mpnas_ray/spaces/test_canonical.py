@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mpnas_ray.spaces import Architectures, OperationGraphs, get_space
-from mpnas_ray.spaces.nasbench101 import _topologies
+from mpnas_ray.spaces.nasbench101 import topologies
 from mpnas_ray.spaces.operation_graph import _contract
 
 
@@ -59,13 +59,13 @@ def test_keys_agree_with_isomorphism(name: str) -> None:
 
 @pytest.mark.long
 def test_all_ways_of_writing_nasbench101_give_423624_networks() -> None:
-    bits, inner = _topologies()
+    bits, inner = topologies()
     found = []
     for num_inner in range(6):
-        topologies = bits[inner == num_inner]
+        edges = bits[inner == num_inner]
         operations = np.array(list(product(range(3), repeat=num_inner)), dtype=np.int8)
-        codes = np.full((len(topologies), len(operations), 26), -1, dtype=np.int8)
-        codes[:, :, :21] = topologies[:, None]
+        codes = np.full((len(edges), len(operations), 26), -1, dtype=np.int8)
+        codes[:, :, :21] = edges[:, None]
         codes[:, :, 21 : 21 + num_inner] = operations
         parts = np.array_split(codes.reshape(-1, 26), 1 + codes.size // 5_000_000)
         found.extend(np.unique(Architectures(get_space("nasbench101"), part).canonical_keys()) for part in parts)

@@ -80,11 +80,16 @@ def replace(column: str, values: Any) -> Change:
     return change
 
 
+def not_utf8(rows: int) -> Any:
+    return pa.Array.from_buffers(pa.string(), rows, pa.array([b"\x80"] * rows).buffers())
+
+
 WRONG_TABLES: dict[str, tuple[Change, str]] = {
     "no values": (lambda table: table.drop_columns(["value"]), "has no column value. It has: arch"),
     "no rows": (lambda table: table.slice(0, 0), "has no rows"),
     "values are text": (replace("value", lambda v: v.cast(pa.string())), "value holds string, not floating point"),
     "a value is NaN": (replace("value", lambda v: pa.array([np.nan] * len(v))), "row 0 has no finite value"),
+    "archs are no UTF-8": (replace("arch", lambda a: not_utf8(len(a))), "Invalid UTF8"),
     "archs are numbers": (replace("arch", lambda a: pa.array(range(len(a)))), "arch holds int64, not text"),
     "an arch is empty": (
         replace("arch", lambda a: pa.array([None, *a.to_pylist()[1:]], pa.string())),

@@ -31,6 +31,7 @@ def test_families_depths_and_operations_of_the_mixed_space_come_equally_often() 
     assert max(of_graphs) - min(of_graphs) <= 2
 
 
+@pytest.mark.long
 def test_a_space_that_is_used_up_says_so() -> None:
     with pytest.raises(TableError, match="hardly more than"):
         draw_stratified(get_space("transnasbench101"), 3_500)

@@ -11,6 +11,8 @@ import cloudpickle
 import numpy as np
 import optuna
 import pytest
+import ray
+from packaging.version import Version
 from ray import tune
 from ray.tune.search.sample import Domain
 
@@ -55,7 +57,8 @@ def test_values_are_those_that_tune_draws(name: str) -> None:
         assert {str(value) for value in ours} == {str(value) for value in theirs}
         return
     assert {type(value) for value in ours} == {type(value) for value in theirs}
-    assert ks_2samp(ours, theirs).pvalue > 1e-4
+    if Version(ray.__version__) >= Version("2.60") or not name.startswith(("qrandint", "qlograndint")):
+        assert ks_2samp(ours, theirs).pvalue > 1e-4  # before, Tune drew the ends of such a range less often
     if isinstance(theirs[0], int) and len(set(theirs)) < 8:
         assert set(ours) == set(theirs)
 

@@ -207,7 +207,10 @@ def test_trials_receive_what_tune_alone_would_give_them(tmp_path: Path) -> None:
     assert ours == [theirs, theirs]
 
 
-def test_metric_and_mode_of_tune_reach_a_searcher_without_a_param_space(tmp_path: Path) -> None:
+def test_without_a_param_space_metric_and_mode_reach_a_searcher_and_tunes_table_shows_architectures(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "1")  # as it is unless one of our own runs in this process has set it
     searcher = MPNASSearch("nasbench201", seed=0)
 
     def train(config: dict[str, Any]) -> None:
@@ -215,9 +218,12 @@ def test_metric_and_mode_of_tune_reach_a_searcher_without_a_param_space(tmp_path
 
     config = tune.TuneConfig(search_alg=searcher, metric="accuracy", mode="max", num_samples=3, max_concurrent_trials=2)
     results = tune.Tuner(
-        train, tune_config=config, run_config=tune.RunConfig(storage_path=str(tmp_path), verbose=0)
+        train, tune_config=config, run_config=tune.RunConfig(storage_path=str(tmp_path), verbose=1)
     ).fit()
-    assert len({results[number].config["arch"] for number in range(3)}) == 3
+    archs = [results[number].config["arch"] for number in range(3)]
+    assert len({*archs}) == 3
+    table = capfd.readouterr().out
+    assert all(f" ...{arch[-17:]} " in table for arch in archs), "as Tune shortens what is long"
     assert (searcher.metric, searcher.mode) == ("accuracy", "max")
     assert len(searcher.observations.completed) == 3
     assert searcher._worker is not None

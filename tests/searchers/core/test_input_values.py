@@ -397,6 +397,7 @@ plain = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(plain)
 def test_plain_values_come_back_with_their_types(value: Any) -> None:
     import json

@@ -140,6 +140,7 @@ def test_from_scratch_is_better_than_chance_on_an_easy_score() -> None:
     assert searcher.num_failures == 0
 
 
+@pytest.mark.long
 def test_the_default_predictor_begins_with_what_it_knows_of_other_tasks() -> None:
     searcher = MPNASSearch("nasbench201", "score", "max", seed=0)
     known = run(searcher, ids(0, 10))

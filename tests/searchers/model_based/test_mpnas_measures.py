@@ -28,6 +28,7 @@ def first_proposals(metric: str, number: int = 3, **arguments: Any) -> list[str]
     return [searcher.suggest(f"trial-{trial}")["arch"] for trial in range(number)]
 
 
+@pytest.mark.long
 def test_the_name_of_the_metric_decides_until_results_are_in() -> None:
     for metric, measures in (("latency_ms", "cost"), ("val_loss", "quality")):
         by_name = first_proposals(metric)

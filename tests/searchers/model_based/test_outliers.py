@@ -88,6 +88,7 @@ def test_the_verdict_on_transfer_is_the_same() -> None:
     assert regular.verdict == bad.verdict
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("acquisition", ["mean", "ei", "ucb", "thompson"])
 def test_the_default_predictor_proposes_what_it_would_without_the_absurd_value(acquisition: Any) -> None:
     ranker = PredictorRanker(Candidates("transnasbench101", allow_isomorphic=True), load_predictor(), acquisition, 100)

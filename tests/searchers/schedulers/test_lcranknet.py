@@ -107,6 +107,7 @@ def test_nothing_is_judged_before_the_grace_period(network: Path) -> None:
     assert train(made, "1", 0.05) == 4
 
 
+@pytest.mark.long
 def test_delta_decides_how_many_go_on(network: Path) -> None:
     qualities = np.random.default_rng(3).uniform(size=20)
     spent = []
@@ -175,6 +176,7 @@ def test_completed_trials_refit_the_network(network: Path) -> None:
     assert made.num_refits == 2
 
 
+@pytest.mark.long
 def test_without_a_network_it_learns_from_its_own_trials() -> None:
     made = scheduler(None)
     qualities = np.random.default_rng(5).uniform(size=8)
@@ -209,6 +211,7 @@ def test_saved_and_restored_it_goes_on_as_before(halfway: LCRankNetScheduler, ne
     assert decisions(restored) == decisions(halfway)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("library", [pickle, cloudpickle])
 def test_pickled_it_goes_on_as_before(halfway: LCRankNetScheduler, library: Any) -> None:
     copy = library.loads(library.dumps(halfway))

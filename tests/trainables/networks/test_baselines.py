@@ -238,6 +238,7 @@ class TestTraining:
         trainable.setup({"model": model, "epochs": 2, "batch_size": 4, "data_dir": str(data_dir)}, TINY)
         return trainable
 
+    @pytest.mark.long
     @pytest.mark.parametrize("model", ["fno-2d", "dash-search:kernels=3.5,dilations=1.3"])
     def test_saved_restored_and_loaded(self, model: str, data_dir: Path, tmp_path: Path) -> None:
         """Of DASH also what it draws: a training that was stopped draws the same."""

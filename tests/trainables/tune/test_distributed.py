@@ -27,7 +27,7 @@ from trainables.tune.trial import RECORD_FILE
 TINY = darcy_task("tiny-distributed", resolution=16, num_train=21, num_validation=9, num_test=8)
 DEAD_ENDS = "mixed:nasbench201:|conv3-d1~0|+|conv1-d1~0|zero~1|+|skip~0|conv5-d1~1|zero~2|"
 RECIPES = {
-    "fno-2d": replace(TINY.recipe, batch_size=5, epochs=2, clip_norm=1.0),
+    "fno-2d": replace(TINY.recipe, batch_size=5, epochs=2, clip_norm=1.0, ema=0.9, patience=1),
     DEAD_ENDS: replace(TINY.recipe, batch_size=7, epochs=2, summed_loss=True, learning_rate=1e-3, optimizer="sgd"),
 }
 
@@ -58,7 +58,8 @@ def test_two_workers_train_as_one(data_dir: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     alone = {name: train(name, data_dir, None) for name in RECIPES}  # makes the data, too
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")  # copies of a process without threads
+    context.set_forkserver_preload(["torch", "ray.tune"])
     queue = context.Queue()
     processes = [context.Process(target=train_as_one_of_two, args=(rank, port, data_dir, queue)) for rank in range(2)]
     for process in processes:
@@ -94,7 +95,7 @@ def loss_that_kills(marker: Path, outputs: torch.Tensor, targets: torch.Tensor) 
 def test_a_worker_that_dies_is_replaced_and_the_result_is_that_of_one_worker(
     ray_cluster: None, data_dir: Path, tmp_path: Path
 ) -> None:
-    task: Task = replace(TINY, recipe=replace(RECIPES["fno-2d"], epochs=4))
+    task: Task = replace(TINY, recipe=replace(RECIPES["fno-2d"], epochs=4, patience=None))
     config = {"model": "fno-2d", "epochs": 4, "data_dir": str(data_dir)}
     alone = CellTrainable.__new__(CellTrainable)  # without the log folders that Tune's constructor makes
     alone.setup(config, task)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -129,7 +129,7 @@ def checked_data(
     if len(train) < 2:
         raise TaskError(f"Task {task}: the train part has one sample; training needs at least 2.")
     _try_loss(task, loss, train.targets, (num_outputs, *train.inputs.shape[2:]) if dense else (num_outputs,))
-    return TaskData(**parts)
+    return replace(data, **parts)
 
 
 def _targets_of(loss: Callable[..., Any], metric: Metric) -> Targets:
@@ -157,7 +157,7 @@ class _Check:
         if problem:
             raise TaskError(f"Task {self._task}: the {part} part {problem}")
         self._shape, self._dtype = tuple(split.inputs.shape[1:]), split.targets.dtype
-        return Split(split.inputs.detach(), split.targets.detach(), split.groups)
+        return replace(split, inputs=split.inputs.detach(), targets=split.targets.detach())
 
     def _problem(self, part: str, split: Split) -> str | None:
         """Describe what is wrong with a part, as the end of a sentence; None if nothing is."""

@@ -149,7 +149,7 @@ def _import(name: str, module_name: str) -> ModuleType:
         files = [path.stem for path in Path.cwd().glob("*.py")]
         raise TaskError(
             f"Task {name!r} cannot be imported: {error}. Modules are found in {Path.cwd()} and on PYTHONPATH."
-            f"{did_you_mean(module_name, files)}"
+            f"{did_you_mean(module_name, [*SCHEMES, *files])}"
         ) from error
     except (Exception, SystemExit) as error:
         raise user_code_failed(f"Task {name!r} cannot be imported", error) from error

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mpnas_ray.checks import (
     make_plain,
@@ -36,6 +37,7 @@ from mpnas_ray.checks import (
 from mpnas_ray.errors import MPNASError, TaskError, UserCodeError
 from mpnas_ray.names import no_such
 from trainables.data_options import DataOptions, check_used, scheme_of
+from trainables.recipe_options import RECIPE_OPTIONS, checked
 from trainables.tasks.core.data import Split, TaskData, checked_data
 from trainables.tasks.core.files import CarriedFile, DataFile
 from trainables.tasks.core.metrics import Metric
@@ -56,8 +58,11 @@ __all__ = [
 ]
 
 Scaling = Literal["none", "channel", "position"]
-Optimizer = Literal["adamw", "sgd"]
-Schedule = Literal["one-cycle", "steps"]
+MakeOptimizer = Callable[..., torch.optim.Optimizer]
+"""A class of `torch.optim`, or a function ``(parameters, *, lr, weight_decay) -> Optimizer``."""
+
+MakeSchedule = Callable[[torch.optim.Optimizer, int], torch.optim.lr_scheduler.LRScheduler]
+"""A function ``(optimizer, number of steps) -> LRScheduler``, a class of `torch.optim.lr_scheduler` for example."""
 
 
 @dataclass(frozen=True)
@@ -102,16 +107,23 @@ class Recipe:
     Attributes:
         epochs: Number of epochs, at least 1; schedules are stretched to it.
         batch_size: Samples of a step, at least 2, which batch norm needs.
-        learning_rate: Peak of the one-cycle schedule, start of the one with steps; above 0.
-        weight_decay: Weight decay of all parameters; decoupled under AdamW, added to the gradient under SGD. At least
-            0.
-        optimizer: ``adamw``, or ``sgd`` with Nesterov's momentum.
-        momentum: Momentum of SGD, from 0 to below 1.
-        schedule: ``one-cycle``, stepped each batch, or ``steps``, each epoch.
+        learning_rate: Peak of the one-cycle schedule, start of the others; above 0.
+        weight_decay: Weight decay of all parameters; decoupled under AdamW and Lion, added to the gradient under the
+            others. At least 0.
+        optimizer: ``adamw``, ``adam``, ``sgd`` with Nesterov's momentum, ``rmsprop`` or ``lion``; or a class of
+            `torch.optim`, or a function ``(parameters, *, lr, weight_decay) -> Optimizer``, whose state must be tensors
+            and plain values.
+        momentum: Momentum of SGD and of RMSprop, from 0 to below 1.
+        schedule: ``one-cycle``, ``cosine`` (down to 0) or ``constant``, stepped each batch, or ``steps``, each epoch;
+            or a function ``(optimizer, number of steps) -> LRScheduler``, which is stepped each batch.
         milestones: Shares of all epochs, 0 to 1, after which the learning rate falls under ``steps``.
         decay: Factor of the learning rate at each milestone, above 0 and at most 1.
         clip_norm: Longest gradient, all parameters together; longer ones are shortened to it. None for no limit.
         summed_loss: Multiply the loss by the size of the batch, since the published rate belongs to a sum.
+        ema: Decay of a moving average of the weights over steps, above 0 and below 1; the averaged network is then
+            scored and kept. None for none.
+        patience: Epochs without a better validation score after which the training ends, at least 1; the network of
+            the best epoch is then scored and kept. None for all epochs, and the last network.
 
     Raises:
         TaskError: If one is out of its range, or no optimiser or schedule has that name.
@@ -121,25 +133,24 @@ class Recipe:
     batch_size: int = 20
     learning_rate: float = 1e-2
     weight_decay: float = 1e-4
-    optimizer: Optimizer = "adamw"
+    optimizer: str | MakeOptimizer = "adamw"
     momentum: float = 0.9
-    schedule: Schedule = "one-cycle"
+    schedule: str | MakeSchedule = "one-cycle"
     milestones: tuple[float, ...] = ()
     decay: float = 0.2
     clip_norm: float | None = None
     summed_loss: bool = False
+    ema: float | None = None
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         make_plain(self)
-        require_count("epochs", self.epochs, error=TaskError)
-        require_count("batch_size", self.batch_size, error=TaskError)
-        if self.batch_size == 1:
-            raise TaskError("batch_size must be at least 2, not 1: batch norm needs batches of at least 2 samples.")
-        require_number("learning_rate", self.learning_rate, above=0, error=TaskError)
-        require_number("weight_decay", self.weight_decay, at_least=0, error=TaskError)
-        require_one_of("optimizer", self.optimizer, get_args(Optimizer), error=TaskError)
+        for name in RECIPE_OPTIONS:
+            value = getattr(self, name)
+            is_function = name in ("optimizer", "schedule") and callable(value)
+            if not is_function and not (value is None and name in ("ema", "patience")):
+                checked(name, value)
         require_number("momentum", self.momentum, at_least=0, below=1, error=TaskError)
-        require_one_of("schedule", self.schedule, get_args(Schedule), error=TaskError)
         if isinstance(self.milestones, str) or not isinstance(self.milestones, Sequence):
             raise TaskError(f"milestones must be shares of all epochs, such as (0.3, 0.6), not {self.milestones!r}.")
         for share in self.milestones:
@@ -148,6 +159,18 @@ class Recipe:
         if self.clip_norm is not None:
             require_number("clip_norm", self.clip_norm, above=0, error=TaskError)
         require_bool("summed_loss", self.summed_loss, error=TaskError)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the values that JSON can hold, which records of trainings name: of a function, where it is defined.
+
+        An average or a patience that is not wanted is left out, as in records from before there was one.
+        """
+        given = {**vars(self), "milestones": list(self.milestones)}
+        return {
+            name: _function_name(value) if callable(value) else value
+            for name, value in given.items()
+            if value is not None or name not in ("ema", "patience")
+        }
 
 
 @dataclass(frozen=True)
@@ -180,6 +203,9 @@ class Task:
         family: Name shared by tasks on data of one kind, all of which are held out together. If empty, the task's name.
         classes: Names of the classes in the order of their numbers, or of the labels; they go into the card of a saved
             network. Empty if they have none.
+        step: ``(network, inputs, targets) -> loss``, the loss of a batch of training, in place of ``loss`` alone, as
+            for a second term in it. The network is a module that takes inputs as ``augment`` leaves them, and gives
+            decoded outputs; what is random comes from torch's own generator. None to compare outputs and targets.
 
     Raises:
         TaskError: If one of these is of a wrong type or out of range.
@@ -203,6 +229,7 @@ class Task:
     source: str = ""
     family: str = ""
     classes: tuple[str, ...] = ()
+    step: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -221,6 +248,8 @@ class Task:
             require_callable("augment", self.augment, "inputs, generator -> inputs", error=TaskError)
         if self.mix is not None:
             require_callable("mix", self.mix, "inputs, targets, generator -> inputs, targets", error=TaskError)
+        if self.step is not None:
+            require_callable("step", self.step, "network, inputs, targets -> loss", error=TaskError)
         if self.classes and len(self.classes) != self.num_outputs:
             raise TaskError(f"There are {len(self.classes)} names of classes, and num_outputs is {self.num_outputs}.")
         for file in self.files:
@@ -279,6 +308,14 @@ class Task:
             num_scaled=len(self.input_scaling.mean) if isinstance(self.input_scaling, FixedScaling) else None,
             scaled_targets=self.target_scaling != "none",
         )
+
+
+def _function_name(function: Callable[..., Any]) -> str:
+    """Name a function, a class or a `functools.partial` of one, alike in all processes."""
+    if isinstance(function, partial):
+        return f"{_function_name(function.func)}, {function.args}, {function.keywords}"
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 _TASKS: dict[str, Task] = {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mpnas_ray.errors import TaskError
 from trainables.data_options import DataOptions
-from trainables.tasks.sources.memory import check_memory
+from trainables.tasks.core.stored import check_room, samples_folder, writing
 from trainables.tasks.sources.samples import Samples, Targets, kinds_wanted, similar_path
 
 __all__ = ["read_images"]
@@ -34,6 +36,8 @@ class _File:
 def read_images(path: str, options: DataOptions) -> Samples:
     """Read the images of a folder, resized, with values from 0 to 1.
 
+    Pixels are in a file that has no name and is mapped into memory: only one image is in memory at a time.
+
     Each class has a folder of its own, in ``FOLDER``, or in ``FOLDER/train`` and, if they are there,
     ``FOLDER/val`` (or ``validation``) and ``FOLDER/test``. Hidden files are not looked at.
 
@@ -41,6 +45,8 @@ def read_images(path: str, options: DataOptions) -> Samples:
         TaskError: If there is no such folder, fewer than two classes, or a file that is no image.
     """
     root = Path(path)
+    if root.is_file():
+        raise TaskError(f"{root} is a file, and not a folder that holds a folder of images for each class.")
     if not root.is_dir():
         raise TaskError(
             f"There is no folder {root}, which is to hold a folder of images for each class.{similar_path(root)}"
@@ -49,35 +55,58 @@ def read_images(path: str, options: DataOptions) -> Samples:
         raise TaskError(f"Folders of images are classes, and {options.loss or options.metric} is not for classes.")
     classes, files = _list_files(root)
     size = options.image_size
-    check_memory(
+    check_room(
         2 * len(files) * 3 * size * size * 4,
         f"The {len(files):,} images of {root}, at {size} x {size} pixels",
         "take a smaller --image-size, or fewer images",
     )
-    pixels: list[NDArray[np.float32]] = []
-    kept: list[_File] = []
-    skipped: list[str] = []
-    for file in files:
-        image = _read_or_problem(file.path, size, options.colours)
-        if isinstance(image, str):
-            if not options.skip_bad:
-                raise TaskError(f"{file.path} {image}. --skip-bad leaves such files out.")
-            skipped.append(f"{file.path.relative_to(root)} {image}")
-        else:
-            pixels.append(image)
-            kept.append(file)
-    _check_channels(pixels, kept, root)
-    labels = np.array([file.label for file in kept], dtype=np.int64)
-    counts = np.bincount(labels, minlength=len(classes))
-    if (empty := np.flatnonzero(counts == 0)).size:
-        raise TaskError(f"The class {classes[empty[0]]!r} of {root} has no image that can be read.")
+    with writing():
+        store = tempfile.TemporaryFile(dir=samples_folder())  # noqa: SIM115  (closed below)
+    with store:
+        kept, skipped = _store_pixels(files, root, options, store)
+        labels = np.array([file.label for file in kept], dtype=np.int64)
+        counts = np.bincount(labels, minlength=len(classes))
+        if (empty := np.flatnonzero(counts == 0)).size:
+            raise TaskError(f"The class {classes[empty[0]]!r} of {root} has no image that can be read.")
+        channels = store.tell() // (len(kept) * size * size * 4)
+        inputs = np.memmap(store, np.float32, mode="c", shape=(len(kept), channels, size, size))
     return Samples(
-        inputs=np.stack(pixels),
+        inputs=inputs,
         targets=Targets(labels, "classes", classes, len(classes)),
         form="images",
         parts=np.array([file.part for file in kept], dtype=np.int64),
         skipped=tuple(skipped),
     )
+
+
+def _store_pixels(
+    files: list[_File], root: Path, options: DataOptions, store: IO[bytes]
+) -> tuple[list[_File], list[str]]:
+    """Write the pixels of all images one after the other; return the files that were read, and those left out."""
+    kept: list[_File] = []
+    skipped: list[str] = []
+    first: dict[int, Path] = {}
+    for file in files:
+        image = _read_or_problem(file.path, options.image_size, options.colours)
+        if isinstance(image, str):
+            if not options.skip_bad:
+                raise TaskError(f"{file.path} {image}. --skip-bad leaves such files out.")
+            skipped.append(f"{file.path.relative_to(root)} {image}")
+            continue
+        kept.append(file)
+        first.setdefault(len(image), file.path.relative_to(root))
+        if len(first) > 1:
+            raise TaskError(
+                f"{root} holds grey images and coloured ones, such as {first[1]} and {first[3]}: say --colours grey or "
+                f"--colours rgb."
+            )
+        with writing():
+            store.write(image.tobytes())
+    with writing():
+        store.flush()
+    if not kept:
+        raise TaskError(f"{root} holds no image.")
+    return kept, skipped
 
 
 def _list_files(root: Path) -> tuple[tuple[str, ...], list[_File]]:
@@ -126,6 +155,8 @@ def _part_folders(root: Path) -> dict[int, Path]:
         raise TaskError(f"{named[min(named)]} holds no folders: the images of each class go into a folder of its own.")
     if 0 in found:
         others = [folder.name for folder in folders if folder not in found.values()]
+        if empty := [folder for folder in named.values() if folder.name in others]:
+            raise TaskError(f"{empty[0]} holds no folders: the images of each class go into a folder of its own.")
         if others:
             raise TaskError(
                 f"{root} holds {found[0].name} and {others[0]}: beside train, it may hold val and test only."
@@ -186,16 +217,3 @@ def _of_16_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F" or values.min() < 0 or values.max() >= 2**16:
         raise ValueError(f"its values, from {values.min():g} to {values.max():g}, are not of 8 or 16 bits")
     return Image.fromarray((values / 257).round().astype(np.uint8))
-
-
-def _check_channels(pixels: list[NDArray[np.float32]], files: list[_File], root: Path) -> None:
-    if not files:
-        raise TaskError(f"{root} holds no image.")
-    first: dict[int, Path] = {}
-    for image, file in zip(pixels, files, strict=True):
-        first.setdefault(len(image), file.path.relative_to(root))
-    if len(first) > 1:
-        raise TaskError(
-            f"{root} holds grey images and coloured ones, such as {first[1]} and {first[3]}: say --colours grey or "
-            f"--colours rgb."
-        )

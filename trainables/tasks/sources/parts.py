@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ def deal_out(
     return parts[unit]
 
 
-def equal_samples(inputs: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Number samples ``[N, ...]`` so that equal ones have one number: in two parts, they would give the answer away."""
+def equal_samples(inputs: Iterable[NDArray[np.float32]]) -> NDArray[np.int64]:
+    """Number samples so that equal ones have one number: in two parts, they would give the answer away."""
     numbers: dict[int, int] = {}
     return np.array([numbers.setdefault(hash(sample.tobytes()), len(numbers)) for sample in inputs], dtype=np.int64)

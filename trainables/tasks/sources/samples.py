@@ -71,6 +71,8 @@ def find_file(path: str, what: str) -> Path:
         TaskError: If there is none, or it is empty.
     """
     file = Path(path)
+    if file.is_dir():
+        raise TaskError(f"{file} is a folder, and not {what}: a folder of images is named images:{file}.")
     if not file.is_file():
         raise TaskError(f"There is no file {file}, which is to be {what}.{similar_path(file)}")
     if file.stat().st_size == 0:

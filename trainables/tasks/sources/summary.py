@@ -29,8 +29,8 @@ def summary(task: Task, data: TaskData) -> str | None:
     lines = [f"{task.name}: {task.description}, each {shape} numbers; the metric is {task.metric.name}."]
     lines += _counts(task, splits, task.load.options.target)
     if task.load.skipped:
-        some = "; ".join(task.load.skipped[:3])
-        lines.append(f"{len(task.load.skipped)} left out: {some}{'; ...' if len(task.load.skipped) > 3 else ''}.")
+        some, more = "; ".join(task.load.skipped[:3]), len(task.load.skipped) - 3
+        lines.append(f"{len(task.load.skipped):,} left out: {some}{f'; and {more:,} more' if more > 0 else ''}.")
     return "\n".join(lines)
 
 

@@ -6,18 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cluster.experiments.studies.predictors.methods import META_LEARNED, METHODS
+from cluster.experiments.studies.predictors.charts import TIMED_AT, fitted_methods
+from cluster.experiments.studies.predictors.methods import META_LEARNED
 from cluster.experiments.studies.predictors.page import groups_of
 from cluster.experiments.studies.predictors.results import Results
+from cluster.report.methods.looks import looks_of
+from cluster.report.methods.pictures import line_style
 from mpnas_ray.files.atomic import atomic_path
 
 __all__ = ["save_picture"]
-
-_COLOURS = (
-    *("#1f77b4", "#aec7e8", "#2ca02c", "#98df8a", "#9467bd", "#c5b0d5", "#8c564b", "#c49c94"),
-    *("#e377c2", "#f7b6d2", "#7f7f7f", "#c7c7c7", "#bcbd22", "#dbdb8d", "#17becf", "#9edae5"),
-)
-_TIMED_AT = 50
 
 
 def save_picture(results: Results, path: Path) -> None:
@@ -27,22 +24,21 @@ def save_picture(results: Results, path: Path) -> None:
 
     figure = Figure(figsize=(4.4 * len(groups), 8.0), layout="constrained")
     panels = figure.subplots(2, len(groups), squeeze=False)
-    everyone = list(dict.fromkeys(name for group in groups for name in results.methods(group.targets)))
-    fitted = [name for name in everyone if METHODS[name].kind == "predictor"]
-    colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(fitted)} | {META_LEARNED: "#d62728"}
+    fitted = fitted_methods(results, groups)
+    looks = looks_of(fitted, focus=META_LEARNED if META_LEARNED in fitted else None)
     for (above, below), group in zip(panels.T, groups, strict=True):
         for name in fitted:
             found = [results.estimate(name, group.targets, size) for size in group.sizes]
             means = [np.nan if one is None else one.mean for one in found]
-            width = 2.4 if name == META_LEARNED else 1.0
-            above.plot(group.sizes, means, color=colours[name], linewidth=width, marker=".", label=name)
-            size = _TIMED_AT if _TIMED_AT in group.sizes else group.sizes[-1]
+            style = line_style(looks[name])
+            above.plot(group.sizes, means, **{**style, "markevery": 1}, label=name)
+            size = TIMED_AT if TIMED_AT in group.sizes else group.sizes[-1]
             estimate = results.estimate(name, group.targets, size)
             seconds = results.seconds(name, group.targets, size)
             if estimate is None or seconds is None:
                 continue
             fit, query = (max(value, 1e-6) for value in seconds)
-            below.scatter(fit, query, s=8 + 250 * max(estimate.mean, 0.0), color=colours[name], alpha=0.75)
+            below.scatter(fit, query, s=8 + 250 * max(estimate.mean, 0.0), color=style["color"], alpha=0.75)
             below.annotate(f"{name} {estimate.mean:.2f}", (fit, query), fontsize=6, ha="center", va="center")
         above.set_xscale("log")
         above.set_title(group.title, fontsize=10)
@@ -50,11 +46,11 @@ def save_picture(results: Results, path: Path) -> None:
         above.grid(alpha=0.3)
         below.set_xscale("log")
         below.set_yscale("log")
-        below.set_xlabel(f"CPU seconds to fit {_TIMED_AT} architectures")
+        below.set_xlabel(f"CPU seconds to fit {TIMED_AT} architectures")
         below.grid(alpha=0.3)
     panels[0, 0].set_ylabel("Kendall's tau")
     panels[1, 0].set_ylabel("CPU seconds a query; areas are tau")
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
+    figure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False, handlelength=4)
     with atomic_path(path) as part:
         figure.savefig(part, format="png", dpi=100)

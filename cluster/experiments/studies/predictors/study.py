@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.artifacts.learned_predictors import PredictorToLearn, learn_missing_predictors, load_sources
+from cluster.experiments.studies.predictors.charts import charts
 from cluster.experiments.studies.predictors.judging import Measurement
 from cluster.experiments.studies.predictors.methods import META_LEARNED, METHODS, SLOW, Knowledge
 from cluster.experiments.studies.predictors.page import body_of
@@ -18,6 +19,7 @@ from cluster.experiments.studies.predictors.results import Results
 from cluster.experiments.studies.predictors.targets import study_targets
 from cluster.experiments.studies.predictors.units import Unit, unit_item
 from cluster.experiments.studies.study import Report
+from cluster.report.html import Html
 from cluster.work.items import Store
 from cluster.work.running import compute_missing, read_all, refuse_failures
 from mpnas_ray.checks import require_count
@@ -111,6 +113,10 @@ class PredictorStudy:
     def save_picture(self, content: Mapping[str, Any], path: Path) -> None:
         """Draw how well each method ranks, against training architectures and time."""
         save_picture(_results(content), path)
+
+    def charts(self, content: Mapping[str, Any]) -> list[Html]:
+        """Draw the same for the page with charts."""
+        return charts(_results(content))
 
 
 def _predictors(

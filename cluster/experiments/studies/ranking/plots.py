@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from cluster.experiments.studies.ranking.pages import number
 from cluster.experiments.studies.ranking.rows import Rows
+from cluster.report.methods.looks import looks_of
+from cluster.report.methods.pictures import line_style
 from mpnas_ray.files.atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -28,14 +30,15 @@ def save_curves(rows: Rows, targets: Sequence[str], methods: Sequence[str], poin
 
     figure = Figure(figsize=(3.1 * _COLUMNS, 2.6 * lines), layout="constrained")
     panels = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
-    positions = np.arange(len(points))
+    positions, looks = np.arange(len(points)), looks_of(methods, focus=methods[0])
     for panel, target in zip(panels, targets, strict=False):
         for method in methods:
             found = [rows.find(method, target, number_of) for number_of in points]
             estimates = [None if row is None else row.estimate for row in found]
             means = [np.nan if item is None else item.mean for item in estimates]
             errors = [0.0 if item is None else item.standard_error or 0.0 for item in estimates]
-            panel.errorbar(positions, means, errors, label=method, marker="o", markersize=3, capsize=2)
+            style = {**line_style(looks[method]), "markevery": 1}
+            panel.errorbar(positions, means, errors, label=method, capsize=2, **style)
         panel.set_title(target.partition("/")[2], fontsize=10)
         panel.set_xticks(positions, [str(number_of) for number_of in points])
         panel.grid(alpha=0.3)

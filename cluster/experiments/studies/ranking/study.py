@@ -12,6 +12,7 @@ from cluster.experiments.studies.ranking.methods import METHODS, Method
 from cluster.experiments.studies.ranking.rows import Row, Rows, rows_of
 from cluster.experiments.studies.ranking.units import Unit, UnitResult, study_tasks, unit_item
 from cluster.experiments.studies.study import Report
+from cluster.report.html import Html
 from cluster.work.items import Store
 from cluster.work.running import run_missing
 from mpnas_ray.tables import TableTask
@@ -30,6 +31,7 @@ class RankingStudy:
         page: Function of all rows that returns the rest of the page, in Markdown.
         rows: Function of the rows of its units and of the tables that returns all rows, computed ones among them.
         plot: Draws the rows into a file; None if the study has no picture.
+        draw: Draws the rows for the page with charts; None if the study has no picture.
     """
 
     name: str
@@ -38,6 +40,7 @@ class RankingStudy:
     page: Callable[[Rows], str]
     rows: Callable[[list[Row], Mapping[str, TableTask]], list[Row]] = field(default=lambda rows, _: rows)
     plot: Callable[[Rows, Path], None] | None = None
+    draw: Callable[[Rows], list[Html]] | None = None
     holds: str = "All draws are"
     options: tuple[str, ...] = ()
 
@@ -76,6 +79,11 @@ class RankingStudy:
         """Draw the rows."""
         assert self.plot is not None
         self.plot(_rows(content), path)
+
+    def charts(self, content: Mapping[str, Any]) -> list[Html]:
+        """Draw the rows for the page with charts."""
+        assert self.draw is not None
+        return self.draw(_rows(content))
 
 
 def _rows(content: Mapping[str, Any]) -> Rows:

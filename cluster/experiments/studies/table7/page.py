@@ -11,11 +11,11 @@ import numpy as np
 from cluster.experiments.protocol.published import PUBLISHED
 from cluster.experiments.studies.estimates import Estimate
 from cluster.pages.markdown import markdown_table
+from cluster.report.methods.looks import looks_of
+from cluster.report.methods.pictures import line_style
 from mpnas_ray.files.atomic import atomic_path
 
 __all__ = ["body_of", "save_curves"]
-
-_COLOURS = ("#d62728", "#ff9896", "#1f77b4")
 
 
 def body_of(content: Mapping[str, Any]) -> str:
@@ -125,7 +125,8 @@ def _mean(values: Sequence[float | None]) -> str:
 def save_curves(content: Mapping[str, Any], path: Path) -> None:
     """Draw the best validation score so far, a panel a task: figure 4 of the paper."""
     tasks = content["tasks"]
-    colours = dict(zip(content["searches"], _COLOURS, strict=True))  # one for each search, whatever a task lacks
+    names = list(content["searches"])
+    looks = looks_of(names, focus=names[0])  # one for each search, whatever a task lacks
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.2 * len(tasks), 3.4), layout="constrained")
@@ -135,10 +136,10 @@ def save_curves(content: Mapping[str, Any], path: Path) -> None:
             length = min(map(len, curves))
             values = np.array([curve[:length] for curve in curves])
             trials = np.arange(1, length + 1)
-            panel.step(trials, values.mean(axis=0), where="post", color=colours[search], label=search)
-            panel.fill_between(
-                trials, values.min(axis=0), values.max(axis=0), step="post", color=colours[search], alpha=0.15
-            )
+            style = line_style(looks[search])
+            panel.step(trials, values.mean(axis=0), where="post", **style, label=search)
+            low, high = values.min(axis=0), values.max(axis=0)
+            panel.fill_between(trials, low, high, step="post", color=style["color"], alpha=0.15)
         panel.set_title(f"{one['task']}, {one['metric']}", fontsize=10)
         panel.set_xlabel("candidates trained")
         panel.grid(alpha=0.3)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from cluster.experiments.studies.study import Report
+from cluster.experiments.studies.table7.charts import charts
 from cluster.experiments.studies.table7.measuring import MeasuredTask
 from cluster.experiments.studies.table7.methods import DEFAULT_TASKS, SEARCHES
 from cluster.experiments.studies.table7.page import body_of, save_curves
 from cluster.experiments.studies.table7.searching import NUM_SAMPLES
 from cluster.ray.connection import connected, most_concurrent
 from cluster.ray.resources import check_gpus
+from cluster.report.html import Html
 from mpnas_ray.checks import require_count
 from mpnas_ray.errors import RunError
 from mpnas_ray.meta_learning.mixture import MixtureConfig
@@ -111,6 +113,10 @@ class Table7:
     def save_picture(self, content: Mapping[str, Any], path: Path) -> None:
         """Draw the best validation score so far."""
         save_curves(content, path)
+
+    def charts(self, content: Mapping[str, Any]) -> list[Html]:
+        """Draw the same for the page with charts."""
+        return charts(content)
 
 
 TABLE7 = Table7()

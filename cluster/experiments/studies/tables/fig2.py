@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cluster.experiments.protocol.folds import LEAVE_ONE_OUT, NASBENCH201
 from cluster.experiments.protocol.measuring import CURVES
+from cluster.experiments.studies.ranking.charts import curves
 from cluster.experiments.studies.ranking.pages import FINE_TUNED, FROM_SCRATCH, PROTOCOL, TUNED, TargetTable
 from cluster.experiments.studies.ranking.plots import save_curves
 from cluster.experiments.studies.ranking.rows import Row, Rows
@@ -71,4 +72,5 @@ FIG2 = RankingStudy(
     _page,
     _five_draws,
     _plot,
+    lambda rows: curves(rows, NASBENCH201, CURVES, _POINTS),
 )

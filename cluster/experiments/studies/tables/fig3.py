@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cluster.experiments.protocol.folds import NASBENCH201, TRANSNASBENCH101
+from cluster.experiments.studies.ranking.charts import heat_maps
 from cluster.experiments.studies.ranking.pages import markdown_table, number
 from cluster.experiments.studies.ranking.plots import save_heat_maps
 from cluster.experiments.studies.ranking.rows import Row, Rows
@@ -84,11 +84,19 @@ def _extremes(rows: Rows, names: Sequence[str]) -> str:
     )
 
 
-def _plot(rows: Rows, path: Path) -> None:
-    save_heat_maps(
-        {title: ([name.partition("/")[2] for name in names], _matrix(rows, names)) for title, names in _SPACES.items()},
-        path,
-    )
+def _maps(rows: Rows) -> dict[str, tuple[list[str], NDArray[np.float64]]]:
+    """Return title -> names and correlations of each space."""
+    return {
+        title: ([name.partition("/")[2] for name in names], _matrix(rows, names)) for title, names in _SPACES.items()
+    }
 
 
-FIG3 = RankingStudy("fig3", "How related the tasks are", (), _page, _relations, _plot)
+FIG3 = RankingStudy(
+    "fig3",
+    "How related the tasks are",
+    (),
+    _page,
+    _relations,
+    lambda rows, path: save_heat_maps(_maps(rows), path),
+    lambda rows: heat_maps(_maps(rows)),
+)

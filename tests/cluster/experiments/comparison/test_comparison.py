@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,11 +21,12 @@ from cluster.experiments.comparison.methods import METHODS, make_searcher, sourc
 from cluster.experiments.comparison.predictors import predictor_name, predictor_to_learn
 from cluster.experiments.comparison.presets import CIFAR_FAMILY, PRESETS, Column, Preset
 from cluster.experiments.comparison.replications import Replication, Result, compute, identity, replication_item
+from cluster.experiments.comparison.report.content import comparison_of, content_of
+from cluster.experiments.comparison.report.curves_page import curves_page
 from cluster.experiments.comparison.report.formatting import count, percent, value
-from cluster.experiments.comparison.report.interactive import interactive_page
+from cluster.experiments.comparison.report.looks import LOOKS
 from cluster.experiments.comparison.report.page import page_of
 from cluster.experiments.comparison.report.pairwise import wins_and_losses
-from cluster.experiments.comparison.report.plots import looks
 from cluster.experiments.comparison.split import BLIND, CONFIRMATION, DESIGN, DEVICES, GROUPS, ROLES, SEED, draw
 from cluster.experiments.comparison.summary.measures import (
     Scale,
@@ -34,6 +36,7 @@ from cluster.experiments.comparison.summary.measures import (
 )
 from cluster.experiments.comparison.summary.summaries import Comparison, Curve, Ground, Summary, ground_of, summary_of
 from cluster.experiments.replay.table import replay
+from cluster.pages.result_json import result_json
 from cluster.work.items import Store
 from mpnas_ray.errors import PredictorError, RunError, TableError
 from mpnas_ray.meta_learning.mixture import MixtureConfig
@@ -235,6 +238,7 @@ def test_runs_that_know_other_tasks_have_other_files() -> None:
     assert Replication("mean-rank", few, 8, 0).name != Replication("mean-rank", many, 8, 0).name
 
 
+@pytest.mark.long
 def test_a_predictor_is_reused_only_if_it_fits(tables: Path, tasks: dict[str, TableTask], tmp_path: Path) -> None:
     mpnas, target = METHODS["mpnas"], tasks[SCENE.searched]
     sources = sources_of(mpnas, target, tasks)
@@ -275,8 +279,8 @@ def test_a_rival_by_a_family_of_predictors_learns_from_its_queries(name: str, ta
     assert identity(Replication(name, MIOU, 8, 0), tasks, None)["searcher"] == "PredictorSearch"
 
 
-def test_no_two_rivals_look_alike() -> None:
-    drawn = [(look.colour, look.dash) for look in looks().values()]
+def test_no_two_methods_look_alike_without_colour() -> None:
+    drawn = [(look.shape, look.dash) for look in LOOKS.values()]
     assert len(set(drawn)) == len(drawn)
 
 
@@ -346,8 +350,8 @@ def test_a_comparison_from_command_to_page(
     content = json.loads((out / "compare-regret.json").read_text())
     assert content["command"].startswith("mpnas compare --tables DIR --preset regret --task transnasbench101/scene")
     (overall,) = content["aggregates"]
-    of_random = next(one for one in overall["searchers"] if one["contestant"] == "random")
-    by_column = [one for one in content["figures"] if one["contestant"] == "random"]
+    of_random = next(one for one in overall["searchers"] if one["method"] == "random")
+    by_column = [one for one in content["figures"] if one["method"] == "random"]
     queries = [[20 if q is None else q for q in one["queries"]["top 1 %"]] for one in by_column]
     found = np.exp(np.mean(np.log(queries)))
     assert of_random["geometric_mean_of_queries"]["top 1 %"][0] == pytest.approx(found, rel=1e-4)
@@ -546,22 +550,41 @@ def test_numbers_as_they_are_written() -> None:
     assert value(Interval(1.0, 1.0, 1.0)) == "1.00"
 
 
-def test_the_interactive_page_is_whole() -> None:
-    import base64
-    import gzip
+def content(title: str = "Mine") -> dict[str, Any]:
+    """The JSON file of `results`, as it is read."""
+    config = ComparisonConfig(Preset("mine", title, (), 30), "tables", "out", "work", "checkpoints", seeds=3)
+    read: dict[str, Any] = json.loads(result_json(content_of(config, results())))
+    return read
 
-    from plotly.offline import get_plotlyjs
 
-    page = interactive_page("A </script> title", results())
-    assert len(page) < 3_000_000
-    assert page.count("</script>") == 1
-    assert "http" not in page.replace("http://www.w3.org", "").partition("const figure")[0]
-    program = re.search(r'atob\("([^"]+)"\)', page)
-    assert program
-    assert gzip.decompress(base64.b64decode(program[1])).decode() == get_plotlyjs()
-    figure = json.loads(re.search(r"const figure = (.*);\n", page)[1])  # type: ignore[index]
-    menu = figure["layout"]["updatemenus"][0]["buttons"]
-    assert [button["label"] for button in menu] == ["nasbench201/cifar10@valid", SCENE.searched, NORMAL.searched]
-    shown = [sum(button["args"][0]["visible"]) for button in menu]
-    assert shown == [5 * 3, 2 * 3, 2 * 3]
-    assert [trace.get("visible") for trace in figure["data"]] == menu[0]["args"][0]["visible"]
+def test_summaries_come_back_from_the_file() -> None:
+    back, there = comparison_of(content()), results()
+    assert back.grounds == there.grounds
+    assert page_of(back) == page_of(there)
+    for one, other in zip(back.every, there.every, strict=True):
+        np.testing.assert_array_equal(one.curve.low, other.curve.low)
+
+
+def test_pages_are_written_anew_without_tables(tmp_path: Path) -> None:
+    from cluster.cli import app
+
+    (tmp_path / "compare-table5.json").write_text(result_json({**content(), "comparison": "compare-table5"}))
+    command = ["compare", "--preset", "table5", "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".md", ".png", ".html"}
+    assert page_of(results()).partition("\n")[0] in (tmp_path / "compare-table5.md").read_text()
+    assert "--seeds is an option of a computation" in str(CliRunner().invoke(app, [*command, "--seeds", "3"]).exception)
+    (tmp_path / "compare-table5.json").write_text("{}")
+    assert "cannot be written from" in str(CliRunner().invoke(app, command).exception)
+
+
+def test_the_page_of_curves_shows_every_method_on_every_column() -> None:
+    page = curves_page(content("A </script> title"), results())
+    assert page.count("</script>") == 2, "of the page's own"
+    assert "http" not in page
+    of_column = [part.count("<g class=") for part in page.partition('id="columns"')[2].split("<figure>")[1:]]
+    assert of_column == [5, 2, 2]
+    assert page.count('class="band"') == 5 + 2 + 2
+    assert page.count("<button ") == len(results().methods)
+    assert "tpe\nmedian regret of 3 seeds, in percent\nafter 20 queries: 12.3 [6.17, 24.7]" in page

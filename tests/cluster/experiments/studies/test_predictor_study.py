@@ -159,11 +159,12 @@ def test_the_study_in_small_and_what_is_there_is_not_done_again(
             PREDICTORS, tables_folder, tmp_path / "out", tmp_path / "work", told.append, seeds=2, methods=methods
         )
 
-    content, page, picture = run()
+    content, page, charts, picture = run()
     units = json.loads(content.read_text())["units"]
     assert {unit["target"] for unit in units if unit["method"] == "params"} > set(OFFICIAL)
     assert all(unit["target"].startswith("mixed/") for unit in units if unit["method"] == "last-value")
     assert "bayes-linear" in page.read_text()
+    assert "bayes-linear" in charts.read_text()
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert len(told) == 1
     run()

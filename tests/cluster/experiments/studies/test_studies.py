@@ -45,7 +45,7 @@ from cluster.experiments.studies.ranking.rows import Row, Rows, averaged, mean_o
 from cluster.experiments.studies.ranking.study import RankingStudy
 from cluster.experiments.studies.ranking.units import Unit, UnitResult, compute, identity, study_tasks, unit_item
 from cluster.experiments.studies.registry import STUDIES
-from cluster.experiments.studies.study import reproduce, rewrite_page
+from cluster.experiments.studies.study import reproduce, rewrite_pages
 from cluster.work.items import Store
 from mpnas_ray.errors import PredictorError, RunError, RunInterruptedError, TableError
 from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor
@@ -254,6 +254,7 @@ def test_random_weights_are_new_for_each_draw_and_no_zero_shot_ranking(tasks: di
     assert other_settings != method.settings(0), "a unit of other settings is not taken for this one's"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["nasbench201/gpu-latency", "transnasbench101/room"])
 def test_random_weights_rank_what_they_have_not_seen(tasks: dict[str, TableTask], name: str) -> None:
     """Five models are enough to know which operation counts; a baseline that is left untrained ranks by chance."""
@@ -430,7 +431,9 @@ def test_the_papers_means_are_those_of_its_rows() -> None:
 RESULTS = Path(__file__).parents[4] / "benchmarks" / "results"
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name == "predictors" else name for name in STUDIES]
+)
 def test_a_committed_page_is_what_its_results_give(name: str, tmp_path: Path) -> None:
     """`mpnas reproduce` writes it from them alone, without tables."""
     from cluster.cli import app
@@ -440,7 +443,8 @@ def test_a_committed_page_is_what_its_results_give(name: str, tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     page = (tmp_path / f"{name}.md").read_text(encoding="utf-8")
     assert page == (RESULTS / f"{name}.md").read_text(encoding="utf-8")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.json", f"{name}.md"]
+    charts = [f"{name}.html"] if STUDIES[name].has_picture else []
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*charts, f"{name}.json", f"{name}.md"]
     assert page.startswith(f"# {STUDIES[name].title}\n")
 
 
@@ -470,7 +474,7 @@ def test_a_page_is_not_written_from_results_that_are_not_there(
     if content is not None:
         (tmp_path / "table2.json").write_text(content)
     with pytest.raises(RunError, match=re.escape(message)) as refused:
-        rewrite_page(STUDIES["table2"], tmp_path)
+        rewrite_pages(STUDIES["table2"], tmp_path)
     assert "--tables" in str(refused.value)
     assert not (tmp_path / "table2.md").exists()
 
@@ -510,7 +514,12 @@ def test_a_figure_from_tables_alone(tables: Path, tmp_path: Path) -> None:
     folders = ["--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
     done = CliRunner().invoke(app, ["reproduce", "fig3", "--tables", str(tables), *folders])
     assert done.exit_code == 0, done.output
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["fig3.json", "fig3.md", "fig3.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "fig3.html",
+        "fig3.json",
+        "fig3.md",
+        "fig3.png",
+    ]
     content = json.loads((tmp_path / "out" / "fig3.json").read_text())
     assert content["command"] == "mpnas reproduce fig3 --tables DIR"
     means = {(item["method"], item["target"]): item["mean"] for item in content["rows"]}

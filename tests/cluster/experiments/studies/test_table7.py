@@ -97,6 +97,7 @@ def test_rows_of_a_task() -> None:
     assert derived_from(get_task("ninapro"), 2, ["3d1"]) == "dash-wrn-16-4:3d1"
 
 
+@pytest.mark.long
 def test_a_replay_asks_for_what_the_table_has(tmp_path: Path) -> None:
     table = own_table(tmp_path, "watch")
     task = load_tasks(table)["mixed/watch"]

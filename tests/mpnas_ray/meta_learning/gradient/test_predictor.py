@@ -78,6 +78,7 @@ def test_adapting_moves_the_parts_of_its_algorithm(tiny: MetaConfig, algorithm: 
         assert torch.equal(tensor, initial(result)[name]) == name.startswith(still), name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("num_points", [8, 20])
 def test_the_number_of_steps_is_chosen_by_pooled_held_out_predictions(
     predictor: MetaPredictor, num_points: int
@@ -152,6 +153,7 @@ def test_unusable_scores_are_refused(predictor: MetaPredictor, scores: list[floa
         predictor.adapt(ARCHS[:4], scores)
 
 
+@pytest.mark.long
 def test_what_it_learned_of_some_tasks_serves_another(made_up_tasks: dict[str, TableTask], tiny: MetaConfig) -> None:
     held_out = "transnasbench101/letters-0"
     config = replace(tiny, iterations=60, validation_every=30, outer_rate=1e-2)

@@ -65,6 +65,7 @@ def test_the_head_learns_in_the_outer_loop_of_boil(made_up_tasks: Tasks, tiny: M
     assert not torch.equal(initial["head.weight"], learned["head.weight"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_killed_and_resumed_is_as_never_killed(
     made_up_tasks: Tasks, tiny: MetaConfig, tmp_path: Path, dropout: float

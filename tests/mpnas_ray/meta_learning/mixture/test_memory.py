@@ -63,6 +63,7 @@ def test_smoothing_takes_noise_away(memory: Memory, whole: TableTask) -> None:
     assert smoothed[best].mean() < measured[best].mean() - 0.3, "the best by luck come down"
 
 
+@pytest.mark.long
 def test_smoothing_leaves_what_is_no_noise() -> None:
     archs = TRANSNAS.enumerate()
     exact = worth(archs)
@@ -71,6 +72,7 @@ def test_smoothing_leaves_what_is_no_noise() -> None:
     np.testing.assert_allclose(both[:, 1], smoothed_scores(archs, noisy(archs)[:, None])[:, 0], atol=1e-8)
 
 
+@pytest.mark.long
 def test_isomorphic_cells_speak_for_one_that_was_not_measured(whole: TableTask) -> None:
     keys = whole.archs.canonical_keys()
     values, counts = np.unique(keys, return_counts=True)
@@ -96,6 +98,7 @@ def test_the_same_cell_of_another_space_is_known(memory: Memory) -> None:
     assert np.isnan(memory.recall(get_space("mixed").sample_many(20, np.random.default_rng(0)))[0][:, 0]).all()
 
 
+@pytest.mark.long
 def test_a_task_of_another_order_and_part_is_joined_rightly(whole: TableTask) -> None:
     order = np.random.default_rng(2).permutation(len(whole))
     part = replace(whole[order[:1_000]], name="part")
@@ -149,6 +152,7 @@ def remembering(tiny_mixture: MixtureConfig) -> MixturePredictor:
     return meta_train_mixture(tasks, tiny_mixture).predictor
 
 
+@pytest.mark.long
 def test_a_predictor_uses_what_it_remembers_and_not_its_network(remembering: MixturePredictor) -> None:
     archs = TRANSNAS.enumerate()
     state = remembering.state_dict()
@@ -189,6 +193,7 @@ def test_evidence_says_whether_other_tasks_help(remembering: MixturePredictor) -
         remembering.transfer_odds()
 
 
+@pytest.mark.long
 def test_scores_overrule_what_the_name_of_the_metric_said() -> None:
     """Latencies of a made-up device and qualities that go the other way, each called by the other's name."""
     archs = TRANSNAS.enumerate()

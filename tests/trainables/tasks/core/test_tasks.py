@@ -147,6 +147,8 @@ def test_names_of_tasks(tmp_path: Path) -> None:
     assert {"darcy", "digits"} <= set(task_names())
     with pytest.raises(TaskError, match=r"There are: .*darcy"):
         get_task("darsy")
+    with pytest.raises(TaskError, match=r"Did you mean 'images'\?"):
+        get_task("image:flowers")
     with pytest.raises(TaskError, match="cannot be imported"):
         get_task("no_such_module:TASK")
     with pytest.raises(TaskError, match="not a Task"):

@@ -21,13 +21,18 @@ from trainables.tasks.datasets.keel import libras_inputs, read_keel, satimage_in
 ROOT = Path(__file__).parents[4]
 
 
-def real(name: str) -> TaskData:
-    """The task's real data."""
-    task = get_task(name)
-    absent = {file.source for file in task.files if file.find(None) is None}
-    if absent:
-        pytest.skip(f"{name}: its data are not installed; `make data`, or {', '.join(absent)}")
-    return task.load_checked(None)
+Real = Callable[[str], TaskData]
+
+
+@pytest.fixture
+def real(needs_data: Callable[..., None]) -> Real:
+    """Load the real data of a task."""
+
+    def real(name: str) -> TaskData:
+        needs_data(name)
+        return get_task(name).load_checked(None)
+
+    return real
 
 
 def counts(data: TaskData) -> list[int]:
@@ -47,7 +52,7 @@ def classes(data: TaskData) -> list[int]:
     return torch.bincount(torch.cat([data.train.targets, data.validation.targets, data.test.targets])).tolist()
 
 
-def test_satimage() -> None:
+def test_satimage(real: Real) -> None:
     data = real("satimage")
     assert counts(data) == [3859, 1288, 1288]
     assert data.train.inputs.shape[1:] == (1, 36)
@@ -55,7 +60,7 @@ def test_satimage() -> None:
     distinct_and_apart(data)
 
 
-def test_libras() -> None:
+def test_libras(real: Real) -> None:
     data = real("libras")
     assert sum(counts(data)) == 360
     assert data.train.inputs.shape[1:] == (2, 45)
@@ -66,7 +71,7 @@ def test_libras() -> None:
     assert steps < 0.5 * mixed
 
 
-def test_splice() -> None:
+def test_splice(real: Real) -> None:
     data = real("splice")
     assert sum(counts(data)) == 3190
     assert data.train.inputs.shape[1:] == (4, 60)
@@ -82,7 +87,7 @@ def test_splice() -> None:
     assert ie[2, 29] > 0.95
 
 
-def test_watch_is_parted_by_person() -> None:
+def test_watch_is_parted_by_person(real: Real) -> None:
     data = real("watch")
     assert counts(data) == [2559, 967, 961]
     assert data.train.inputs.shape[1:] == (6, 52)
@@ -94,7 +99,7 @@ def test_watch_is_parted_by_person() -> None:
     assert torch.equal(data.test.inputs[first[0], :, 26:], data.test.inputs[first[1], :, :26]), "half overlaps"
 
 
-def test_osuleaf() -> None:
+def test_osuleaf(real: Real) -> None:
     data = real("osuleaf")
     assert counts(data) == [151, 49, 242]
     assert data.test.inputs.shape[1:] == (1, 427)
@@ -103,7 +108,7 @@ def test_osuleaf() -> None:
     distinct_and_apart(data)
 
 
-def test_mnist5k() -> None:
+def test_mnist5k(real: Real) -> None:
     data = real("mnist5k")
     assert counts(data) == [3000, 1000, 1000]
     assert data.train.inputs.shape[1:] == (1, 28, 28)
@@ -114,7 +119,7 @@ def test_mnist5k() -> None:
     assert ones[14, 14] > 150 > 50 > zeros[14, 14], "a one is inked in the middle, a zero is not"
 
 
-def test_darcy16() -> None:
+def test_darcy16(real: Real) -> None:
     data = real("darcy16")
     assert counts(data) == [900, 100, 50]
     assert data.train.inputs.shape[1:] == data.train.targets.shape[1:] == (1, 16, 16)
@@ -138,7 +143,7 @@ def nearest_mean(data: TaskData, features: Callable[[Tensor], Tensor]) -> float:
 @pytest.mark.parametrize(
     ("name", "at_least"), [("satimage", 0.7), ("libras", 0.45), ("splice", 0.7), ("mnist5k", 0.75), ("watch", 0.6)]
 )
-def test_labels_belong_to_their_samples(name: str, at_least: float) -> None:
+def test_labels_belong_to_their_samples(name: str, at_least: float, real: Real) -> None:
     data = real(name)
     if name == "watch":  # the pose of the wrist and how much it moves tell exercises apart
         assert nearest_mean(data, lambda inputs: torch.cat([inputs.mean(2), inputs.std(2)], dim=1)) > at_least

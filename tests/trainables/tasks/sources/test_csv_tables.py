@@ -226,7 +226,14 @@ def test_a_file_that_is_not_utf_8_or_cannot_be_opened(tmp_path: Path, monkeypatc
     file = tmp_path / "latin.csv"
     file.write_bytes(("x,y\n" + rows(9, "{i},caf\u00e9{half}")).encode("latin-1"))
     assert "the column 'y' is not all UTF-8" in refused(file, target="y")
-    monkeypatch.setattr(Path, "open", lambda *_, **__: (_ for _ in ()).throw(PermissionError("Permission denied")))
+    opened = Path.open
+
+    def open_others(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path == file:
+            raise PermissionError("Permission denied")
+        return opened(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", open_others)
     assert "latin.csv cannot be read as a CSV file: Permission denied" in refused(file, target="y")
 
 
@@ -242,6 +249,7 @@ def test_truth_values(tmp_path: Path) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     assert "There is no file" in refused(tmp_path / "nothing.csv", target="y")
+    assert "is a folder, and not a CSV file: a folder of images is named images:" in refused(tmp_path, target="y")
 
 
 def test_rows_with_gaps_are_left_out_where_asked(tmp_path: Path) -> None:

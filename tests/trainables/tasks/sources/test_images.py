@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -200,6 +201,24 @@ class TestRefusals:
         (tmp_path / "flowers").mkdir()
         assert refused(tmp_path / "flower").endswith("Did you mean 'flowers'?")
 
+    def test_a_file(self, folder: Path) -> None:
+        file = folder / "cat" / "0.png"
+        assert refused(file) == f"{file} is a file, and not a folder that holds a folder of images for each class."
+
+    def test_an_empty_folder_of_a_part(self, folder: Path, tmp_path: Path) -> None:
+        (tmp_path / "parts" / "val").mkdir(parents=True)
+        folder.rename(tmp_path / "parts" / "train")
+        assert "parts/val holds no folders: the images of each class go into" in refused(tmp_path / "parts")
+
+    def test_many_bad_files_are_counted(self, folder: Path) -> None:
+        for number in range(5):
+            (folder / "cat" / f"bad-{number}.png").write_bytes(b"")
+        task = get_task(f"images:{folder}", DataOptions(image_size=8, skip_bad=True))
+        lines = summary(task, task.load_checked(None))
+        assert lines is not None
+        assert lines.splitlines()[-1].startswith("5 left out: cat/bad-0.png is empty; ")
+        assert lines.endswith("; and 2 more.")
+
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         assert "holds no folders: the images of each class go into a folder of its own" in refused(tmp_path)
 
@@ -250,9 +269,9 @@ class TestRefusals:
         folder.rename(tmp_path / "parts" / "test")
         assert "holds test, but no folder train" in refused(tmp_path / "parts")
 
-    def test_more_than_the_memory(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("os.sysconf", lambda name: 1)
-        assert "of memory, and 0.0 GB are free: take a smaller --image-size" in refused(folder)
+    def test_more_than_the_disk_has_room_for(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1))
+        assert "where 0.0 GB are free: take a smaller --image-size, or fewer images, or name a" in refused(folder)
 
     @pytest.mark.parametrize(
         ("options", "message"),

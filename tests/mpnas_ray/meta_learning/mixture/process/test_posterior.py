@@ -88,6 +88,7 @@ def brute_force(known: Knowledge, kept: Tensor, log_prior: tuple[Tensor, Tensor]
     return BruteForce(known, kept, log_prior, scores)
 
 
+@pytest.mark.long
 def test_weights_are_those_of_every_hypothesis_on_its_own(
     known: Knowledge, kept: Tensor, log_prior: tuple[Tensor, Tensor], scores: Tensor, brute_force: BruteForce
 ) -> None:
@@ -117,6 +118,7 @@ def test_samples_have_the_mean_and_spread_of_the_posterior(
     assert np.allclose(sampled.std(axis=0), np.sqrt(brute_force.variance), rtol=0.1)
 
 
+@pytest.mark.long
 def test_samples_without_points_have_the_mean_and_covariance_of_the_prior(known: Knowledge, kept: Tensor) -> None:
     """Of differences between architectures, which the wide offset leaves alone."""
     log_prior = Prior.start(5).log_weights(candidates(known.reference, kept), 0, 0.0)

@@ -1,0 +1,1 @@
+"""Show what was made besides searches, as pages with charts."""

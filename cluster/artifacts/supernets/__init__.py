@@ -1,0 +1,1 @@
+"""Train supernets side by side as trials of one Tune run: ``mpnas supernet``."""

@@ -1,0 +1,1 @@
+"""Compare methods that search for several objectives, on NAS-Bench-201."""

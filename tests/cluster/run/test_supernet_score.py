@@ -1,0 +1,82 @@
+"""A supernet as the score of a search: found by its run, and refused where it is of something else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cluster.run.assemble.supernet_score import supernet_score
+from cluster.run.assemble.zero_cost import zero_cost_score
+from cluster.run.checking import check_config
+from cluster.run.config import SearchConfig
+from mpnas_ray.errors import RunError
+from mpnas_ray.spaces import Architectures
+from trainables import SupernetTrainable, get_task
+from trainables.tune.supernet_score import SupernetScore
+
+PATHLESS = "transnasbench101:64-41414-0_00_000"
+CONSTANTS = {"task": "osuleaf", "space": "transnasbench101", "protocol": "short", "preset": "small", "epochs": 1}
+NAMES = ("rsps.0", "rsps.1")
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage with a run of two supernets, of which the second is not trained."""
+    storage = tmp_path_factory.mktemp("runs")
+    names = [{"model": name, "method": "rsps", "seed": seed} for seed, name in enumerate(NAMES)]
+    checkpoint = storage / "sn" / "trial" / "checkpoint_000000"
+    checkpoint.mkdir(parents=True)
+    (storage / "sn" / "supernets.json").write_text(json.dumps({"constants": CONSTANTS, "supernets": names}))
+    trained = SupernetTrainable.__new__(SupernetTrainable)
+    trained.setup({**CONSTANTS, **names[0], "device": "cpu", "batch_size": 32, "num_samples": 2})
+    assert trained.step()["done"]
+    trained.save_checkpoint(str(checkpoint))
+    return storage
+
+
+def config(storage: Path, proxy: str, **changed: Any) -> SearchConfig:
+    given = {"task": "osuleaf", "space": "transnasbench101", "storage": storage, "proxy": proxy}
+    return SearchConfig(**{**given, **changed})
+
+
+def test_its_scores_are_those_of_the_supernet(storage: Path) -> None:
+    asked = config(storage, "supernet:sn:rsps.0", searcher="naswot")
+    check_config(asked)
+    task = get_task("osuleaf")
+    score = zero_cost_score(asked, task, task.load_checked(None))
+    assert isinstance(score, SupernetScore)
+    space = Architectures.of([PATHLESS]).space
+    archs = Architectures.of([*space.sample_many(3, np.random.default_rng(0)), PATHLESS])
+    threads = torch.get_num_threads()
+    scores = score(archs)
+    assert np.isnan(scores[3])
+    assert ((scores[:3] >= 0) & (scores[:3] <= 1)).all()
+    assert np.array_equal(score(archs[[2, 0]]), scores[[2, 0]])
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize(
+    ("proxy", "changed", "message"),
+    [
+        ("supernet:other", {}, "holds no supernets: name a run of `mpnas supernet`"),
+        ("supernet:sn", {}, r"holds several supernets: name one, such as supernet:sn:rsps.0"),
+        ("supernet:sn:rsps.2", {}, "There is no supernet 'rsps.2'. There are: rsps.0, rsps.1"),
+        ("supernet:sn:rsps.1", {}, "is not trained to its end"),
+        (
+            "supernet:sn:rsps.0",
+            {"space": "nasbench201"},
+            "transnasbench101 on osuleaf, and this search is of nasbench201",
+        ),
+        ("supernet:sn:rsps.0", {"task": "digits"}, "on osuleaf, and this search is of transnasbench101 on digits"),
+    ],
+)
+def test_other_supernets_are_refused(storage: Path, proxy: str, changed: dict[str, Any], message: str) -> None:
+    asked = config(storage, proxy, **changed)
+    with pytest.raises(RunError, match=message):
+        supernet_score(asked, get_task(asked.task))
+    assert not (storage / "other").exists()
