@@ -112,6 +112,13 @@ ALL_SEARCHERS: dict[str, SearcherEntry] = {
             needs="score",
         ),
         SearcherEntry(
+            "oneshot",
+            "searchers.zero_cost.naswot",
+            "NASWOTSearch",
+            "the cells that supernets chose, then the best of a sample by a supernet's weights",
+            needs="score",
+        ),
+        SearcherEntry(
             "predictor",
             "searchers.model_based.predictor_search",
             "PredictorSearch",

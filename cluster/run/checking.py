@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.run.assemble.supernet_score import names_supernet
+from cluster.run.assemble.supernet_score import ONE_SHOT, names_supernet
 from cluster.run.config import SearchConfig
 from mpnas_ray.catalogue import make_predictor
 from mpnas_ray.curves.network_files import BUNDLED_NETWORK, load_network
@@ -41,6 +41,10 @@ def check_config(config: SearchConfig) -> None:
         raise RunError(f"The searcher {config.searcher} uses no meta-learned predictor: mpnas does.")
     if config.scheduler == "lcranknet":
         load_network(BUNDLED_NETWORK)
+    if config.searcher == ONE_SHOT and (config.proxy is None or not names_supernet(config.proxy)):
+        raise RunError(
+            f"The searcher {ONE_SHOT} needs a supernet: --proxy supernet:RUN names a run of `mpnas supernet`."
+        )
     if config.proxy is not None:
         if not names_supernet(config.proxy):
             get_proxy(config.proxy)

@@ -52,8 +52,9 @@ class MethodFields:
 
     Attributes:
         searcher: Method that proposes architectures. scratch is mpnas without knowledge of other tasks; naswot takes
-            the best of 1,000 by a proxy; area is evolution that begins with the better half by a proxy; predictor
-            ranks by a predictor of another family.
+            the best of 1,000 by a proxy; area is evolution that begins with the better half by a proxy; oneshot
+            takes the cells that supernets chose, then the best of 1,000 by the proxy supernet:RUN; predictor ranks by
+            a predictor of another family.
         predictor: Predictor of the searcher mpnas: default, or a checkpoint that `mpnas meta-train` wrote. For the
             searcher predictor: the name of a family.
         proxy: Zero-cost score of untrained networks, or supernet:RUN for the weights of a supernet (`mpnas supernet`)

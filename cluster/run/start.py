@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cluster.run.assemble.supernet_score import ONE_SHOT
 from cluster.run.config import SearchConfig
 from cluster.run.damage import record_before
 from cluster.run.record import RunRecord
@@ -67,7 +68,7 @@ def _settled(config: SearchConfig, task: Task) -> SearchConfig:
     return replace(
         config,
         epochs=task.recipe.epochs if config.epochs is None else config.epochs,
-        proxy=config.proxy or ("naswot" if config.searcher in BY_SCORE else None),
+        proxy=config.proxy or ("naswot" if config.searcher in BY_SCORE and config.searcher != ONE_SHOT else None),
         predictor=predictor,
         data_dir=str(Path(config.data_dir).expanduser().resolve()) if config.data_dir else None,
     )

@@ -33,7 +33,7 @@ def test_a_name_says_what_its_searcher_needs_and_takes(name: str) -> None:
 
 def test_runs_have_the_searchers_that_need_no_tables() -> None:
     assert ALL_SEARCHERS.keys() - SEARCHERS.keys() == {"mean-rank", "nearest-task", "quantile-transfer", "rush"}
-    assert BY_SCORE == ("naswot", "area")
+    assert BY_SCORE == ("naswot", "area", "oneshot")
 
 
 def test_a_searcher_is_made_with_the_arguments_that_its_name_stands_for() -> None:

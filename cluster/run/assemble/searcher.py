@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from cluster.run.assemble.supernet_score import ONE_SHOT, chosen_cells
 from cluster.run.config import SearchConfig
 from mpnas_ray.catalogue import make_predictor
+from mpnas_ray.spaces import Architectures, get_space
 from searchers import ArchitectureSearcher
 from searchers.core.candidates import Constraint
 from searchers.core.zero_cost import Score
@@ -49,6 +53,10 @@ def make_searcher(
         knows["limits"] = {name: most for name, most in (config.max_costs or {}).items() if name not in at_once}
         if at_once:
             constraint = WithinLimits(at_once, functions, limits)
+    if config.searcher == ONE_SHOT:
+        cells = Architectures.of(chosen_cells(config), get_space(config.space))
+        allowed = np.ones(len(cells), dtype=bool) if constraint is None else np.asarray(constraint(cells), dtype=bool)
+        knows["points_to_evaluate"] = [str(arch) for arch in cells[allowed]]
     if score is not None:
         knows["score" if config.searcher in BY_SCORE else "prior_score"] = score
     return SEARCHERS[config.searcher](

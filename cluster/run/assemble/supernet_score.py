@@ -12,10 +12,13 @@ from mpnas_ray.names import no_such
 from trainables.tasks.core.task import Task
 from trainables.tune.supernet_score import SupernetScore
 
-__all__ = ["SUPERNETS_FILE", "names_supernet", "supernet_score"]
+__all__ = ["ONE_SHOT", "SUPERNETS_FILE", "chosen_cells", "names_supernet", "supernet_score"]
 
 SUPERNETS_FILE = "supernets.json"
 """File with the settings that all supernets of a run share, and with name, method and seed of each."""
+
+ONE_SHOT = "oneshot"
+"""Name of the searcher that begins with the cells that supernets chose."""
 
 _PREFIX = "supernet:"
 
@@ -31,8 +34,8 @@ def supernet_score(config: SearchConfig, task: Task) -> SupernetScore:
     Raises:
         RunError: If there is no such supernet, if its training has not ended, or it is of another task or space.
     """
-    run, _, name = str(config.proxy).removeprefix(_PREFIX).partition(":")
-    folder = RunFolder(str(config.storage), run, writable=False)
+    folder, name = _named(config)
+    run = folder.name
     settings = folder.read_json(SUPERNETS_FILE)
     if settings is None:
         raise RunError(
@@ -66,3 +69,20 @@ def supernet_score(config: SearchConfig, task: Task) -> SupernetScore:
         data_dir=Path(config.data_dir) if config.data_dir else None,
         options=config.data_options,
     )
+
+
+def chosen_cells(config: SearchConfig) -> list[str]:
+    """List the architectures that the supernets of the proxy's run chose, that of the named one first.
+
+    Those whose training has not ended have not chosen yet.
+    """
+    folder, name = _named(config)
+    ended = [trial for trial in read_trials(folder) if trial.training is not None and trial.training.ended]
+    ended.sort(key=lambda trial: trial.config["model"] != name)
+    return list(dict.fromkeys(trial.result["arch"] for trial in ended if trial.result and trial.result.get("arch")))
+
+
+def _named(config: SearchConfig) -> tuple[RunFolder, str]:
+    """Return the run that the config's proxy names, and the supernet; empty if none is named."""
+    run, _, name = str(config.proxy).removeprefix(_PREFIX).partition(":")
+    return RunFolder(str(config.storage), run, writable=False), name

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
-from cluster.run.assemble.supernet_score import supernet_score
+from cluster.run.assemble.searcher import make_searcher
+from cluster.run.assemble.supernet_score import chosen_cells, supernet_score
 from cluster.run.assemble.zero_cost import zero_cost_score
 from cluster.run.checking import check_config
 from cluster.run.config import SearchConfig
@@ -80,3 +82,29 @@ def test_other_supernets_are_refused(storage: Path, proxy: str, changed: dict[st
     with pytest.raises(RunError, match=message):
         supernet_score(asked, get_task(asked.task))
     assert not (storage / "other").exists()
+
+
+def test_a_one_shot_search_begins_with_the_cells_that_were_chosen(storage: Path) -> None:
+    """And goes on with the best of the others; limits hold for chosen cells, too."""
+    asked = config(storage, "supernet:sn:rsps.0", searcher="oneshot")
+    check_config(asked)
+    (chosen,) = chosen_cells(asked)
+    task = get_task("osuleaf")
+
+    def count_convolutions(archs: Architectures) -> NDArray[np.float64]:
+        return np.asarray((archs.codes == 3).sum(axis=1), dtype=np.float64)
+
+    searcher = make_searcher(asked, task, None, count_convolutions)
+    assert searcher.suggest("first") == {"arch": chosen}
+    others = [searcher.suggest(f"trial-{number}")["arch"] for number in range(3)]
+    assert chosen not in others
+    counts = count_convolutions(Architectures.of(others))
+    assert (np.diff(counts) <= 0).all()
+    forbidden = make_searcher(asked, task, lambda archs: [str(arch) != chosen for arch in archs], count_convolutions)
+    assert forbidden.suggest("first") != {"arch": chosen}
+
+
+@pytest.mark.parametrize("proxy", [None, "naswot"])
+def test_a_one_shot_search_needs_a_supernet(storage: Path, proxy: str | None) -> None:
+    with pytest.raises(RunError, match="oneshot needs a supernet: --proxy supernet:RUN"):
+        check_config(config(storage, proxy, searcher="oneshot"))  # type: ignore[arg-type]
