@@ -38,7 +38,7 @@ search: $(VENV)/.searching  ## Search an architecture for Darcy flow: 20 trials,
 
 # Each of two processes takes whole files, the longest first, and has one Ray for all its tests on Ray. Four processes took
 # as long as two: Ray's own processes use the rest of the cores.
-test: env  ## Run the test suite, about ten minutes on two cores
+test: env  ## Run the test suite, ten to twelve minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 test-fast: env  ## Run what needs neither Ray, nor tables, nor seconds a test: about a minute on two cores

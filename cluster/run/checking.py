@@ -49,7 +49,7 @@ def check_config(config: SearchConfig) -> None:
         if not names_supernet(config.proxy):
             get_proxy(config.proxy)
         if config.searcher not in (*BY_SCORE, "mpnas"):
-            raise RunError(f"The searcher {config.searcher} uses no proxy: mpnas, {' and '.join(BY_SCORE)} do.")
+            raise RunError(f"The searcher {config.searcher} uses no proxy: {', '.join(('mpnas', *BY_SCORE))} do.")
         if config.cost_names:
             raise RunError("A proxy knows nothing of costs: leave out the proxy, or --minimize and --max.")
     check_data_dir(config.data_dir)

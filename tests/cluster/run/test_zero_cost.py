@@ -32,7 +32,11 @@ def searching(**changes: object) -> SearchConfig:
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [
-        ({"searcher": "tpe", "proxy": "naswot"}, RunError, "The searcher tpe uses no proxy: mpnas, naswot and area do"),
+        (
+            {"searcher": "tpe", "proxy": "naswot"},
+            RunError,
+            "The searcher tpe uses no proxy: mpnas, naswot, area, oneshot do",
+        ),
         ({"searcher": "naswot", "proxy": "nonsense"}, TaskError, "There is no proxy 'nonsense'. There are: "),
         ({"searcher": "predictor"}, PredictorError, "'default'"),
         ({"searcher": "predictor", "predictor": "oracle"}, PredictorError, "'oracle'"),
