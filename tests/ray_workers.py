@@ -21,7 +21,7 @@ SOCKET = "MPNAS_RAY_WORKERS"
 """Variable that names the socket of the process that is copied."""
 
 OPTIONS = ("--serialized-runtime-env-context", "--language")
-"""What Ray's own script reads and does not hand on; both may be absent."""
+"""Options that Ray's own script reads and does not hand on; both may be absent."""
 
 
 def ask(arguments: list[str]) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,7 @@ def meta_trained(made_up_tasks: dict[str, TableTask]) -> MixtureResult:
     return meta_train_mixture(made_up_tasks, TINY_MIXTURE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def predictor(meta_trained: MixtureResult) -> MixturePredictor:
-    return meta_trained.predictor
+    """A copy, which keeps no long list that another module has ranked: what is part of a list is looked up there."""
+    return deepcopy(meta_trained.predictor)
