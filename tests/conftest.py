@@ -158,6 +158,8 @@ def _preload_workers() -> subprocess.Popen[bytes]:
     atexit.register(process.stdin.close)
     assert process.stdout.readline() == b"ready\n"
     ray_constants.SETUP_WORKER_FILENAME = script
+    hooks = str(Path(script).parent / "child_programs")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (hooks, os.environ.get("PYTHONPATH"))))
     return process
 
 
@@ -188,10 +190,13 @@ def ray_cluster() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def ray_only_where_it_is_asked_for(request: pytest.FixtureRequest) -> None:
     """A test without the marker ``ray`` finds none running, whichever tests ran before it in the same process."""
+    on_ray = request.node.get_closest_marker("ray") is not None
+    if on_ray:
+        _preload_workers()
     ray = sys.modules.get("ray")
     if ray is None:
         return
-    if request.node.get_closest_marker("ray") is None:
+    if not on_ray:
         ray.shutdown()
     elif "ray_cluster" in request.fixturenames and not ray.is_initialized():
         _start_ray()
