@@ -6,9 +6,10 @@
 Every trial, refit and task of another program has a worker of its own, and most of the 3.4 s of CPU of its start are
 imports. The second command is what Ray starts in place of its own ``setup_worker.py``: it asks the process at
 ``MPNAS_RAY_WORKERS`` for the worker, and stays until that has ended. That process has imported the packages that
-trials, Tune and Ray use. Ray itself reads the environment of a worker as it loads, and that names the job. So there is
-a template for each environment, a copy that has imported Ray and Tune, and workers are copies of it: they start with
-0.03 s of CPU. Our packages are not imported before: a worker imports them as ever, and finds them where it would have.
+trials, Tune and Ray use. Ray itself reads its settings in the environment as it loads, and these name the job. So there
+is a template for each set of settings, a copy that has imported Ray and Tune, too, and workers are copies of it: they
+start with 0.03 s of CPU. Our packages are not imported before: a worker imports them as ever, and finds them where it
+would have.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ PACKAGES = (
 RAY = ("ray.tune", "ray.train", "ray.dag.compiled_dag_node")
 
 MOST_TEMPLATES = 3
-"""Number of environments for whose workers there is a process that has imported Ray: those that were asked for last."""
+"""Number of sets of settings that have a template: those that were asked for last."""
 
 
 def ask(arguments: list[str]) -> None:
@@ -64,7 +65,7 @@ def ask(arguments: list[str]) -> None:
 
 
 def serve(address: str) -> None:
-    """Import packages, and hand each worker that is asked for to the template of its environment."""
+    """Import packages, and hand each worker that is asked for to the template of its settings."""
     import_all(PACKAGES)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     templates: dict[str, socket.socket] = {}
@@ -79,8 +80,8 @@ def serve(address: str) -> None:
             message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 3)
             while part := asked.recv(1 << 20):
                 message += part
-            environment = json.dumps(json.loads(message)[1])
-            template = templates.pop(environment, None)
+            settings = settings_of_ray(json.loads(message)[1])
+            template = templates.pop(settings, None)
             if template is None:
                 template, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
                 if os.fork() == 0:
@@ -88,7 +89,7 @@ def serve(address: str) -> None:
                         other.close()
                     break
                 its_end.close()
-            templates[environment] = template  # the last one is the one that was asked for last
+            templates[settings] = template  # the last one is the one that was asked for last
             for oldest in list(templates)[:-MOST_TEMPLATES]:
                 templates.pop(oldest).close()
             socket.send_fds(template, [message], [*descriptors, asked.fileno()])
@@ -97,14 +98,17 @@ def serve(address: str) -> None:
             asked.close()
         else:
             return
-    serve_environment(its_end)
+    serve_settings(its_end)
 
 
-def serve_environment(asked: socket.socket) -> None:
-    """Be the template of an environment: the first message names it, and each one asks for a worker."""
+def settings_of_ray(environment: dict[str, str]) -> str:
+    return json.dumps({name: value for name, value in environment.items() if name.startswith("RAY_")}, sort_keys=True)
+
+
+def serve_settings(asked: socket.socket) -> None:
+    """Be a template: the first message has the settings, and each one asks for a worker."""
     message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 4)
-    os.environ.clear()
-    os.environ.update(json.loads(message)[1])
+    set_environment(json.loads(message)[1])
     import_all(RAY)
     while message:
         if os.fork() == 0:
@@ -115,6 +119,11 @@ def serve_environment(asked: socket.socket) -> None:
         for descriptor in descriptors:
             os.close(descriptor)
         message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 4)
+
+
+def set_environment(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def import_all(names: Sequence[str]) -> None:
@@ -130,7 +139,8 @@ def become_worker(message: bytes, descriptors: list[int]) -> None:
     for given, own in zip(descriptors[:3], (0, 1, 2), strict=True):
         os.dup2(given, own)
         os.close(given)
-    command, _, path, folder = json.loads(message)
+    command, environment, path, folder = json.loads(message)
+    set_environment(environment)
     os.chdir(folder)
     random.seed()
     np.random.seed()  # noqa: NPY002 - each copy would draw the same
