@@ -33,21 +33,23 @@ NUM_INPUTS = 2 * _NUM_DESCRIPTORS + 1
 def described_graphs(archs: Architectures, device: torch.device | str = "cpu") -> Graphs:
     """Describe N architectures of one space for the graph network, ``[N, ...]``, by `NUM_INPUTS` numbers a node.
 
-    Node 0 is the global node, which reads all others; the flows are what a node is fed by and what it feeds.
+    Vertices that none of them has are left out. Node 0 is the global node, which reads all others; the flows are what a
+    node is fed by and what it feeds.
     """
     graphs = archs.graphs()
-    there = graphs.kinds >= 0
-    live = graphs.live()
-    described = _TABLE[np.where(there, graphs.kinds, GLOBAL)] * there[..., None]
+    used = np.flatnonzero((graphs.kinds >= 0).any(axis=0))
+    kinds, live, edges = graphs.kinds[:, used], graphs.live()[:, used], graphs.edges[:, used[:, None], used]
+    there = kinds >= 0
+    described = _TABLE[np.where(there, kinds, GLOBAL)] * there[..., None]
     num_archs, num_nodes = there.shape
     states = np.zeros((num_archs, num_nodes + 1, NUM_INPUTS), dtype=np.float32)
     states[:, 1:, :_NUM_DESCRIPTORS] = described * live[..., None]
     states[:, 1:, _NUM_DESCRIPTORS:-1] = described * ~live[..., None]
     states[:, 0, -1] = 1.0
 
-    carries = there & (graphs.kinds != ZERO)
+    carries = there & (kinds != ZERO)
     feeds = np.zeros((num_archs, num_nodes + 1, num_nodes + 1), dtype=np.float32)
-    feeds[:, 1:, 1:] = graphs.edges * (carries[:, :, None] & carries[:, None, :])
+    feeds[:, 1:, 1:] = edges * (carries[:, :, None] & carries[:, None, :])
     diagonal = np.arange(1, num_nodes + 1)
     feeds[:, diagonal, diagonal] = there
     feeds[:, 0, 0] = 1.0

@@ -33,7 +33,7 @@ def vertex_labels(archs: Architectures, num_rounds: int) -> Labels:
     They are hashes of 64 bits, equal where two vertices are alike, in whatever cells.
     """
     graphs = archs.graphs()
-    there = graphs.live()
+    there = graphs.live().copy()
     there[:, [0, -1]] = True
     reads = (graphs.edges * (there[:, :, None] & there[:, None, :])).transpose(0, 2, 1).astype(np.uint64)
     labels = np.where(there, _scattered(graphs.kinds.astype(np.uint64)), _NOWHERE)
