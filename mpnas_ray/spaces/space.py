@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.random import Generator
@@ -115,8 +115,7 @@ class SearchSpace(ABC):
         """
         if not isinstance(text, str):
             raise SearchSpaceError(f"An architecture of {self.name} is written as text, not as {type(text).__name__}.")
-        cell = text.removeprefix(f"{self.name}:")
-        return self.architecture(np.asarray(self._encode(cell), dtype=np.int8))
+        return _parsed(self, text)
 
     def __contains__(self, arch: object) -> bool:
         """Tell whether an architecture, or its string, is one of this space."""
@@ -185,6 +184,13 @@ class SearchSpace(ABC):
 
     def _malformed(self, cell: str, problem: str, example: str) -> SearchSpaceError:
         return SearchSpaceError(f"{cell!r} is not a cell of {self.name}: {problem}. It should look like {example!r}.")
+
+
+@lru_cache(maxsize=4_096)
+def _parsed(space: SearchSpace, text: str) -> Architecture:
+    """Read an architecture string, see `SearchSpace.parse`: a search reads those of its trials at each refit."""
+    cell = text.removeprefix(f"{space.name}:")
+    return space.architecture(np.asarray(space._encode(cell), dtype=np.int8))
 
 
 def other_values(codes: NDArray[np.int8], places: range, num_values: int) -> NDArray[np.int8]:

@@ -6,7 +6,7 @@ the same in every space: one standard deviation of what this space has to offer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ __all__ = [
     "Reference",
     "Source",
     "candidates",
+    "kernel",
     "kernel_diagonals",
     "kernels",
     "mean_functions",
@@ -173,15 +174,15 @@ class Knowledge:
 
     def __getitem__(self, rows: Tensor | slice) -> Knowledge:
         """Select these architectures; an index of shape [episodes, n] gives ``[episodes, n, ...]``."""
-        return replace(
-            self,
-            ranks=self.ranks[rows],
-            values=self.values[rows],
-            counts=self.counts[rows],
-            prices=self.prices[rows],
-            graph=self.graph[rows],
-            choices=self.choices[rows],
-        )
+        return replace(self, **{name: getattr(self, name)[rows] for name in self._parts()})
+
+    def joined(self, other: Knowledge) -> Knowledge:
+        """Return the knowledge of these ``[N]`` and of other architectures ``[M]`` of the space, ``[N + M]``."""
+        return replace(self, **{name: torch.cat([getattr(self, name), getattr(other, name)]) for name in self._parts()})
+
+    @classmethod
+    def _parts(cls) -> list[str]:
+        return [field.name for field in fields(cls) if field.name != "reference"]
 
     def __len__(self) -> int:
         return len(self.ranks)
@@ -265,7 +266,7 @@ def kernels(one: Knowledge, other: Knowledge, kept: Tensor) -> Tensor:
     """
     return torch.stack(
         [
-            _kernel(mine, theirs, linear)
+            kernel(mine, theirs, linear)
             for mine, theirs, linear in zip(views(one, kept), views(other, kept), LINEAR, strict=True)
         ],
         dim=-3,
@@ -282,12 +283,21 @@ def kernel_diagonals(known: Knowledge, kept: Tensor) -> Tensor:
     )
 
 
-def _kernel(one: Tensor, other: Tensor, linear: bool) -> Tensor:
+def kernel(one: Tensor, other: Tensor, linear: bool, norms: Tensor | None = None) -> Tensor:
+    """Compute one of the `kernels` between architectures that are described in its view, ``[..., n, m]``.
+
+    Args:
+        one: Views of n architectures, ``[..., n, d]``.
+        other: Views of m architectures, ``[..., m, d]``.
+        linear: Whether the kernel is linear.
+        norms: Squared norms of the latter, ``[..., m]``; computed if None.
+    """
     product = one @ other.mT
     if linear:
         return product
-    squares = one.square().sum(-1)[..., :, None] + other.square().sum(-1)[..., None, :]
-    return (2 * product - squares).clamp_(max=0).exp_()
+    of_other = other.square().sum(-1) if norms is None else norms
+    squares = one.square().sum(-1)[..., :, None] + of_other[..., None, :]
+    return product.mul_(2).sub_(squares).clamp_(max=0).exp_()
 
 
 def _pools(reference: Reference) -> tuple[Tensor, Tensor, Tensor]:
