@@ -30,14 +30,18 @@ NUM_INPUTS = 2 * _NUM_DESCRIPTORS + 1
 """Numbers that describe a node: the descriptors of a live one, those of a dead one, whether it is the global one."""
 
 
-def described_graphs(archs: Architectures, device: torch.device | str = "cpu") -> Graphs:
+def described_graphs(archs: Architectures, device: torch.device | str = "cpu", *, padded: bool = True) -> Graphs:
     """Describe N architectures of one space for the graph network, ``[N, ...]``, by `NUM_INPUTS` numbers a node.
 
-    Vertices that none of them has are left out. Node 0 is the global node, which reads all others; the flows are what a
-    node is fed by and what it feeds.
+    Node 0 is the global node, which reads all others; the flows are what a node is fed by and what it feeds.
+
+    Args:
+        archs: The architectures.
+        device: Device of the graphs.
+        padded: Have a node for every vertex that a cell of the space may have, also for those that none of these has.
     """
     graphs = archs.graphs()
-    used = np.flatnonzero((graphs.kinds >= 0).any(axis=0))
+    used = np.flatnonzero(padded | (graphs.kinds >= 0).any(axis=0))
     kinds, live, edges = graphs.kinds[:, used], graphs.live()[:, used], graphs.edges[:, used[:, None], used]
     there = kinds >= 0
     described = _TABLE[np.where(there, kinds, GLOBAL)] * there[..., None]

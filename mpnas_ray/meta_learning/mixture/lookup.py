@@ -78,13 +78,15 @@ class Lookup:
         if len(archs) < _FEWEST:
             return self.known(archs)
         space, names = archs.space.name, [codes.tobytes() for codes in archs.codes]
+        if space in self._lists and (found := self._lists[space].find(archs)) is not None:
+            return self._lists[space].known[torch.from_numpy(found)]
         places, known = self._measured.get(space, ({}, None))
         new = {name: row for row, name in enumerate(names) if name not in places}
         if len(places) + len(new) > _MOST_MEASURED:
             places, known, new = {}, None, {name: row for row, name in enumerate(names)}
         if known is None or new:
-            found = self.known(archs[np.array([*new.values(), *range(_FEWEST)])])[: len(new)]
-            known = found if known is None else known.joined(found)
+            computed = self.known(archs[np.array([*new.values(), *range(_FEWEST)])])[: len(new)]
+            known = computed if known is None else known.joined(computed)
             places = {**places, **{name: len(places) + number for number, name in enumerate(new)}}
             self._measured[space] = places, known
         return known[torch.tensor([places[name] for name in names])]

@@ -44,7 +44,8 @@ def predict_sources(parameters: Parameters, archs: Architectures, config: Mixtur
     order = np.argsort((archs.graphs().kinds >= 0).sum(axis=1), kind="stable")
     chunks = np.array_split(order, -(-len(order) // _CHUNK))
     with torch.no_grad():
-        outputs = [_forward(parameters, described_graphs(archs[chunk], device), config) for chunk in chunks]
+        graphs = (described_graphs(archs[chunk], device, padded=False) for chunk in chunks)
+        outputs = [_forward(parameters, each, config) for each in graphs]
     return torch.cat(outputs).double()[torch.from_numpy(np.argsort(order))]
 
 
