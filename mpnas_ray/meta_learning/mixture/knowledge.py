@@ -6,7 +6,8 @@ the same in every space: one standard deviation of what this space has to offer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -174,15 +175,19 @@ class Knowledge:
 
     def __getitem__(self, rows: Tensor | slice) -> Knowledge:
         """Select these architectures; an index of shape [episodes, n] gives ``[episodes, n, ...]``."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in self._parts()})
+        return self._of_parts(part[rows] for part in self._parts)
 
     def joined(self, other: Knowledge) -> Knowledge:
         """Return the knowledge of these ``[N]`` and of other architectures ``[M]`` of the space, ``[N + M]``."""
-        return replace(self, **{name: torch.cat([getattr(self, name), getattr(other, name)]) for name in self._parts()})
+        return self._of_parts(torch.cat(both) for both in zip(self._parts, other._parts, strict=True))
 
-    @classmethod
-    def _parts(cls) -> list[str]:
-        return [field.name for field in fields(cls) if field.name != "reference"]
+    @property
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.ranks, self.values, self.counts, self.prices, self.graph, self.choices
+
+    def _of_parts(self, parts: Iterable[Tensor]) -> Knowledge:
+        ranks, values, counts, prices, graph, choices = parts
+        return Knowledge(ranks, values, counts, prices, graph, choices, self.reference)
 
     def __len__(self) -> int:
         return len(self.ranks)

@@ -194,7 +194,7 @@ class Posterior:
         of_kernel = between.transpose(0, 1).contiguous().double().flatten(1)  # [kernels, n * N]
         probable = [_probable(of_scale.sum(dim=(1, 2, 3))) for of_scale in self.weights]
         totals = torch.zeros(2, len(self.weights), len(known), dtype=torch.float64)
-        for some in torch.cat(probable).unique().split(max(1, _BLOCK // max(between[:, 0].numel(), 1))):
+        for some in torch.unique(torch.cat(probable)).split(max(1, _BLOCK // max(between[:, 0].numel(), 1))):
             amplitudes = AMPLITUDES[some, :-1]
             covariances = (amplitudes @ of_kernel).add_(OFFSET_VARIANCE).view(len(some), len(between), len(known))
             whitened = torch.linalg.solve_triangular(self.evidence.cholesky[0, some], covariances, upper=False)
