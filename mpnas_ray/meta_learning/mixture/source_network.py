@@ -29,7 +29,7 @@ from mpnas_ray.tables import normalize
 
 __all__ = ["predict_sources", "source_scores", "train_sources"]
 
-_CHUNK = 1_024
+_CHUNK = 512
 """Number of architectures at once: their node states stay in the processor's cache."""
 
 _SAVE_EVERY = 200
