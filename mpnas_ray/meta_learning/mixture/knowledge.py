@@ -158,7 +158,7 @@ class Knowledge:
     @classmethod
     def of(cls, raw: RawKnowledge, reference: Reference) -> Knowledge:
         """Standardise numbers by what is usual in the space."""
-        standard = (torch.cat(raw.columns, dim=1) - reference.location) * reference.factor
+        standard = torch.cat(raw.columns, dim=1).sub_(reference.location).mul_(reference.factor)
         ranks, values, counts, prices, graph = torch.split(standard, reference.widths, dim=1)
         of_counts, of_graph = (torch.split(reference.factor, reference.widths)[place] for place in (2, 4))
         place, value = reference.choices.unbind(dim=1)
