@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["GLOBAL", "INPUT", "KINDS", "OPERATIONS", "OUTPUT", "SKIP", "ZERO", "Descriptor", "Operation"]
+__all__ = ["ATTRIBUTES", "GLOBAL", "INPUT", "KINDS", "OPERATIONS", "OUTPUT", "SKIP", "ZERO", "Descriptor", "Operation"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,15 @@ OPERATIONS: tuple[Operation, ...] = (
 
 KINDS: tuple[str, ...] = (*(operation.name for operation in OPERATIONS), "input", "output", "global")
 """Names of all kinds of node; a kind's number is its index here, an operation's also that in `OPERATIONS`."""
+
+ATTRIBUTES: tuple[str, ...] = ("log2 width", "log2 stride", "log2 repeats")
+"""Names of the numbers that a node has beside its kind in a space whose networks differ in width and depth. All are 0
+for a node of a cell, whose networks all have one macro.
+
+    log2 width      channels that the node puts out, over those of the space's base width
+    log2 stride     factor by which the node divides each side of its input
+    log2 repeats    operations of its kind that the node stands for; the first changes width and resolution
+"""
 
 SKIP = KINDS.index("skip")
 ZERO = KINDS.index("zero")
