@@ -1,6 +1,6 @@
 """Judge predictions from few points in the spaces that vary width and depth: results/macro_few_shot.{json,md}.
 
-    python benchmarks/macro_few_shot.py --tables DIR
+    python benchmarks/macro_few_shot.py --tables DIR --work DIR
 
 Ten tasks: three of natsbench-size and seven of transnasbench101-macro. A mixture is meta-learned for each fold, which
 holds out one task of each space; nothing is learned of their data sets, in either space. It is set against floors that
@@ -11,6 +11,7 @@ the mean rank in the other tasks of the space. All see the same points, and are 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ from cluster.experiments.protocol.folds import NATSBENCH_SIZE, TRANSNASBENCH101_
 from cluster.experiments.protocol.free_rankings import MeanRank, same_space
 from cluster.pages.markdown import markdown_table
 from mpnas_ray.catalogue import load_predictor, make_predictor
+from mpnas_ray.files.atomic import write_atomic
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor, meta_train_mixture
 from mpnas_ray.spaces import Architectures
 from mpnas_ray.spaces.natsbench_size import WIDTHS
@@ -132,21 +134,28 @@ def summary(values: Floats) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, required=True, help="folder of NAS tables")
-    parser.add_argument("--seeds", type=int, default=20, help="draws of the points and of what is judged")
+    parser.add_argument("--seeds", type=int, default=20, help="draws of points and of what is judged")
     parser.add_argument("--meta-seed", type=int, default=0, help="seed of the meta-training")
+    parser.add_argument("--work", type=Path, required=True, help="folder of finished folds, which are not done again")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     torch.set_num_threads(1)
+    given.work.mkdir(parents=True, exist_ok=True)
     tasks = load_tasks(given.tables, TASKS)
-    start = time.process_time()
     rows: list[dict[str, Any]] = []
     for held_out, targets in folds():
-        sources = {name: task for name, task in leaves_out(tasks, held_out).items() if name not in held_out}
-        config = MixtureConfig(**{**vars(CONFIG), "seed": given.meta_seed})
-        learned = meta_train_mixture(sources, config).predictor
-        for name in targets:
-            rows += judged(tasks[name], ways(tasks[name], tasks, learned), given.seeds)
-            print(name, f"{time.process_time() - start:.0f} s", flush=True)
+        done = given.work / f"{held_out[1].partition('/')[2]}.{given.meta_seed}.{given.seeds}.json"
+        if not done.exists():
+            start = time.process_time()
+            sources = {name: task for name, task in leaves_out(tasks, held_out).items() if name not in held_out}
+            config = MixtureConfig(**{**vars(CONFIG), "seed": given.meta_seed})
+            learned = meta_train_mixture(sources, config).predictor
+            found = [
+                row for name in targets for row in judged(tasks[name], ways(tasks[name], tasks, learned), given.seeds)
+            ]
+            write_atomic(done, json.dumps(found))
+            print(*targets, f"{time.process_time() - start:.0f} CPU s", flush=True)
+        rows += json.loads(done.read_text())
     content = {
         **facts("numpy", "scipy", "scikit-learn", "torch"),
         "seeds": given.seeds,
