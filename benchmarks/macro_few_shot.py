@@ -134,7 +134,7 @@ def summary(values: Floats) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, required=True, help="folder of NAS tables")
-    parser.add_argument("--seeds", type=int, default=20, help="draws of points and of what is judged")
+    parser.add_argument("--seeds", type=int, default=10, help="draws of points and of what is judged")
     parser.add_argument("--meta-seed", type=int, default=0, help="seed of the meta-training")
     parser.add_argument("--work", type=Path, required=True, help="folder of finished folds, which are not done again")
     parser.add_argument("--out", type=Path, default=RESULTS)
