@@ -51,7 +51,7 @@ def architecture_parameters(arch: str) -> dict[str, str]:
     if family == "nasbench101":
         pairs = combinations(range(len(kinds)), 2)
         found |= {f"edge {i}-{j}": "yes" if edges[i, j] else "no" for i, j in pairs}
-    if not arch.startswith("mixed:"):
+    if not isinstance(parse_architecture(arch).space, Mixed):
         return found
     return {"family": family, **{f"{family} {name}": value for name, value in found.items()}}
 
@@ -61,7 +61,7 @@ def _graph(arch: str) -> tuple[OperationGraphs, str]:
     parsed = parse_architecture(arch)
     if not isinstance(parsed.space, Mixed):
         return parsed.graph, parsed.space.name
-    cell = str(parsed).removeprefix("mixed:")
+    cell = str(parsed).removeprefix(f"{parsed.space.name}:")
     family = next(family for family in parsed.space.families if cell.startswith(f"{family.name}:"))
     codes = np.asarray([family.parse(cell).codes], dtype=np.int8)
     return family.operation_graphs(codes), family.name

@@ -1,6 +1,6 @@
 """Architectures as one batch of graphs.
 
-Every cell becomes a graph of at most V nodes of the 14 kinds of `mpnas_ray.spaces.operations`, skip and zero being
+Every cell becomes a graph of at most V nodes of the kinds of `mpnas_ray.spaces.operations`, skip and zero being
 nodes of their own, plus one global node that reads all others (BRP-NAS, Dudziak et al. 2020).
 """
 
@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from mpnas_ray.spaces import Architecture, Architectures
-from mpnas_ray.spaces.operations import GLOBAL
+from mpnas_ray.spaces.operations import GLOBAL, KNOWN_AS
 
-__all__ = ["GraphBatch", "graph_batch"]
+__all__ = ["GraphBatch", "graph_batch", "kind_features"]
+
+_KNOWN_AS = torch.from_numpy(KNOWN_AS)
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,8 @@ def graph_batch(archs: Architectures | Iterable[Architecture | str], device: tor
         torch.from_numpy(adjacency).to(device, torch.float32),
         torch.from_numpy(mask).to(device),
     )
+
+
+def kind_features(kinds: Tensor, dtype: torch.dtype) -> Tensor:
+    """Encode kinds ``[...]`` as zeros and ones ``[..., 14]``, one-hot but for extensions (see `KNOWN_AS`)."""
+    return _KNOWN_AS.to(kinds.device)[kinds].to(dtype)

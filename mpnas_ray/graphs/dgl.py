@@ -9,11 +9,9 @@ import os
 from typing import Any
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.graphs.batch import GraphBatch
-from mpnas_ray.spaces import KINDS
+from mpnas_ray.graphs.batch import GraphBatch, kind_features
 
 __all__ = ["DGLMessagePassing"]
 
@@ -42,7 +40,7 @@ class DGLMessagePassing:
 
     def features(self) -> Tensor:
         """See `MessagePassing.features`."""
-        return F.one_hot(self._ops, len(KINDS)).to(self._weights.dtype)
+        return kind_features(self._ops, self._weights.dtype)
 
     def __call__(self, messages: Tensor) -> Tensor:
         """See `MessagePassing.__call__`."""

@@ -28,7 +28,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from mpnas_ray.spaces import KINDS, OPERATIONS, Architecture, Architectures, SearchSpace, get_space
+from mpnas_ray.spaces import EXTENSIONS, KINDS, OPERATIONS, Architecture, Architectures, SearchSpace, get_space
 from mpnas_ray.spaces.operations import INPUT, OUTPUT, SKIP, ZERO
 
 __all__ = ["feature_names", "graph_features"]
@@ -41,7 +41,7 @@ NO_PATH = 6
 
 _MOST_KINDS = 5
 _GROUPS: dict[str, tuple[str, ...]] = {
-    group: tuple(operation.name for operation in OPERATIONS if operation.group == group)
+    group: tuple(operation.name for operation in (*OPERATIONS, *EXTENSIONS) if operation.group == group)
     for group in dict.fromkeys(operation.group for operation in OPERATIONS)
     if group is not None
 }

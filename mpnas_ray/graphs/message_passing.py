@@ -35,7 +35,7 @@ class MessagePassing(Protocol):
     """One way in which messages travel over a batch of graphs; ``nodes`` stands for its own leading dimensions."""
 
     def features(self) -> Tensor:
-        """Return one-hot node kinds, ``[nodes, 14]``."""
+        """Return node kinds as `kind_features` encodes them, ``[nodes, 14]``."""
         ...
 
     def __call__(self, messages: Tensor) -> Tensor:

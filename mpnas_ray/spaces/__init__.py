@@ -9,12 +9,13 @@ from mpnas_ray.spaces.nasbench101 import NASBench101
 from mpnas_ray.spaces.nasbench201 import NASBench201
 from mpnas_ray.spaces.nasbenchasr import NASBenchASR
 from mpnas_ray.spaces.operation_graph import OperationGraphs
-from mpnas_ray.spaces.operations import KINDS, OPERATIONS, Operation
+from mpnas_ray.spaces.operations import EXTENSIONS, KINDS, OPERATIONS, Operation
 from mpnas_ray.spaces.registry import get_space, parse_architecture, register, space_names
 from mpnas_ray.spaces.space import SearchSpace, Slot
 from mpnas_ray.spaces.transnasbench101 import TransNASBench101
 
 __all__ = [
+    "EXTENSIONS",
     "KINDS",
     "OPERATIONS",
     "SPACE_NAMES",
@@ -34,5 +35,6 @@ register("nasbench201", NASBench201)
 register("transnasbench101", TransNASBench101)
 register("nasbenchasr", NASBenchASR)
 register("mixed", Mixed)
+register("mixed+spectral", lambda: Mixed("mixed+spectral", (*OPERATIONS, *EXTENSIONS)))
 
 SPACE_NAMES = space_names()

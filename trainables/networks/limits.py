@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mpnas_ray.checks import make_plain, require_count
 from mpnas_ray.errors import TaskError
-from mpnas_ray.spaces import KINDS, OPERATIONS, Architectures
+from mpnas_ray.spaces import EXTENSIONS, KINDS, OPERATIONS, Architectures
 from trainables.networks.cell import Cell
 from trainables.networks.network import build_network, get_macro
 from trainables.networks.operations import build_operation
@@ -153,7 +153,8 @@ def _terms(sizes: NetworkSizes) -> _Terms:
     macro_flops = _flops(network, sizes.input_shape)
     parameters, flops, activations = np.zeros((3, len(KINDS) + 1), dtype=np.int64)
     for (channels, *sides), count in cells.items():
-        for kind, operation in enumerate(OPERATIONS):
+        for operation in (*OPERATIONS, *EXTENSIONS):
+            kind = KINDS.index(operation.name)
             with torch.device("meta"):
                 module = build_operation(operation.name, channels, len(sides)).eval()
             parameters[kind] += count * _parameters(module)

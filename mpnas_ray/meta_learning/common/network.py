@@ -22,7 +22,8 @@ from torch.nn import functional as F
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.graphs import graph_batch, message_passing
 from mpnas_ray.predictors.neural.gcn import GCNConfig
-from mpnas_ray.spaces import KINDS, Architectures
+from mpnas_ray.spaces import Architectures
+from mpnas_ray.spaces.operations import NUM_KNOWN
 
 __all__ = ["Graphs", "Parameters", "check_shapes", "embed", "forward", "graphs_of", "initial_parameters", "stacked"]
 
@@ -90,7 +91,7 @@ def initial_parameters(
     generator: torch.Generator,
     device: torch.device | str = "cpu",
     *,
-    num_inputs: int = len(KINDS),
+    num_inputs: int = NUM_KNOWN,
     num_outputs: int = 1,
 ) -> Parameters:
     """Draw weights as `GCN` draws its own: uniform in +-1/sqrt(in), biases of layers 0, layer norms the identity."""
@@ -154,7 +155,7 @@ def embed(
 
 
 def check_shapes(
-    parameters: Parameters, config: GCNConfig, *, num_inputs: int = len(KINDS), num_outputs: int = 1
+    parameters: Parameters, config: GCNConfig, *, num_inputs: int = NUM_KNOWN, num_outputs: int = 1
 ) -> None:
     """Raise `PredictorError` where names, shapes or types are not those of a float32 network of this shape."""
     if config.num_layers > len(parameters):

@@ -1,6 +1,6 @@
 """Architectures as the mixture predictor reads them: graphs of described nodes.
 
-A node is described by what its operation does rather than by which of the 14 kinds it is, so that an operation that no
+A node is described by what its operation does rather than by which of the kinds it is, so that an operation that no
 source task contains is taken for its nearest relative: a 5x5 convolution is a convolution with a larger kernel. Nodes
 that carry nothing from input to output are described apart, since they cost time but change no prediction, and links
 from and to zeros are cut.
@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from mpnas_ray.meta_learning.common.network import Graphs
-from mpnas_ray.spaces import KINDS, OPERATIONS, Architectures
-from mpnas_ray.spaces.operations import GLOBAL, INPUT, OUTPUT, ZERO, Descriptor
+from mpnas_ray.spaces import EXTENSIONS, KINDS, OPERATIONS, Architectures
+from mpnas_ray.spaces.operations import GLOBAL, INPUT, NUM_KNOWN, OUTPUT, ZERO, Descriptor
 
 __all__ = ["NUM_INPUTS", "described_graphs"]
 
@@ -24,6 +24,7 @@ _NUM_DESCRIPTORS = len(astuple(Descriptor())) + 2
 
 _TABLE = np.zeros((len(KINDS), _NUM_DESCRIPTORS), dtype=np.float32)
 _TABLE[: len(OPERATIONS), :-2] = [astuple(operation.descriptor) for operation in OPERATIONS]
+_TABLE[NUM_KNOWN:, :-2] = [astuple(operation.descriptor) for operation in EXTENSIONS]
 _TABLE[INPUT, -2] = _TABLE[OUTPUT, -1] = 1.0
 
 NUM_INPUTS = 2 * _NUM_DESCRIPTORS + 1

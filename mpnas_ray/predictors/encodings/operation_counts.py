@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mpnas_ray.spaces import OPERATIONS, Architectures
 from mpnas_ray.spaces.operation_graph import OperationGraphs
-from mpnas_ray.spaces.operations import ZERO
+from mpnas_ray.spaces.operations import KNOWN_AS, ZERO
 
 __all__ = ["EXECUTIONS", "NUM_COUNTS", "USUAL_PRICES", "executed_counts", "operation_counts"]
 
@@ -59,8 +59,11 @@ def executed_counts(archs: Architectures) -> NDArray[np.float64]:
 
 
 def _of_kind(graphs: OperationGraphs) -> NDArray[np.bool_]:
-    """Encode the operation of each vertex as one-hot, ``[N, V, 11]``; input, output and absent vertices are none."""
-    of_kind: NDArray[np.bool_] = graphs.kinds[..., None] == np.arange(len(OPERATIONS))
+    """Encode the operation of each vertex, ``[N, V, 11]``; input, output and absent vertices are none.
+
+    It is one-hot, but for extensions, which count as their relatives (see `KNOWN_AS`).
+    """
+    of_kind: NDArray[np.bool_] = KNOWN_AS[graphs.kinds, : len(OPERATIONS)]
     return of_kind
 
 

@@ -14,6 +14,7 @@ from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors.encodings.paths import path_encoding
 from mpnas_ray.spaces import OPERATIONS, Architectures
+from mpnas_ray.spaces.operations import KNOWN_AS
 
 __all__ = ["Encoding", "encode"]
 
@@ -33,7 +34,7 @@ def encode(archs: Architectures, encoding: Encoding) -> NDArray[np.float32]:
     if encoding == "paths":
         return path_encoding(archs.space.name).encode(archs)
     graphs = archs.graphs()
-    operations = graphs.kinds[:, 1:-1, None] == np.arange(len(OPERATIONS))  # an absent vertex has none
+    operations = KNOWN_AS[graphs.kinds[:, 1:-1], : len(OPERATIONS)]  # an absent vertex has none
     sources, readers = np.triu_indices(graphs.edges.shape[1], k=1)
     edges = graphs.edges[:, sources, readers]
     return np.concatenate(

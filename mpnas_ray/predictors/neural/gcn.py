@@ -38,7 +38,8 @@ from mpnas_ray.graphs import (
     message_passing,
 )
 from mpnas_ray.optimizers import AdamW
-from mpnas_ray.spaces import KINDS, Architecture
+from mpnas_ray.spaces import Architecture
+from mpnas_ray.spaces.operations import NUM_KNOWN
 from mpnas_ray.tables.normalization import normalize
 
 __all__ = ["GCN", "GCNConfig", "GCNPredictor", "Loss", "pairwise_loss"]
@@ -100,7 +101,7 @@ class GCN(nn.Module):
         require_one_of("engine", engine, get_args(Engine), error=PredictorError)
         self.config = config
         self.engine = engine
-        widths = [len(KINDS)] + [config.width] * config.num_layers
+        widths = [NUM_KNOWN] + [config.width] * config.num_layers
         self.layers = nn.ModuleList(_GraphLayer(inner, outer, config) for inner, outer in pairwise(widths))
         self.head = nn.Linear(config.width, 1)
 

@@ -12,10 +12,17 @@ from mpnas_ray.graphs import feature_names, graph_features
 from mpnas_ray.graphs.features import NO_PATH
 from mpnas_ray.spaces import KINDS, SPACE_NAMES, Architecture, Architectures, get_space
 
-SIZES = {"nasbench101": 45, "nasbench201": 45, "transnasbench101": 22, "nasbenchasr": 171, "mixed": 103}
+SIZES = {
+    "nasbench101": 45,
+    "nasbench201": 45,
+    "transnasbench101": 22,
+    "nasbenchasr": 171,
+    "mixed": 103,
+    "mixed+spectral": 106,
+}
 GROUPS = {
     "1x1 operations": {"conv1-d1", "linear"},
-    "larger convolutions": {"conv5-d1", "conv5-d2", "conv7-d1", "conv7-d2"},
+    "larger convolutions": {"conv5-d1", "conv5-d2", "conv7-d1", "conv7-d2", "fourier"},
     "pooling": {"avgpool", "maxpool"},
 }
 

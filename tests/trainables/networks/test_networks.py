@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mpnas_ray.errors import TaskError
-from mpnas_ray.spaces import OPERATIONS, SPACE_NAMES, Operation, get_space
+from mpnas_ray.spaces import EXTENSIONS, OPERATIONS, SPACE_NAMES, Operation, get_space
 from trainables import build_network
 from trainables.networks.cell import Cell
 from trainables.networks.operations import BUILDERS, build_operation
@@ -89,19 +89,19 @@ def test_a_cell_without_a_path_returns_zeros_and_still_trains() -> None:
 
 
 def test_every_operation_has_a_builder_and_every_builder_an_operation() -> None:
-    assert list(BUILDERS) == [operation.name for operation in OPERATIONS]
+    assert list(BUILDERS) == [operation.name for operation in (*OPERATIONS, *EXTENSIONS)]
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("operation", [*OPERATIONS, *EXTENSIONS], ids=lambda operation: operation.name)
 @pytest.mark.parametrize("shape", [(2, 8, 24), (2, 8, 7, 7)])
 def test_operations_keep_shape(operation: Operation, shape: tuple[int, ...]) -> None:
     assert build_operation(operation.name, 8, len(shape) - 2)(torch.randn(*shape)).shape == shape
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("operation", [*OPERATIONS, *EXTENSIONS], ids=lambda operation: operation.name)
 def test_operations_have_as_many_weights_as_they_say(operation: Operation) -> None:
     module = build_operation(operation.name, 8, 2)
-    weights = sum(parameter.numel() for parameter in module.parameters() if parameter.ndim == 4)
+    weights = sum(parameter.numel() for parameter in module.parameters() if parameter.ndim >= 4)
     assert weights == operation.weights_per_channel_pair * 8 * 8
 
 
