@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mpnas_ray.graphs.batch import GraphBatch, kind_features
+from mpnas_ray.graphs.batch import GraphBatch
 
 __all__ = ["DenseMessagePassing"]
 
@@ -25,7 +25,7 @@ class DenseMessagePassing:
 
     def features(self) -> Tensor:
         """See `MessagePassing.features`."""
-        return kind_features(self.batch.ops, self.reads.dtype)
+        return self.batch.features().to(self.reads.dtype)
 
     def __call__(self, messages: Tensor) -> Tensor:
         """See `MessagePassing.__call__`."""

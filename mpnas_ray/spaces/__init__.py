@@ -8,11 +8,13 @@ from mpnas_ray.spaces.mixed import Mixed
 from mpnas_ray.spaces.nasbench101 import NASBench101
 from mpnas_ray.spaces.nasbench201 import NASBench201
 from mpnas_ray.spaces.nasbenchasr import NASBenchASR
+from mpnas_ray.spaces.natsbench_size import NATSBenchSize
 from mpnas_ray.spaces.operation_graph import OperationGraphs
 from mpnas_ray.spaces.operations import EXTENSIONS, KINDS, OPERATIONS, Operation
 from mpnas_ray.spaces.registry import get_space, parse_architecture, register, space_names
 from mpnas_ray.spaces.space import SearchSpace, Slot
 from mpnas_ray.spaces.transnasbench101 import TransNASBench101
+from mpnas_ray.spaces.transnasbench101_macro import TransNASBench101Macro
 
 __all__ = [
     "EXTENSIONS",
@@ -36,5 +38,7 @@ register("transnasbench101", TransNASBench101)
 register("nasbenchasr", NASBenchASR)
 register("mixed", Mixed)
 register("mixed+spectral", lambda: Mixed("mixed+spectral", (*OPERATIONS, *EXTENSIONS)))
+register("natsbench-size", NATSBenchSize)
+register("transnasbench101-macro", TransNASBench101Macro)
 
 SPACE_NAMES = space_names()

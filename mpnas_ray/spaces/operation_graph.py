@@ -28,10 +28,13 @@ class OperationGraphs:
         kinds: int8 ``[N, V]``, an index into `KINDS` for each vertex, or -1 where a cell has fewer vertices than its
             space allows. Vertices stand in topological order; vertex 0 is the input, vertex V-1 the output.
         edges: uint8 ``[N, V, V]``; ``edges[n, i, j]`` is 1 where vertex j of cell n reads vertex i < j.
+        attributes: float32 ``[N, V, A]``, the numbers of each vertex that `ATTRIBUTES` names, 0 where there is no
+            vertex; None where all are 0. A skip only carries on what it reads, so its own attributes do not count.
     """
 
     kinds: NDArray[np.int8]
     edges: NDArray[np.uint8]
+    attributes: NDArray[np.float32] | None = None
 
     def live(self) -> NDArray[np.bool_]:
         """Find the vertices that carry anything from input to output, bool ``[N, V]``.
@@ -49,7 +52,8 @@ class OperationGraphs:
         even input and output.
         """
         kinds, multiplicity, live = _contract(self.kinds, self.edges, skips=True)
-        return OperationGraphs(np.where(live, kinds, np.int8(ABSENT)), multiplicity.astype(np.uint8))
+        attributes = None if self.attributes is None else self.attributes * live[..., None]
+        return OperationGraphs(np.where(live, kinds, np.int8(ABSENT)), multiplicity.astype(np.uint8), attributes)
 
     def canonical_keys(self) -> NDArray[np.uint64]:
         """Compute one key a cell, ``[N]``, equal where two cells compute the same function of the same operations.
@@ -59,12 +63,12 @@ class OperationGraphs:
         equal. Keys are colours of directed Weisfeiler-Lehman refinement, summed over the vertices; they do not depend
         on the space, the process or the version of numpy. That colours do tell apart every pair of non-isomorphic
         cells was checked exhaustively for NAS-Bench-101, -201 and -ASR and on samples of the mixed space
-        (tests/mpnas_ray/spaces).
+        (tests/mpnas_ray/spaces). Vertices of one kind with different attributes are different operations.
         """
         kinds, multiplicity, live = _contract(self.kinds, self.edges, skips=True)
         edges = multiplicity.astype(np.uint64)
         reversed_edges = edges.transpose(0, 2, 1)
-        colour = np.where(live, _mix(kinds.astype(np.uint64)), np.uint64(0))
+        colour = np.where(live, _mix(kinds.astype(np.uint64) ^ self.attribute_words()), np.uint64(0))
         for _ in range(max(1, kinds.shape[1] - 2)):
             mixed = np.where(live, _mix(colour + np.uint64(1)), np.uint64(0))
             incoming = (reversed_edges @ mixed[..., None])[..., 0]
@@ -72,6 +76,15 @@ class OperationGraphs:
             colour = np.where(live, _mix(colour ^ _mix(incoming ^ _mix(outgoing))), np.uint64(0))
         keys: NDArray[np.uint64] = _mix(np.where(live, _mix(colour), np.uint64(0)).sum(axis=1, dtype=np.uint64))
         return keys
+
+    def attribute_words(self) -> NDArray[np.uint64]:
+        """Hash the attributes of each vertex, ``[N, V]``: 0 where all are 0, so that a plain cell is what it was."""
+        words = np.zeros(self.kinds.shape, dtype=np.uint64)
+        if self.attributes is not None:
+            for number, values in enumerate((self.attributes + np.float32(0)).transpose(2, 0, 1)):  # no -0.0
+                bits = np.ascontiguousarray(values).view(np.uint32).astype(np.uint64)
+                words ^= np.where(bits > 0, _mix(bits << np.uint64(8) | np.uint64(number)), np.uint64(0))
+        return words
 
 
 def edges_between_links(links: Sequence[tuple[int, int]]) -> NDArray[np.uint8]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "ATTRIBUTES",
     "EXTENSIONS",
     "GLOBAL",
     "INPUT",
@@ -113,6 +114,15 @@ KINDS: tuple[str, ...] = (*_KNOWN, *(operation.name for operation in EXTENSIONS)
 
 NUM_KNOWN = len(_KNOWN)
 """Number of the kinds that are no extension, 14: they come first in `KINDS`."""
+
+ATTRIBUTES: tuple[str, ...] = ("log2 width", "log2 stride", "log2 repeats")
+"""Names of the numbers that a node has beside its kind in a space whose networks differ in width and depth. All are 0
+for a node of a cell, whose networks all have one macro.
+
+    log2 width      channels that the node puts out, over those of the space's base width
+    log2 stride     factor by which the node divides each side of its input
+    log2 repeats    operations of its kind that the node stands for; the first changes width and resolution
+"""
 
 SKIP = KINDS.index("skip")
 ZERO = KINDS.index("zero")

@@ -24,7 +24,7 @@ from mpnas_ray.spaces.operations import KINDS
 
 __all__ = ["SearchSpace", "Slot"]
 
-_ENUMERABLE = 20_000
+_ENUMERABLE = 40_000
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,15 @@ class SearchSpace(ABC):
         operations: Operation names as the space writes them; a cell's operation codes index this tuple.
         code_length: Number of int8 codes that describe one cell.
         num_architectures: Number of different architecture strings.
+        has_attributes: True if the vertices of its graphs have attributes, that is if its networks differ in width or
+            depth.
     """
 
     name: str
     operations: tuple[str, ...]
     code_length: int
     num_architectures: int
+    has_attributes: bool = False
 
     def __init__(self, name: str, operations: dict[str, str]) -> None:
         """Name the space and map each of its operation names to the name of one of the shared `OPERATIONS`."""
@@ -75,7 +78,7 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def operation_graphs(self, codes: NDArray[np.int8]) -> OperationGraphs:
-        """Turn cells ``codes [N, code_length]`` into graphs of operations."""
+        """Turn cells ``codes [N, code_length]`` into graphs of operations, with attributes if `has_attributes`."""
 
     @abstractmethod
     def sample_codes(self, n: int, rng: Generator) -> NDArray[np.int8]:
@@ -152,7 +155,7 @@ class SearchSpace(ABC):
 
     @property
     def enumerable(self) -> bool:
-        """True if the space is small enough (20,000) to be listed and ranked whole rather than sampled."""
+        """True if the space is small enough (40,000) to be listed and ranked whole rather than sampled."""
         return self.num_architectures <= _ENUMERABLE
 
     def enumerate(self) -> Architectures:

@@ -3,7 +3,7 @@
 A node is described by what its operation does rather than by which of the kinds it is, so that an operation that no
 source task contains is taken for its nearest relative: a 5x5 convolution is a convolution with a larger kernel. Nodes
 that carry nothing from input to output are described apart, since they cost time but change no prediction, and links
-from and to zeros are cut.
+from and to zeros are cut. Attributes, of live nodes alone, stand apart from the descriptions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 
 from mpnas_ray.meta_learning.common.network import Graphs
 from mpnas_ray.spaces import EXTENSIONS, KINDS, OPERATIONS, Architectures
-from mpnas_ray.spaces.operations import GLOBAL, INPUT, NUM_KNOWN, OUTPUT, ZERO, Descriptor
+from mpnas_ray.spaces.operations import ATTRIBUTES, GLOBAL, INPUT, NUM_KNOWN, OUTPUT, ZERO, Descriptor
 
 __all__ = ["NUM_INPUTS", "described_graphs"]
 
@@ -57,4 +57,7 @@ def described_graphs(archs: Architectures, device: torch.device | str = "cpu") -
     flows /= 2  # a layer averages the flows
     reads = torch.from_numpy(flows.reshape(num_archs, 2 * (num_nodes + 1), num_nodes + 1)).to(device)
     inputs = (reads @ torch.from_numpy(states).to(device)).view(num_archs, num_nodes + 1, 2 * NUM_INPUTS)
-    return Graphs(inputs, reads)
+    if graphs.attributes is None:
+        return Graphs(inputs, reads)
+    attributes = torch.from_numpy(np.pad(graphs.attributes * live[..., None], ((0, 0), (1, 0), (0, 0)))).to(device)
+    return Graphs(inputs, reads, (reads @ attributes).view(num_archs, num_nodes + 1, 2 * len(ATTRIBUTES)))

@@ -127,7 +127,14 @@ class _State:
     def initial(cls, graphs: Graphs, scores: Tensor, config: MixtureConfig) -> _State:
         device = scores.device
         generator = torch.Generator().manual_seed(config.seed)
-        weights = initial_parameters(config.gcn, generator, device, num_inputs=NUM_INPUTS, num_outputs=scores.shape[1])
+        weights = initial_parameters(
+            config.gcn,
+            generator,
+            device,
+            num_inputs=NUM_INPUTS,
+            num_outputs=scores.shape[1],
+            attributes=graphs.attributes is not None,
+        )
         # Inputs that are 0 in all sources get no weight: an operation that none contains counts by its other features.
         weights["layers.0.weight"] *= (graphs.inputs.abs().amax(dim=(0, 1)) > 0)[:, None]
         parameters = {name: tensor.requires_grad_() for name, tensor in weights.items()}
@@ -170,5 +177,5 @@ def _forward(
     parameters: Parameters, graphs: Graphs, config: MixtureConfig, dropout: torch.Generator | None = None
 ) -> Tensor:
     """Compute outputs ``[N, 2 K]``."""
-    features = embed(stacked(parameters, 1), Graphs(graphs.inputs[None], graphs.reads[None]), config.gcn, dropout)[0]
+    features = embed(stacked(parameters, 1), graphs.for_tasks(1), config.gcn, dropout)[0]
     return torch.addmm(parameters["head.bias"], features, parameters["head.weight"])

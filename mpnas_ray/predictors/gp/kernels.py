@@ -126,7 +126,7 @@ def _feature_scale(space: str) -> tuple[Floats, Floats]:
     rng = np.random.default_rng(0)
     features = _features(get_space(space).sample_many(_NUM_REFERENCES, rng))
     stds = features.std(axis=0)
-    varies = stds > 0
+    varies = stds > 1e-6  # a constant that is no whole number varies by rounding
     return features.mean(axis=0), varies / np.where(varies, stds, 1.0) / np.sqrt(varies.sum())
 
 
