@@ -41,14 +41,16 @@ class FourierLayer(nn.Module):
         super().__init__()
         layer = nn.Conv1d if dimensions == 1 else nn.Conv2d
         self.pointwise = layer(channels, channels, 1, bias=False)
-        drawn = torch.randn(dimensions, 2, num_modes, channels, channels)
+        drawn = torch.randn(dimensions * 2 * num_modes, channels, channels)  # more axes would not do for channels_last
         self.weights = nn.Parameter(drawn / math.sqrt(2 * dimensions * channels))
+        self.num_modes = num_modes
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Compute the sum over the axes and the pointwise map."""
         outputs: Tensor = self.pointwise(inputs)
+        of_axes = self.weights.view(inputs.ndim - 2, 2, self.num_modes, *self.weights.shape[1:])
         for axis in range(inputs.ndim - 2):
-            along = _mixed(inputs.movedim(2 + axis, -1), self.weights[axis])
+            along = _mixed(inputs.movedim(2 + axis, -1), of_axes[axis])
             outputs = outputs + along.movedim(-1, 2 + axis)
         return outputs
 

@@ -21,7 +21,7 @@ def test_it_mixes_the_lowest_frequencies_of_each_axis(sides: tuple[int, ...]) ->
     inputs = torch.randn(2, 3, *sides)
 
     expected = layer.pointwise(inputs)
-    for axis, weights in enumerate(layer.weights, start=2):
+    for axis, weights in enumerate(layer.weights.view(len(sides), 2, NUM_MODES, 3, 3), start=2):
         length = inputs.shape[axis]
         modes = min(NUM_MODES, length // 2 + 1)
         spectrum = torch.fft.rfft(inputs.movedim(axis, -1), norm="ortho")[..., :modes]
@@ -52,6 +52,15 @@ def test_all_weights_learn_and_a_shift_of_the_input_shifts_the_output() -> None:
     assert all(parameter.grad is not None for parameter in layer.parameters())
     assert int((layer.weights.grad == 0).sum()) == 2 * 2 * 2  # of the constant frequency, the imaginary parts
     torch.testing.assert_close(layer(inputs.roll((5, 7), (2, 3))), outputs.roll((5, 7), (2, 3)), atol=1e-5, rtol=1e-5)
+
+
+def test_it_takes_the_memory_format_of_images() -> None:
+    layer = FourierLayer(4, 2)
+    inputs = torch.randn(2, 4, 9, 11)
+    expected = layer(inputs)
+
+    layer = layer.to(memory_format=torch.channels_last)
+    torch.testing.assert_close(layer(inputs.to(memory_format=torch.channels_last)), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_it_runs_in_half_precision() -> None:
