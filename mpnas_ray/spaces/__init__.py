@@ -5,6 +5,7 @@ from __future__ import annotations
 from mpnas_ray.spaces.architecture import Architecture, Architectures
 from mpnas_ray.spaces.drawing import draw
 from mpnas_ray.spaces.mixed import Mixed
+from mpnas_ray.spaces.mixed_macro import MixedMacro
 from mpnas_ray.spaces.nasbench101 import NASBench101
 from mpnas_ray.spaces.nasbench201 import NASBench201
 from mpnas_ray.spaces.nasbenchasr import NASBenchASR
@@ -40,5 +41,6 @@ register("mixed", Mixed)
 register("mixed+spectral", lambda: Mixed("mixed+spectral", (*OPERATIONS, *EXTENSIONS)))
 register("natsbench-size", NATSBenchSize)
 register("transnasbench101-macro", TransNASBench101Macro)
+register("mixed-macro", MixedMacro)
 
 SPACE_NAMES = space_names()

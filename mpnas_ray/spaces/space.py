@@ -22,7 +22,7 @@ from mpnas_ray.spaces.architecture import Architecture, Architectures
 from mpnas_ray.spaces.operation_graph import OperationGraphs
 from mpnas_ray.spaces.operations import KINDS
 
-__all__ = ["SearchSpace", "Slot"]
+__all__ = ["SearchSpace", "Sizes", "Slot"]
 
 _ENUMERABLE = 40_000
 
@@ -42,6 +42,22 @@ class Slot:
     values: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of the three stacks of a network around its cell.
+
+    Attributes:
+        width: Channels of the first stack.
+        depth: Cells of each stack.
+        strides: Number of stacks, the last ones, before which the resolution is halved, where the output is not one
+            for each position, and the width doubled.
+    """
+
+    width: int
+    depth: int
+    strides: int
+
+
 class SearchSpace(ABC):
     """A search space: a set of cells.
 
@@ -52,6 +68,7 @@ class SearchSpace(ABC):
         num_architectures: Number of different architecture strings.
         has_attributes: True if the vertices of its graphs have attributes, that is if its networks differ in width or
             depth.
+        num_size_codes: Number of codes, the last ones, that say the sizes of the network around the cell.
     """
 
     name: str
@@ -59,6 +76,7 @@ class SearchSpace(ABC):
     code_length: int
     num_architectures: int
     has_attributes: bool = False
+    num_size_codes: int = 0
 
     def __init__(self, name: str, operations: dict[str, str]) -> None:
         """Name the space and map each of its operation names to the name of one of the shared `OPERATIONS`."""
@@ -103,6 +121,13 @@ class SearchSpace(ABC):
         the topology as it is.
         """
         return tuple(Slot(str(place + 1), place, self.operations) for place in range(self.code_length))
+
+    def sizes(self, codes: NDArray[np.int8]) -> Sizes | None:
+        """Return the sizes of the network of one architecture; None where a preset gives those of all networks.
+
+        They follow from the last `num_size_codes` of its codes.
+        """
+        return None
 
     # These follow from them.
 

@@ -1,9 +1,9 @@
 """Sizes of many networks, computed without building any, and limits on these sizes.
 
-All spaces share one macro, and a cell builds each of its operations with the channels of its stack. So a network's
-size is that of the macro plus one term for each operation of its cell: parameters of all operations, multiply-adds and
-activations of those that are computed (`OperationGraphs.live`). The terms are not formulas of their own: the macro
-around an empty cell and each operation alone are built once on torch's meta device and counted there.
+Networks have few macros, most spaces one, and a cell builds each of its operations with the channels of its stack. So
+a network's size is that of its macro plus one term for each operation of its cell: parameters of all operations,
+multiply-adds and activations of those that are computed (`OperationGraphs.live`). The terms are not formulas of their
+own: the macro around an empty cell and each operation alone are built once on torch's meta device and counted there.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mpnas_ray.checks import make_plain, require_count
 from mpnas_ray.errors import TaskError
-from mpnas_ray.spaces import EXTENSIONS, KINDS, OPERATIONS, Architectures
+from mpnas_ray.spaces import EXTENSIONS, KINDS, OPERATIONS, Architectures, parse_architecture
 from trainables.networks.cell import Cell
-from trainables.networks.network import build_network, get_macro
+from trainables.networks.network import ArchNetwork, Macro, get_macro, macro_of
 from trainables.networks.operations import build_operation
 from trainables.networks.shapes import checked_shape
 
@@ -52,9 +52,7 @@ class NetworkSizes:
 
     def parameters(self, archs: Architectures) -> NDArray[np.int64]:
         """Count the trainable parameters of each network, ``[N]``, also of operations that no path reaches."""
-        terms = _terms(self)
-        added: NDArray[np.int64] = terms.parameters[archs.graphs().kinds].sum(axis=1)
-        return terms.macro_parameters + added
+        return self._added_up(archs, "parameters", live=False)
 
     def flops(self, archs: Architectures) -> NDArray[np.int64]:
         """Count the multiply-adds of each network for one input, ``[N]``.
@@ -64,18 +62,14 @@ class NetworkSizes:
         what is not computed because no path reaches it. The tables of NAS-Bench-201 count norms, activations, pooling
         and dead operations too.
         """
-        terms, graphs = _terms(self), archs.graphs()
-        added: NDArray[np.int64] = np.where(graphs.live(), terms.flops[graphs.kinds], 0).sum(axis=1)
-        return terms.macro_flops + added
+        return self._added_up(archs, "flops", live=True)
 
     def activations(self, archs: Architectures) -> NDArray[np.int64]:
         """Count the numbers that training keeps of one input until the backward pass has used them, ``[N]``.
 
         As `torch.autograd` saves them; of sums in a cell, which may be kept once more, at most one for each vertex.
         """
-        terms, graphs = _terms(self), archs.graphs()
-        added: NDArray[np.int64] = np.where(graphs.live(), terms.activations[graphs.kinds], 0).sum(axis=1)
-        return terms.macro_activations + added
+        return self._added_up(archs, "activations", live=True)
 
     def training_bytes(self, archs: Architectures, batch_size: int) -> NDArray[np.int64]:
         """Estimate the most bytes that the tensors of a training take, in 32 bits, ``[N]``.
@@ -87,6 +81,19 @@ class NetworkSizes:
         require_count("batch_size", batch_size, error=TaskError)
         return 4 * (4 * self.parameters(archs) + 2 * batch_size * self.activations(archs))
 
+    def _added_up(self, archs: Architectures, what: str, *, live: bool) -> NDArray[np.int64]:
+        """Add the terms of the operations, all or those that are live, to the macro's: ``[N]``."""
+        graphs = archs.graphs()
+        counted = graphs.live() if live else np.ones(graphs.kinds.shape, dtype=bool)
+        totals = np.zeros(len(archs), dtype=np.int64)
+        for macro, rows in _macros(archs, self.preset):
+            terms = _terms(self, macro)
+            of_kind: NDArray[np.int64] = getattr(terms, what)
+            totals[rows] = getattr(terms, f"macro_{what}") + np.where(
+                counted[rows], of_kind[graphs.kinds[rows]], 0
+            ).sum(axis=1)
+        return totals
+
 
 @dataclass(frozen=True)
 class SizeLimits:
@@ -96,6 +103,8 @@ class SizeLimits:
         sizes: Counts parameters and multiply-adds of networks.
         max_parameters: Most trainable parameters; any number if None.
         max_flops: Most multiply-adds of one input (`NetworkSizes.flops`); any number if None.
+        widths: Widths that networks with sizes of their own may have (`mpnas_ray.spaces.space.Sizes`); all if empty.
+        depths: Depths that they may have; all if empty.
 
     Raises:
         TaskError: If a limit is not a whole number of at least 1.
@@ -104,6 +113,8 @@ class SizeLimits:
     sizes: NetworkSizes
     max_parameters: int | None = None
     max_flops: int | None = None
+    widths: tuple[int, ...] = ()
+    depths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -116,12 +127,22 @@ class SizeLimits:
         return self.excess(archs) <= 1.0
 
     def excess(self, archs: Architectures) -> NDArray[np.float64]:
-        """Divide each size by its limit, ``[N]``; the larger ratio if there are two limits. At most 1 is within."""
+        """Divide each size by its limit, ``[N]``; the larger ratio if there are two limits. At most 1 is within.
+
+        It is infinite for a width or a depth that is not allowed.
+        """
         ratios = np.zeros(len(archs))
         if self.max_parameters is not None:
             ratios = np.maximum(ratios, self.sizes.parameters(archs) / self.max_parameters)
         if self.max_flops is not None:
             ratios = np.maximum(ratios, self.sizes.flops(archs) / self.max_flops)
+        if self.widths or self.depths:
+            for codes, rows in _same_sizes(archs):
+                own = archs.space.sizes(codes)
+                if own is not None and not (
+                    own.width in (self.widths or (own.width,)) and own.depth in (self.depths or (own.depth,))
+                ):
+                    ratios[rows] = np.inf
         return ratios
 
 
@@ -137,10 +158,25 @@ class _Terms:
     activations: NDArray[np.int64]
 
 
+def _macros(archs: Architectures, preset: str) -> list[tuple[Macro, NDArray[np.intp]]]:
+    """List the macros of the networks, each with the rows of the architectures that have it."""
+    return [(macro_of(archs.space, codes, preset), rows) for codes, rows in _same_sizes(archs)]
+
+
+def _same_sizes(archs: Architectures) -> list[tuple[NDArray[np.int8], NDArray[np.intp]]]:
+    """Group the architectures by the sizes of their own: codes of one of each group, and the rows of all."""
+    own = archs.codes[:, archs.space.code_length - archs.space.num_size_codes :]
+    if not len(archs) or not own.shape[1]:
+        return [(codes, np.arange(len(archs))) for codes in archs.codes[:1]]
+    _, first, which = np.unique(own, axis=0, return_index=True, return_inverse=True)
+    return [(archs.codes[row], np.flatnonzero(which.reshape(-1) == number)) for number, row in enumerate(first)]
+
+
 @cache
-def _terms(sizes: NetworkSizes) -> _Terms:
+def _terms(sizes: NetworkSizes, macro: Macro) -> _Terms:
+    empty = parse_architecture(_EMPTY_CELL)
     with torch.device("meta"):
-        network = build_network(_EMPTY_CELL, sizes.input_shape, sizes.num_outputs, sizes.dense, sizes.preset).eval()
+        network = ArchNetwork(empty, sizes.input_shape, sizes.num_outputs, sizes.dense, macro).eval()
     macro_activations = _activations(network, sizes.input_shape)  # before the hooks, which count one pass
     cells: Counter[tuple[int, ...]] = Counter()
 

@@ -11,20 +11,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mpnas_ray.checks import make_plain, require_count
 from mpnas_ray.errors import TaskError
 from mpnas_ray.names import no_such
 from mpnas_ray.spaces import Architecture, parse_architecture
+from mpnas_ray.spaces.space import SearchSpace, Sizes
 from trainables.networks.cell import Cell
 from trainables.networks.operations import batch_norm, conv, relu_conv_norm
 from trainables.networks.shapes import checked_shape
 
-__all__ = ["PRESETS", "CellNetwork", "Macro", "MakeCell", "build_network", "get_macro"]
+__all__ = ["PRESETS", "ArchNetwork", "CellNetwork", "Macro", "MakeCell", "build_network", "get_macro", "macro_of"]
 
 MakeCell = Callable[[int, int], nn.Module]
 """Function from the number of channels and of dimensions, 1 or 2, to a cell."""
+
+
+_NUM_STACKS = 3
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Macro:
         cells_per_stack: Number of cells in each of the stacks, at least 1.
         channels: Width of each stack, of which there is at least one.
         min_side: A residual block halves the resolution only if every side keeps at least this many positions.
+        whole_stacks: Number of stacks, the first ones, that have the resolution of the input.
 
     Raises:
         TaskError: If one of these is not a whole number of at least 1.
@@ -43,6 +50,7 @@ class Macro:
     cells_per_stack: int = 5
     channels: tuple[int, ...] = (16, 32, 64)
     min_side: int = 1
+    whole_stacks: int = 1
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -52,6 +60,14 @@ class Macro:
         for width in self.channels:
             require_count("Each of channels", width, error=TaskError)
         require_count("min_side", self.min_side, error=TaskError)
+        require_count("whole_stacks", self.whole_stacks, error=TaskError)
+
+    @classmethod
+    def of_sizes(cls, sizes: Sizes) -> Macro:
+        """Make the macro of an architecture that has sizes of its own."""
+        doublings = [max(0, sizes.strides - left) for left in reversed(range(_NUM_STACKS))]
+        channels = tuple(sizes.width * 2**doubling for doubling in doublings)
+        return cls(sizes.depth, channels, whole_stacks=_NUM_STACKS - sizes.strides)
 
 
 PRESETS: dict[str, Macro] = {
@@ -74,6 +90,17 @@ def get_macro(preset: str) -> Macro:
     return PRESETS[preset]
 
 
+def macro_of(space: SearchSpace, codes: NDArray[np.int8], preset: str) -> Macro:
+    """Return the sizes of the network of an architecture ``codes [code_length]``: its own, or those of a preset.
+
+    Raises:
+        TaskError: If there is no such preset.
+    """
+    macro = get_macro(preset)
+    sizes = space.sizes(codes)
+    return macro if sizes is None else Macro.of_sizes(sizes)
+
+
 def build_network(
     arch: Architecture | str,
     input_shape: tuple[int, ...],
@@ -91,9 +118,9 @@ def build_network(
         input_shape: ``(channels, length)`` or ``(channels, height, width)``.
         num_outputs: Number of classes, or of output channels if ``dense``.
         dense: Predict at every position rather than once.
-        preset: Sizes, one of `PRESETS`.
-        cells_per_stack: Number of cells of each stack, instead of the preset's.
-        channels: Width of each stack, instead of the preset's.
+        preset: Sizes, one of `PRESETS`; without influence on an architecture that has sizes of its own.
+        cells_per_stack: Number of cells of each stack, instead of the preset's or its own.
+        channels: Width of each stack, instead of the preset's or its own.
 
     Returns:
         A module ``[batch, *input_shape] -> [batch, num_outputs]``, or ``[batch, num_outputs, *positions]`` if
@@ -104,13 +131,13 @@ def build_network(
         SearchSpaceError: If there is no such architecture.
     """
     shape = checked_shape(input_shape, num_outputs, dense)
-    macro = get_macro(preset)
+    parsed = arch if isinstance(arch, Architecture) else parse_architecture(arch)
+    macro = macro_of(parsed.space, np.asarray(parsed.codes, dtype=np.int8), preset)
     if cells_per_stack is not None:
         macro = replace(macro, cells_per_stack=cells_per_stack)
     if channels is not None:
         macro = replace(macro, channels=tuple(channels) if isinstance(channels, Sequence) else channels)
-    parsed = arch if isinstance(arch, Architecture) else parse_architecture(arch)
-    return _ArchNetwork(parsed, shape, num_outputs, dense, macro)
+    return ArchNetwork(parsed, shape, num_outputs, dense, macro)
 
 
 class CellNetwork(nn.Module):
@@ -135,9 +162,9 @@ class CellNetwork(nn.Module):
         self.stem = nn.Sequential(conv(dimensions, inner, first, 3), batch_norm(dimensions, first))
         body: list[nn.Module] = [make_cell(first, dimensions) for _ in range(macro.cells_per_stack)]
         before = first
-        for width in later:
+        for number, width in enumerate(later, start=1):
             halved = [-(-side // 2) for side in sides]
-            halve = not dense and min(halved) >= macro.min_side
+            halve = not dense and min(halved) >= macro.min_side and number >= macro.whole_stacks
             body.append(_ResidualBlock(dimensions, before, width, stride=2 if halve else 1))
             body.extend(make_cell(width, dimensions) for _ in range(macro.cells_per_stack))
             before, sides = width, halved if halve else sides
@@ -155,7 +182,7 @@ class CellNetwork(nn.Module):
         return outputs
 
 
-class _ArchNetwork(CellNetwork):
+class ArchNetwork(CellNetwork):
     """The network of one architecture."""
 
     def __init__(

@@ -14,7 +14,7 @@ from mpnas_ray.graphs.features import NO_PATH
 from mpnas_ray.spaces import KINDS, SPACE_NAMES, Architecture, Architectures, get_space
 
 SIZES = {"nasbench101": 45, "nasbench201": 45, "transnasbench101": 22, "nasbenchasr": 171, "mixed": 103}
-SIZES |= {"mixed+spectral": 106}
+SIZES |= {"mixed+spectral": 106, "mixed-macro": 103 + len(ATTRIBUTE_FEATURES)}
 SIZES |= {"natsbench-size": 9 + len(ATTRIBUTE_FEATURES), "transnasbench101-macro": 9 + len(ATTRIBUTE_FEATURES)}
 CELL_SPACES = [name for name in SPACE_NAMES if not get_space(name).has_attributes]
 GROUPS = {
