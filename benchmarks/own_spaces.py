@@ -42,10 +42,10 @@ _PROTOCOL = f"""\
 {NUM_SAMPLES} architectures of a space are trained for a third of the task's recipe; the best on validation is trained
 anew by the whole recipe and scored once on the test part. The predictor has learned nothing of the task's family.
 Numbers are means ± standard errors over the seeds that are finished, of search and training; a row of one seed has no
-error. Networks of architectures are of preset {PRESET}, but those of `mixed-macro`, which have 8, 16 or 32 channels
-and 1, 2 or 3 cells in a stack, within the default limit on multiply-adds. Seconds are those of training on one core, of a search all its
-candidates together. For the tasks of [table 7](table7.md), `mixed` and the known networks are its own, and were timed
-on another day."""
+error. Networks of architectures are of preset {PRESET}, but those of `mixed-macro`, which have 8, 16 or 32 channels and
+1, 2 or 3 cells in a stack, within the default limit on multiply-adds. Seconds are those of training on one core, of a
+search all its candidates together. For the tasks of [table 7](table7.md), `mixed` and the known networks are its own,
+and were timed on another day."""
 
 WIDTHS, DEPTHS = (8, 16, 32), (1, 2, 3)
 """Sizes of networks of mixed-macro."""
