@@ -82,14 +82,9 @@ class MixedMacro(SearchSpace):
     def slots(self, codes: NDArray[np.int8]) -> tuple[Slot, ...]:
         """List the slots of the cell, then width, depth and strides."""
         cell = self.cells.slots(codes[: -len(_CHOICES)])
-        first = self.code_length - len(_CHOICES)
-        return (
-            *cell,
-            *(
-                Slot(name, first + number, tuple(map(str, values)))
-                for number, (name, values) in enumerate(zip(("width", "depth", "strides"), _CHOICES, strict=True))
-            ),
-        )
+        places = range(self.code_length - len(_CHOICES), self.code_length)
+        named = zip(("width", "depth", "strides"), places, _CHOICES, strict=True)
+        return (*cell, *(Slot(name, place, tuple(f"{name[0]}{value}" for value in of)) for name, place, of in named))
 
     def sizes(self, codes: NDArray[np.int8]) -> Sizes:
         """Return the sizes of the network of one architecture."""
