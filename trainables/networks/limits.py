@@ -4,11 +4,13 @@ Networks have few macros, most spaces one, and a cell builds each of its operati
 a network's size is that of its macro plus one term for each operation of its cell: parameters of all operations,
 multiply-adds and activations of those that are computed (`OperationGraphs.live`). The terms are not formulas of their
 own: the macro around an empty cell and each operation alone are built once on torch's meta device and counted there.
+Where a network is a chain of blocks of several widths, each block that occurs is built once so.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -23,7 +25,8 @@ from mpnas_ray.checks import make_plain, require_count
 from mpnas_ray.errors import TaskError
 from mpnas_ray.spaces import EXTENSIONS, KINDS, OPERATIONS, Architectures, parse_architecture
 from trainables.networks.cell import Cell
-from trainables.networks.network import ArchNetwork, Macro, get_macro, macro_of
+from trainables.networks.chains import CHAINS, ChainData, build_block, plan_chains
+from trainables.networks.network import ArchNetwork, Macro, chain_data, get_macro, macro_of
 from trainables.networks.operations import build_operation
 from trainables.networks.shapes import checked_shape
 
@@ -52,6 +55,8 @@ class NetworkSizes:
 
     def parameters(self, archs: Architectures) -> NDArray[np.int64]:
         """Count the trainable parameters of each network, ``[N]``, also of operations that no path reaches."""
+        if archs.space.name in CHAINS:
+            return _chain_sizes(self, archs, _block_parameters)
         return self._added_up(archs, "parameters", live=False)
 
     def flops(self, archs: Architectures) -> NDArray[np.int64]:
@@ -62,6 +67,8 @@ class NetworkSizes:
         what is not computed because no path reaches it. The tables of NAS-Bench-201 count norms, activations, pooling
         and dead operations too.
         """
+        if archs.space.name in CHAINS:
+            return _chain_sizes(self, archs, _block_flops)
         return self._added_up(archs, "flops", live=True)
 
     def activations(self, archs: Architectures) -> NDArray[np.int64]:
@@ -69,6 +76,8 @@ class NetworkSizes:
 
         As `torch.autograd` saves them; of sums in a cell, which may be kept once more, at most one for each vertex.
         """
+        if archs.space.name in CHAINS:
+            return _chain_sizes(self, archs, _block_activations)
         return self._added_up(archs, "activations", live=True)
 
     def training_bytes(self, archs: Architectures, batch_size: int) -> NDArray[np.int64]:
@@ -197,6 +206,42 @@ def _terms(sizes: NetworkSizes, macro: Macro) -> _Terms:
             flops[kind] += count * _flops(module, (channels, *sides))
             activations[kind] += count * _activations(module, (channels, *sides))
     return _Terms(_parameters(network), macro_flops, macro_activations, parameters, flops, activations)
+
+
+_Block = tuple[int, ...]
+"""A row of a plan of chains."""
+
+
+def _chain_sizes(
+    sizes: NetworkSizes, archs: Architectures, count: Callable[[_Block, ChainData], int]
+) -> NDArray[np.int64]:
+    """Add up what is counted in each block of N chains, ``[N]``; each different block is built once."""
+    data = chain_data(sizes.input_shape, sizes.num_outputs, sizes.dense, get_macro(sizes.preset))
+    plan = plan_chains(archs, data)
+    rows, of_row = np.unique(plan.reshape(-1, plan.shape[2]), axis=0, return_inverse=True)
+    counted = np.array([count(tuple(row), data) if row[0] >= 0 else 0 for row in rows.tolist()], dtype=np.int64)
+    total: NDArray[np.int64] = counted[of_row.reshape(plan.shape[:2])].sum(axis=1)
+    return total
+
+
+@cache
+def _block_parameters(row: _Block, data: ChainData) -> int:
+    return _parameters(_block(row, data))
+
+
+@cache
+def _block_flops(row: _Block, data: ChainData) -> int:
+    return _flops(_block(row, data), (row[1], *data.sides_after(row[3])))
+
+
+@cache
+def _block_activations(row: _Block, data: ChainData) -> int:
+    return _activations(_block(row, data), (row[1], *data.sides_after(row[3])))
+
+
+def _block(row: _Block, data: ChainData) -> nn.Module:
+    with torch.device("meta"):
+        return build_block(row, data).eval()
 
 
 def _parameters(module: nn.Module) -> int:
