@@ -18,6 +18,7 @@ from mpnas_ray.errors import RunError, SearchSpaceError
 from mpnas_ray.files.atomic import atomic_path
 from mpnas_ray.spaces import parse_architecture
 from mpnas_ray.spaces.mixed import Mixed
+from mpnas_ray.spaces.mixed_macro import MixedMacro
 from mpnas_ray.spaces.operation_graph import ABSENT, OperationGraphs
 from mpnas_ray.spaces.operations import KINDS
 
@@ -38,11 +39,20 @@ def architecture_parameters(arch: str) -> dict[str, str]:
     Returns:
         ``slot n`` -> operation of the n-th inner vertex of its graph, or ``absent``. In NAS-Bench-101, where cells also
         differ in their edges, ``edge i-j`` -> ``yes`` or ``no``. A cell of the mixed space has its ``family`` beside,
-        and the family's name stands before each of the others, since other families have other slots.
+        and the family's name stands before each of the others, since other families have other slots. An architecture
+        with sizes of its own has its ``width``, ``depth`` and ``strides``, too.
 
     Raises:
         SearchSpaceError: If no space reads it.
     """
+    space = parse_architecture(arch).space
+    if isinstance(space, MixedMacro):
+        cell, _, sizes = arch.removeprefix(f"{space.name}:").partition("@")
+        names = ("width", "depth", "strides")
+        return {
+            **architecture_parameters(f"{space.cells.name}:{cell}"),
+            **dict(zip(names, sizes.split("-"), strict=True)),
+        }
     graph, family = _graph(arch)
     kinds, edges = graph.kinds[0], graph.edges[0]
     found = {
@@ -51,7 +61,7 @@ def architecture_parameters(arch: str) -> dict[str, str]:
     if family == "nasbench101":
         pairs = combinations(range(len(kinds)), 2)
         found |= {f"edge {i}-{j}": "yes" if edges[i, j] else "no" for i, j in pairs}
-    if not isinstance(parse_architecture(arch).space, Mixed):
+    if not isinstance(space, Mixed):
         return found
     return {"family": family, **{f"{family} {name}": value for name, value in found.items()}}
 

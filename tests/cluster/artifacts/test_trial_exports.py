@@ -131,6 +131,9 @@ def test_named_choices_of_a_cell() -> None:
         "nasbench101 edge 1-6",
     }
     assert [mixed[f"nasbench101 slot {n}"] for n in range(1, 6)] == ["conv3-d1", *4 * ["absent"]]
+    sized = architecture_parameters("mixed-macro:nasbench101:|conv3-d1~0|output~0~1|@w16-d2-s1")
+    assert sized == {**mixed, "width": "w16", "depth": "d2", "strides": "s1"}
+    assert architecture_parameters("mixed+spectral:nasbench101:|conv3-d1~0|output~0~1|") == mixed
 
 
 def test_tables_hold_the_trials(run: RunView, tmp_path: Path) -> None:
