@@ -138,6 +138,8 @@ def page(about: Mapping[str, Any], tasks: Sequence[str], outcomes: Sequence[Outc
             header = ["network", "seeds", f"test {task.metric.name}", "validation", "parameters", "search, s"]
             lines += ["", f"## {name}", "", f"{better.capitalize()} is better.", ""]
             lines += markdown_table([*header, "training, s"], rows).splitlines()
+            found = [f"- seed {one['seed']}: `{one['network']}`" for one in own if one["row"] in OURS]
+            lines += ["", "Found:", "", *found] if found else []
     return lines
 
 
