@@ -5,7 +5,8 @@
 Everything is as in table 7 of `mpnas reproduce`, but for the space: 20 architectures are trained for a third of the
 task's recipe, the best on validation by the whole recipe, and scored once on the test part. The predictor has learned
 nothing of the task's family. Known networks, and searches of `mixed`, are those of benchmarks/results/table7.json, and
-are measured here for tasks that it does not have. The work goes on where it was stopped; the page has what is finished.
+are measured here for tasks that it does not have. The work goes on where it was stopped, and the page has what is
+finished: what the JSON file has is not measured again.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ _PROTOCOL = f"""\
 anew by the whole recipe and scored once on the test part. The predictor has learned nothing of the task's family.
 Numbers are means ± standard errors over the seeds that are finished, of search and training; a row of one seed has no
 error. Networks of architectures are of preset {PRESET}, but those of `mixed-macro`, which have 8, 16 or 32 channels and
-1, 2 or 3 cells in a stack, within the default limit on multiply-adds. Seconds are those of training on one core, of a
-search all its candidates together. For the tasks of [table 7](table7.md), `mixed` and the known networks are its own,
-and were timed on another day."""
+1, 2 or 3 cells in a stack, within the default limit on multiply-adds. For the tasks of
+[table 7](table7.md), `mixed` and the known networks are its own. Seconds are wall-clock times of training, of a search
+all its candidates together: in table 7 with a core for each training, here while other programs shared the core, so
+that the two cannot be compared."""
 
 WIDTHS, DEPTHS = (8, 16, 32), (1, 2, 3)
 """Sizes of networks of mixed-macro."""
@@ -108,10 +110,11 @@ def published(tasks: Sequence[str]) -> list[Outcome]:
 
 
 def page(about: Mapping[str, Any], tasks: Sequence[str], outcomes: Sequence[Outcome]) -> list[str]:
+    versions = ", ".join(f"{package} {version}" for package, version in about["versions"].items())
     lines = [
         "# Our extensions of the mixed space",
         "",
-        f"`{about['command']}`, {about['machine']}, {about['versions']}.",
+        f"`{about['command']}`, {about['machine']}, {versions}.",
         "",
         *wrapped(_PROTOCOL).splitlines(),
     ]
@@ -159,24 +162,24 @@ def main() -> None:
     finished: list[Outcome] = json.loads(results.read_text())["outcomes"] if results.exists() else []
 
     def add(outcome: Outcome) -> None:
-        same = (outcome["task"], outcome["row"], outcome["seed"])
-        finished[:] = [one for one in finished if (one["task"], one["row"], one["seed"]) != same]
         finished.append(outcome)
         print(outcome, flush=True)
         about = facts("torch", "numpy", "ray")
         everything = sorted([*known, *finished], key=lambda one: one["seed"])
         write_results(RESULTS, "own_spaces", {**about, "outcomes": finished}, page(about, TASKS, everything))
 
+    def is_missing(task: str, row: str, seed: int) -> bool:
+        return all((one["task"], one["row"], one["seed"]) != (task, row, seed) for one in [*known, *finished])
+
     with connected():
         for seed in range(options.seeds):
             for name in chosen:
-                task, in_table7 = get_task(name), any(one["task"] == name for one in known)
-                predictor = learned(task, tables, options.work)
-                for space in spaces if in_table7 else (*spaces, PLAIN):
-                    add(searched(task, space, seed, predictor, options.work))
-                if not in_table7:
-                    num_axes = task.load_checked(None).train.inputs.ndim - 2
-                    for row, network in baselines_of(task, num_axes).items():
+                task = get_task(name)
+                for space in filter(lambda space: is_missing(name, space, seed), (*spaces, PLAIN)):
+                    add(searched(task, space, seed, learned(task, tables, options.work), options.work))
+                num_axes = task.load_checked(None).train.inputs.ndim - 2
+                for row, network in baselines_of(task, num_axes).items():
+                    if is_missing(name, row, seed):
                         add(trained(task, row, network, seed, 0.0, options.work))
 
 
