@@ -17,10 +17,10 @@ from cluster.report.view import RunView, TrialView
 from mpnas_ray.errors import RunError, SearchSpaceError
 from mpnas_ray.files.atomic import atomic_path
 from mpnas_ray.spaces import parse_architecture
+from mpnas_ray.spaces.drawing import vertex_name
 from mpnas_ray.spaces.mixed import Mixed
 from mpnas_ray.spaces.mixed_macro import MixedMacro
 from mpnas_ray.spaces.operation_graph import ABSENT, OperationGraphs
-from mpnas_ray.spaces.operations import KINDS
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -37,7 +37,8 @@ def architecture_parameters(arch: str) -> dict[str, str]:
         arch: Architecture string.
 
     Returns:
-        ``slot n`` -> operation of the n-th inner vertex of its graph, or ``absent``. In NAS-Bench-101, where cells also
+        ``slot n`` -> operation of the n-th inner vertex of its graph, with its width, stride and repeats where spaces
+        vary them, or ``absent``. In NAS-Bench-101, where cells also
         differ in their edges, ``edge i-j`` -> ``yes`` or ``no``. A cell of the mixed space has its ``family`` beside,
         and the family's name stands before each of the others, since other families have other slots. An architecture
         with sizes of its own has its ``width``, ``depth`` and ``strides``, too.
@@ -56,7 +57,8 @@ def architecture_parameters(arch: str) -> dict[str, str]:
     graph, family = _graph(arch)
     kinds, edges = graph.kinds[0], graph.edges[0]
     found = {
-        f"slot {n}": "absent" if kind == ABSENT else KINDS[kind] for n, kind in enumerate(kinds[1:-1].tolist(), start=1)
+        f"slot {n}": "absent" if kind == ABSENT else vertex_name(graph, n)
+        for n, kind in enumerate(kinds[1:-1].tolist(), start=1)
     }
     if family == "nasbench101":
         pairs = combinations(range(len(kinds)), 2)

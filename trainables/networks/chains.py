@@ -63,7 +63,7 @@ class Chain:
     Attributes:
         base_width: Channels that the benchmark's widths are multiples of.
         stem: Block that reads the input.
-        stem_halvings: How often the stem halves the resolution.
+        stem_halvings: Number of times that the stem halves the resolution.
         stages: Block of each stage, in their order.
         head: Block that computes the outputs.
     """

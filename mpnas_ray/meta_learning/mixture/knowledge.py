@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mpnas_ray.meta_learning.mixture.config import MixtureConfig
 from mpnas_ray.predictors.encodings.operation_counts import USUAL_PRICES, operation_counts
-from mpnas_ray.spaces import Architectures
+from mpnas_ray.spaces import Architectures, get_space
 from mpnas_ray.tables import Kind
 
 __all__ = [
@@ -96,6 +96,7 @@ class Reference:
         same_space: True for sources of this space, bool ``[K]``.
         cost: True for sources that measure a cost, bool ``[K]``.
         choices: The codes that vary in the space and each value that they take: (place, value), int64 ``[V, 2]``.
+        varies_size: True if the networks of the space differ in width or depth.
     """
 
     space: str
@@ -106,6 +107,7 @@ class Reference:
     same_space: Tensor
     cost: Tensor
     choices: Tensor
+    varies_size: bool
 
     @classmethod
     def of(cls, raw: RawKnowledge, space: str, sources: tuple[Source, ...]) -> Reference:
@@ -127,6 +129,7 @@ class Reference:
             torch.tensor([source.space == space for source in sources], dtype=torch.bool),
             torch.tensor([source.kind == "cost" for source in sources], dtype=torch.bool),
             torch.tensor(chosen, dtype=torch.long).view(-1, 2),
+            get_space(space).has_attributes,
         )
 
 
@@ -211,12 +214,15 @@ class Candidates:
         source: Number of the source task, or -1, ``[C]``.
         kind: A place in `TASK_KINDS`, or -1 for either, ``[C]``.
         there: True where it may be used, ``[C]``.
+        dear_is_good: True if a quality is believed to grow with prices, as where networks differ in width and depth;
+            among cells of one macro it is believed to fall.
     """
 
     category: Tensor
     source: Tensor
     kind: Tensor
     there: Tensor
+    dear_is_good: bool
 
 
 def candidates(reference: Reference, kept: Tensor) -> Candidates:
@@ -231,6 +237,7 @@ def candidates(reference: Reference, kept: Tensor) -> Candidates:
         torch.cat([index, index, torch.full((7 + num_prices,), -1)]),
         torch.cat([kind, kind, torch.tensor([0, 0, 1, 0, 0, 1, -1]), torch.full((num_prices,), -1)]),
         torch.cat([kept, kept, pools, torch.ones(1 + num_prices, dtype=torch.bool)]),
+        reference.varies_size,
     )
 
 

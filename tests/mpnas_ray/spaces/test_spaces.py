@@ -143,6 +143,14 @@ def test_architectures_behave_as_a_sequence() -> None:
         archs.codes[0, 0] = 1
 
 
+def test_drawing_shows_widths_strides_and_repeats() -> None:
+    assert draw(get_space("transnasbench101-macro").parse("64-2311-basic")).splitlines()[1:3] == [
+        "└─o           conv3-d1 (width x2, repeats x4)",
+        "  └─o         conv3-d1 (width x2, stride x2, repeats x4)",
+    ]
+    assert "input (width x0.5)" in draw(get_space("natsbench-size").parse("8:16:16:16:16"))
+
+
 def test_drawing_shows_every_link() -> None:
     arch = get_space("nasbench101").parse("|conv3x3-bn-relu~0|maxpool3x3~0|output~0~1~2|")
     assert draw(arch).splitlines() == [
