@@ -200,12 +200,19 @@ def _terms(sizes: NetworkSizes, macro: Macro) -> _Terms:
     for (channels, *sides), count in cells.items():
         for operation in (*OPERATIONS, *EXTENSIONS):
             kind = KINDS.index(operation.name)
-            with torch.device("meta"):
-                module = build_operation(operation.name, channels, len(sides)).eval()
-            parameters[kind] += count * _parameters(module)
-            flops[kind] += count * _flops(module, (channels, *sides))
-            activations[kind] += count * _activations(module, (channels, *sides))
+            sizes_of_one = _operation_sizes(operation.name, channels, tuple(sides))
+            for total, size in zip((parameters, flops, activations), sizes_of_one, strict=True):
+                total[kind] += count * size
     return _Terms(_parameters(network), macro_flops, macro_activations, parameters, flops, activations)
+
+
+@cache
+def _operation_sizes(name: str, channels: int, sides: tuple[int, ...]) -> tuple[int, int, int]:
+    """Count parameters, multiply-adds and activations of an operation; macros share many of its shapes."""
+    with torch.device("meta"):
+        module = build_operation(name, channels, len(sides)).eval()
+    shape = (channels, *sides)
+    return _parameters(module), _flops(module, shape), _activations(module, shape)
 
 
 _Block = tuple[int, ...]
