@@ -60,6 +60,8 @@ class MethodFields:
         proxy: Zero-cost score of untrained networks, or supernet:RUN for the weights of a supernet (`mpnas supernet`)
             of the same storage. naswot and area rank by it, by default by naswot; mpnas can add it to its ranking
             while results are few.
+        weights: Start each network from the weights that a supernet of the same storage holds for it: supernet:RUN, or
+            supernet:RUN:NAME. By default weights are random.
         scheduler: Method that stops unpromising trainings early; by default all are completed.
         seed: Seed of the searcher and of the trainings.
     """
@@ -67,6 +69,7 @@ class MethodFields:
     searcher: str = "mpnas"
     predictor: str | Path = "default"
     proxy: str | None = None
+    weights: str | None = None
     scheduler: str | None = None
     seed: int = 0
 

@@ -21,8 +21,8 @@ from trainables.tasks.core.losses import relative_l2
 from trainables.training.data import PreparedData
 from trainables.training.loop import Training
 from trainables.training.workers import Workers
+from trainables.tune.checkpoint_files import RECORD_FILE
 from trainables.tune.distributed import DRIVER_RESOURCES
-from trainables.tune.trial import RECORD_FILE
 
 TINY = darcy_task("tiny-distributed", resolution=16, num_train=21, num_validation=9, num_test=8)
 DEAD_ENDS = "mixed:nasbench201:|conv3-d1~0|+|conv1-d1~0|zero~1|+|skip~0|conv5-d1~1|zero~2|"
