@@ -122,10 +122,11 @@ def test_networks_start_from_the_weights_that_the_supernet_holds(storage: Path) 
     cold, warm = (CellTrainable.__new__(CellTrainable) for _ in range(2))
     cold.setup(trial)
     warm.setup({**trial, "weights": checkpoint})
-    started, held = warm._training.network.state_dict(), read_inherited(checkpoint, arch, task, "small")
-    assert started.keys() == held.keys() == cold._training.network.state_dict().keys()
+    random, started = (each._training.state_dict()["network"] for each in (cold, warm))
+    held = read_inherited(checkpoint, arch, task, "small")
+    assert started.keys() == held.keys() == random.keys()
     assert all(torch.equal(started[name], held[name]) for name in held)
-    assert not torch.equal(started["head.weight"], cold._training.network.state_dict()["head.weight"])
+    assert not torch.equal(started["head.weight"], random["head.weight"])
     assert warm.step()["train_loss"] != cold.step()["train_loss"]
 
 
