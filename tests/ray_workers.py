@@ -1,20 +1,30 @@
-"""Start Ray's workers as copies of one process that has imported torch and pandas.
+"""Start Ray's workers as copies of processes that have imported what workers need.
 
     python ray_workers.py serve SOCKET      # copies itself for each worker that is asked for, until its input ends
     python ray_workers.py --serialized-runtime-env-context=... --language=PYTHON default_worker.py ...
 
-Every trial, refit and task of another program has a worker of its own, and two thirds of the 3.4 s of CPU of its start
-are these imports. The second command is what Ray starts in place of its own ``setup_worker.py``: it asks the process at
-``RAY_WORKERS`` for the worker, and stays until that has ended. Neither Ray itself nor our packages are imported before:
-a worker imports them as ever, and finds them where it would have.
+Every trial, refit and task of another program has a worker of its own, and most of the 3.4 s of CPU of its start are
+imports. The second command is what Ray starts in place of its own ``setup_worker.py``: it asks the process at
+``MPNAS_RAY_WORKERS`` for the worker, and stays until that has ended. That process has imported the packages that
+trials, Tune and Ray use. Ray itself reads its settings in the environment as it loads, and these name the job. So there
+is a template for each set of settings, a copy that has imported Ray and Tune, too, and workers are copies of it: they
+start with 0.03 s of CPU. Our packages are not imported before: a worker imports them as ever, and finds them where it
+would have.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import random
+import runpy
+import selectors
+import signal
 import socket
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 SOCKET = "MPNAS_RAY_WORKERS"
@@ -22,6 +32,19 @@ SOCKET = "MPNAS_RAY_WORKERS"
 
 OPTIONS = ("--serialized-runtime-env-context", "--language")
 """Options that Ray's own script reads and does not hand on; both may be absent."""
+
+
+PACKAGES = (
+    *("torch", "pandas", "pyarrow.parquet", "scipy.stats", "sklearn.datasets", "PIL.Image", "safetensors.torch"),
+    *("fsspec", "google.protobuf.json_format", "jsonschema", "pydantic.v1", "requests", "rich.console", "tqdm", "yaml"),
+    "pytest",
+)
+"""Packages that trials, Tune and Ray import."""
+
+RAY = ("ray.tune", "ray.train", "ray.dag.compiled_dag_node")
+
+MOST_TEMPLATES = 3
+"""Number of sets of settings that have a template: those that were asked for last."""
 
 
 def ask(arguments: list[str]) -> None:
@@ -36,22 +59,16 @@ def ask(arguments: list[str]) -> None:
     environment = {**os.environ, **context.get("env_vars", {})}
     with socket.socket(socket.AF_UNIX) as worker:
         worker.connect(os.environ[SOCKET])
-        socket.send_fds(worker, [json.dumps([command, environment, str(Path.cwd())]).encode()], [0, 1, 2])
+        socket.send_fds(worker, [json.dumps([command, environment, sys.path, str(Path.cwd())]).encode()], [0, 1, 2])
         worker.shutdown(socket.SHUT_WR)
         worker.recv(1)  # it has sent nothing, and ends
 
 
 def serve(address: str) -> None:
-    """Import what workers need, and copy this process for each that is asked for."""
-    import gc
-    import selectors
-    import signal
-    from importlib import import_module
-
-    for name in ("torch", "pandas"):
-        import_module(name)
-    gc.freeze()
+    """Import packages, and hand each worker that is asked for to the template of its settings."""
+    import_all(PACKAGES)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    templates: dict[str, socket.socket] = {}
     with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as ready:
         listener.bind(address)
         listener.listen(64)
@@ -60,36 +77,75 @@ def serve(address: str) -> None:
         ready.register(sys.stdin, selectors.EVENT_READ)
         while all(key.fileobj is listener for key, _ in ready.select()):
             asked, _ = listener.accept()
-            if os.fork() == 0:
-                break
+            message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 3)
+            while part := asked.recv(1 << 20):
+                message += part
+            settings = settings_of_ray(json.loads(message)[1])
+            template = templates.pop(settings, None)
+            if template is None:
+                template, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                if os.fork() == 0:
+                    for other in (listener, asked, template, *templates.values()):
+                        other.close()
+                    break
+                its_end.close()
+            templates[settings] = template  # the last one is the one that was asked for last
+            for oldest in list(templates)[:-MOST_TEMPLATES]:
+                templates.pop(oldest).close()
+            socket.send_fds(template, [message], [*descriptors, asked.fileno()])
+            for descriptor in descriptors:
+                os.close(descriptor)
             asked.close()
         else:
             return
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    become_worker(asked)
+    serve_settings(its_end)
 
 
-def become_worker(asked: socket.socket) -> None:
-    """Run a worker's script in this process, a copy; the socket is open as long as it runs."""
-    import random
-    import runpy
+def settings_of_ray(environment: dict[str, str]) -> str:
+    return json.dumps({name: value for name, value in environment.items() if name.startswith("RAY_")}, sort_keys=True)
 
-    import numpy as np
 
-    message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 3)
-    while part := asked.recv(1 << 20):
-        message += part
-    for given, own in zip(descriptors, (0, 1, 2), strict=True):
-        os.dup2(given, own)
-        os.close(given)
-    command, environment, folder = json.loads(message)
+def serve_settings(asked: socket.socket) -> None:
+    """Be a template: the first message has the settings, and each one asks for a worker."""
+    message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 4)
+    set_environment(json.loads(message)[1])
+    import_all(RAY)
+    while message:
+        if os.fork() == 0:
+            asked.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            become_worker(message, descriptors)
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+        message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 4)
+
+
+def set_environment(environment: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
+
+
+def import_all(names: Sequence[str]) -> None:
+    for name in names:
+        import_module(name)
+    gc.freeze()
+
+
+def become_worker(message: bytes, descriptors: list[int]) -> None:
+    """Run a worker's script in this process; the last descriptor is a socket that is open as long as it runs."""
+    import numpy as np
+
+    for given, own in zip(descriptors[:3], (0, 1, 2), strict=True):
+        os.dup2(given, own)
+        os.close(given)
+    command, environment, path, folder = json.loads(message)
+    set_environment(environment)
     os.chdir(folder)
     random.seed()
     np.random.seed()  # noqa: NPY002 - each copy would draw the same
     sys.argv = command
-    sys.path[0] = str(Path(command[0]).parent)
+    sys.path[:] = [str(Path(command[0]).parent), *path[1:]]
     runpy.run_path(command[0], run_name="__main__")
 
 

@@ -205,7 +205,8 @@ class _PredictorConfig:
     """A predictor, with measurements to adapt it to and the kind of their task.
 
     Attributes:
-        observed: File of measured architectures to adapt to first: .csv or .json with arch and score.
+        observed: File of measured architectures to adapt to first: .csv or .json with arch and score, or the .csv of
+            trials that `mpnas export` wrote.
         mode: Whether observed scores are better high or low; by default max, for a cost min.
         measures: Kind that the task measures, if known: the quality of networks, such as an accuracy or an error, or a
             cost, such as a latency or energy. If it is not said, a mixture predictor takes it for a quality until there

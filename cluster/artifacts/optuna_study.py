@@ -17,9 +17,10 @@ from cluster.report.view import RunView, TrialView
 from mpnas_ray.errors import RunError, SearchSpaceError
 from mpnas_ray.files.atomic import atomic_path
 from mpnas_ray.spaces import parse_architecture
+from mpnas_ray.spaces.drawing import vertex_name
 from mpnas_ray.spaces.mixed import Mixed
+from mpnas_ray.spaces.mixed_macro import MixedMacro
 from mpnas_ray.spaces.operation_graph import ABSENT, OperationGraphs
-from mpnas_ray.spaces.operations import KINDS
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -36,22 +37,33 @@ def architecture_parameters(arch: str) -> dict[str, str]:
         arch: Architecture string.
 
     Returns:
-        ``slot n`` -> operation of the n-th inner vertex of its graph, or ``absent``. In NAS-Bench-101, where cells also
+        ``slot n`` -> operation of the n-th inner vertex of its graph, with its width, stride and repeats where spaces
+        vary them, or ``absent``. In NAS-Bench-101, where cells also
         differ in their edges, ``edge i-j`` -> ``yes`` or ``no``. A cell of the mixed space has its ``family`` beside,
-        and the family's name stands before each of the others, since other families have other slots.
+        and the family's name stands before each of the others, since other families have other slots. An architecture
+        with sizes of its own has its ``width``, ``depth`` and ``strides``, too.
 
     Raises:
         SearchSpaceError: If no space reads it.
     """
+    space = parse_architecture(arch).space
+    if isinstance(space, MixedMacro):
+        cell, _, sizes = arch.removeprefix(f"{space.name}:").partition("@")
+        names = ("width", "depth", "strides")
+        return {
+            **architecture_parameters(f"{space.cells.name}:{cell}"),
+            **dict(zip(names, sizes.split("-"), strict=True)),
+        }
     graph, family = _graph(arch)
     kinds, edges = graph.kinds[0], graph.edges[0]
     found = {
-        f"slot {n}": "absent" if kind == ABSENT else KINDS[kind] for n, kind in enumerate(kinds[1:-1].tolist(), start=1)
+        f"slot {n}": "absent" if kind == ABSENT else vertex_name(graph, n)
+        for n, kind in enumerate(kinds[1:-1].tolist(), start=1)
     }
     if family == "nasbench101":
         pairs = combinations(range(len(kinds)), 2)
         found |= {f"edge {i}-{j}": "yes" if edges[i, j] else "no" for i, j in pairs}
-    if not arch.startswith("mixed:"):
+    if not isinstance(space, Mixed):
         return found
     return {"family": family, **{f"{family} {name}": value for name, value in found.items()}}
 
@@ -61,7 +73,7 @@ def _graph(arch: str) -> tuple[OperationGraphs, str]:
     parsed = parse_architecture(arch)
     if not isinstance(parsed.space, Mixed):
         return parsed.graph, parsed.space.name
-    cell = str(parsed).removeprefix("mixed:")
+    cell = str(parsed).removeprefix(f"{parsed.space.name}:")
     family = next(family for family in parsed.space.families if cell.startswith(f"{family.name}:"))
     codes = np.asarray([family.parse(cell).codes], dtype=np.int8)
     return family.operation_graphs(codes), family.name

@@ -16,7 +16,7 @@ from cluster.artifacts.config import ExplanationConfig, PredictionConfig
 from mpnas_ray.checks import require_one_of
 from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.files.json_records import parse_json
-from mpnas_ray.files.text import read_rows, read_text
+from mpnas_ray.files.text import column_names, read_rows, read_text
 from mpnas_ray.meta_learning.gradient import MetaPredictor
 from mpnas_ray.meta_learning.mixture import MixturePredictor
 from mpnas_ray.metric_values import metric_value
@@ -209,24 +209,33 @@ def read_archs(path: Path) -> list[str]:
 def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], list[float]]:
     """Read the measured architectures of a file, and their scores.
 
-    The file is CSV with a header that names the columns ``arch`` and ``score``, or JSON (``*.json``), a list of objects
-    with these two keys; in any encoding of `read_text`, and as `read_rows` reads tables. Other columns and keys are not
-    used.
+    The file is CSV with a header, or JSON (``*.json``), a list of objects; in any encoding of `read_text`, and as
+    `read_rows` reads tables. It has the column or key ``arch`` and the scores in ``score``. Where there is none, they
+    are in the one that our own files have: ``value`` of a NAS table, ``validation`` of a report, or the metric in the
+    trials of a run (`cluster.artifacts.trial_tables`), of which only complete ones are used; a warning names it. Other
+    columns and keys are not used.
 
     A score of NaN or infinity is that of a failed training, which is left out, as in a search; a warning counts them.
 
     Raises:
-        PredictorError: If it cannot be read, or a score is missing or no number; with the row.
+        PredictorError: If it cannot be read, more than one of these columns may hold the scores, or a score is missing
+            or no number; with the row.
         SearchSpaceError: If it names an architecture that is none of the space.
     """
     try:
-        text, wanted = read_text(path), ("arch", "score")
-        is_json = path.suffix.lower() == ".json"
-        rows = _json_rows(parse_json(text), wanted) if is_json else read_rows(text, wanted)
+        text, is_json = read_text(path), path.suffix.lower() == ".json"
+        listed = parse_json(text) if is_json else None
+        names = _keys(listed) if is_json else column_names(text)
+        wanted = ["arch", _score_column(names), *(["state"] if set(names) >= _TRIALS else [])]
+        rows = _json_rows(listed, wanted) if is_json else read_rows(text, wanted)
     except (OSError, ValueError) as error:
         raise PredictorError(f"{path} cannot be read as measured architectures: {error}.") from error
+    if wanted[1] != "score":
+        logger.warning("%s: the scores are read from %r.", path, wanted[1])
     archs, scores = [], []
-    for number, (arch, given) in enumerate(rows, 1):
+    for number, (arch, given, *state) in enumerate(rows, 1):
+        if state not in ([], ["complete"]):
+            continue
         if arch is None or given is None:
             raise PredictorError(f"{path}: entry {number} does not have both an arch and a score.")
         score = metric_value(given)
@@ -240,9 +249,39 @@ def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], l
         raise PredictorError(f"{path} holds no measured architecture.")
     if len(archs) < len(rows):
         logger.warning(
-            "%s: %d of %d entries are left out as failed trainings.", path, len(rows) - len(archs), len(rows)
+            "%s: %d of %d entries are left out as failed%s trainings.",
+            *(path, len(rows) - len(archs), len(rows), " or incomplete" if len(wanted) > 2 else ""),
         )
     return archs, scores
+
+
+_WRITTEN = ("value", "validation")
+_TRIALS = {"trial_id", "state"}
+"""Columns that tell the trials of a run; the metric, under its own name, follows ``state``."""
+
+
+def _score_column(names: Sequence[str]) -> str:
+    """Return the column of the scores, see `read_observed`; ``score`` if there is none.
+
+    Raises:
+        ValueError: If it may be one of several.
+    """
+    if "score" in names:
+        return "score"
+    found = [name for name in _WRITTEN if name in names]
+    if set(names) >= _TRIALS:
+        after = names.index("state") + 1
+        found += [name for name in names[after : after + 1] if name not in found]
+    if len(found) > 1:
+        raise ValueError(f"its scores may be {' or '.join(map(repr, found))}: call the one that is meant 'score'")
+    return found[0] if found else "score"
+
+
+def _keys(listed: Any) -> list[str]:
+    """List the keys of all objects of a JSON list, in lower case; none if it is something else."""
+    if not isinstance(listed, list):
+        return []
+    return list(dict.fromkeys(str(key).strip().lower() for item in listed if isinstance(item, dict) for key in item))
 
 
 def _json_rows(listed: Any, keys: Sequence[str]) -> list[list[Any]]:

@@ -21,7 +21,8 @@ class _Options:
         tables: Folder of NAS tables. Without it nothing is computed, and compare-PRESET.md, .png and .html are written
             anew from compare-PRESET.json.
         preset: Columns to search and queries of a run. regret has 100 queries and fourteen tasks; devices has 22
-            latencies, with whole families of devices left out; design has the columns that things are chosen on, and
+            latencies, with whole families of devices left out; macro has the ten tasks of the spaces natsbench-size and
+            transnasbench101-macro; design has the columns that things are chosen on, and
             confirmation the others, to be looked at once; table5 has 30 queries, picks on validation and reports test.
         tasks: Task to restrict the preset to, or any other task of the tables. Repeatable.
         searchers: Searcher to restrict the preset to; one called far knows nothing of the CIFAR family. Repeatable.

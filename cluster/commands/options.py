@@ -94,7 +94,7 @@ def from_options(kind: type[C], given: Mapping[str, Any]) -> C:
     """Build the dataclass from the values of the options that `takes_options` made of it.
 
     Raises:
-        RunError: If a list of ``NAME=AMOUNT`` is not one.
+        RunError: If a list of ``NAME=AMOUNT`` or of numbers is not one.
     """
     hints, values = get_type_hints(kind), {}
     for field in fields(kind):  # type: ignore[arg-type]  # a dataclass
@@ -103,6 +103,8 @@ def from_options(kind: type[C], given: Mapping[str, Any]) -> C:
             value = _amounts(value, field.metadata["option"])
         elif first is tuple:
             value = tuple(value or ())
+            if get_args(hints[field.name])[:1] == (int,):
+                value = _whole_numbers(value, field.metadata["option"])
         values[field.name] = value
     return kind(**values)
 
@@ -160,6 +162,14 @@ def _option_type(hint: Any, default: Any) -> Any:
     if first in (dict, tuple):
         first = list[str]
     return Optional[first] if default is None else first  # noqa: UP045  (typer reads it on every Python)
+
+
+def _whole_numbers(given: Iterable[str], option: str) -> tuple[int, ...]:
+    """Read ``["8,16", "32"]``."""
+    try:
+        return tuple(int(number) for each in given for number in each.split(","))
+    except ValueError as error:
+        raise RunError(f"{option} takes whole numbers with commas between, such as 1,2,3.") from error
 
 
 def _amounts(given: Iterable[str] | None, option: str) -> dict[str, float] | None:

@@ -26,7 +26,9 @@ _Folder = Annotated[Path, typer.Argument(help="Folder of the *.parquet files.", 
 @tables_app.command("list")
 def list_tables(
     folder: _Folder,
-    variants: Annotated[bool, typer.Option("--variants", help="List other budgets, splits and devices, too.")] = False,
+    variants: Annotated[
+        bool, typer.Option("--variants", help="List other budgets, splits, devices and macro spaces, too.")
+    ] = False,
 ) -> None:
     """List the tasks that a folder of tables holds."""
     from mpnas_ray.tables import load_tasks
@@ -47,7 +49,7 @@ def check_tables(folder: _Folder) -> None:
     checks = check_tables(folder)
     for check in checks:
         rows = "not readable" if check.num_rows is None else f"{check.num_rows:,} rows"
-        typer.echo(f"{check.path.name}: {rows}, {check.problem or check.note or f'{len(check.tasks)} tasks, sound'}")
+        typer.echo(f"{check.path.name}: {rows}, {check.problem or f'{len(check.tasks)} tasks, sound'}")
     if any(check.problem for check in checks):
         raise typer.Exit(1)
 

@@ -109,7 +109,7 @@ def short_name(kind: str) -> str:
     if kind.startswith("conv"):
         kernel, _, dilation = kind.removeprefix("conv").partition("-d")
         return kernel if dilation == "1" else f"{kernel}/{dilation}"
-    return {"linear": "L", "avgpool": "A", "maxpool": "M", "skip": "S", "zero": "0"}.get(kind, kind[:3])
+    return {"linear": "L", "avgpool": "A", "maxpool": "M", "skip": "S", "zero": "0", "fourier": "F"}.get(kind, kind[:3])
 
 
 def _parsed(arch: str) -> OperationGraphs | None:

@@ -52,4 +52,9 @@ def check_config(config: SearchConfig) -> None:
             raise RunError(f"The searcher {config.searcher} uses no proxy: {', '.join(('mpnas', *BY_SCORE))} do.")
         if config.cost_names:
             raise RunError("A proxy knows nothing of costs: leave out the proxy, or --minimize and --max.")
+    if config.weights is not None and not names_supernet(config.weights):
+        raise RunError(
+            f"weights names a supernet from which networks start, such as supernet:sn for the run sn of `mpnas "
+            f"supernet`, not {config.weights!r}."
+        )
     check_data_dir(config.data_dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from mpnas_ray.checks import MOST_SEED, require_bool, require_count, require_num
 from mpnas_ray.errors import RunError, TaskError
 from mpnas_ray.names import no_such
 from mpnas_ray.spaces import get_space
+from mpnas_ray.spaces.mixed_macro import DEPTHS, WIDTHS
 from searchers.registry import BY_COST, SEARCHERS
 from searchers.schedulers.registry import SCHEDULERS
 from trainables.data_options import DATA_IN, DataOptions, check_used
@@ -32,7 +34,12 @@ class TargetFields:
             module:variable for a task of yours.
         space: Search space: a name from `mpnas spaces`.
         num_samples: Number of architectures to train.
-        preset: Sizes of the networks: paper is appendix A of MP-NAS, small is for a search on CPUs.
+        preset: Sizes of the networks: paper is appendix A of MP-NAS, small is for a search on CPUs. In mixed-macro,
+            whose architectures have sizes of their own, it bounds them: without another limit, no network takes more
+            than four times the multiply-adds of the largest network of mixed.
+        widths: Channels that the first stack of a network of mixed-macro may have, such as 8,16,32; by default all of
+            the space.
+        depths: Cells that each stack of a network of mixed-macro may have, such as 1,2,3; by default all of the space.
         data_dir: Folder of data files; by default the task's own.
         data_in: Place of the data in trainings: memory of the device, or disk, from which batches are read; auto takes
             the disk for data that would need more than half of a trial's memory.
@@ -42,6 +49,8 @@ class TargetFields:
     space: str = "mixed"
     num_samples: int = 20
     preset: str = "small"
+    widths: tuple[int, ...] = field(default=(), metadata={"option": "--widths", "metavar": "N,N,..."})
+    depths: tuple[int, ...] = field(default=(), metadata={"option": "--depths", "metavar": "N,N,..."})
     data_dir: str | Path | None = None
     data_in: str = "auto"
 
@@ -60,6 +69,8 @@ class MethodFields:
         proxy: Zero-cost score of untrained networks, or supernet:RUN for the weights of a supernet (`mpnas supernet`)
             of the same storage. naswot and area rank by it, by default by naswot; mpnas can add it to its ranking
             while results are few.
+        weights: Start each network from the weights that a supernet of the same storage holds for it: supernet:RUN, or
+            supernet:RUN:NAME. By default weights are random.
         scheduler: Method that stops unpromising trainings early; by default all are completed.
         seed: Seed of the searcher and of the trainings.
     """
@@ -67,6 +78,7 @@ class MethodFields:
     searcher: str = "mpnas"
     predictor: str | Path = "default"
     proxy: str | None = None
+    weights: str | None = None
     scheduler: str | None = None
     seed: int = 0
 
@@ -258,10 +270,29 @@ class SearchConfig(  # the last one's fields come first
         if self.accelerator_type is not None and not self.accelerator_type.strip():
             raise RunError("accelerator_type is a kind of GPU, as Ray names it, such as A100; not an empty text.")
         plain |= self._plain_costs()
+        plain |= {name: self._plain_sizes(name, known) for name, known in (("widths", WIDTHS), ("depths", DEPTHS))}
         for name in ("storage", "predictor", "data_dir"):
             if isinstance(getattr(self, name), Path):
                 plain[name] = str(getattr(self, name))
         return plain
+
+    def _plain_sizes(self, name: str, known: tuple[int, ...]) -> tuple[int, ...]:
+        """Check the widths or depths that networks may have, and return them in ascending order."""
+        given = getattr(self, name)
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise RunError(f"{name} is a list of whole numbers, such as {list(known[:3])}, not {given!r}.")
+        sizes = tuple(require_count(f"Each of {name}", size, error=RunError) for size in given)
+        if sizes and not get_space(self.space).num_size_codes:
+            raise RunError(
+                f"Networks of the space {self.space} have the sizes of their preset: take the space mixed-macro for "
+                f"{name}."
+            )
+        for size in sizes:
+            if size not in known:
+                raise RunError(f"Each of {name} is one of {', '.join(map(str, known))}, not {size}.")
+            if sizes.count(size) > 1:
+                raise RunError(f"{name} names {size} twice.")
+        return tuple(sorted(sizes))
 
     def _plain_costs(self) -> dict[str, Any]:
         """Check the fields on costs, and return those that are kept in place of the given ones."""

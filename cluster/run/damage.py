@@ -37,6 +37,9 @@ def record_before(folder: RunFolder, record: RunRecord) -> RunRecord | None:
         constants.pop("data_in", None)
         constants.pop("time_limit_s", None)
         for trial in trials:
+            if (trial.config.get("weights") is None) != (record.config.weights is None):
+                start = trial.config.get("weights") or "random weights"
+                raise RunError(f"{error} But trial {trial.trial_id} started from {start}.") from error
             others = {name: trial.config.get(name) for name in constants if trial.config.get(name) != constants[name]}
             if others or trial.arch not in space:
                 asked = ", ".join(f"{name} {value!r}" for name, value in others.items())

@@ -123,6 +123,7 @@ def finish(
         data_in=best.metrics.get("data_in", "memory"),  # an older session did not report it
         num_front=0 if front is None or not front.costs else len(front.networks),
         keeps_limits=front is None or keeps(front.networks[0].costs, front.limits),
+        weights=config.weights,
     )
     folder.write(REPORT_FILE, report.to_json())
     write_explanation(folder)

@@ -56,6 +56,7 @@ class SearchReport:
         data_in: Place of the data of the best architecture's training: ``memory`` of its device, or ``disk``.
         num_front: Number of networks on the front of metric and costs; 0 for a search without costs.
         keeps_limits: Whether the best network keeps all limits on costs.
+        weights: Supernet from whose weights the networks started; None for random weights.
     """
 
     task: str
@@ -83,6 +84,7 @@ class SearchReport:
     data_in: str = "memory"
     num_front: int = 0
     keeps_limits: bool = True
+    weights: str | None = None
 
     @property
     def network(self) -> str:
@@ -100,6 +102,7 @@ class SearchReport:
         failures = f"{self.num_failed} failed, {self.num_nan} without a finite metric"
         if self.num_stopped:
             failures += f", {self.num_stopped} stopped early"
+        start = f"Networks started from the weights of {self.weights}, not from random ones.\n" if self.weights else ""
         return f"""
 Best of {self.num_trials} architectures on {self.task}, chosen by validation:
 
@@ -114,7 +117,7 @@ Best of {self.num_trials} architectures on {self.task}, chosen by validation:
 {self.num_trials} trials, {failures}; {self.num_refits} refits of the predictor.
 {self.training_seconds:.0f} s of training in {self.wall_seconds:.0f} s; {self.max_concurrent} workers, \
 busy for {self.busy_fraction:.0%} of the time.
-{READ_FROM_DISK if self.data_in == "disk" else ""}\
+{READ_FROM_DISK if self.data_in == "disk" else ""}{start}\
 Everything is in {self.folder}: report.html there shows it.{self._costs()}
 
 {self._use() if self.has_network else self._loss()}"""

@@ -10,6 +10,7 @@ from cluster.ray.addresses import check_ray
 from cluster.ray.connection import connected
 from cluster.run.assemble.costs import known_costs
 from cluster.run.assemble.limits import size_limits
+from cluster.run.assemble.supernet_score import supernet_weights
 from cluster.run.assemble.zero_cost import zero_cost_score
 from cluster.run.checking import check_config
 from cluster.run.damage import extended_run
@@ -59,7 +60,7 @@ def run_session(
         print(lines, flush=True)
     check_batches(task.name, recipe_of(task, record.constants()), len(data.train), config.workers_per_trial)
     limits, score = size_limits(config, task, data), zero_cost_score(config, task, data)
-    known = known_costs(config, task, data)
+    known, weights = known_costs(config, task, data), supernet_weights(config, task)
     if progress and config.scheduler is not None and config.cost_names:
         print(
             f"{config.scheduler} stops trainings by the metric alone; those have no costs that trials measure at "
@@ -77,7 +78,7 @@ def run_session(
         from cluster.run.trials import Session, run_trials
 
         check_shared(folder)
-        outcome = run_trials(Session(record, task, data, folder, limits, score, before, progress, known))
+        outcome = run_trials(Session(record, task, data, folder, limits, score, before, progress, known, weights))
         return finish(
             outcome.results, record, task, folder, concurrent=outcome.concurrent, start=outcome.start, known=known
         )

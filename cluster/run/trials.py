@@ -72,6 +72,7 @@ class Session:
         before: Trials of the run that this one extends.
         progress: Print a line for each finished trial.
         known: Functions of the costs that are known beforehand.
+        weights: Checkpoint of the supernet from whose weights networks start; None for random weights.
     """
 
     record: RunRecord
@@ -83,6 +84,7 @@ class Session:
     before: list[TrialFiles]
     progress: bool
     known: Mapping[str, CostOf] = field(default_factory=dict)
+    weights: str | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _tuner(session: Session, trainable: Any, searcher: ArchitectureSearcher, con
         callbacks.append(SearchProgress(task.metric_key, task.metric.mode, record.num_trials))
     return tune.Tuner(
         trainable,
-        param_space=record.constants(),
+        param_space={**record.constants(), **({"weights": session.weights} if session.weights else {})},
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=_scheduler(record, task),

@@ -14,7 +14,8 @@ from typing import Any, TypeGuard
 from cluster.storage.run_folder import RunFolder
 from mpnas_ray.files.json_records import parse_json
 from trainables.networks.named import network_name
-from trainables.tune.trial import RECORD_FILE, START_FILE, WEIGHTS_FILE, EarlierTraining
+from trainables.tune.checkpoint_files import RECORD_FILE, START_FILE, WEIGHTS_FILE
+from trainables.tune.trial import EarlierTraining
 
 __all__ = ["MAX_FAILURES", "TrialFiles", "distinct", "newest_trainings", "read_results", "read_trials"]
 

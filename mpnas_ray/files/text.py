@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["numbers", "read_rows", "read_text"]
+__all__ = ["column_names", "numbers", "read_rows", "read_text"]
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -40,6 +40,15 @@ def read_text(path: Path) -> str:
         raise ValueError(f"it is not text in UTF-8 or UTF-16 ({error})") from error
 
 
+def column_names(text: str) -> list[str]:
+    """Read the names of the columns of a table, as of `read_rows`, in lower case; none of an empty text.
+
+    Raises:
+        ValueError: If it is not a table.
+    """
+    return [name.lower() for name in next(iter(_fields(text)), [])]
+
+
 def read_rows(text: str, columns: Sequence[str]) -> list[list[str | None]]:
     """Read some columns of a table with a header: fields separated by commas, semicolons or tabs, quoted where needed.
 
@@ -55,17 +64,7 @@ def read_rows(text: str, columns: Sequence[str]) -> list[list[str | None]]:
     Raises:
         ValueError: If the header lacks a column, or has it twice; the message names the columns found.
     """
-    lines = text.splitlines(keepends=True)
-    header = next((line for line in lines if line.strip()), "")
-    separator = max(_SEPARATORS, key=header.count)
-    try:
-        rows = [
-            [field.strip() for field in row]
-            for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-            if any(field.strip() for field in row)
-        ]
-    except csv.Error as error:
-        raise ValueError(f"it is not a table ({error})") from error
+    rows = _fields(text)
     names = [name.lower() for name in rows[0]] if rows else []
     for column in columns:
         if names.count(column) != 1:
@@ -74,6 +73,25 @@ def read_rows(text: str, columns: Sequence[str]) -> list[list[str | None]]:
             raise ValueError(f"it has {problem} {column!r}; the columns of its first line are: {found}")
     places = [names.index(column) for column in columns]
     return [[row[place] if place < len(row) else None for place in places] for row in rows[1:]]
+
+
+def _fields(text: str) -> list[list[str]]:
+    """Split a table into fields, its header first, without blanks around them and without empty lines.
+
+    Raises:
+        ValueError: If it is not a table.
+    """
+    lines = text.splitlines(keepends=True)
+    header = next((line for line in lines if line.strip()), "")
+    separator = max(_SEPARATORS, key=header.count)
+    try:
+        return [
+            [field.strip() for field in row]
+            for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+            if any(field.strip() for field in row)
+        ]
+    except csv.Error as error:
+        raise ValueError(f"it is not a table ({error})") from error
 
 
 def numbers(texts: Iterable[str]) -> NDArray[np.float64]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from mpnas_ray.graphs.batch import GraphBatch
-from mpnas_ray.spaces import KINDS
 
 __all__ = ["DenseMessagePassing"]
 
@@ -27,7 +25,7 @@ class DenseMessagePassing:
 
     def features(self) -> Tensor:
         """See `MessagePassing.features`."""
-        return F.one_hot(self.batch.ops, len(KINDS)).to(self.reads.dtype)
+        return self.batch.features().to(self.reads.dtype)
 
     def __call__(self, messages: Tensor) -> Tensor:
         """See `MessagePassing.__call__`."""

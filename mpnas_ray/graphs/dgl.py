@@ -9,11 +9,9 @@ import os
 from typing import Any
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.graphs.batch import GraphBatch
-from mpnas_ray.spaces import KINDS
 
 __all__ = ["DGLMessagePassing"]
 
@@ -32,17 +30,17 @@ class DGLMessagePassing:
             PredictorError: If DGL is not installed.
         """
         dgl = _import_dgl()
-        self._ops = batch.ops[batch.mask]
+        self._features = batch.features()[batch.mask]
         number = (batch.mask.flatten().cumsum(0) - 1).view_as(batch.mask)
         self._global_nodes = number[:, 0]
         graph, reader, read = reads.nonzero(as_tuple=True)
         self._weights = reads[graph, reader, read][:, None]
-        self._graph: Any = dgl.graph((number[graph, read], number[graph, reader]), num_nodes=len(self._ops))
+        self._graph: Any = dgl.graph((number[graph, read], number[graph, reader]), num_nodes=len(self._features))
         self._sum = dgl.ops.u_mul_e_sum
 
     def features(self) -> Tensor:
         """See `MessagePassing.features`."""
-        return F.one_hot(self._ops, len(KINDS)).to(self._weights.dtype)
+        return self._features.to(self._weights.dtype)
 
     def __call__(self, messages: Tensor) -> Tensor:
         """See `MessagePassing.__call__`."""

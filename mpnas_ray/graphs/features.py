@@ -16,6 +16,8 @@ The sets are all of the kinds of a space that has up to five of them (7 sets for
 -201). The nine kinds of the mixed space have 511, of which many say nearly the same: there the sets are all 15 of the
 four groups of `Operation.group`, which rank cells better than those 511 and than coarser or finer groups
 (benchmarks/results/graph_features.md).
+
+In spaces whose networks differ in width and depth, `mpnas_ray.graphs.attribute_features` come last.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from mpnas_ray.spaces import KINDS, OPERATIONS, Architecture, Architectures, SearchSpace, get_space
+from mpnas_ray.graphs.attribute_features import ATTRIBUTE_FEATURES, attribute_features
+from mpnas_ray.spaces import EXTENSIONS, KINDS, OPERATIONS, Architecture, Architectures, SearchSpace, get_space
 from mpnas_ray.spaces.operations import INPUT, OUTPUT, SKIP, ZERO
 
 __all__ = ["feature_names", "graph_features"]
@@ -41,7 +44,7 @@ NO_PATH = 6
 
 _MOST_KINDS = 5
 _GROUPS: dict[str, tuple[str, ...]] = {
-    group: tuple(operation.name for operation in OPERATIONS if operation.group == group)
+    group: tuple(operation.name for operation in (*OPERATIONS, *EXTENSIONS) if operation.group == group)
     for group in dict.fromkeys(operation.group for operation in OPERATIONS)
     if group is not None
 }
@@ -93,7 +96,7 @@ def graph_features(archs: Architectures | Iterable[Architecture | str]) -> Float
 
     Returns:
         float32 ``[N, F]``, whole numbers: lengths of paths in operations (`NO_PATH` for the shortest and 0 for the
-        longest where there is none), all others counts.
+        longest where there is none), all others counts; then, if the space has them, the features of attributes.
 
     Raises:
         SearchSpaceError: If the architectures are of several spaces, or if an empty list does not say its space.
@@ -119,6 +122,7 @@ def graph_features(archs: Architectures | Iterable[Architecture | str]) -> Float
             (of_group @ edges[:, 0, :, None])[..., 0] @ sets.T,
             (of_group @ edges[:, :, -1:])[..., 0] @ sets.T,
             between.reshape(len(listed), in_both.shape[1]) @ in_both.T,
+            *([attribute_features(graphs)] if listed.space.has_attributes else []),
         ],
         axis=1,
         dtype=np.float32,
@@ -176,6 +180,7 @@ def _layout(name: str) -> _Layout:
         *(f"edges from the input into {one}" for one in described),
         *(f"edges from {one} to the output" for one in described),
         *(f"edges within {one}" for one in described),
+        *(ATTRIBUTE_FEATURES if get_space(name).has_attributes else ()),
     )
     return _Layout(np.array(kinds, dtype=np.int8), members, sets, names)
 

@@ -35,7 +35,7 @@ class MessagePassing(Protocol):
     """One way in which messages travel over a batch of graphs; ``nodes`` stands for its own leading dimensions."""
 
     def features(self) -> Tensor:
-        """Return one-hot node kinds, ``[nodes, 14]``."""
+        """Return what `GraphBatch.features` says of each node: ``[nodes, 14 or 14 + A]``."""
         ...
 
     def __call__(self, messages: Tensor) -> Tensor:

@@ -87,10 +87,15 @@ class PredictorCard:
         """Tell whether it can rank architectures of a space.
 
         The mixture describes operations by what they do, so that it covers every space, and a cost predictor begins
-        from usual prices where it knows no others; the rest know an operation only if a space they learned from has it.
+        from usual prices where it knows no others; the rest know an operation only if a space they learned from has it,
+        and width and depth only if they learned from networks that differ in them.
         """
-        known = {operation for name in self.spaces for operation in get_space(name).operations}
-        return isinstance(self.config, MixtureConfig | CostConfig) or known.issuperset(space.operations)
+        if isinstance(self.config, MixtureConfig | CostConfig):
+            return True
+        learned_from = [get_space(name) for name in self.spaces]
+        known = {operation for one in learned_from for operation in one.operations}
+        reads_attributes = any(one.has_attributes for one in learned_from)
+        return known.issuperset(space.operations) and (reads_attributes or not space.has_attributes)
 
 
 def leave_out(predictor: CostPredictor, card: PredictorCard, task: TableTask) -> tuple[CostPredictor, PredictorCard]:

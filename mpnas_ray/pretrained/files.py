@@ -28,7 +28,7 @@ BUNDLED = {name: Path(__file__).with_name(name) for name in ("mpnas-3", "mpnas-4
 """Predictors that come with the package: ``mpnas-3`` has learned from official tables, ``mpnas-4`` also from our own
 table of ``mixed``; ``cost-1`` knows devices and predicts costs alone. A better one gets a new name."""
 
-_OWN_OPERATIONS = ("mixed", "nasbenchasr")
+_OWN_OPERATIONS = ("mixed", "mixed+spectral", "mixed-macro", "nasbenchasr")
 """Spaces with operations that our own table alone has measured. There ``mpnas-4`` is the default: it ranks better on
 tasks it has not seen (benchmarks/results/mini_gain.md). In the others ``mpnas-3`` is, whose meta-validation on official
 tables is better: see the two cards."""

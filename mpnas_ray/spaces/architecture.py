@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Architecture", "Architectures"]
 
+_MOST_KEPT = 20_000
+"""Graphs that are kept with their architectures: of eleven vertices they take 8 MB. Who ranks candidates asks for them
+several times."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -106,14 +110,17 @@ class Architectures(Sequence[Architecture]):
         """Return one architecture, or by slice, index array or mask another batch."""
         if isinstance(index, int | np.integer):
             return self.space.architecture(self.codes[index])
-        return Architectures(self.space, self.codes[index])
+        chosen = Architectures(self.space, self.codes[index])
+        if "_canonical_keys" in self.__dict__:  # what is computed is passed on
+            chosen.__dict__["_canonical_keys"] = self._canonical_keys[index]
+        return chosen
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def graphs(self) -> OperationGraphs:
-        """Turn all cells into graphs of operations."""
-        return self.space.operation_graphs(self.codes)
+        """Turn all cells into graphs of operations; those of a list that is not too long are kept."""
+        return self._graphs if len(self) <= _MOST_KEPT else self.space.operation_graphs(self.codes)
 
     def canonical_keys(self) -> NDArray[np.uint64]:
         """Return the key of the canonical form of each, ``[N]``; computed once, read-only."""
@@ -126,6 +133,14 @@ class Architectures(Sequence[Architecture]):
             hashed = (hashed ^ column.astype(np.uint8).astype(np.uint64)) * np.uint64(0x100000001B3)
             hashed ^= hashed >> np.uint64(29)
         return hashed
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the graphs out of pickles and copies."""
+        return {name: value for name, value in self.__dict__.items() if name != "_graphs"}
+
+    @cached_property
+    def _graphs(self) -> OperationGraphs:
+        return self.space.operation_graphs(self.codes)
 
     @cached_property
     def _canonical_keys(self) -> NDArray[np.uint64]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mpnas_ray.spaces.architecture import Architecture
-from mpnas_ray.spaces.operations import KINDS
+from mpnas_ray.spaces.operation_graph import OperationGraphs
+from mpnas_ray.spaces.operations import ATTRIBUTES, KINDS
 
-__all__ = ["draw"]
+__all__ = ["draw", "vertex_name"]
 
 
 def draw(arch: Architecture) -> str:
@@ -25,7 +26,7 @@ def draw(arch: Architecture) -> str:
     """
     graph = arch.graph
     there = np.flatnonzero(graph.kinds[0] >= 0)
-    kinds, live = graph.kinds[0, there], graph.live()[0, there]
+    live = graph.live()[0, there]
     edges = graph.edges[0][np.ix_(there, there)]
     n = len(there)
     last = [max(np.flatnonzero(edges[source]), default=source) for source in range(n)]
@@ -42,6 +43,22 @@ def draw(arch: Architecture) -> str:
                 cells.append("┊─" if crossed else "│ ")
             else:
                 cells.append("──" if crossed else "  ")
-        name = KINDS[kinds[row]] + ("" if live[row] else "   (dead)")
+        name = vertex_name(graph, int(there[row])) + ("" if live[row] else "   (dead)")
         lines.append(f"{''.join(cells)}o".ljust(2 * n + 2) + name)
     return "\n".join(lines)
+
+
+def vertex_name(graph: OperationGraphs, vertex: int) -> str:
+    """Name the kind of a vertex of the only graph of a batch, and its attributes that are not 0.
+
+    Example:
+        >>> from mpnas_ray.spaces import get_space
+        >>> vertex_name(get_space("transnasbench101-macro").parse("64-4111-basic").graph, 1)
+        'conv3-d1 (width x2, stride x2, repeats x4)'
+    """
+    name: str = KINDS[graph.kinds[0, vertex]]
+    if graph.attributes is None:
+        return name
+    values = zip(ATTRIBUTES, graph.attributes[0, vertex].tolist(), strict=True)
+    found = [f"{attribute.removeprefix('log2 ')} x{2**value:.4g}" for attribute, value in values if value]
+    return f"{name} ({', '.join(found)})" if found else name

@@ -1,5 +1,5 @@
 """The mixed-ops space: every topology of the four benchmarks with any of the 11 operations (MP-NAS, extended search
-space).
+space); and ours with a Fourier layer as a twelfth, `mixed+spectral`.
 
 Three families of topologies, since TransNAS-Bench-101 shares NAS-Bench-201's: a cell is written as in its family with
 the shared names of the operations, ``mixed:nasbench201:|conv3-d1~0|+|skip~0|...``. Codes: the number of the family,
@@ -8,6 +8,7 @@ then the family's own codes, filled up with -1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,19 +21,21 @@ from mpnas_ray.spaces.nasbench101 import DirectedGraphSpace, num_topologies
 from mpnas_ray.spaces.nasbench201 import FourStateSpace
 from mpnas_ray.spaces.nasbenchasr import ChainSpace
 from mpnas_ray.spaces.operation_graph import ABSENT, OperationGraphs
-from mpnas_ray.spaces.operations import OPERATIONS
+from mpnas_ray.spaces.operations import OPERATIONS, Operation
 from mpnas_ray.spaces.space import SearchSpace, Slot
 
 __all__ = ["Mixed"]
 
 
 class Mixed(SearchSpace):
-    """796,556,817 cells of three families; sampling draws the family first, since 97 % of the cells are of one."""
+    """Cells of three families, 796,556,817 with 11 operations; sampling draws the family first, since 97 % of the cells
+    are of one.
+    """
 
-    def __init__(self) -> None:
-        """Build the space."""
-        operations = {operation.name: operation.name for operation in OPERATIONS}
-        super().__init__("mixed", operations)
+    def __init__(self, name: str = "mixed", allowed: Sequence[Operation] = OPERATIONS) -> None:
+        """Build the space of that name with these operations."""
+        operations = {operation.name: operation.name for operation in allowed}
+        super().__init__(name, operations)
         self.families: tuple[SearchSpace, ...] = (
             DirectedGraphSpace("nasbench101", operations),
             FourStateSpace("nasbench201", operations),

@@ -140,9 +140,9 @@ class DirectedGraphSpace(SearchSpace):
 
     def _pack(self, edges: NDArray[np.int8], operations: list[int]) -> list[int]:
         """Return the codes of what `_unpack` returned."""
-        there = [*range(len(operations) + 1), _OUT]
+        last = len(operations) + 1
         full = np.zeros((MAX_VERTICES, MAX_VERTICES), dtype=np.int8)
-        full[np.ix_(there, there)] = edges
+        full[:last, :last], full[:last, _OUT] = edges[:last, :last], edges[:last, last]
         absent = [ABSENT] * (MAX_VERTICES - 2 - len(operations))
         return [*full[_ROWS, _COLUMNS].tolist(), *operations, *absent]
 
@@ -193,15 +193,17 @@ def _prune(edges: NDArray[np.int8], operations: list[int]) -> tuple[NDArray[np.i
     edges.
     """
     n = len(edges)
-    from_input = {0}
-    for vertex in range(1, n):
-        if any(edges[u, vertex] and u in from_input for u in range(vertex)):
-            from_input.add(vertex)
-    to_output = {n - 1}
+    readers = [sum(1 << target for target, there in enumerate(row) if there) for row in edges.tolist()]
+    from_input, to_output = 1, 1 << (n - 1)  # sets of vertices, a bit each
+    for vertex in range(n - 1):
+        if from_input >> vertex & 1:
+            from_input |= readers[vertex]
     for vertex in range(n - 2, -1, -1):
-        if any(edges[vertex, v] and v in to_output for v in range(vertex + 1, n)):
-            to_output.add(vertex)
-    live = sorted(from_input & to_output)
-    if 0 not in live or edges[np.ix_(live, live)].sum() > MAX_EDGES:
+        if readers[vertex] & to_output:
+            to_output |= 1 << vertex
+    live = [vertex for vertex in range(n) if from_input & to_output & 1 << vertex]
+    if not live:
         return None
-    return edges[np.ix_(live, live)], [operations[vertex - 1] for vertex in live if 0 < vertex < n - 1]
+    if len(live) < n:
+        edges, operations = edges[live][:, live], [operations[vertex - 1] for vertex in live if 0 < vertex < n - 1]
+    return None if edges.sum() > MAX_EDGES else (edges, operations)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,18 +29,20 @@ class OperationGraphs:
         kinds: int8 ``[N, V]``, an index into `KINDS` for each vertex, or -1 where a cell has fewer vertices than its
             space allows. Vertices stand in topological order; vertex 0 is the input, vertex V-1 the output.
         edges: uint8 ``[N, V, V]``; ``edges[n, i, j]`` is 1 where vertex j of cell n reads vertex i < j.
+        attributes: float32 ``[N, V, A]``, the numbers of each vertex that `ATTRIBUTES` names, 0 where there is no
+            vertex; None where all are 0. A skip only carries on what it reads, so its own attributes do not count.
     """
 
     kinds: NDArray[np.int8]
     edges: NDArray[np.uint8]
+    attributes: NDArray[np.float32] | None = None
 
     def live(self) -> NDArray[np.bool_]:
-        """Find the vertices that carry anything from input to output, bool ``[N, V]``.
+        """Find the vertices that carry anything from input to output, bool ``[N, V]``; computed once, read-only.
 
         A skip carries, a zero does not. A cell without a path from input to output has no live vertex at all.
         """
-        _, _, live = _contract(self.kinds, self.edges, skips=False)
-        return live
+        return self._live
 
     def contracted(self) -> OperationGraphs:
         """Reduce the cells to what they compute: the form that `canonical_keys` compares.
@@ -48,8 +51,10 @@ class OperationGraphs:
         often vertex j adds vertex i, more than 1 for parallel skips. A cell without a path has no vertex at all, not
         even input and output.
         """
-        kinds, multiplicity, live = _contract(self.kinds, self.edges, skips=True)
-        return OperationGraphs(np.where(live, kinds, np.int8(ABSENT)), multiplicity.astype(np.uint8))
+        multiplicity, live = self._contracted
+        edges = np.ascontiguousarray(multiplicity.transpose(2, 0, 1), dtype=np.uint8)
+        attributes = None if self.attributes is None else self.attributes * live.T[..., None]
+        return OperationGraphs(np.where(live.T, self.kinds, np.int8(ABSENT)), edges, attributes)
 
     def canonical_keys(self) -> NDArray[np.uint64]:
         """Compute one key a cell, ``[N]``, equal where two cells compute the same function of the same operations.
@@ -59,19 +64,41 @@ class OperationGraphs:
         equal. Keys are colours of directed Weisfeiler-Lehman refinement, summed over the vertices; they do not depend
         on the space, the process or the version of numpy. That colours do tell apart every pair of non-isomorphic
         cells was checked exhaustively for NAS-Bench-101, -201 and -ASR and on samples of the mixed space
-        (tests/mpnas_ray/spaces).
+        (tests/mpnas_ray/spaces). Vertices of one kind with different attributes are different operations.
         """
-        kinds, multiplicity, live = _contract(self.kinds, self.edges, skips=True)
-        edges = multiplicity.astype(np.uint64)
-        reversed_edges = edges.transpose(0, 2, 1)
-        colour = np.where(live, _mix(kinds.astype(np.uint64)), np.uint64(0))
-        for _ in range(max(1, kinds.shape[1] - 2)):
+        multiplicity, live = self._contracted
+        num_vertices = len(live)
+        pairs = [(i, j) for j in range(num_vertices) for i in range(j) if multiplicity[i, j].any()]
+        weights = [multiplicity[pair].astype(np.uint64) for pair in pairs]
+        colour = np.where(live, _mix((self.kinds.astype(np.uint64) ^ self.attribute_words()).T), np.uint64(0))
+        for _ in range(max(1, num_vertices - 2)):
             mixed = np.where(live, _mix(colour + np.uint64(1)), np.uint64(0))
-            incoming = (reversed_edges @ mixed[..., None])[..., 0]
-            outgoing = (edges @ mixed[..., None])[..., 0]
+            incoming, outgoing = np.zeros_like(mixed), np.zeros_like(mixed)
+            for (i, j), weight in zip(pairs, weights, strict=True):
+                incoming[j] += weight * mixed[i]
+                outgoing[i] += weight * mixed[j]
             colour = np.where(live, _mix(colour ^ _mix(incoming ^ _mix(outgoing))), np.uint64(0))
-        keys: NDArray[np.uint64] = _mix(np.where(live, _mix(colour), np.uint64(0)).sum(axis=1, dtype=np.uint64))
+        keys: NDArray[np.uint64] = _mix(np.where(live, _mix(colour), np.uint64(0)).sum(axis=0, dtype=np.uint64))
         return keys
+
+    def attribute_words(self) -> NDArray[np.uint64]:
+        """Hash the attributes of each vertex, ``[N, V]``: 0 where all are 0, so that a plain cell is what it was."""
+        words = np.zeros(self.kinds.shape, dtype=np.uint64)
+        if self.attributes is not None:
+            for number, values in enumerate((self.attributes + np.float32(0)).transpose(2, 0, 1)):  # no -0.0
+                bits = np.ascontiguousarray(values).view(np.uint32).astype(np.uint64)
+                words ^= np.where(bits > 0, _mix(bits << np.uint64(8) | np.uint64(number)), np.uint64(0))
+        return words
+
+    @cached_property
+    def _live(self) -> NDArray[np.bool_]:
+        live = np.ascontiguousarray(_contract(self.kinds, self.edges, skips=False)[1].T)
+        live.flags.writeable = False
+        return live
+
+    @cached_property
+    def _contracted(self) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+        return _contract(self.kinds, self.edges, skips=True)
 
 
 def edges_between_links(links: Sequence[tuple[int, int]]) -> NDArray[np.uint8]:
@@ -96,36 +123,35 @@ def edges_between_links(links: Sequence[tuple[int, int]]) -> NDArray[np.uint8]:
 
 def _contract(
     kinds: NDArray[np.int8], edges: NDArray[np.uint8], *, skips: bool
-) -> tuple[NDArray[np.int8], NDArray[np.int64], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
     """Cut zeros, contract skips if asked, prune.
 
+    Cells come last, so that each step is one over all of them.
+
     Returns:
-        Kinds ``[N, V]``, multiplicities of edges ``[N, V, V]``, and which vertices are live ``[N, V]``.
+        Multiplicities of edges ``[V, V, N]``, and which vertices are live ``[V, N]``.
     """
-    num_vertices = kinds.shape[1]
-    multiplicity = edges.astype(np.int64)
-    removed = (kinds == ZERO) | (kinds == ABSENT)
+    of_vertex = np.ascontiguousarray(kinds.T)
+    multiplicity = np.ascontiguousarray(edges.transpose(1, 2, 0), dtype=np.uint16)
+    num_vertices = len(of_vertex)
+    removed = (of_vertex == ZERO) | (of_vertex == ABSENT)
     if skips:
+        is_skip = of_vertex == SKIP
         for vertex in range(1, num_vertices - 1):
-            skip = np.flatnonzero(kinds[:, vertex] == SKIP)
-            if skip.size:
-                paths = multiplicity[skip, :, vertex, None] * multiplicity[skip, None, vertex, :]
-                multiplicity[skip] += paths
-        removed = removed | (kinds == SKIP)
-    live = ~removed
-    from_input = np.zeros_like(live)
-    from_input[:, 0] = True
+            if is_skip[vertex].any():
+                out = multiplicity[vertex, vertex + 1 :] * is_skip[vertex]
+                multiplicity[:vertex, vertex + 1 :] += multiplicity[:vertex, vertex, None] * out
+        removed |= is_skip
+    live, linked = ~removed, multiplicity > 0
+    from_input, to_output = np.zeros_like(live), np.zeros_like(live)
+    from_input[0] = to_output[-1] = True
     for vertex in range(1, num_vertices):
-        reads = (multiplicity[:, :, vertex] > 0) & from_input
-        from_input[:, vertex] = reads.any(axis=1) & live[:, vertex]
-    to_output = np.zeros_like(live)
-    to_output[:, -1] = True
+        from_input[vertex] = (linked[:vertex, vertex] & from_input[:vertex]).any(axis=0) & live[vertex]
     for vertex in range(num_vertices - 2, -1, -1):
-        feeds = (multiplicity[:, vertex, :] > 0) & to_output
-        to_output[:, vertex] = feeds.any(axis=1) & live[:, vertex]
+        to_output[vertex] = (linked[vertex, vertex + 1 :] & to_output[vertex + 1 :]).any(axis=0) & live[vertex]
     live = from_input & to_output
-    multiplicity *= live[:, :, None] & live[:, None, :]
-    return kinds, multiplicity, live
+    multiplicity *= live[:, None] & live
+    return multiplicity, live
 
 
 def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:

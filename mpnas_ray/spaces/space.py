@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.random import Generator
@@ -22,9 +22,9 @@ from mpnas_ray.spaces.architecture import Architecture, Architectures
 from mpnas_ray.spaces.operation_graph import OperationGraphs
 from mpnas_ray.spaces.operations import KINDS
 
-__all__ = ["SearchSpace", "Slot"]
+__all__ = ["SearchSpace", "Sizes", "Slot"]
 
-_ENUMERABLE = 20_000
+_ENUMERABLE = 40_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,22 @@ class Slot:
     values: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of the three stacks of a network around its cell.
+
+    Attributes:
+        width: Channels of the first stack.
+        depth: Cells of each stack.
+        strides: Number of stacks, the last ones, before which the resolution is halved, where the output is not one
+            for each position, and the width doubled.
+    """
+
+    width: int
+    depth: int
+    strides: int
+
+
 class SearchSpace(ABC):
     """A search space: a set of cells.
 
@@ -50,12 +66,17 @@ class SearchSpace(ABC):
         operations: Operation names as the space writes them; a cell's operation codes index this tuple.
         code_length: Number of int8 codes that describe one cell.
         num_architectures: Number of different architecture strings.
+        has_attributes: True if the vertices of its graphs have attributes, that is if its networks differ in width or
+            depth.
+        num_size_codes: Number of codes, the last ones, that say the sizes of the network around the cell.
     """
 
     name: str
     operations: tuple[str, ...]
     code_length: int
     num_architectures: int
+    has_attributes: bool = False
+    num_size_codes: int = 0
 
     def __init__(self, name: str, operations: dict[str, str]) -> None:
         """Name the space and map each of its operation names to the name of one of the shared `OPERATIONS`."""
@@ -75,7 +96,7 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def operation_graphs(self, codes: NDArray[np.int8]) -> OperationGraphs:
-        """Turn cells ``codes [N, code_length]`` into graphs of operations."""
+        """Turn cells ``codes [N, code_length]`` into graphs of operations, with attributes if `has_attributes`."""
 
     @abstractmethod
     def sample_codes(self, n: int, rng: Generator) -> NDArray[np.int8]:
@@ -101,6 +122,13 @@ class SearchSpace(ABC):
         """
         return tuple(Slot(str(place + 1), place, self.operations) for place in range(self.code_length))
 
+    def sizes(self, codes: NDArray[np.int8]) -> Sizes | None:
+        """Return the sizes of the network of one architecture; None where a preset gives those of all networks.
+
+        They follow from the last `num_size_codes` of its codes.
+        """
+        return None
+
     # These follow from them.
 
     def architecture(self, codes: NDArray[np.int8]) -> Architecture:
@@ -115,8 +143,7 @@ class SearchSpace(ABC):
         """
         if not isinstance(text, str):
             raise SearchSpaceError(f"An architecture of {self.name} is written as text, not as {type(text).__name__}.")
-        cell = text.removeprefix(f"{self.name}:")
-        return self.architecture(np.asarray(self._encode(cell), dtype=np.int8))
+        return _parsed(self, text)
 
     def __contains__(self, arch: object) -> bool:
         """Tell whether an architecture, or its string, is one of this space."""
@@ -152,7 +179,7 @@ class SearchSpace(ABC):
 
     @property
     def enumerable(self) -> bool:
-        """True if the space is small enough (20,000) to be listed and ranked whole rather than sampled."""
+        """True if the space is small enough (40,000) to be listed and ranked whole rather than sampled."""
         return self.num_architectures <= _ENUMERABLE
 
     def enumerate(self) -> Architectures:
@@ -185,6 +212,13 @@ class SearchSpace(ABC):
 
     def _malformed(self, cell: str, problem: str, example: str) -> SearchSpaceError:
         return SearchSpaceError(f"{cell!r} is not a cell of {self.name}: {problem}. It should look like {example!r}.")
+
+
+@lru_cache(maxsize=4_096)
+def _parsed(space: SearchSpace, text: str) -> Architecture:
+    """Read an architecture string, see `SearchSpace.parse`: a search reads those of its trials at each refit."""
+    cell = text.removeprefix(f"{space.name}:")
+    return space.architecture(np.asarray(space._encode(cell), dtype=np.int8))
 
 
 def other_values(codes: NDArray[np.int8], places: range, num_values: int) -> NDArray[np.int8]:

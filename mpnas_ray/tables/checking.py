@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mpnas_ray.errors import TableError
 from mpnas_ray.tables.formats.importing import check_texts
-from mpnas_ray.tables.formats.official import OFFICIAL, UNUSED
+from mpnas_ray.tables.formats.official import OFFICIAL
 from mpnas_ray.tables.formats.parquet import opened
 from mpnas_ray.tables.loading import load_file, table_files
 
@@ -23,14 +23,12 @@ class FileCheck:
         num_rows: Number of rows; None if the file cannot be read.
         tasks: Names of the tasks in it, variants too.
         problem: Description of what is wrong and what to do; None if nothing is.
-        note: Why a sound file has no task for us; None otherwise.
     """
 
     path: Path
     num_rows: int | None
     tasks: tuple[str, ...] = ()
     problem: str | None = None
-    note: str | None = None
 
 
 def check_tables(folder: str | Path) -> list[FileCheck]:
@@ -64,5 +62,4 @@ def _check_file(path: Path) -> FileCheck:
             check_texts(path, OFFICIAL[path.name])
     except TableError as error:
         return FileCheck(path, num_rows, problem=str(error))
-    note = f"not used: {UNUSED[path.name]}" if path.name in UNUSED else None
-    return FileCheck(path, num_rows, tuple(task.name for task in tasks), note=note)
+    return FileCheck(path, num_rows, tuple(task.name for task in tasks))

@@ -9,7 +9,7 @@ from mpnas_ray.errors import TableError
 from mpnas_ray.names import did_you_mean
 from mpnas_ray.tables.curves import LearningCurves, holds_curves, read_curves
 from mpnas_ray.tables.formats.importing import import_tasks
-from mpnas_ray.tables.formats.official import OFFICIAL, UNUSED, OfficialColumn
+from mpnas_ray.tables.formats.official import OFFICIAL, OfficialColumn
 from mpnas_ray.tables.schema import is_own, read_task, task_card
 from mpnas_ray.tables.table_task import TableTask
 
@@ -31,7 +31,8 @@ def load_tasks(
     Args:
         folder: Folder that holds the ``*.parquet`` files, not searched deeper, or one such file.
         names: Read only these tasks, and only the columns they need; variants may be among them.
-        variants: Read also other budgets, splits and devices, named ``<task>@<variant>``; only without ``names``.
+        variants: Read also other budgets and splits, named ``<task>@<variant>``, other devices, and the tasks of
+            natsbench-size and transnasbench101-macro; only without ``names``.
 
     Returns:
         Name -> task, official ones first.
@@ -58,9 +59,7 @@ def load_tasks(
 
 
 def load_file(path: Path, names: Collection[str] | None = None, *, variants: bool = False) -> list[TableTask]:
-    """Read the tasks of one file, see `load_tasks`; none for an official file that has nothing for us."""
-    if path.name in UNUSED:
-        return []
+    """Read the tasks of one file, see `load_tasks`; none if it holds variants alone and they are not asked for."""
     if path.name in OFFICIAL:
         space = OFFICIAL[path.name].space
 
@@ -75,7 +74,7 @@ def load_file(path: Path, names: Collection[str] | None = None, *, variants: boo
         return _trained(read_curves(path), names, variants)
     if not is_own(path):
         raise TableError(
-            f"{path} is neither an official table ({', '.join([*OFFICIAL, *UNUSED])}) nor one of ours. "
+            f"{path} is neither an official table ({', '.join(OFFICIAL)}) nor one of ours. "
             f"Take it away, or give it its official name."
         )
     return [read_task(path)] if names is None or task_card(path)["name"] in names else []

@@ -11,7 +11,8 @@ from mpnas_ray.checks import require_count, require_seed
 from mpnas_ray.errors import TableError
 from mpnas_ray.spaces import KINDS, Architectures, SearchSpace
 from mpnas_ray.spaces.mixed import Mixed
-from mpnas_ray.spaces.operations import INPUT, SKIP
+from mpnas_ray.spaces.operation_graph import ABSENT
+from mpnas_ray.spaces.operations import INPUT, OUTPUT, SKIP
 
 __all__ = ["draw_stratified"]
 
@@ -49,7 +50,7 @@ def draw_stratified(space: SearchSpace, num_archs: int, seed: int = 0) -> Archit
     while len(chosen) < num_archs:
         pool = space.sample_many(_POOL, rng)
         graphs = pool.graphs()
-        working = (graphs.kinds >= 0) & (graphs.kinds < INPUT) & (graphs.kinds != SKIP)
+        working = ~np.isin(graphs.kinds, (ABSENT, INPUT, OUTPUT, SKIP))
         alive = (working & graphs.live()).sum(axis=1).tolist()
         family = pool.codes[:, 0].tolist() if isinstance(space, Mixed) else [0] * _POOL
         rarity = np.where(working, num_used[graphs.kinds], 0).sum(axis=1) / np.maximum(1, working.sum(axis=1))

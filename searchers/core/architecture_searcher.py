@@ -98,8 +98,7 @@ class ArchitectureSearcher(Searcher):
         self._proposals = Proposals.begin(Candidates(space.name, allow_isomorphic, constraint), seed)
         self._hyperparameters = HyperparameterDraws(hyperparameter_sampler)
         self._starting = StartingPoints.from_arguments(space, points_to_evaluate, evaluated_rewards, evaluated)
-        if metric is not None:
-            self._starting.check_metric(metric)
+        self._starting.check_metric(metric)
         self._max_concurrent = None if max_concurrent is None else require_count("max_concurrent", max_concurrent)
         self._tunes_limit: int | None = None
         self._live: set[str] = set()
@@ -163,8 +162,7 @@ class ArchitectureSearcher(Searcher):
         require_objective(metric, mode)
         candidates, hyperparameters = open_entries(config, self._proposals.candidates)
         metric, mode = metric or self._metric, mode or self._mode
-        if metric is not None:
-            self._starting.check_metric(metric)
+        self._starting.check_metric(metric)
         # Nothing is refused from here on.
         self._proposals.candidates = candidates
         self._hyperparameters.give(hyperparameters)
@@ -228,8 +226,7 @@ class ArchitectureSearcher(Searcher):
             SearchSpaceError: If the architecture is none of the space.
         """
         plain = self._plain_config(config)
-        lost = self.observations.trials.get(trial_id)
-        if lost is not None and lost.status == "pending":
+        if self.observations.is_pending(trial_id):
             del self.observations.trials[trial_id]
             self._live.discard(trial_id)
         self._proposals.discard(self.space.parse(plain["arch"]))
@@ -310,7 +307,8 @@ class ArchitectureSearcher(Searcher):
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Remember the newest value: a trial that is stopped while paused completes without one."""
-        if self._recognise(trial_id, result) and self.observations.trials[trial_id].status == "pending":
+        recognise(self.observations, self._proposals, trial_id, result)
+        if self.observations.is_pending(trial_id):
             self._live.add(trial_id)  # after a restore this is how a trial under way makes itself known
             self._note(trial_id, result)
 
@@ -320,24 +318,22 @@ class ArchitectureSearcher(Searcher):
 
     def on_unpause(self, trial_id: str) -> None:
         """Count a trial that `HyperBandForBOHB` goes on with as under way."""
-        if trial_id in self.observations.trials and self.observations.trials[trial_id].status == "pending":
+        if self.observations.is_pending(trial_id):
             self._live.add(trial_id)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """End a trial; its label is the last value it reported. A second completion changes nothing."""
         self._live.discard(trial_id)
-        if not self._recognise(trial_id, result or {}):
+        recognise(self.observations, self._proposals, trial_id, result or {})
+        if not self.observations.is_pending(trial_id):
             return
-        if result and self.observations.trials[trial_id].status == "pending":
+        if result:
             self._note(trial_id, result)
         if self.observations.finish(trial_id, failed=error):
             try:
                 self._on_label()
             except Exception:
                 self._count_failure("could not take in a result")
-
-    def _recognise(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        return recognise(self.observations, self._proposals, trial_id, result)
 
     def _note(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Remember the costs in a result, and the value if it has the metric."""
@@ -390,8 +386,7 @@ class ArchitectureSearcher(Searcher):
     def _set_state(self, plain: dict[str, Any], arrays: Arrays) -> None:
         """Take over a state, without changing any object that this searcher holds: it may be a copy."""
         self._metric, self._mode = objective_from_plain(plain)
-        limit = plain["max_concurrent"]
-        self._max_concurrent = None if limit is None else value_of(plain, "max_concurrent", int)
+        self._max_concurrent = None if plain["max_concurrent"] is None else value_of(plain, "max_concurrent", int)
         self.num_failures = value_of(plain, "num_failures", int, least=0)
         self._proposals = self._proposals.restored(value_of(plain, "proposals", dict), arrays)
         self._hyperparameters = self._hyperparameters.restored(Hyperparameters.from_plain(plain["hyperparameters"]))

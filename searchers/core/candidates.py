@@ -85,18 +85,20 @@ class Candidates:
         """Draw random ones, none twice; fewer than ``num`` where few satisfy the constraint or many are the same."""
         if self.listed is not None:
             return self.listed[rng.permutation(len(self.listed))[:num]]
-        found: list[NDArray[np.int8]] = []
+        found: list[Architectures] = []
         seen = np.empty(0, dtype=np.uint64)
         for _ in range(_BATCHES if self.constraint else 1):
             drawn = self.space.sample_many(max(num, _BATCH) if self.constraint else num, rng)
             drawn = drawn[self._satisfying(drawn)]
             of_drawn, first = np.unique(self.keys(drawn), return_index=True)
             new = first[~np.isin(of_drawn, seen)]
-            found.append(drawn.codes[np.sort(new)])
+            found.append(drawn[np.sort(new)])
             seen = np.union1d(seen, of_drawn)
             if len(seen) >= num:
                 break
-        return Architectures(self.space, np.concatenate(found)[:num])
+        if len(found) == 1:
+            return found[0][:num]  # with its keys
+        return Architectures(self.space, np.concatenate([each.codes for each in found])[:num])
 
     def allowed(self, archs: Architectures) -> Architectures:
         """Keep the architectures of a space too large to list that may be proposed."""

@@ -63,7 +63,7 @@ class PredictorSearch(ArchitectureSearcher):
             that does, and on other tasks, it does some harm (benchmarks/results/naswot.md).
         refit_every: Number of new results that call for a new ranking.
         num_random: Number of results before the first fit of a predictor that is not meta-learned.
-        num_candidates: Number of candidates that are sampled and ranked each time; spaces of up to 20,000 are ranked
+        num_candidates: Number of candidates that are sampled and ranked each time; spaces of up to 40,000 are ranked
             whole.
         seed: Seed of everything that the searcher draws; makes sequential runs reproducible if ``synchronous`` is set.
         synchronous: Give out nothing while a new ranking is due, so that every proposal knows all results.

@@ -38,9 +38,6 @@ SCRIPTS = {
 NEEDS = {"hugging_face_trainer": ("transformers", "accelerate"), "lightning_experiment": ("lightning",)}
 """Script -> packages that only it needs."""
 
-QUICK = ("tune_experiment",)
-"""Scripts that are run as they stand by default, too; one on Ray is enough."""
-
 
 def skip_without_packages(script: str) -> None:
     for package in NEEDS.get(script, ()):
@@ -54,21 +51,38 @@ def test_every_script_has_a_test() -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize(
-    "script", [script if script in QUICK else pytest.param(script, marks=pytest.mark.slow) for script in SCRIPTS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script(script: str, tmp_path: Path, on_ray: dict[str, str]) -> None:
     skip_without_packages(script)
+    assert re.fullmatch(SCRIPTS[script], last_line(ROOT / "examples" / f"{script}.py", tmp_path, on_ray))
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_tune_experiment_in_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other scripts' functions are called below, without Ray."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "examples" / "tune_experiment.py").read_text()
+    for line, smaller in (("EPOCHS = 6", "EPOCHS = 2"), ("num_samples=6", "num_samples=3")):
+        assert line in text
+        text = text.replace(line, smaller)
+    exec(text, {"__name__": "__main__"})
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"nasbench201:\S+ lr=0\.\d+ accuracy=0\.\d+", last)
+
+
+def last_line(script: Path, folder: Path, environment: dict[str, str]) -> str:
+    """Run a script, as a program of its own."""
+    path = os.pathsep.join((str(ROOT / "examples"), str(ROOT), environment["PYTHONPATH"]))
+    environment = {**environment, "PYTHONPATH": path}
     done = subprocess.run(
-        [sys.executable, ROOT / "examples" / f"{script}.py"],
-        cwd=tmp_path,
-        env={**on_ray, "PYTHONPATH": os.pathsep.join([str(ROOT / "examples"), str(ROOT)])},
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, script], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert re.fullmatch(SCRIPTS[script], done.stdout.splitlines()[-1])
+    return done.stdout.splitlines()[-1]
 
 
 Load = Callable[[str], ModuleType]

@@ -16,12 +16,20 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from mpnas_ray.spaces import get_space
+from mpnas_ray.spaces.natsbench_size import WIDTHS
 from mpnas_ray.tables import LearningCurves, TableTask, write_curves, write_task
 from mpnas_ray.tables.checking import check_tables
 from mpnas_ray.tables.formats.official import OFFICIAL
 from mpnas_ray.tables.loading import load_file
 
-KINDS = ["ours.parquet", "curves.parquet", "nasbench101.parquet", "transnasbench101_micro.parquet"]
+KINDS = [
+    "ours.parquet",
+    "curves.parquet",
+    "nasbench101.parquet",
+    "transnasbench101_micro.parquet",
+    "natsbench_sss.parquet",
+    "transnasbench101_macro.parquet",
+]
 
 
 def write(path: Path) -> None:
@@ -36,12 +44,14 @@ def write(path: Path) -> None:
         }
         pq.write_table(pa.table(table), path)
         return
-    if path.name == "transnasbench101_micro.parquet":
-        archs = get_space("transnasbench101").sample_many(6, rng)
-        table = {"api_index": np.arange(6), "arch_str": [str(arch).partition(":")[2] for arch in archs]}
-        table |= {
-            f"op_e{edge}": archs.codes[:, slot] for slot, edge in enumerate(["0_1", "0_2", "1_2", "0_3", "1_3", "2_3"])
-        }
+    if path.name in OFFICIAL:
+        archs = get_space(OFFICIAL[path.name].space).sample_many(6, rng)
+        table = {OFFICIAL[path.name].key: np.arange(6), "arch_str": [str(arch).partition(":")[2] for arch in archs]}
+        if path.name == "transnasbench101_micro.parquet":
+            edges = ["0_1", "0_2", "1_2", "0_3", "1_3", "2_3"]
+            table |= {f"op_e{edge}": archs.codes[:, slot] for slot, edge in enumerate(edges)}
+        if path.name == "natsbench_sss.parquet":
+            table |= {f"c{stage}": np.array(WIDTHS)[archs.codes[:, stage]] for stage in range(5)}
         table |= {
             c.column: -rng.uniform(size=6) if c.high == 0 else rng.uniform(size=6) for c in OFFICIAL[path.name].columns
         }

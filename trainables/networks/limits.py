@@ -1,14 +1,16 @@
 """Sizes of many networks, computed without building any, and limits on these sizes.
 
-All spaces share one macro, and a cell builds each of its operations with the channels of its stack. So a network's
-size is that of the macro plus one term for each operation of its cell: parameters of all operations, multiply-adds and
-activations of those that are computed (`OperationGraphs.live`). The terms are not formulas of their own: the macro
-around an empty cell and each operation alone are built once on torch's meta device and counted there.
+Networks have few macros, most spaces one, and a cell builds each of its operations with the channels of its stack. So
+a network's size is that of its macro plus one term for each operation of its cell: parameters of all operations,
+multiply-adds and activations of those that are computed (`OperationGraphs.live`). The terms are not formulas of their
+own: the macro around an empty cell and each operation alone are built once on torch's meta device and counted there.
+Where a network is a chain of blocks of several widths, each block that occurs is built once so.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,9 +23,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mpnas_ray.checks import make_plain, require_count
 from mpnas_ray.errors import TaskError
-from mpnas_ray.spaces import KINDS, OPERATIONS, Architectures
+from mpnas_ray.spaces import EXTENSIONS, KINDS, OPERATIONS, Architectures, parse_architecture
 from trainables.networks.cell import Cell
-from trainables.networks.network import build_network, get_macro
+from trainables.networks.chains import CHAINS, ChainData, build_block, plan_chains
+from trainables.networks.network import ArchNetwork, Macro, chain_data, get_macro, macro_of
 from trainables.networks.operations import build_operation
 from trainables.networks.shapes import checked_shape
 
@@ -52,9 +55,9 @@ class NetworkSizes:
 
     def parameters(self, archs: Architectures) -> NDArray[np.int64]:
         """Count the trainable parameters of each network, ``[N]``, also of operations that no path reaches."""
-        terms = _terms(self)
-        added: NDArray[np.int64] = terms.parameters[archs.graphs().kinds].sum(axis=1)
-        return terms.macro_parameters + added
+        if archs.space.name in CHAINS:
+            return _chain_sizes(self, archs, _block_parameters)
+        return self._added_up(archs, "parameters", live=False)
 
     def flops(self, archs: Architectures) -> NDArray[np.int64]:
         """Count the multiply-adds of each network for one input, ``[N]``.
@@ -64,18 +67,18 @@ class NetworkSizes:
         what is not computed because no path reaches it. The tables of NAS-Bench-201 count norms, activations, pooling
         and dead operations too.
         """
-        terms, graphs = _terms(self), archs.graphs()
-        added: NDArray[np.int64] = np.where(graphs.live(), terms.flops[graphs.kinds], 0).sum(axis=1)
-        return terms.macro_flops + added
+        if archs.space.name in CHAINS:
+            return _chain_sizes(self, archs, _block_flops)
+        return self._added_up(archs, "flops", live=True)
 
     def activations(self, archs: Architectures) -> NDArray[np.int64]:
         """Count the numbers that training keeps of one input until the backward pass has used them, ``[N]``.
 
         As `torch.autograd` saves them; of sums in a cell, which may be kept once more, at most one for each vertex.
         """
-        terms, graphs = _terms(self), archs.graphs()
-        added: NDArray[np.int64] = np.where(graphs.live(), terms.activations[graphs.kinds], 0).sum(axis=1)
-        return terms.macro_activations + added
+        if archs.space.name in CHAINS:
+            return _chain_sizes(self, archs, _block_activations)
+        return self._added_up(archs, "activations", live=True)
 
     def training_bytes(self, archs: Architectures, batch_size: int) -> NDArray[np.int64]:
         """Estimate the most bytes that the tensors of a training take, in 32 bits, ``[N]``.
@@ -87,6 +90,19 @@ class NetworkSizes:
         require_count("batch_size", batch_size, error=TaskError)
         return 4 * (4 * self.parameters(archs) + 2 * batch_size * self.activations(archs))
 
+    def _added_up(self, archs: Architectures, what: str, *, live: bool) -> NDArray[np.int64]:
+        """Add the terms of the operations, all or those that are live, to the macro's: ``[N]``."""
+        graphs = archs.graphs()
+        counted = graphs.live() if live else np.ones(graphs.kinds.shape, dtype=bool)
+        totals = np.zeros(len(archs), dtype=np.int64)
+        for macro, rows in _macros(archs, self.preset):
+            terms = _terms(self, macro)
+            of_kind: NDArray[np.int64] = getattr(terms, what)
+            totals[rows] = getattr(terms, f"macro_{what}") + np.where(
+                counted[rows], of_kind[graphs.kinds[rows]], 0
+            ).sum(axis=1)
+        return totals
+
 
 @dataclass(frozen=True)
 class SizeLimits:
@@ -96,6 +112,8 @@ class SizeLimits:
         sizes: Counts parameters and multiply-adds of networks.
         max_parameters: Most trainable parameters; any number if None.
         max_flops: Most multiply-adds of one input (`NetworkSizes.flops`); any number if None.
+        widths: Widths that networks with sizes of their own may have (`mpnas_ray.spaces.space.Sizes`); all if empty.
+        depths: Depths that they may have; all if empty.
 
     Raises:
         TaskError: If a limit is not a whole number of at least 1.
@@ -104,6 +122,8 @@ class SizeLimits:
     sizes: NetworkSizes
     max_parameters: int | None = None
     max_flops: int | None = None
+    widths: tuple[int, ...] = ()
+    depths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -116,12 +136,22 @@ class SizeLimits:
         return self.excess(archs) <= 1.0
 
     def excess(self, archs: Architectures) -> NDArray[np.float64]:
-        """Divide each size by its limit, ``[N]``; the larger ratio if there are two limits. At most 1 is within."""
+        """Divide each size by its limit, ``[N]``; the larger ratio if there are two limits. At most 1 is within.
+
+        It is infinite for a width or a depth that is not allowed.
+        """
         ratios = np.zeros(len(archs))
         if self.max_parameters is not None:
             ratios = np.maximum(ratios, self.sizes.parameters(archs) / self.max_parameters)
         if self.max_flops is not None:
             ratios = np.maximum(ratios, self.sizes.flops(archs) / self.max_flops)
+        if self.widths or self.depths:
+            for codes, rows in _same_sizes(archs):
+                own = archs.space.sizes(codes)
+                if own is not None and not (
+                    own.width in (self.widths or (own.width,)) and own.depth in (self.depths or (own.depth,))
+                ):
+                    ratios[rows] = np.inf
         return ratios
 
 
@@ -137,10 +167,25 @@ class _Terms:
     activations: NDArray[np.int64]
 
 
+def _macros(archs: Architectures, preset: str) -> list[tuple[Macro, NDArray[np.intp]]]:
+    """List the macros of the networks, each with the rows of the architectures that have it."""
+    return [(macro_of(archs.space, codes, preset), rows) for codes, rows in _same_sizes(archs)]
+
+
+def _same_sizes(archs: Architectures) -> list[tuple[NDArray[np.int8], NDArray[np.intp]]]:
+    """Group the architectures by the sizes of their own: codes of one of each group, and the rows of all."""
+    own = archs.codes[:, archs.space.code_length - archs.space.num_size_codes :]
+    if not len(archs) or not own.shape[1]:
+        return [(codes, np.arange(len(archs))) for codes in archs.codes[:1]]
+    _, first, which = np.unique(own, axis=0, return_index=True, return_inverse=True)
+    return [(archs.codes[row], np.flatnonzero(which.reshape(-1) == number)) for number, row in enumerate(first)]
+
+
 @cache
-def _terms(sizes: NetworkSizes) -> _Terms:
+def _terms(sizes: NetworkSizes, macro: Macro) -> _Terms:
+    empty = parse_architecture(_EMPTY_CELL)
     with torch.device("meta"):
-        network = build_network(_EMPTY_CELL, sizes.input_shape, sizes.num_outputs, sizes.dense, sizes.preset).eval()
+        network = ArchNetwork(empty, sizes.input_shape, sizes.num_outputs, sizes.dense, macro).eval()
     macro_activations = _activations(network, sizes.input_shape)  # before the hooks, which count one pass
     cells: Counter[tuple[int, ...]] = Counter()
 
@@ -153,13 +198,57 @@ def _terms(sizes: NetworkSizes) -> _Terms:
     macro_flops = _flops(network, sizes.input_shape)
     parameters, flops, activations = np.zeros((3, len(KINDS) + 1), dtype=np.int64)
     for (channels, *sides), count in cells.items():
-        for kind, operation in enumerate(OPERATIONS):
-            with torch.device("meta"):
-                module = build_operation(operation.name, channels, len(sides)).eval()
-            parameters[kind] += count * _parameters(module)
-            flops[kind] += count * _flops(module, (channels, *sides))
-            activations[kind] += count * _activations(module, (channels, *sides))
+        for operation in (*OPERATIONS, *EXTENSIONS):
+            kind = KINDS.index(operation.name)
+            sizes_of_one = _operation_sizes(operation.name, channels, tuple(sides))
+            for total, size in zip((parameters, flops, activations), sizes_of_one, strict=True):
+                total[kind] += count * size
     return _Terms(_parameters(network), macro_flops, macro_activations, parameters, flops, activations)
+
+
+@cache
+def _operation_sizes(name: str, channels: int, sides: tuple[int, ...]) -> tuple[int, int, int]:
+    """Count parameters, multiply-adds and activations of an operation; macros share many of its shapes."""
+    with torch.device("meta"):
+        module = build_operation(name, channels, len(sides)).eval()
+    shape = (channels, *sides)
+    return _parameters(module), _flops(module, shape), _activations(module, shape)
+
+
+_Block = tuple[int, ...]
+"""A row of a plan of chains."""
+
+
+def _chain_sizes(
+    sizes: NetworkSizes, archs: Architectures, count: Callable[[_Block, ChainData], int]
+) -> NDArray[np.int64]:
+    """Add up what is counted in each block of N chains, ``[N]``; each different block is built once."""
+    data = chain_data(sizes.input_shape, sizes.num_outputs, sizes.dense, get_macro(sizes.preset))
+    plan = plan_chains(archs, data)
+    rows, of_row = np.unique(plan.reshape(-1, plan.shape[2]), axis=0, return_inverse=True)
+    counted = np.array([count(tuple(row), data) if row[0] >= 0 else 0 for row in rows.tolist()], dtype=np.int64)
+    total: NDArray[np.int64] = counted[of_row.reshape(plan.shape[:2])].sum(axis=1)
+    return total
+
+
+@cache
+def _block_parameters(row: _Block, data: ChainData) -> int:
+    return _parameters(_block(row, data))
+
+
+@cache
+def _block_flops(row: _Block, data: ChainData) -> int:
+    return _flops(_block(row, data), (row[1], *data.sides_after(row[3])))
+
+
+@cache
+def _block_activations(row: _Block, data: ChainData) -> int:
+    return _activations(_block(row, data), (row[1], *data.sides_after(row[3])))
+
+
+def _block(row: _Block, data: ChainData) -> nn.Module:
+    with torch.device("meta"):
+        return build_block(row, data).eval()
 
 
 def _parameters(module: nn.Module) -> int:

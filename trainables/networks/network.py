@@ -1,8 +1,10 @@
-"""A whole network around a cell: one macro architecture for all search spaces.
+"""A whole network around a cell: one macro architecture for all spaces of cells.
 
 Stem, three stacks of equal cells, a residual block between stacks, a head (NAS-Bench-201, section 2.2; MP-NAS,
 appendix A). For classes the residual blocks halve the resolution and the head pools; for dense outputs
 (fields) the resolution stays and the head works on each position.
+
+Spaces that vary width and depth themselves have networks of their own (`trainables.networks.chains`).
 """
 
 from __future__ import annotations
@@ -11,20 +13,38 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mpnas_ray.checks import make_plain, require_count
 from mpnas_ray.errors import TaskError
 from mpnas_ray.names import no_such
 from mpnas_ray.spaces import Architecture, parse_architecture
+from mpnas_ray.spaces.space import SearchSpace, Sizes
+from trainables.networks.blocks import ResidualBlock
 from trainables.networks.cell import Cell
-from trainables.networks.operations import batch_norm, conv, relu_conv_norm
+from trainables.networks.chains import CHAINS, ChainData, build_chain
+from trainables.networks.operations import batch_norm, conv
 from trainables.networks.shapes import checked_shape
 
-__all__ = ["PRESETS", "CellNetwork", "Macro", "MakeCell", "build_network", "get_macro"]
+__all__ = [
+    "PRESETS",
+    "ArchNetwork",
+    "CellNetwork",
+    "Macro",
+    "MakeCell",
+    "build_network",
+    "chain_data",
+    "get_macro",
+    "macro_of",
+]
 
 MakeCell = Callable[[int, int], nn.Module]
 """Function from the number of channels and of dimensions, 1 or 2, to a cell."""
+
+
+_NUM_STACKS = 3
 
 
 @dataclass(frozen=True)
@@ -35,6 +55,7 @@ class Macro:
         cells_per_stack: Number of cells in each of the stacks, at least 1.
         channels: Width of each stack, of which there is at least one.
         min_side: A residual block halves the resolution only if every side keeps at least this many positions.
+        whole_stacks: Number of stacks, the first ones, that have the resolution of the input.
 
     Raises:
         TaskError: If one of these is not a whole number of at least 1.
@@ -43,6 +64,7 @@ class Macro:
     cells_per_stack: int = 5
     channels: tuple[int, ...] = (16, 32, 64)
     min_side: int = 1
+    whole_stacks: int = 1
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -52,6 +74,14 @@ class Macro:
         for width in self.channels:
             require_count("Each of channels", width, error=TaskError)
         require_count("min_side", self.min_side, error=TaskError)
+        require_count("whole_stacks", self.whole_stacks, error=TaskError)
+
+    @classmethod
+    def of_sizes(cls, sizes: Sizes) -> Macro:
+        """Make the macro of an architecture that has sizes of its own."""
+        doublings = [max(0, sizes.strides - left) for left in reversed(range(_NUM_STACKS))]
+        channels = tuple(sizes.width * 2**doubling for doubling in doublings)
+        return cls(sizes.depth, channels, whole_stacks=_NUM_STACKS - sizes.strides)
 
 
 PRESETS: dict[str, Macro] = {
@@ -74,6 +104,17 @@ def get_macro(preset: str) -> Macro:
     return PRESETS[preset]
 
 
+def macro_of(space: SearchSpace, codes: NDArray[np.int8], preset: str) -> Macro:
+    """Return the sizes of the network of an architecture ``codes [code_length]``: its own, or those of a preset.
+
+    Raises:
+        TaskError: If there is no such preset.
+    """
+    macro = get_macro(preset)
+    sizes = space.sizes(codes)
+    return macro if sizes is None else Macro.of_sizes(sizes)
+
+
 def build_network(
     arch: Architecture | str,
     input_shape: tuple[int, ...],
@@ -91,26 +132,39 @@ def build_network(
         input_shape: ``(channels, length)`` or ``(channels, height, width)``.
         num_outputs: Number of classes, or of output channels if ``dense``.
         dense: Predict at every position rather than once.
-        preset: Sizes, one of `PRESETS`.
-        cells_per_stack: Number of cells of each stack, instead of the preset's.
-        channels: Width of each stack, instead of the preset's.
+        preset: Sizes, one of `PRESETS`; without influence on an architecture of `mixed-macro`.
+        cells_per_stack: Number of cells of each stack, instead of the preset's or its own.
+        channels: Width of each stack, instead of the preset's or its own. In a chain of blocks whose widths are part of
+            the architecture, the first of them is the width that they are multiples of; that of the benchmark for the
+            preset ``paper``.
 
     Returns:
         A module ``[batch, *input_shape] -> [batch, num_outputs]``, or ``[batch, num_outputs, *positions]`` if
         ``dense``.
 
     Raises:
-        TaskError: If there is no such preset, or a number is not a whole one of at least 1.
+        TaskError: If there is no such preset, a number is not a whole one of at least 1, or ``cells_per_stack`` is
+            given for a network without stacks of cells.
         SearchSpaceError: If there is no such architecture.
     """
     shape = checked_shape(input_shape, num_outputs, dense)
-    macro = get_macro(preset)
+    parsed = arch if isinstance(arch, Architecture) else parse_architecture(arch)
+    macro = macro_of(parsed.space, np.asarray(parsed.codes, dtype=np.int8), preset)
     if cells_per_stack is not None:
         macro = replace(macro, cells_per_stack=cells_per_stack)
     if channels is not None:
         macro = replace(macro, channels=tuple(channels) if isinstance(channels, Sequence) else channels)
-    parsed = arch if isinstance(arch, Architecture) else parse_architecture(arch)
-    return _ArchNetwork(parsed, shape, num_outputs, dense, macro)
+    if parsed.space.name in CHAINS:
+        if cells_per_stack is not None:
+            raise TaskError(f"Networks of {parsed.space.name} have no stacks of cells: leave out cells_per_stack.")
+        return build_chain(parsed, chain_data(shape, num_outputs, dense, macro))
+    return ArchNetwork(parsed, shape, num_outputs, dense, macro)
+
+
+def chain_data(input_shape: tuple[int, ...], num_outputs: int, dense: bool, macro: Macro) -> ChainData:
+    """Describe the data of a chain, whose base width is the macro's first, or the benchmark's if it is the paper's."""
+    base_width = None if macro.channels == PRESETS["paper"].channels else macro.channels[0]
+    return ChainData(input_shape, num_outputs, dense, base_width, macro.min_side)
 
 
 class CellNetwork(nn.Module):
@@ -135,10 +189,10 @@ class CellNetwork(nn.Module):
         self.stem = nn.Sequential(conv(dimensions, inner, first, 3), batch_norm(dimensions, first))
         body: list[nn.Module] = [make_cell(first, dimensions) for _ in range(macro.cells_per_stack)]
         before = first
-        for width in later:
+        for number, width in enumerate(later, start=1):
             halved = [-(-side // 2) for side in sides]
-            halve = not dense and min(halved) >= macro.min_side
-            body.append(_ResidualBlock(dimensions, before, width, stride=2 if halve else 1))
+            halve = not dense and min(halved) >= macro.min_side and number >= macro.whole_stacks
+            body.append(ResidualBlock(dimensions, before, width, stride=2 if halve else 1))
             body.extend(make_cell(width, dimensions) for _ in range(macro.cells_per_stack))
             before, sides = width, halved if halve else sides
         self.body = nn.Sequential(*body)
@@ -155,7 +209,7 @@ class CellNetwork(nn.Module):
         return outputs
 
 
-class _ArchNetwork(CellNetwork):
+class ArchNetwork(CellNetwork):
     """The network of one architecture."""
 
     def __init__(
@@ -165,26 +219,3 @@ class _ArchNetwork(CellNetwork):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.read_off(self.body(self.stem(inputs)))
-
-
-class _ResidualBlock(nn.Module):
-    """NAS-Bench-201's basic block: two convolutions beside a shortcut without norm.
-
-    At stride 2 both branches halve an odd side rounding up: the convolution by itself, the pooling by ``ceil_mode``.
-    """
-
-    def __init__(self, dimensions: int, inner: int, outer: int, *, stride: int) -> None:
-        super().__init__()
-        self.convolutions = nn.Sequential(
-            relu_conv_norm(dimensions, inner, outer, 3, stride=stride), relu_conv_norm(dimensions, outer, outer, 3)
-        )
-        shortcut: list[nn.Module] = []
-        if stride == 2:
-            shortcut.append((nn.AvgPool1d if dimensions == 1 else nn.AvgPool2d)(2, stride=2, ceil_mode=True))
-        if stride == 2 or inner != outer:
-            shortcut.append(conv(dimensions, inner, outer, 1))
-        self.shortcut = nn.Sequential(*shortcut)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        outputs: Tensor = self.convolutions(inputs) + self.shortcut(inputs)
-        return outputs

@@ -1,4 +1,4 @@
-"""The 11 operations as torch modules over ``[batch, channels, length]`` or ``[batch, channels, height, width]``.
+"""The operations as torch modules over ``[batch, channels, length]`` or ``[batch, channels, height, width]``.
 
 All keep channels and resolution. Convolutions are pre-activated, ReLU-convolution-batch norm without bias, as in
 NAS-Bench-201; `linear` is a pointwise linear map with bias and ReLU and no norm, as in NAS-Bench-ASR.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from torch import Tensor, nn
+
+from trainables.networks.fourier import FourierLayer
 
 __all__ = ["BUILDERS", "batch_norm", "build_operation", "conv", "relu_conv_norm"]
 
@@ -41,7 +43,7 @@ def relu_conv_norm(
 
 
 def build_operation(name: str, channels: int, dimensions: int) -> nn.Module:
-    """Build the module of one of `mpnas_ray.spaces.OPERATIONS`, by its name."""
+    """Build the module of one of `mpnas_ray.spaces.OPERATIONS` or `EXTENSIONS`, by its name."""
     return BUILDERS[name](channels, dimensions)
 
 
@@ -66,6 +68,10 @@ def _max_pooling(channels: int, dimensions: int) -> nn.Module:
     return (nn.MaxPool1d if dimensions == 1 else nn.MaxPool2d)(3, stride=1, padding=1)
 
 
+def _fourier(channels: int, dimensions: int) -> nn.Module:
+    return nn.Sequential(nn.ReLU(), FourierLayer(channels, dimensions), batch_norm(dimensions, channels))
+
+
 class _Zero(nn.Module):
     """Zeros in the shape of the input."""
 
@@ -85,5 +91,6 @@ BUILDERS: dict[str, Builder] = {
     "maxpool": _max_pooling,
     "skip": lambda channels, dimensions: nn.Identity(),
     "zero": lambda channels, dimensions: _Zero(),
+    "fourier": _fourier,
 }
 """Operation by name to the function that builds its module."""

@@ -15,6 +15,7 @@ from trainables.oneshot.scoring import one_shot_metric, one_shot_scores
 from trainables.oneshot.search import Search
 
 __all__ = [
+    "NUM_EACH_EPOCH",
     "argmax",
     "argmax_without_zero",
     "best_of_policy",
@@ -29,7 +30,7 @@ _NUM_FINALISTS = 10
 _SCREENING_BATCHES = 10
 """RSPS's: candidates are compared on ten batches, the ten best of them on all of validation."""
 
-_NUM_EACH_EPOCH = 10
+NUM_EACH_EPOCH = 10
 """Candidates that are compared after an epoch that is not the last, to report how the search is going."""
 
 _FAIR_THRESHOLD = 0.85
@@ -106,7 +107,7 @@ def best_of_policy(search: Search, last: bool) -> Architecture:
 
 
 def _num(search: Search, last: bool) -> int:
-    return search.settings.num_samples if last else min(_NUM_EACH_EPOCH, search.settings.num_samples)
+    return search.settings.num_samples if last else min(NUM_EACH_EPOCH, search.settings.num_samples)
 
 
 def _best(search: Search, archs: Architectures) -> Architecture:

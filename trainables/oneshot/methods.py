@@ -336,7 +336,6 @@ _ROBUST: dict[str, Any] = {
     "arch_step": first_order,
     "stop": stop_on_curvature,
 }
-_ROBUST_L2 = Settings(weight_decay=81 * 3e-4)
 _ROBUST_DROP = Settings(drop_path=0.6)
 register_method(
     Method(
@@ -347,15 +346,17 @@ register_method(
         **_ROBUST,
     )
 )
-register_method(
-    Method(
-        "rdarts-l2",
-        "DARTS with 81 times the weight decay, stopped by curvature (Zela et al. 2020)",
-        short=_short(_ROBUST_L2),
-        authors=_ROBUST_L2,
-        **_ROBUST,
+for _factor in (3, 9, 27, 81):
+    _stronger = replace(_DARTS, weight_decay=_factor * _DARTS.weight_decay)
+    register_method(
+        Method(
+            "rdarts-l2" if _factor == 81 else f"rdarts-l2-{_factor}",
+            f"DARTS with {_factor} times the weight decay, stopped by curvature (Zela et al. 2020)",
+            short=_short(_stronger),
+            authors=_stronger,
+            **_ROBUST,
+        )
     )
-)
 register_method(
     Method(
         "rdarts-dp",

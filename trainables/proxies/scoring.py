@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mpnas_ray.checks import make_plain, require_bool, require_count, require_one_of, require_seed
 from mpnas_ray.errors import TaskError
-from mpnas_ray.spaces import Architectures
+from mpnas_ray.spaces import Architectures, parse_architecture
 from trainables.networks.limits import NetworkSizes
 from trainables.networks.network import build_network, get_macro
 from trainables.networks.shapes import checked_shape
@@ -162,7 +162,8 @@ class _Decoded:
 def _network(arch: str, batch: Batch, probe: Probe, settings: ProxySettings, *, thin: bool) -> nn.Module:
     """Build a network with the weights with which a training of this seed begins."""
     channels = tuple(_THIN_CHANNELS for _ in get_macro(settings.preset).channels) if thin else None
-    cells = 1 if thin else None
+    stacked = not parse_architecture(arch).space.has_attributes  # others have no stacks of cells
+    cells = 1 if thin and stacked else None
     shape = tuple(batch.inputs.shape[1:])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)

@@ -62,6 +62,7 @@ class Training:
         precision: Precision | None = None,
         compiled: bool = False,
         workers: Workers | None = None,
+        weights: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Build the network, before its first epoch.
 
@@ -79,6 +80,8 @@ class Training:
             compiled: Let `torch.compile` make the network faster: worth its minute where epochs are long.
             workers: The processes that share each batch; all must do the same. Their result is that of one process, but
                 for rounding, for what networks draw and, on CPUs, for batch norm, which sees its process's share alone.
+            weights: State dict of the network to start from, such as the weights that a supernet holds for it
+                (`trainables.oneshot.inherited_weights`); random weights if None.
 
         Raises:
             TaskError: If the recipe does not fit the data, or another argument is wrong.
@@ -99,6 +102,8 @@ class Training:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = build_named(arch, data.encoded_shape, task.num_outputs, task.dense, preset)
+        if weights is not None:
+            network.load_state_dict(weights)
         self.network = network.to(device)
         if len(data.encoded_shape) == 3:
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

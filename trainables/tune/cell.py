@@ -50,6 +50,8 @@ class CellTrainable(tune.Trainable):
         epochs, batch_size, optimizer, learning_rate, weight_decay, schedule, ema, patience: Values in place of those of
             the task's `Recipe`.
         seed: Seed of weights and batches. Default 0.
+        weights: Folder or URI of a checkpoint of `SupernetTrainable` of the same task and preset, from whose weights
+            the network of an architecture starts. Default: random weights.
         data_dir: Folder of the user's data files. Default: the task's own folder.
         data_in: ``memory`` of the device, or ``disk``, from which batches are read. Default ``auto``: on disk where the
             data would take more than half of the memory that goes with the trial's share of its node or GPU.

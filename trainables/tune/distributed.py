@@ -20,10 +20,10 @@ from mpnas_ray.errors import TaskError
 from trainables.networks.named import network_name
 from trainables.tasks.core.task import Task
 from trainables.training.workers import Workers
+from trainables.tune.checkpoint_files import RECORD_FILE
 from trainables.tune.latency import measured_latency
 from trainables.tune.time_limit import killed_after
 from trainables.tune.trial import (
-    RECORD_FILE,
     EarlierTraining,
     build_training,
     check_config,

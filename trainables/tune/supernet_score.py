@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pyarrow import fs
 
 from mpnas_ray.spaces import Architectures
 from trainables.data_options import DataOptions
@@ -21,7 +19,8 @@ from trainables.oneshot.training import build_supernet
 from trainables.proxies.zero_cost_score import one_thread
 from trainables.tasks.core.task import get_task
 from trainables.training.data import PreparedData
-from trainables.tune.trial import RECORD_FILE, WEIGHTS_FILE
+from trainables.tune.checkpoint_files import RECORD_FILE, read_checkpoint_file
+from trainables.tune.saved_supernet import read_supernet_state
 
 __all__ = ["SupernetScore"]
 
@@ -63,15 +62,8 @@ class SupernetScore:
 
 @lru_cache(maxsize=2)
 def _search(score: SupernetScore) -> Search:
-    config = json.loads(_read(score.checkpoint, RECORD_FILE))["config"]
+    config = json.loads(read_checkpoint_file(score.checkpoint, RECORD_FILE))["config"]
     task = get_task(score.task, score.options)
     training = build_supernet(config, task, PreparedData(task, score.data_dir, torch.device(score.device)))
-    weights = io.BytesIO(_read(score.checkpoint, WEIGHTS_FILE))
-    training.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
+    training.load_state_dict(read_supernet_state(score.checkpoint))
     return training.search
-
-
-def _read(folder: str, name: str) -> bytes:
-    filesystem, path = fs.FileSystem.from_uri(folder)
-    with filesystem.open_input_file(f"{path}/{name}") as file:
-        return bytes(file.read())

@@ -29,14 +29,13 @@ from trainables.tasks.core.task import Task, get_task
 from trainables.training.data import PreparedData
 from trainables.training.loop import Training, recipe_of
 from trainables.training.workers import Workers
+from trainables.tune.checkpoint_files import RECORD_FILE, START_FILE, WEIGHTS_FILE
 from trainables.tune.latency import check_latency
 from trainables.tune.memory import memory_of_trial
+from trainables.tune.saved_supernet import read_inherited
 from trainables.tune.trial_storage import write_into_trial
 
 __all__ = [
-    "RECORD_FILE",
-    "START_FILE",
-    "WEIGHTS_FILE",
     "EarlierTraining",
     "EpochTraining",
     "build_training",
@@ -50,15 +49,6 @@ __all__ = [
     "task_of",
     "write_checkpoint",
 ]
-
-WEIGHTS_FILE = "training.pt"
-RECORD_FILE = "trial.json"
-"""File beside the weights in a checkpoint, with ``config`` and last ``result`` of its trial, and ``bytes``, the size of
-the weights' file, by which a checkpoint whose copying was cut short is known."""
-
-START_FILE = "started.json"
-"""File with the config in a trial's folder, from its beginning: Tune's own files come seconds later, and a kill may
-come before them."""
 
 
 class EpochTraining(Protocol):
@@ -134,6 +124,8 @@ def check_config(config: Mapping[str, Any]) -> None:
     if config.get("time_limit_s") is not None:
         require_number('config["time_limit_s"]', config["time_limit_s"], above=0, error=TaskError)
     require_one_of('config["data_in"]', config.get("data_in", "auto"), DATA_IN, error=TaskError)
+    if config.get("weights") is not None:
+        require_text('config["weights"]', config["weights"], error=TaskError)
     if not isinstance(config.get("data_dir"), str | Path | None):
         raise TaskError(f'config["data_dir"] must be the path of a folder, not {config["data_dir"]!r}.')
 
@@ -181,16 +173,18 @@ def build_training(
     config: Mapping[str, Any], task: Task, data: PreparedData, workers: Workers | None = None
 ) -> Training:
     """Build the training that a config describes, before its first epoch."""
+    name, preset, supernet = network_name(config), config.get("preset", "paper"), config.get("weights")
     return Training(
-        network_name(config),
+        name,
         task,
         data,
-        preset=config.get("preset", "paper"),
+        preset=preset,
         recipe=recipe_of(task, config),
         seed=int(config.get("seed", 0)),
         precision=config.get("precision"),
         compiled=config.get("compile", False),
         workers=workers,
+        weights=None if supernet is None else read_inherited(supernet, name, task, preset),
     )
 
 
@@ -269,7 +263,7 @@ def score_test(
         The network on the CPU; its card holds ``validation_<metric>`` and ``test_<metric>``.
     """
     data = prepare_data(task, config)
-    training = build_training(config, task, data)
+    training = build_training({**config, "weights": None}, task, data)
     read_checkpoint(checkpoint_dir, training)
     parts = ("validation", "test")
     scores = dict(known) if known else {f"{part}_{task.metric.name}": training.score(part) for part in parts}

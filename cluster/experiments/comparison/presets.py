@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from cluster.experiments.comparison.split import BLIND, CONFIRMATION, DESIGN, DEVICES, ROLES, Role
-from cluster.experiments.protocol.folds import NASBENCH201, TRANSNASBENCH101
+from cluster.experiments.protocol.folds import (
+    NASBENCH201,
+    NATSBENCH_SIZE,
+    TRANSNASBENCH101,
+    TRANSNASBENCH101_MACRO,
+)
 from cluster.experiments.protocol.published import MP_NAS, published
 from mpnas_ray.errors import RunError
 from mpnas_ray.names import no_such
@@ -114,6 +119,15 @@ PRESETS: dict[str, Preset] = {
             budget=100,
         ),
         Preset(
+            "macro",
+            "Searchers side by side: networks that differ in width and depth",
+            tuple(
+                Column.of(f"{name}@miou" if name.endswith("/segmentsemantic") else name)
+                for name in (*NATSBENCH_SIZE, *TRANSNASBENCH101_MACRO)
+            ),
+            budget=100,
+        ),
+        Preset(
             "table5",
             "Searchers side by side: 30 queries, picked on validation (table 5)",
             (
@@ -147,6 +161,7 @@ def sources_of_space(space: str, *, all_devices: bool = False) -> tuple[str, ...
         space: Name of the space.
         all_devices: Add the latencies of all devices; else only the two of the studies.
     """
-    known = {"nasbench201": NASBENCH201, "transnasbench101": TRANSNASBENCH101}.get(space, ())
+    of_space = (NASBENCH201, TRANSNASBENCH101, NATSBENCH_SIZE, TRANSNASBENCH101_MACRO)
+    known = next((names for names in of_space if names[0].startswith(f"{space}/")), ())
     latencies = (name for family in DEVICES.values() for name in family if name.startswith(f"{space}/"))
     return tuple(dict.fromkeys((*known, *latencies))) if all_devices else known

@@ -14,10 +14,12 @@ __all__ = [
     "LEAVE_ONE_OUT",
     "NASBENCH101",
     "NASBENCH201",
+    "NATSBENCH_SIZE",
     "SINGLE_SOURCE",
     "STRICT_ACROSS_SPACES",
     "TASKS",
     "TRANSNASBENCH101",
+    "TRANSNASBENCH101_MACRO",
     "Fold",
 ]
 
@@ -29,9 +31,13 @@ TRANSNASBENCH101: tuple[str, ...] = tuple(
     f"transnasbench101/{task}"
     for task in ("scene", "object", "jigsaw", "room", "segmentsemantic", "normal", "autoencoder")
 )
+NATSBENCH_SIZE: tuple[str, ...] = tuple(f"natsbench-size/{task}" for task in ("cifar10", "cifar100", "imagenet16-120"))
+TRANSNASBENCH101_MACRO: tuple[str, ...] = tuple(
+    name.replace("transnasbench101/", "transnasbench101-macro/") for name in TRANSNASBENCH101
+)
 NASBENCH101 = "nasbench101/cifar10"
 TASKS: tuple[str, ...] = (*NASBENCH201, *TRANSNASBENCH101, NASBENCH101)
-"""The tasks of all studies. Others that lie in a folder of tables are not learned from: a study has fixed sources."""
+"""The tasks of all studies, all of cells. Others in a folder of tables are not learned from: sources are fixed."""
 
 
 @dataclass(frozen=True)

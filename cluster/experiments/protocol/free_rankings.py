@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.spaces import KINDS, OPERATIONS, Architectures
+from mpnas_ray.spaces import EXTENSIONS, KINDS, OPERATIONS, Architectures
 from mpnas_ray.tables import TableTask, normalize
 
 __all__ = ["MeanRank", "ParameterCount", "Ranker", "same_kind", "same_space"]
@@ -64,7 +64,8 @@ class ParameterCount:
     def predict(self, archs: Architectures) -> NDArray[np.float64]:
         """Count the weights of each cell ``[N]``, in units of one pointwise convolution; dead operations count too."""
         sizes = np.zeros(len(KINDS) + 1)  # the last is for -1, no node
-        sizes[: len(OPERATIONS)] = [operation.weights_per_channel_pair for operation in OPERATIONS]
+        for operation in (*OPERATIONS, *EXTENSIONS):
+            sizes[KINDS.index(operation.name)] = operation.weights_per_channel_pair
         totals: NDArray[np.float64] = sizes[archs.graphs().kinds].sum(axis=1)
         return totals
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from cluster.experiments.studies.oneshot.agreement_study import ONESHOT_TAU
+from cluster.experiments.studies.oneshot.cells_study import ONESHOT_CELLS
+from cluster.experiments.studies.oneshot.cost_study import ONESHOT_COST
+from cluster.experiments.studies.oneshot.vertices_study import ONESHOT_VERTICES
 from cluster.experiments.studies.predictors.study import PREDICTORS
 from cluster.experiments.studies.study import Study
 from cluster.experiments.studies.table7.study import TABLE7
@@ -17,7 +21,21 @@ from mpnas_ray.names import no_such
 
 __all__ = ["STUDIES", "get_study"]
 
-_ALL: tuple[Study, ...] = (TABLE2, TABLE3, TABLE4, TABLE5, TABLE6, TABLE7, FIG2, FIG3, PREDICTORS)
+_ALL: tuple[Study, ...] = (
+    TABLE2,
+    TABLE3,
+    TABLE4,
+    TABLE5,
+    TABLE6,
+    TABLE7,
+    FIG2,
+    FIG3,
+    PREDICTORS,
+    ONESHOT_CELLS,
+    ONESHOT_TAU,
+    ONESHOT_VERTICES,
+    ONESHOT_COST,
+)
 
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
 """By the names that ``mpnas reproduce`` takes."""

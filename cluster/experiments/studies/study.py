@@ -75,14 +75,14 @@ class Study(Protocol):
 
 
 def reproduce(
-    study: Study, tables: str | Path, out: str | Path, work: str | Path, report: Report = print, **options: Any
+    study: Study, tables: str | Path | None, out: str | Path, work: str | Path, report: Report = print, **options: Any
 ) -> list[Path]:
     """Do the missing work of a study on Ray, and write ``<out>/<study>`` as ``.json`` and ``.md``; with a picture,
     as ``.html`` and ``.png`` too.
 
     Args:
         study: One of `registry.STUDIES`.
-        tables: Folder of NAS tables; on a cluster all nodes must reach it.
+        tables: Folder of NAS tables, which on a cluster all nodes must reach; None for a study that needs none.
         out: Folder of the files.
         work: Folder of the work, which studies share; on a cluster all nodes must reach it.
         report: Receives a line for each step.
@@ -101,7 +101,7 @@ def reproduce(
     if study.has_picture:
         require_extra("studies", "matplotlib", to="The picture of a study", error=RunError)
     check_folders(out, work)
-    found = study.measure(Path(tables).expanduser().resolve(), work, report, **options)
+    found = study.measure(Path(tables or ".").expanduser().resolve(), work, report, **options)
     content: dict[str, Any] = {
         "study": study.name,
         "title": study.title,

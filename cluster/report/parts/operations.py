@@ -14,7 +14,7 @@ from cluster.report.view import RunView
 from mpnas_ray.errors import SearchSpaceError
 from mpnas_ray.spaces import parse_architecture
 from mpnas_ray.spaces.operation_graph import ABSENT
-from mpnas_ray.spaces.operations import KINDS, OPERATIONS, SKIP
+from mpnas_ray.spaces.operations import EXTENSIONS, KINDS, OPERATIONS, SKIP
 
 __all__ = ["operations"]
 
@@ -49,7 +49,8 @@ def operations(run: RunView) -> Html:
     rows = np.array([each == family for each in cells.families])
     inner = range(cells.kinds.shape[1])
     slots = [slot for slot in inner if not set(cells.kinds[rows, slot].tolist()) <= {ABSENT, SKIP}]  # links of chains
-    there = [kind for kind in range(len(OPERATIONS)) if (cells.kinds == kind).any()]
+    known = [KINDS.index(operation.name) for operation in (*OPERATIONS, *EXTENSIONS)]
+    there = [kind for kind in known if (cells.kinds == kind).any()]
     body = []
     for kind in there:
         has = ((cells.kinds == kind) & cells.live).any(axis=1)

@@ -1,4 +1,4 @@
-"""Turn the limits ``--max-params`` and ``--max-flops`` into a constraint for the searcher."""
+"""Turn the limits of a search, of its options and of its space, into a constraint for the searcher."""
 
 from __future__ import annotations
 
@@ -12,18 +12,28 @@ from trainables.tasks.core.task import Task, TaskData
 
 __all__ = ["size_limits"]
 
+_TIMES_LARGEST = 4
+_LARGEST = "mixed:nasbench201:|conv7-d1~0|+|conv7-d1~0|conv7-d1~1|+|conv7-d1~0|conv7-d1~1|conv7-d1~2|"
+"""The architecture of `mixed` whose networks take most multiply-adds."""
+
 
 def size_limits(config: SearchConfig, task: Task, data: TaskData) -> SizeLimits | None:
     """Make a constraint of the limits of a search; None if it has none.
 
+    Where architectures have sizes of their own and the config has no limit, their multiply-adds are bounded, so that
+    the trainings of a search take about as long as its task and preset usually do.
+
     Raises:
         RunError: If no architecture is within them.
     """
-    if config.max_params is None and config.max_flops is None:
+    space = get_space(config.space)
+    limited = config.max_params is not None or config.max_flops is not None
+    if not limited and not space.num_size_codes:
         return None
     sizes = NetworkSizes(task.encoded_shape(data), task.num_outputs, task.dense, config.preset)
-    limits = SizeLimits(sizes, config.max_params, config.max_flops)
-    smallest = _smallest(get_space(config.space), limits)
+    max_flops = config.max_flops if limited else _TIMES_LARGEST * int(sizes.flops(Architectures.of([_LARGEST]))[0])
+    limits = SizeLimits(sizes, config.max_params, max_flops, config.widths, config.depths)
+    smallest = _smallest(space, limits)
     if not limits(smallest).all():
         raise RunError(
             f"No architecture of {config.space} was found within the limits: the smallest network for {task.name} at "

@@ -120,7 +120,12 @@ def _step(
     with torch.enable_grad():
         # Tasks share no parameters, so the gradient of the sum holds the gradient of each task's own loss.
         total = loss({**initial, **moving}).sum()
-        gradients = torch.autograd.grad(total, list(moving.values()), create_graph=outer_gradient == "second")
+        gradients = torch.autograd.grad(
+            total,
+            list(moving.values()),
+            create_graph=outer_gradient == "second",
+            materialize_grads=True,  # weights of attributes stay where a task has none
+        )
     with torch.set_grad_enabled(outer_gradient != "none"):
         return {
             name: torch.add(tensor, gradient, alpha=-rates.of_parameter(name))

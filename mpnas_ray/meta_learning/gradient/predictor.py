@@ -113,7 +113,8 @@ class MetaPredictor:
         best, best_steps, best_spearman = self._initial, 0, -np.inf
         for steps, parameters in self._adaptations(graphs, scores, fold):
             with torch.no_grad():
-                predicted = forward(parameters, _repeated(graphs, num_folds + 1), self.config.gcn).cpu().numpy()
+                repeated = graphs.for_tasks(num_folds + 1).contiguous()
+                predicted = forward(parameters, repeated, self.config.gcn).cpu().numpy()
             found = _agreement(predicted[fold, np.arange(len(scores))], scores)
             if found > best_spearman:
                 best = {name: tensor[num_folds].clone() for name, tensor in parameters.items()}
@@ -134,7 +135,7 @@ class MetaPredictor:
             targets[row, of_row] = normalize(scores[of_row], self.config.normalization)
         weights = torch.from_numpy(seen / seen.sum(axis=1, keepdims=True)).to(self.device, torch.float32)
         wanted = torch.from_numpy(targets).to(self.device, torch.float32)
-        repeated = _repeated(graphs, num_rows)
+        repeated = graphs.for_tasks(num_rows).contiguous()
 
         def loss(parameters: Parameters) -> Tensor:
             error = forward(parameters, repeated, self.config.gcn) - wanted
@@ -153,7 +154,7 @@ class MetaPredictor:
         graphs = graphs_of(Architectures.of(archs), self.config.gcn, self.device)
         parameters = stacked(self._initial if self._adapted is None else self._adapted, 1)
         parts = [
-            forward(parameters, _repeated(graphs[slice(start, start + _CHUNK)], 1), self.config.gcn)[0]
+            forward(parameters, graphs[slice(start, start + _CHUNK)].for_tasks(1), self.config.gcn)[0]
             for start in range(0, len(graphs), _CHUNK)
         ]
         return np.asarray(torch.cat(parts).double().cpu().numpy(), dtype=np.float64)
@@ -190,14 +191,6 @@ def _folds(num_points: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Assign a fold to each point: its own up to 10 points, else one of five random ones of nearly equal size."""
     numbers = np.arange(num_points, dtype=np.int64)
     return numbers if num_points <= 10 else rng.permutation(numbers) % 5
-
-
-def _repeated(graphs: Graphs, tasks: int) -> Graphs:
-    """Repeat ``[N, ...]`` as ``[tasks, N, ...]``; copied here once rather than in every step."""
-    return Graphs(
-        graphs.inputs.expand(tasks, *graphs.inputs.shape).contiguous(),
-        graphs.reads.expand(tasks, *graphs.reads.shape).contiguous(),
-    )
 
 
 def _agreement(predicted: NDArray[np.floating], scores: NDArray[np.float64]) -> float:

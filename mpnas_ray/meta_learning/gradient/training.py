@@ -129,7 +129,7 @@ def meta_train(
             damaged or of another training.
     """
     config = config or MetaConfig()
-    state = _initial_state(config, device)
+    state = _initial_state(config, device, any(task.archs.space.has_attributes for task in tasks.values()))
     path = Path(checkpoint) if checkpoint is not None else None
     if path is not None and path.exists():
         _restore(path, state, config, tasks)
@@ -223,8 +223,9 @@ def _outer_step(state: _State, episodes: Episodes, config: MetaConfig) -> float:
     return value
 
 
-def _initial_state(config: MetaConfig, device: torch.device | str) -> _State:
-    weights = initial_parameters(config.gcn, torch.Generator().manual_seed(config.seed), device)
+def _initial_state(config: MetaConfig, device: torch.device | str, attributes: bool) -> _State:
+    generator = torch.Generator().manual_seed(config.seed)
+    weights = initial_parameters(config.gcn, generator, device, attributes=attributes)
     parameters = {name: tensor.requires_grad_() for name, tensor in weights.items()}
     optimizer = AdamW(parameters.values(), lr=config.outer_rate, weight_decay=config.weight_decay, foreach=True)
     dropout = torch.Generator(device).manual_seed(config.seed + 1)

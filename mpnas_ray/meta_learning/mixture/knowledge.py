@@ -6,7 +6,8 @@ the same in every space: one standard deviation of what this space has to offer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from mpnas_ray.meta_learning.mixture.config import MixtureConfig
 from mpnas_ray.predictors.encodings.operation_counts import USUAL_PRICES, operation_counts
-from mpnas_ray.spaces import Architectures
+from mpnas_ray.spaces import Architectures, get_space
 from mpnas_ray.tables import Kind
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Reference",
     "Source",
     "candidates",
+    "kernel",
     "kernel_diagonals",
     "kernels",
     "mean_functions",
@@ -96,6 +98,7 @@ class Reference:
         same_space: True for sources of this space, bool ``[K]``.
         cost: True for sources that measure a cost, bool ``[K]``.
         choices: The codes that vary in the space and each value that they take: (place, value), int64 ``[V, 2]``.
+        varies_size: True if the networks of the space differ in width or depth.
     """
 
     space: str
@@ -106,6 +109,7 @@ class Reference:
     same_space: Tensor
     cost: Tensor
     choices: Tensor
+    varies_size: bool
 
     @classmethod
     def of(cls, raw: RawKnowledge, space: str, sources: tuple[Source, ...]) -> Reference:
@@ -127,6 +131,7 @@ class Reference:
             torch.tensor([source.space == space for source in sources], dtype=torch.bool),
             torch.tensor([source.kind == "cost" for source in sources], dtype=torch.bool),
             torch.tensor(chosen, dtype=torch.long).view(-1, 2),
+            get_space(space).has_attributes,
         )
 
 
@@ -156,7 +161,7 @@ class Knowledge:
     @classmethod
     def of(cls, raw: RawKnowledge, reference: Reference) -> Knowledge:
         """Standardise numbers by what is usual in the space."""
-        standard = (torch.cat(raw.columns, dim=1) - reference.location) * reference.factor
+        standard = torch.cat(raw.columns, dim=1).sub_(reference.location).mul_(reference.factor)
         ranks, values, counts, prices, graph = torch.split(standard, reference.widths, dim=1)
         of_counts, of_graph = (torch.split(reference.factor, reference.widths)[place] for place in (2, 4))
         place, value = reference.choices.unbind(dim=1)
@@ -173,15 +178,19 @@ class Knowledge:
 
     def __getitem__(self, rows: Tensor | slice) -> Knowledge:
         """Select these architectures; an index of shape [episodes, n] gives ``[episodes, n, ...]``."""
-        return replace(
-            self,
-            ranks=self.ranks[rows],
-            values=self.values[rows],
-            counts=self.counts[rows],
-            prices=self.prices[rows],
-            graph=self.graph[rows],
-            choices=self.choices[rows],
-        )
+        return self._of_parts(part[rows] for part in self._parts)
+
+    def joined(self, other: Knowledge) -> Knowledge:
+        """Return the knowledge of these ``[N]`` and of other architectures ``[M]`` of the space, ``[N + M]``."""
+        return self._of_parts(torch.cat(both) for both in zip(self._parts, other._parts, strict=True))
+
+    @property
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.ranks, self.values, self.counts, self.prices, self.graph, self.choices
+
+    def _of_parts(self, parts: Iterable[Tensor]) -> Knowledge:
+        ranks, values, counts, prices, graph, choices = parts
+        return Knowledge(ranks, values, counts, prices, graph, choices, self.reference)
 
     def __len__(self) -> int:
         return len(self.ranks)
@@ -211,12 +220,15 @@ class Candidates:
         source: Number of the source task, or -1, ``[C]``.
         kind: A place in `TASK_KINDS`, or -1 for either, ``[C]``.
         there: True where it may be used, ``[C]``.
+        dear_is_good: True if a quality is believed to grow with prices, as where networks differ in width and depth;
+            among cells of one macro it is believed to fall.
     """
 
     category: Tensor
     source: Tensor
     kind: Tensor
     there: Tensor
+    dear_is_good: bool
 
 
 def candidates(reference: Reference, kept: Tensor) -> Candidates:
@@ -231,6 +243,7 @@ def candidates(reference: Reference, kept: Tensor) -> Candidates:
         torch.cat([index, index, torch.full((7 + num_prices,), -1)]),
         torch.cat([kind, kind, torch.tensor([0, 0, 1, 0, 0, 1, -1]), torch.full((num_prices,), -1)]),
         torch.cat([kept, kept, pools, torch.ones(1 + num_prices, dtype=torch.bool)]),
+        reference.varies_size,
     )
 
 
@@ -265,7 +278,7 @@ def kernels(one: Knowledge, other: Knowledge, kept: Tensor) -> Tensor:
     """
     return torch.stack(
         [
-            _kernel(mine, theirs, linear)
+            kernel(mine, theirs, linear)
             for mine, theirs, linear in zip(views(one, kept), views(other, kept), LINEAR, strict=True)
         ],
         dim=-3,
@@ -282,12 +295,21 @@ def kernel_diagonals(known: Knowledge, kept: Tensor) -> Tensor:
     )
 
 
-def _kernel(one: Tensor, other: Tensor, linear: bool) -> Tensor:
+def kernel(one: Tensor, other: Tensor, linear: bool, norms: Tensor | None = None) -> Tensor:
+    """Compute one of the `kernels` between architectures that are described in its view, ``[..., n, m]``.
+
+    Args:
+        one: Views of n architectures, ``[..., n, d]``.
+        other: Views of m architectures, ``[..., m, d]``.
+        linear: Whether the kernel is linear.
+        norms: Squared norms of the latter, ``[..., m]``; computed if None.
+    """
     product = one @ other.mT
     if linear:
         return product
-    squares = one.square().sum(-1)[..., :, None] + other.square().sum(-1)[..., None, :]
-    return (2 * product - squares).clamp_(max=0).exp_()
+    of_other = other.square().sum(-1) if norms is None else norms
+    squares = one.square().sum(-1)[..., :, None] + of_other[..., None, :]
+    return product.mul_(2).sub_(squares).clamp_(max=0).exp_()
 
 
 def _pools(reference: Reference) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 Values of the source tasks are those that the memory holds, else what the source network predicts; to them come counts,
 prices and graph features. What a search asks for again and again is kept: random architectures that say what is usual
-in a space, and the last long list of candidates.
+in a space, the last long list of candidates, and measured architectures.
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ _KEPT_FROM = 1_001
 """Architectures in a list that is likely to be asked for again: the whole of a small space. More than a shortlist."""
 
 
+_FEWEST = 8
+"""Architectures of which knowledge is computed at least, where it must not depend on their number: BLAS sums products
+with fewer than five rows in another order."""
+
+_MOST_MEASURED = 2_048
+"""Measured architectures of a space of which knowledge is kept."""
+
+
 class Lookup:
     """Knowledge of architectures of any space; no task changes it, so that adapted predictors share one."""
 
@@ -59,10 +67,29 @@ class Lookup:
         self._price_lists = price_lists(config)
         self._references: dict[str, KernelRows] = {}
         self._lists: dict[str, KernelRows] = {}
+        self._measured: dict[str, tuple[dict[bytes, int], Knowledge]] = {}  # space -> places in what is known
 
     def known(self, archs: Architectures) -> Knowledge:
         """Knowledge of N architectures."""
         return Knowledge.of(self._raw(archs), self.usual(archs.space.name).known.reference)
+
+    def measured(self, archs: Architectures) -> Knowledge:
+        """Knowledge of N measured architectures, of which a search adds a few at a time: that of the others is kept."""
+        if len(archs) < _FEWEST:
+            return self.known(archs)
+        space, names = archs.space.name, [codes.tobytes() for codes in archs.codes]
+        if space in self._lists and (found := self._lists[space].find(archs)) is not None:
+            return self._lists[space].known[torch.from_numpy(found)]
+        places, known = self._measured.get(space, ({}, None))
+        new = {name: row for row, name in enumerate(names) if name not in places}
+        if len(places) + len(new) > _MOST_MEASURED:
+            places, known, new = {}, None, {name: row for row, name in enumerate(names)}
+        if known is None or new:
+            computed = self.known(archs[np.array([*new.values(), *range(_FEWEST)])])[: len(new)]
+            known = computed if known is None else known.joined(computed)
+            places = {**places, **{name: len(places) + number for number, name in enumerate(new)}}
+            self._measured[space] = places, known
+        return known[torch.tensor([places[name] for name in names])]
 
     def usual(self, space: str) -> KernelRows:
         """Random architectures of a space, always the same ones, made at their first use."""
@@ -103,7 +130,7 @@ class Lookup:
 
     def __getstate__(self) -> dict[str, object]:
         """Leave what is kept of long lists out of pickles and copies."""
-        return {**self.__dict__, "_lists": {}}
+        return {**self.__dict__, "_lists": {}, "_measured": {}}
 
     def _raw(self, archs: Architectures) -> RawKnowledge:
         ranks, values = (torch.from_numpy(recalled) for recalled in self._memory.recall(archs))

@@ -101,6 +101,7 @@ class MixturePredictor:
         self._support: Architectures | None = None
         self._scores: NDArray[np.float64] = np.empty(0)
         self._posterior: Posterior | None = None
+        self._units: dict[str, tuple[Tensor, Tensor]] = {}  # space -> what `_usual` computed
 
     @property
     def remembered(self) -> tuple[str, ...]:
@@ -147,10 +148,10 @@ class MixturePredictor:
                 f"Adapting needs a finite score for each architecture; got {len(archs)} architectures and scores of "
                 f"shape {list(values.shape)}."
             )
-        self._support, self._scores, self._posterior = None, np.empty(0), None
+        self._support, self._scores, self._posterior, self._units = None, np.empty(0), None, {}
         if len(values) and values.min() < values.max():
             self._support, self._scores = Architectures.of(archs), values
-            known = self._lookup.known(self._support)
+            known = self._lookup.measured(self._support)
             scales, doubt = (torch.from_numpy(found) for found in (support_scales(values), support_doubt(values)))
             self._posterior = posterior(known, scales, self._kept, self._log_prior(known.reference), doubt)
 
@@ -377,10 +378,13 @@ class MixturePredictor:
         return self._posterior
 
     def _usual(self, space: str) -> tuple[Tensor, Tensor]:
-        """Compute mean and standard deviation of the expected scores over the space, on each scale: ``[S, 1]`` each."""
-        belief, rows = self._belief(space), self._lookup.usual(space)
-        usual = belief.mean(rows.means, rows.between(self._measured(rows.archs), belief.support)).double()
-        return usual.mean(dim=1, keepdim=True), usual.std(dim=1, keepdim=True, correction=0).clamp(min=1e-9)
+        """Return mean and standard deviation of the expected scores over the space, on each scale: ``[S, 1]`` each."""
+        if space not in self._units:
+            belief, rows = self._belief(space), self._lookup.usual(space)
+            usual = belief.mean(rows.means, rows.between(self._measured(rows.archs), belief.support)).double()
+            std = usual.std(dim=1, keepdim=True, correction=0).clamp(min=1e-9)
+            self._units[space] = usual.mean(dim=1, keepdim=True), std
+        return self._units[space]
 
     def _measured(self, archs: Architectures) -> Architectures:
         """Return the measured architectures, or none of the space of ``archs``."""

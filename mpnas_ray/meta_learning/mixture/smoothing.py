@@ -60,7 +60,7 @@ def smoothed_scores(archs: Architectures, scores: Floats) -> Floats:
 def _features(archs: Architectures) -> Floats:
     """Describe each architecture by graph features, a random map of them, and its choices: ``[N, F]``, centred."""
     graph = graph_features(archs).astype(np.float64)
-    graph = (graph - graph.mean(axis=0))[:, graph.std(axis=0) > 0]
+    graph = (graph - graph.mean(axis=0))[:, graph.std(axis=0) > 1e-6]
     graph /= graph.std(axis=0) * np.sqrt(max(graph.shape[1], 1))
     rng = np.random.default_rng(0)
     frequencies = rng.standard_normal((graph.shape[1], _NUM_FOURIER)) / np.sqrt(_LENGTH)

@@ -29,7 +29,7 @@ from mpnas_ray.tables import normalize
 
 __all__ = ["predict_sources", "source_scores", "train_sources"]
 
-_CHUNK = 1_024
+_CHUNK = 512
 """Number of architectures at once: their node states stay in the processor's cache."""
 
 _SAVE_EVERY = 200
@@ -38,12 +38,15 @@ _SAVE_EVERY = 200
 def predict_sources(parameters: Parameters, archs: Architectures, config: MixtureConfig) -> Tensor:
     """Predict outputs float64 ``[N, 2 K]``, the ranks of all K tasks before their values."""
     device = parameters["head.bias"].device
+    if not len(archs):
+        return torch.empty(0, len(parameters["head.bias"]), dtype=torch.float64)
+    # Cells with equally many vertices side by side: nothing is computed for vertices that no cell of a chunk has.
+    order = np.argsort((archs.graphs().kinds >= 0).sum(axis=1), kind="stable")
+    chunks = np.array_split(order, -(-len(order) // _CHUNK))
     with torch.no_grad():
-        outputs = [
-            _forward(parameters, described_graphs(archs[start : start + _CHUNK], device), config)
-            for start in range(0, len(archs), _CHUNK)
-        ]
-    return torch.cat(outputs).double()
+        graphs = (described_graphs(archs[chunk], device, padded=False) for chunk in chunks)
+        outputs = [_forward(parameters, each, config) for each in graphs]
+    return torch.cat(outputs).double()[torch.from_numpy(np.argsort(order))]
 
 
 def train_sources(
@@ -127,7 +130,14 @@ class _State:
     def initial(cls, graphs: Graphs, scores: Tensor, config: MixtureConfig) -> _State:
         device = scores.device
         generator = torch.Generator().manual_seed(config.seed)
-        weights = initial_parameters(config.gcn, generator, device, num_inputs=NUM_INPUTS, num_outputs=scores.shape[1])
+        weights = initial_parameters(
+            config.gcn,
+            generator,
+            device,
+            num_inputs=NUM_INPUTS,
+            num_outputs=scores.shape[1],
+            attributes=graphs.attributes is not None,
+        )
         # Inputs that are 0 in all sources get no weight: an operation that none contains counts by its other features.
         weights["layers.0.weight"] *= (graphs.inputs.abs().amax(dim=(0, 1)) > 0)[:, None]
         parameters = {name: tensor.requires_grad_() for name, tensor in weights.items()}
@@ -170,5 +180,5 @@ def _forward(
     parameters: Parameters, graphs: Graphs, config: MixtureConfig, dropout: torch.Generator | None = None
 ) -> Tensor:
     """Compute outputs ``[N, 2 K]``."""
-    features = embed(stacked(parameters, 1), Graphs(graphs.inputs[None], graphs.reads[None]), config.gcn, dropout)[0]
+    features = embed(stacked(parameters, 1), graphs.for_tasks(1), config.gcn, dropout)[0]
     return torch.addmm(parameters["head.bias"], features, parameters["head.weight"])

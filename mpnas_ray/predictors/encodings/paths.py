@@ -26,7 +26,7 @@ MAX_PATHS = 256
 NAS-Bench-101 (364) and the mixed space (thousands) are truncated."""
 
 _NUM_SAMPLED = 20_000
-_BITS = 4  # a kind and one, at most 14
+_BITS = 4  # a kind and one, at most 15
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """The Weisfeiler-Lehman kernel of cells (Shervashidze et al. 2011; for NAS: NAS-BOWL, Ru et al. 2021).
 
-A vertex's label is its operation at first; then, again and again, its label together with those of all vertices that it
-reads. So after h rounds it stands for the operations within h steps before it. Two cells are as similar as the cosine
-between the counts of their labels.
+A vertex's label is its operation at first, with its attributes if it has any; then, again and again, its label together
+with those of all vertices that it reads. So after h rounds it stands for the operations within h steps before it. Two
+cells are as similar as the cosine between the counts of their labels.
 
 A cell is its vertices on a path from input to output, and the input and output themselves: what a zero cuts off does
 not count, a skip is an operation like others.
@@ -33,10 +33,10 @@ def vertex_labels(archs: Architectures, num_rounds: int) -> Labels:
     They are hashes of 64 bits, equal where two vertices are alike, in whatever cells.
     """
     graphs = archs.graphs()
-    there = graphs.live()
+    there = graphs.live().copy()
     there[:, [0, -1]] = True
     reads = (graphs.edges * (there[:, :, None] & there[:, None, :])).transpose(0, 2, 1).astype(np.uint64)
-    labels = np.where(there, _scattered(graphs.kinds.astype(np.uint64)), _NOWHERE)
+    labels = np.where(there, _scattered(graphs.kinds.astype(np.uint64) ^ graphs.attribute_words()), _NOWHERE)
     rounds = [labels]
     for _ in range(num_rounds):
         read = (reads @ _scattered(labels)[..., None])[..., 0]  # a sum of hashes stands for what was added up

@@ -7,7 +7,7 @@ Loss:     of the scalars, or of which of two is higher
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, get_args
@@ -38,10 +38,11 @@ from mpnas_ray.graphs import (
     message_passing,
 )
 from mpnas_ray.optimizers import AdamW
-from mpnas_ray.spaces import KINDS, Architecture
+from mpnas_ray.spaces import Architecture
+from mpnas_ray.spaces.operations import NUM_KNOWN
 from mpnas_ray.tables.normalization import normalize
 
-__all__ = ["GCN", "GCNConfig", "GCNPredictor", "Loss", "pairwise_loss"]
+__all__ = ["GCN", "GCNConfig", "GCNPredictor", "Loss", "num_inputs_of", "pairwise_loss"]
 
 Loss = Literal["mse", "pairwise"]
 """Loss: mean squared error of standardised scores, or `pairwise_loss`."""
@@ -90,8 +91,14 @@ class GCNConfig:
 class GCN(nn.Module):
     """A graph convolutional network from a batch of graphs to one scalar each, ``[N]``."""
 
-    def __init__(self, config: GCNConfig, engine: Engine = "auto") -> None:
+    def __init__(self, config: GCNConfig, engine: Engine = "auto", num_inputs: int = NUM_KNOWN) -> None:
         """Draw initial weights from torch's current random state.
+
+        Args:
+            config: Shape of the network.
+            engine: See `mpnas_ray.graphs`.
+            num_inputs: Numbers of a node that it reads: those of `GraphBatch.features`, or the first of them; further
+                ones are taken for 0.
 
         Raises:
             PredictorError: If there is no such engine.
@@ -100,7 +107,8 @@ class GCN(nn.Module):
         require_one_of("engine", engine, get_args(Engine), error=PredictorError)
         self.config = config
         self.engine = engine
-        widths = [len(KINDS)] + [config.width] * config.num_layers
+        self.num_inputs = num_inputs
+        widths = [num_inputs] + [config.width] * config.num_layers
         self.layers = nn.ModuleList(_GraphLayer(inner, outer, config) for inner, outer in pairwise(widths))
         self.head = nn.Linear(config.width, 1)
 
@@ -116,6 +124,7 @@ class GCN(nn.Module):
         )
         passes = [message_passing(batch, flow, self.config.normalization, self.engine) for flow in flows]
         states = passes[0].features()
+        states = F.pad(states, (0, self.num_inputs - states.shape[-1]))
         for layer in self.layers:
             states = layer(states, passes)
         return passes[0].readout(states)
@@ -194,7 +203,9 @@ class GCNPredictor:
         labels = torch.from_numpy(targets).to(self.device, torch.float32)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.seed)
-            self._network = self._train(GCN(self.config, self.engine).to(self.device), batch, labels)
+            self._network = self._train(
+                GCN(self.config, self.engine, batch.num_features).to(self.device), batch, labels
+            )
 
     def _train(self, network: GCN, batch: GraphBatch, labels: Tensor) -> GCN:
         config = self.config
@@ -231,12 +242,18 @@ class GCNPredictor:
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Take over weights that `state_dict` of a predictor with the same configuration gave."""
-        network = GCN(self.config, self.engine)
+        network = GCN(self.config, self.engine, num_inputs_of(state))
         try:
             network.load_state_dict(state)
         except RuntimeError as error:
             raise PredictorError(f"These weights do not fit a GCN of {self.config}: {error}") from error
         self._network = network.to(self.device).eval()
+
+
+def num_inputs_of(state: Mapping[str, Tensor]) -> int:
+    """Read off the weights of a `GCN` how many numbers of a node it reads."""
+    weight = state.get("layers.0.weights.0.weight")
+    return NUM_KNOWN if weight is None or weight.ndim != 2 else weight.shape[1]
 
 
 def pairwise_loss(scores: Tensor, labels: Tensor) -> Tensor:

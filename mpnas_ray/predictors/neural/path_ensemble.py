@@ -20,9 +20,9 @@ from torch.nn import functional as F
 from mpnas_ray.checks import make_plain, require_count, require_instance, require_number, require_seed
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.optimizers import Adam
-from mpnas_ray.predictors.encodings.paths import path_encoding
+from mpnas_ray.predictors.encodings.vectors import encode
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor
-from mpnas_ray.spaces import Architecture
+from mpnas_ray.spaces import Architecture, Architectures, get_space
 from mpnas_ray.tables.normalization import normalize
 
 __all__ = ["PathEnsembleConfig", "PathEnsemblePredictor"]
@@ -87,7 +87,7 @@ class PathEnsemblePredictor:
             PredictorError: If there is none, if numbers differ, or if a score is not finite.
         """
         support, values = measured(archs, scores)
-        inputs = torch.from_numpy(path_encoding(support.space.name).encode(support))
+        inputs = torch.from_numpy(encode(support, "paths"))
         generator = torch.Generator().manual_seed(self.seed)
         self._layers = _train(inputs, torch.from_numpy(normalize(values)).float(), self.config, generator)
         self._space = support.space.name
@@ -131,7 +131,7 @@ class PathEnsemblePredictor:
         """
         self._refuse_unfitted()
         listed = same_space(archs, self._space)
-        inputs = torch.from_numpy(path_encoding(self._space).encode(listed))
+        inputs = torch.from_numpy(encode(listed, "paths"))
         predicted = _forward(self._layers, inputs.expand(self.config.num_members, -1, -1))
         return np.asarray(predicted.double().numpy(), dtype=np.float64)
 
@@ -151,7 +151,8 @@ class PathEnsemblePredictor:
         """
         try:
             space = text_of_tensor(state["space"])
-            expected = _initial(len(path_encoding(space).words), self.config, torch.Generator())
+            none = Architectures.of([], get_space(space))
+            expected = _initial(encode(none, "paths").shape[1], self.config, torch.Generator())
             layers = [_Layer(state[f"{n}.weight"].clone(), state[f"{n}.bias"].clone()) for n in range(len(expected))]
         except (KeyError, ValueError) as error:
             raise PredictorError(f"This is not the state of a PathEnsemblePredictor: {error}") from error

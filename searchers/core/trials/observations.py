@@ -89,6 +89,10 @@ class Observations:
             self.trials[self.new_id()] = self.trials.pop(trial_id)
         self.trials[trial_id] = record
 
+    def is_pending(self, trial_id: str) -> bool:
+        """Say whether a trial of this id is known that has not ended."""
+        return trial_id in self.trials and self.trials[trial_id].status == "pending"
+
     def report(self, trial_id: str, score: float, iteration: int | None) -> None:
         """Note the newest value of a trial; without an iteration it counts as one of the iteration before, or of 1."""
         record = self.trials[trial_id]

@@ -116,14 +116,14 @@ class StartingPoints:
             )
         return cls(configs[len(rewards) :], measured)
 
-    def check_metric(self, metric: str) -> None:
-        """Refuse results of an earlier experiment none of which has the metric.
+    def check_metric(self, metric: str | None) -> None:
+        """Refuse results of an earlier experiment none of which has the metric; None, one that is not known yet, fits.
 
         Raises:
             SearchSpaceError: Naming the metrics that there are.
         """
         given = [measured.value for measured in self.measured if isinstance(measured.value, dict) and measured.value]
-        if given and all(find_metric(values, metric) is None for values in given):
+        if metric is not None and given and all(find_metric(values, metric) is None for values in given):
             names = dict.fromkeys(name for values in given for name in values if name not in _BOOKKEEPING)
             raise SearchSpaceError(
                 f"None of the {len(given)} results in evaluated= has the metric {metric!r}. "

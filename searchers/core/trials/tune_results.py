@@ -50,8 +50,8 @@ def score_of(result: Mapping[str, Any], metric: str | None, mode: str | None) ->
     return metric_value(value) * (-1 if mode == "min" else 1)
 
 
-def recognise(observations: Observations, proposals: Proposals, trial_id: str, result: Mapping[str, Any]) -> bool:
-    """Take note of the architecture in a result's config, and tell whether the trial's is known.
+def recognise(observations: Observations, proposals: Proposals, trial_id: str, result: Mapping[str, Any]) -> None:
+    """Take note of the architecture in a result's config, if it is not the one that the trial is known by.
 
     Tune resets failed trials under new ids that were never suggested, and a scheduler may give a trial the config of
     another one: the value belongs to the architecture of the config.
@@ -59,14 +59,11 @@ def recognise(observations: Observations, proposals: Proposals, trial_id: str, r
     record, config = observations.trials.get(trial_id), config_of(result)
     text = config.pop("arch", None)
     if record is not None and (text is None or text == record.arch or record.status != "pending"):
-        return True
+        return
     try:
         arch = proposals.candidates.space.parse(text) if isinstance(text, str) else None
     except MPNASError:
         arch = None
-    if arch is None:
-        return record is not None
-    if record is None or str(arch) != record.arch:
+    if arch is not None and (record is None or str(arch) != record.arch):
         proposals.add(arch)
         observations.trials[trial_id] = TrialRecord(str(arch), config=config)
-    return True

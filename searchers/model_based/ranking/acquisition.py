@@ -61,7 +61,8 @@ def best_first(values: NDArray[np.float64], ties: NDArray[np.int64]) -> NDArray[
         values: Values of N candidates, ``[N]``.
         ties: Numbers ``[N]``; among equal values the one with the lower number comes first.
     """
-    return np.lexsort((ties, -values))
+    by_ties = np.argsort(ties, kind="stable")
+    return by_ties[np.argsort(-values[by_ties], kind="stable")]
 
 
 def acquire(

@@ -85,7 +85,7 @@ class PredictorRanker:
         ties = rng.permutation(len(archs))
         if len(measured) > 1 and not results_differ(points):
             order = ties  # every candidate believed to be the best came out the same: look elsewhere
-        elif acquisition == "mean" or not isinstance(predictor, Uncertain) or not len(measured):
+        elif acquisition == "mean" or not isinstance(predictor, Uncertain) or not results_differ(points):
             order = best_first(predicted, ties)
         elif acquisition == "ei" and self._is_meta_learned:
             order = improve_shortlist(predictor, predicted, archs, measured, unseen, rng, ties)

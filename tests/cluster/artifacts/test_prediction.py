@@ -169,6 +169,11 @@ def test_what_cannot_be_is_one_line(
         ("broken.json", "{", "cannot be read"),
         ("number.json", "3", "cannot be read"),
         ("list.json", "[3]", "not a list of objects with arch and score"),
+        (
+            "two.csv",
+            f"arch,value,validation\n{GOOD},1,2\n",
+            "may be 'value' or 'validation': call the one that is meant",
+        ),
         ("inf.json", f'[{{"arch": "{GOOD}", "score": Infinity}}]', "holds no measured architecture"),
     ],
 )
@@ -186,6 +191,18 @@ def test_failed_trainings_of_a_file_are_left_out(tmp_path: Path, caplog: pytest.
     assert scores == [1.0, 0.25]
     assert [str(arch).rpartition(":")[2] in (GOOD, BAD) or str(arch) in (GOOD, BAD) for arch in archs] == [True] * 2
     assert "4 of 6 entries are left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("table.csv", f"arch,value\n{GOOD},1\n{BAD},0.25\n"),
+        ("front.json", json.dumps([{"arch": GOOD, "validation": 1}, {"arch": BAD, "validation": 0.25, "test": 3}])),
+    ],
+)
+def test_scores_are_found_in_our_own_files(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    assert read_observed(tmp_path / name, SPACE)[1] == [1.0, 0.25]
 
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
@@ -231,14 +248,14 @@ def test_architectures_are_read_from_lists_and_tables_in_every_encoding(encoding
 def test_of_thousands_of_measurements_as_many_are_learned_from_as_in_a_search(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("mpnas_ray.predictors.support.MOST_POINTS", 60)  # 500 take half a minute
+    monkeypatch.setattr("mpnas_ray.predictors.support.MOST_POINTS", 20)  # 500 take half a minute
     archs = get_space("nasbench201").enumerate()[:3_000]
     rows = [f"{arch},{number % 100}" for number, arch in enumerate(archs)]
     (tmp_path / "many.csv").write_text("\n".join(["arch,score", *rows]))
     assert run(monkeypatch, str(archs[0]), str(archs[99]), "--observed", str(tmp_path / "many.csv")) == 0
     printed = capsys.readouterr().out
     assert printed.index(str(archs[99])) < printed.index(str(archs[0])), "the better one first"
-    assert "adapted to 60 of 3,000 measured architectures, as a search would be" in printed
+    assert "adapted to 20 of 3,000 measured architectures, as a search would be" in printed
 
 
 def test_measurements_of_another_space_are_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from pyarrow import csv, parquet
 
 from cluster.artifacts.optuna_study import architecture_parameters, write_study
+from cluster.artifacts.prediction import read_observed
 from cluster.artifacts.trial_tables import write_trials
 from cluster.report.view import Epoch, Proposal, RunView, TrialView
 from mpnas_ray.errors import RunError
@@ -51,6 +52,17 @@ def run(request: pytest.FixtureRequest) -> RunView:
 
 def storage(path: Path) -> BaseStorage:
     return RDBStorage(f"sqlite:///{path}") if path.suffix == ".db" else JournalStorage(JournalFileBackend(str(path)))
+
+
+def test_complete_trials_of_a_table_are_measurements_to_predict_by(
+    run: RunView, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_trials(run, tmp_path / "trials.csv", "csv")
+    archs, scores = read_observed(tmp_path / "trials.csv", get_space(run.trials[0].arch.partition(":")[0]))
+    assert [str(arch) for arch in archs] == [run.trials[0].arch, run.trials[5].arch]
+    assert scores == [1.0, 1 / 6]
+    assert "the scores are read from 'loss'" in caplog.text
+    assert "8 of 10 entries are left out as failed or incomplete trainings" in caplog.text
 
 
 @pytest.mark.parametrize("file", ["study.db", "study.log"])
@@ -131,6 +143,9 @@ def test_named_choices_of_a_cell() -> None:
         "nasbench101 edge 1-6",
     }
     assert [mixed[f"nasbench101 slot {n}"] for n in range(1, 6)] == ["conv3-d1", *4 * ["absent"]]
+    sized = architecture_parameters("mixed-macro:nasbench101:|conv3-d1~0|output~0~1|@w16-d2-s1")
+    assert sized == {**mixed, "width": "w16", "depth": "d2", "strides": "s1"}
+    assert architecture_parameters("mixed+spectral:nasbench101:|conv3-d1~0|output~0~1|") == mixed
 
 
 def test_tables_hold_the_trials(run: RunView, tmp_path: Path) -> None:

@@ -130,6 +130,14 @@ def test_options_make_the_config_that_python_makes(monkeypatch: pytest.MonkeyPat
     assert given == [SearchConfig(**few, resources_per_trial={"slots": 2}, autoscaling=True, max_params=7)]  # type: ignore[arg-type]
 
 
+def test_widths_and_depths_are_read_with_commas_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[SearchConfig] = []
+    monkeypatch.setattr("cluster.run.start.run_search", given.append)
+    arguments = ["search", "--space", "mixed-macro", "--widths", "32,8", "--depths", "1", "--depths", "2,3"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert given == [SearchConfig(space="mixed-macro", widths=(8, 32), depths=(1, 2, 3))]
+
+
 def test_names_are_completed_from_their_registries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert completes(SEARCH_NAMES["searcher"])("mp") == ["mpnas"]

@@ -35,9 +35,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run Python in the folder, which is on its path before our packages."""
-    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "COLUMNS": "200"}
+    path = os.pathsep.join((str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")))
+    environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200", **variables}
     return subprocess.run(
         [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -52,9 +53,9 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         pytest.param("tables build --num-archs 2 --num-repeated 0 --out own.parquet", marks=pytest.mark.slow),
     ],
 )
-def test_workers_import_our_packages_and_the_users_task(folder: Path, words: str) -> None:
+def test_workers_import_our_packages_and_the_users_task(folder: Path, words: str, on_ray: dict[str, str]) -> None:
     task = "--task wave:TASK --space nasbenchasr --epochs 1"
-    done = run(folder, "-m", "mpnas_cli", *words.split(), *task.split())
+    done = run(folder, "-m", "mpnas_cli", *words.split(), *task.split(), RAY_ADDRESS=on_ray["RAY_ADDRESS"])
     assert done.returncode == 0, done.stdout + done.stderr
     if words.startswith("search"):
         assert "5 trials, 0 failed" in done.stdout

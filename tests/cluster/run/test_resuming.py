@@ -265,7 +265,7 @@ class TestEarlyEnds:
     def test_a_time_budget_ends_the_run(self, tmp_path: Path, data_dir: Path) -> None:
         settings = {"epochs": 2, "searcher": "random", "storage": tmp_path, "data_dir": data_dir, "progress": False}
         settings["max_concurrent"] = 1
-        for budget_s in (8, 30, 120, 600):  # the machine may need more for the first trial
+        for budget_s in (4, 30, 120, 600):  # the machine may need more for the first trial
             shutil.rmtree(tmp_path / "run", ignore_errors=True)
             with suppress(RunError):
                 report = run_search(

@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from cluster.run.assemble.searcher import make_searcher
-from cluster.run.assemble.supernet_score import chosen_cells, supernet_score
+from cluster.run.assemble.supernet_score import chosen_cells, supernet_score, supernet_weights
 from cluster.run.assemble.zero_cost import zero_cost_score
 from cluster.run.checking import check_config
 from cluster.run.config import SearchConfig
-from mpnas_ray.errors import RunError
+from mpnas_ray.errors import RunError, TaskError
 from mpnas_ray.spaces import Architectures
-from trainables import SupernetTrainable, get_task
+from trainables import CellTrainable, SupernetTrainable, get_task
+from trainables.tune.saved_supernet import read_inherited
 from trainables.tune.supernet_score import SupernetScore
 
 PATHLESS = "transnasbench101:64-41414-0_00_000"
@@ -108,3 +109,43 @@ def test_a_one_shot_search_begins_with_the_cells_that_were_chosen(storage: Path)
 def test_a_one_shot_search_needs_a_supernet(storage: Path, proxy: str | None) -> None:
     with pytest.raises(RunError, match="oneshot needs a supernet: --proxy supernet:RUN"):
         check_config(config(storage, proxy, searcher="oneshot"))  # type: ignore[arg-type]
+
+
+def test_networks_start_from_the_weights_that_the_supernet_holds(storage: Path) -> None:
+    asked = config(storage, None, weights="supernet:sn:rsps.0")  # type: ignore[arg-type]
+    check_config(asked)
+    task = get_task("osuleaf")
+    checkpoint = supernet_weights(asked, task)
+    assert checkpoint is not None
+    arch = "transnasbench101:64-41414-1_01_123"
+    trial = {"arch": arch, "task": "osuleaf", "preset": "small", "epochs": 1, "device": "cpu", "seed": 3}
+    cold, warm = (CellTrainable.__new__(CellTrainable) for _ in range(2))
+    cold.setup(trial)
+    warm.setup({**trial, "weights": checkpoint})
+    random, started = (each._training.state_dict()["network"] for each in (cold, warm))
+    held = read_inherited(checkpoint, arch, task, "small")
+    assert started.keys() == held.keys() == random.keys()
+    assert all(torch.equal(started[name], held[name]) for name in held)
+    assert not torch.equal(started["head.weight"], random["head.weight"])
+    assert warm.step()["train_loss"] != cold.step()["train_loss"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "changed", "message"),
+    [
+        ("supernet:sn:rsps.1", {}, "is not trained to its end"),
+        ("supernet:sn:rsps.0", {"space": "nasbench201"}, "of its own space and task alone"),
+        ("supernet:sn:rsps.0", {"preset": "paper"}, "is of preset 'small', not 'paper'"),
+    ],
+)
+def test_weights_of_another_supernet_are_refused(
+    storage: Path, weights: str, changed: dict[str, Any], message: str
+) -> None:
+    asked = config(storage, None, weights=weights, **changed)  # type: ignore[arg-type]
+    with pytest.raises((RunError, TaskError), match=message):
+        supernet_weights(asked, get_task(asked.task))
+
+
+def test_weights_are_those_of_a_supernet(storage: Path) -> None:
+    with pytest.raises(RunError, match="such as supernet:sn for the run sn"):
+        check_config(config(storage, None, weights="sn"))  # type: ignore[arg-type]

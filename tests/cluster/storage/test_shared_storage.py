@@ -65,8 +65,10 @@ def address(hidden: Path) -> Iterator[str]:
     node += ["--min-worker-port=0", "--max-worker-port=0"]
     script = '"${@:1:5}" && exec "${@:6}"'
     log = (hidden.parent / "node").open("w")
+    environment = {**os.environ}
+    environment.pop("MPNAS_RAY_WORKERS", None)  # a copied worker would see what all others see
     second = subprocess.Popen(
-        [*UNSHARE, "bash", "-c", script, "bash", *hide, *node], stdout=log, stderr=log, env={**os.environ}
+        [*UNSHARE, "bash", "-c", script, "bash", *hide, *node], stdout=log, stderr=log, env=environment
     )
     try:
         yield cluster.address

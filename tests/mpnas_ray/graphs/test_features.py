@@ -9,13 +9,17 @@ from hypothesis import strategies as st
 
 from mpnas_ray.errors import SearchSpaceError
 from mpnas_ray.graphs import feature_names, graph_features
+from mpnas_ray.graphs.attribute_features import ATTRIBUTE_FEATURES
 from mpnas_ray.graphs.features import NO_PATH
 from mpnas_ray.spaces import KINDS, SPACE_NAMES, Architecture, Architectures, get_space
 
 SIZES = {"nasbench101": 45, "nasbench201": 45, "transnasbench101": 22, "nasbenchasr": 171, "mixed": 103}
+SIZES |= {"mixed+spectral": 106, "mixed-macro": 103 + len(ATTRIBUTE_FEATURES)}
+SIZES |= {"natsbench-size": 9 + len(ATTRIBUTE_FEATURES), "transnasbench101-macro": 9 + len(ATTRIBUTE_FEATURES)}
+CELL_SPACES = [name for name in SPACE_NAMES if not get_space(name).has_attributes]
 GROUPS = {
     "1x1 operations": {"conv1-d1", "linear"},
-    "larger convolutions": {"conv5-d1", "conv5-d2", "conv7-d1", "conv7-d2"},
+    "larger convolutions": {"conv5-d1", "conv5-d2", "conv7-d1", "conv7-d2", "fourier"},
     "pooling": {"avgpool", "maxpool"},
 }
 
@@ -93,11 +97,12 @@ def test_features_are_what_their_names_say(space: str) -> None:
     assert len(set(names)) == len(names) == SIZES[space]
     for arch, row in zip(archs, found.tolist(), strict=True):
         reference = Reference(arch)
-        assert dict(zip(names, row, strict=True)) == {name: reference.feature(name) for name in names}, arch
+        of_cell = {name: value for name, value in zip(names, row, strict=True) if name not in ATTRIBUTE_FEATURES}
+        assert of_cell == {name: reference.feature(name) for name in of_cell}, arch
 
 
 @settings(deadline=None, max_examples=15)
-@given(st.sampled_from(SPACE_NAMES), st.integers(0, 2**32 - 1))
+@given(st.sampled_from(CELL_SPACES), st.integers(0, 2**32 - 1))
 def test_isomorphic_cells_have_equal_features(name: str, seed: int) -> None:
     space = get_space(name)
     cells = space.sample_many(5, np.random.default_rng(seed))
@@ -141,6 +146,20 @@ def test_a_cell_by_hand() -> None:
         "edges within conv1, conv3 and avgpool": 3,
     }
     assert {name: found[name] for name in expected} == expected
+
+
+def test_a_macro_network_by_hand() -> None:
+    """Widths 16, 32, 8, 64, 64 over a base width of 16; both residual blocks halve the resolution."""
+    found = by_name("natsbench-size:16:32:8:64:64")
+    widths = [0, 1, -1, 2, 2]
+    assert [found[f"log2 width at step {step}"] for step in range(1, 7)] == [*widths, 0]
+    assert found["total log2 width"] == sum(widths)
+    assert found["largest log2 width"] == max(widths)
+    assert [found[f"log2 stride at step {step}"] for step in range(1, 6)] == [0, 1, 0, 1, 0]
+    # Relative weights of the 3x3 convolutions, each of 9: the first of a stage has as many inputs as the one before.
+    convolutions = 5 + (2 + 4) + (2 * 0.5 + 4 * 0.25) + (0.5 * 4 + 16) + 5 * 16
+    assert found["log2 weights"] == pytest.approx(np.log2(1 + 9 * convolutions))
+    assert found["number of conv3"] == 5
 
 
 def test_parallel_skips_are_several_edges() -> None:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mpnas_ray.spaces import get_space
+from mpnas_ray.spaces.natsbench_size import WIDTHS
 
 pytestmark = pytest.mark.data
 
@@ -24,6 +25,17 @@ def test_official_strings_round_trip(tables_folder: Path, space: str, count: int
         assert str(arch) == f"{space}:{text}"
         assert arch in get_space(space)
         assert list(arch.codes) == codes
+
+
+def test_macro_spaces_are_those_of_the_tables(tables_folder: Path) -> None:
+    table = pq.read_table(tables_folder / "transnasbench101_macro.parquet", columns=["arch_str"]).to_pandas()
+    space = get_space("transnasbench101-macro")
+    assert {str(arch) for arch in space.enumerate()} == {f"{space.name}:{text}" for text in table.arch_str}
+    stages = [f"c{number}" for number in range(5)]
+    rows = pq.read_table(tables_folder / "natsbench_sss.parquet", columns=["arch_idx", *stages]).to_pandas()
+    everything = get_space("natsbench-size").enumerate()
+    widths = np.array(WIDTHS)[everything.codes[rows.arch_idx]]
+    assert np.array_equal(widths, rows[stages])
 
 
 @pytest.mark.parametrize("count", [10_000, pytest.param(423_624, marks=pytest.mark.slow)])

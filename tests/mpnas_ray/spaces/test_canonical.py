@@ -1,13 +1,13 @@
 from __future__ import annotations
 
+import pickle
 from itertools import chain, permutations, product
 
 import numpy as np
 import pytest
 
-from mpnas_ray.spaces import Architectures, OperationGraphs, get_space
+from mpnas_ray.spaces import SPACE_NAMES, Architectures, OperationGraphs, get_space
 from mpnas_ray.spaces.nasbench101 import topologies
-from mpnas_ray.spaces.operation_graph import _contract
 
 
 def keys(space: str, *cells: str) -> list[int]:
@@ -29,8 +29,9 @@ def exact_form(kinds: np.ndarray, multiplicity: np.ndarray, live: np.ndarray) ->
 
 def assert_keys_are_exact(graphs: OperationGraphs) -> None:
     forms: dict[int, bytes] = {}
-    contracted = _contract(graphs.kinds, graphs.edges, skips=True)
-    for key, *cell in zip(graphs.canonical_keys().tolist(), *contracted, strict=True):
+    contracted = graphs.contracted()
+    cells = (contracted.kinds, contracted.edges, contracted.kinds >= 0)
+    for key, *cell in zip(graphs.canonical_keys().tolist(), *cells, strict=True):
         form = exact_form(*cell)
         assert forms.setdefault(key, form) == form, "one key for two networks"
     assert len(set(forms.values())) == len(forms), "two keys for one network"
@@ -109,3 +110,15 @@ def test_keys_do_not_change_between_versions() -> None:
     # Searchers keep keys in their state files: if this fails, the format number in searchers/core/state.py must go up.
     cell = "|skip_connect~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"
     assert keys("nasbench201", cell) == [6847584598866335458]
+
+
+@pytest.mark.parametrize("name", SPACE_NAMES)
+def test_what_was_computed_goes_with_those_that_are_chosen(name: str) -> None:
+    archs = get_space(name).sample_many(50, np.random.default_rng(0))
+    keys, live = archs.canonical_keys(), archs.graphs().live()
+    afresh = Architectures(archs.space, archs.codes[10:20].copy())
+    assert np.array_equal(archs[10:20].canonical_keys(), afresh.canonical_keys())
+    assert [arch.canonical for arch in archs[::25]] == keys[::25].tolist()
+    copied = pickle.loads(pickle.dumps(archs))
+    assert np.array_equal(copied.canonical_keys(), keys)
+    assert np.array_equal(copied.graphs().live(), live)

@@ -11,6 +11,7 @@ from mpnas_ray.spaces.mixed import Mixed
 from mpnas_ray.spaces.nasbench101 import num_topologies
 
 spaces = pytest.mark.parametrize("name", SPACE_NAMES)
+SMALL = ("nasbench201", "transnasbench101", "nasbenchasr", "natsbench-size", "transnasbench101-macro")
 NB201 = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
 
 
@@ -40,7 +41,7 @@ def test_neighbors_are_new_different_and_mutual(name: str, seed: int) -> None:
     assert str(arch) not in texts
     assert len(set(texts)) == len(texts) > 0
     assert all(text in space for text in texts)
-    if name in ("nasbench201", "transnasbench101", "nasbenchasr"):  # elsewhere a change may prune a whole branch
+    if name in SMALL:  # elsewhere a change may prune a whole branch
         assert all(arch in set(space.neighbors(neighbor)) for neighbor in list(neighbors)[:5])
     assert space.mutate(arch, np.random.default_rng(0)) in set(neighbors)
 
@@ -62,7 +63,7 @@ def test_sampling_is_reproducible_and_stays_inside(name: str) -> None:
     assert not np.array_equal(first.codes, space.sample_many(50, np.random.default_rng(8)).codes)
 
 
-@pytest.mark.parametrize("name", ["nasbench201", "transnasbench101", "nasbenchasr"])
+@pytest.mark.parametrize("name", SMALL)
 def test_small_spaces_enumerate_each_architecture_once(name: str) -> None:
     space = get_space(name)
     everything = space.enumerate()
@@ -107,6 +108,12 @@ def test_size_of_mixed_is_the_sum_of_its_terms() -> None:
         ("nasbench101", "|conv3x3-bn-relu~0|conv3x3-bn-relu~0|output~1|", "path from input to output"),
         ("nasbench101", "|conv3x3-bn-relu~0~2|output~1|", "cannot read '2'"),
         ("nasbench101", "|maxpool~0|output~1|", "'maxpool' is not an operation"),
+        ("natsbench-size", "8:16:24:32", "five widths"),
+        ("natsbench-size", "8:16:24:32:41", "the width of cell 3 is '41', not one of 8, 16"),
+        ("transnasbench101-macro", "64-411-basic", "four to six digits"),
+        ("transnasbench101-macro", "64-1111-basic", "one to three modules double"),
+        ("transnasbench101-macro", "64-2222-basic", "one to three modules double"),
+        ("transnasbench101-macro", "64-33334-basic", "one to four halve"),
         ("mixed", "nasbench301:|skip~0|", "nasbenchasr"),
         ("mixed", "nasbenchasr:|conv9-d1|skip|skip|", "'conv9-d1'"),
     ],
@@ -134,6 +141,14 @@ def test_architectures_behave_as_a_sequence() -> None:
         Architectures.of([archs[0], get_space("mixed").sample(np.random.default_rng(0))])
     with pytest.raises(ValueError, match="read-only"):
         archs.codes[0, 0] = 1
+
+
+def test_drawing_shows_widths_strides_and_repeats() -> None:
+    assert draw(get_space("transnasbench101-macro").parse("64-2311-basic")).splitlines()[1:3] == [
+        "└─o           conv3-d1 (width x2, repeats x4)",
+        "  └─o         conv3-d1 (width x2, stride x2, repeats x4)",
+    ]
+    assert "input (width x0.5)" in draw(get_space("natsbench-size").parse("8:16:16:16:16"))
 
 
 def test_drawing_shows_every_link() -> None:

@@ -38,7 +38,7 @@ def noise(seed: int) -> NDArray[np.float64]:
 
 
 def queries_to_the_best(predictor: MixturePredictor, target: TableTask) -> int:
-    found = replay(MPNASSearch(SPACE, predictor=predictor, seed=0, refit_every=1, allow_isomorphic=True), target, 60)
+    found = replay(MPNASSearch(SPACE, predictor=predictor, seed=0, refit_every=2, allow_isomorphic=True), target, 60)
     return found.queries_to(float(np.quantile(target.scores, 0.99))) or 999
 
 

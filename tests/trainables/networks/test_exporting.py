@@ -25,6 +25,8 @@ CELLS = (
     "mixed:nasbench101:|conv7-d1~0|conv7-d2~0~1|linear~0|maxpool~2|skip~3~4|output~5|",
 )
 CLASSES, FIELD = (CELLS[1], (2, 45), False), (CELLS[0], (1, 11, 13), True)
+SPECTRAL = ("mixed+spectral:nasbench101:|conv3-d1~0|fourier~1|output~0~2|", (1, 11, 13), True)
+SIZED = (f"{CELLS[1].replace('mixed', 'mixed-macro', 1)}@w8-d2-s1", (2, 45), False)
 
 
 def found_network(arch: str, input_shape: tuple[int, ...], dense: bool) -> FoundNetwork:
@@ -62,6 +64,8 @@ def outputs_of(path: Path, export_format: str, inputs: Tensor) -> tuple[Tensor, 
         ("torchscript", FIELD),
         ("onnx", FIELD),
         pytest.param("onnx", CLASSES, marks=pytest.mark.slow),
+        pytest.param("onnx", SPECTRAL, marks=pytest.mark.slow),
+        pytest.param("torchscript", SIZED, marks=pytest.mark.slow),
     ],
 )
 def test_the_file_computes_the_same_for_batches_of_any_size(

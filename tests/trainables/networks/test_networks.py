@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from mpnas_ray.errors import TaskError
-from mpnas_ray.spaces import OPERATIONS, SPACE_NAMES, Operation, get_space
+from mpnas_ray.spaces import EXTENSIONS, OPERATIONS, SPACE_NAMES, Operation, get_space
 from trainables import build_network
 from trainables.networks.cell import Cell
+from trainables.networks.limits import NetworkSizes
 from trainables.networks.operations import BUILDERS, build_operation
 
 SHAPES = [((1, 8, 8), False), ((3, 29, 29), True), ((2, 45), False), ((4, 24), True), ((3, 32, 32), False)]
@@ -27,7 +28,9 @@ def count(arch: str, **sizes: object) -> int:
 @pytest.mark.parametrize("space", SPACE_NAMES)
 @pytest.mark.parametrize("preset", ["small", "paper"])
 def test_every_space_in_one_and_two_dimensions_for_points_and_fields(space: str, preset: str) -> None:
-    for number, (shape, dense) in enumerate(SHAPES):
+    # Macro networks of the paper's widths are large, and built in the same way for all shapes.
+    large = preset == "paper" and get_space(space).has_attributes
+    for number, (shape, dense) in enumerate(SHAPES[2:4] if large else SHAPES):
         arch = get_space(space).sample(np.random.default_rng(number))
         outputs = build_network(arch, shape, 5, dense, preset)(torch.randn(2, *shape))
         assert outputs.shape == ((2, 5, *shape[1:]) if dense else (2, 5))
@@ -47,6 +50,43 @@ def test_parameters_are_those_of_nasbench201(tables_folder: Path, every: bool) -
         assert len(table) == len(list(combinations_with_replacement(range(5), 6)))
     for text, millions in table[["arch_str", "params_m_c10"]].itertuples(index=False):
         assert count(f"nasbench201:{text}") == round(millions * 1e6), text
+
+
+@pytest.mark.data
+def test_parameters_are_those_of_the_size_space(tables_folder: Path) -> None:
+    """All 32,768 counted, and some networks built."""
+    columns = ["arch_idx", "params_c10"]
+    table = pq.read_table(tables_folder / "natsbench_sss.parquet", columns=columns).to_pandas()
+    archs = get_space("natsbench-size").enumerate()[table.arch_idx.to_numpy()]
+    published = table.params_c10.to_numpy()
+    assert np.array_equal(NetworkSizes((3, 32, 32), 10).parameters(archs), published)
+    for row in range(0, len(archs), 1_111):
+        assert count(str(archs[row])) == published[row]
+
+
+def test_a_macro_network_is_built_as_its_benchmark_builds_it() -> None:
+    """64-2311: a stem of two convolutions at stride 2, then four modules of two blocks, from 64 to 128 channels."""
+    stem = 3 * 32 * 9 + 2 * 32 + 32 * 64 * 9 + 2 * 64
+    first = (64 * 128 + 3 * 128 * 128) * 9 + 4 * 2 * 128 + 64 * 128 + 2 * 128
+    second = 4 * 128 * 128 * 9 + 4 * 2 * 128 + 128 * 128 + 2 * 128  # its shortcut halves the resolution, too
+    others = 2 * (4 * 128 * 128 * 9 + 4 * 2 * 128)
+    assert count("transnasbench101-macro:64-2311-basic") == stem + first + second + others + 128 * 10 + 10
+    network = build_network("transnasbench101-macro:64-2311-basic", (3, 32, 32), 10)
+    sides = []
+    features = torch.randn(2, 3, 32, 32)
+    for block in list(network.children())[:-1]:
+        features = block(features)
+        sides.append(features.shape[2])
+    assert sides == [8, 8, 4, 4, 4]
+
+
+def test_widths_scale_with_the_preset_and_cells_are_refused() -> None:
+    size = "natsbench-size:16:24:8:64:64"
+    small = build_network(size, (1, 8, 8), 10, preset="small")
+    assert [block(torch.randn(1, 1, 8, 8)).shape[1] for block in list(small.children())[:1]] == [8]
+    assert count(size) == count(size, channels=(16,)) > count(size, channels=(8,)) == count(size, preset="small")
+    with pytest.raises(TaskError, match="no stacks of cells"):
+        build_network(size, (1, 8, 8), 10, cells_per_stack=2)
 
 
 def test_counts_by_hand() -> None:
@@ -89,19 +129,19 @@ def test_a_cell_without_a_path_returns_zeros_and_still_trains() -> None:
 
 
 def test_every_operation_has_a_builder_and_every_builder_an_operation() -> None:
-    assert list(BUILDERS) == [operation.name for operation in OPERATIONS]
+    assert list(BUILDERS) == [operation.name for operation in (*OPERATIONS, *EXTENSIONS)]
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("operation", [*OPERATIONS, *EXTENSIONS], ids=lambda operation: operation.name)
 @pytest.mark.parametrize("shape", [(2, 8, 24), (2, 8, 7, 7)])
 def test_operations_keep_shape(operation: Operation, shape: tuple[int, ...]) -> None:
     assert build_operation(operation.name, 8, len(shape) - 2)(torch.randn(*shape)).shape == shape
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("operation", [*OPERATIONS, *EXTENSIONS], ids=lambda operation: operation.name)
 def test_operations_have_as_many_weights_as_they_say(operation: Operation) -> None:
     module = build_operation(operation.name, 8, 2)
-    weights = sum(parameter.numel() for parameter in module.parameters() if parameter.ndim == 4)
+    weights = sum(parameter.numel() for parameter in module.parameters() if parameter.ndim >= 3)
     assert weights == operation.weights_per_channel_pair * 8 * 8
 
 

@@ -8,7 +8,7 @@ from mpnas_ray.spaces import SPACE_NAMES, get_space
 from trainables.oneshot.policy import Policy, allowed_values, reinforce_loss
 from trainables.oneshot.skeleton import skeleton_of
 
-CASES = [*((space, None) for space in SPACE_NAMES), ("mixed", "nasbench201")]
+CASES = [*((space, None) for space in SPACE_NAMES if not get_space(space).has_attributes), ("mixed", "nasbench201")]
 
 
 def policy(space: str, family: str | None = None) -> Policy:

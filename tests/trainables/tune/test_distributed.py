@@ -21,8 +21,8 @@ from trainables.tasks.core.losses import relative_l2
 from trainables.training.data import PreparedData
 from trainables.training.loop import Training
 from trainables.training.workers import Workers
+from trainables.tune.checkpoint_files import RECORD_FILE
 from trainables.tune.distributed import DRIVER_RESOURCES
-from trainables.tune.trial import RECORD_FILE
 
 TINY = darcy_task("tiny-distributed", resolution=16, num_train=21, num_validation=9, num_test=8)
 DEAD_ENDS = "mixed:nasbench201:|conv3-d1~0|+|conv1-d1~0|zero~1|+|skip~0|conv5-d1~1|zero~2|"
@@ -95,11 +95,11 @@ def loss_that_kills(marker: Path, outputs: torch.Tensor, targets: torch.Tensor) 
 def test_a_worker_that_dies_is_replaced_and_the_result_is_that_of_one_worker(
     ray_cluster: None, data_dir: Path, tmp_path: Path
 ) -> None:
-    task: Task = replace(TINY, recipe=replace(RECIPES["fno-2d"], epochs=4, patience=None))
-    config = {"model": "fno-2d", "epochs": 4, "data_dir": str(data_dir)}
+    task: Task = replace(TINY, recipe=replace(RECIPES["fno-2d"], epochs=3, patience=None))
+    config = {"model": "fno-2d", "epochs": 3, "data_dir": str(data_dir)}
     alone = CellTrainable.__new__(CellTrainable)  # without the log folders that Tune's constructor makes
     alone.setup(config, task)
-    expected = [alone.step() for _ in range(4)]
+    expected = [alone.step() for _ in range(3)]
 
     deadly = replace(task, loss=partial(loss_that_kills, tmp_path / "killed"))
     trainable = tune.with_parameters(
@@ -115,9 +115,9 @@ def test_a_worker_that_dies_is_replaced_and_the_result_is_that_of_one_worker(
     assert (tmp_path / "killed").exists()
     reported = results[0].metrics_dataframe
     assert reported is not None
-    assert reported["epoch"].tolist() == [1, 2, 3, 4]
+    assert reported["epoch"].tolist() == [1, 2, 3]
     for key in (task.metric_key, "train_loss"):
         assert reported[key].tolist() == pytest.approx([result[key] for result in expected], rel=1e-3)
     assert {*reported.columns} >= expected[-1].keys()
-    (folder,) = (tmp_path / "run").glob("*/checkpoint_000004")
+    (folder,) = (tmp_path / "run").glob("*/checkpoint_000003")
     assert (folder / RECORD_FILE).exists()

@@ -13,7 +13,8 @@ import torch
 from pyarrow.fs import LocalFileSystem
 
 from trainables import CellTrainable, darcy_task
-from trainables.tune.trial import RECORD_FILE, START_FILE, WEIGHTS_FILE, EarlierTraining
+from trainables.tune.checkpoint_files import RECORD_FILE, START_FILE, WEIGHTS_FILE
+from trainables.tune.trial import EarlierTraining
 
 ARCH = "mixed:nasbench101:|conv3-d1~0|maxpool~0|output~0~1~2|"
 TINY = darcy_task("tiny-earlier", resolution=9, num_train=21, num_validation=10, num_test=10)

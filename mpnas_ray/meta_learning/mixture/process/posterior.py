@@ -38,6 +38,9 @@ OFFSET_VARIANCE = 25.0
 _NEGLIGIBLE = 0.03
 """Probability of the hypotheses that `Posterior.moments` leaves out: most; standard deviations change by 2 %."""
 
+_BLOCK = 1_000_000
+"""Covariances, of hypotheses, support and candidates, that `Posterior.moments` computes at once: 8 MB."""
+
 _SIGNS = torch.tensor([1.0, -1.0], dtype=torch.float64)
 
 
@@ -187,38 +190,55 @@ class Posterior:
         """
         if self.evidence is None or self.weights is None:
             raise ValueError("without points there is nothing but the prior")
-        means, between = means.double(), between.double()
-        own = kernel_diagonals(known, self.kept)
-        found, num_scales = self.evidence, len(self.weights)
-        totals = [torch.zeros(len(known), dtype=torch.float64) for _ in range(2 * num_scales)]
-        weights = self.weights
-        probable = [_probable(of_scale.sum(dim=(1, 2, 3))) for of_scale in weights]
-        for h in sorted({h for of_scale in probable for h in of_scale.tolist()}):
-            covariance = torch.einsum("j,njq->nq", AMPLITUDES[h, :-1], between) + OFFSET_VARIANCE
-            whitened = torch.linalg.solve_triangular(found.cholesky[0, h], covariance, upper=False)
-            remaining = (AMPLITUDES[h, :-1] @ own + OFFSET_VARIANCE - whitened.square().sum(dim=0)).clamp(min=0)
-            for scale in range(num_scales):
-                if h not in probable[scale]:
-                    continue
-                weight = weights[scale, h] / weights[scale, probable[scale]].sum()
-                c = _probable(weight.sum(dim=(1, 2)))
-                weight = weight[c] * (weight.sum() / weight[c].sum())
-                signed = torch.einsum("csl,s,l->c", weight, _SIGNS, SCALES)
-                squared = weight.sum(dim=1) @ SCALES.square()
-                # The score is l (s m + r) + v: r and v are what the points add given the mean function, and the scores.
-                solved = found.solved[0, h]
-                from_scores = solved[:, scale] @ covariance
-                residual = means[:, c] - (solved[:, num_scales + c].T @ covariance).T
-                linear = residual @ signed
-                totals[2 * scale] += linear + weight.sum() * from_scores
-                totals[2 * scale + 1] += (
-                    residual.square() @ squared
-                    + 2 * linear * from_scores
-                    + weight.sum() * from_scores.square()
-                    + squared.sum() * remaining
-                )
-        first, second = torch.stack(totals[::2]), torch.stack(totals[1::2])
+        own, of_means = kernel_diagonals(known, self.kept), means.double().T.contiguous()
+        of_kernel = between.transpose(0, 1).contiguous().double().flatten(1)  # [kernels, n * N]
+        probable = [_probable(of_scale.sum(dim=(1, 2, 3))) for of_scale in self.weights]
+        totals = torch.zeros(2, len(self.weights), len(known), dtype=torch.float64)
+        for some in torch.unique(torch.cat(probable)).split(max(1, _BLOCK // max(between[:, 0].numel(), 1))):
+            amplitudes = AMPLITUDES[some, :-1]
+            covariances = (amplitudes @ of_kernel).add_(OFFSET_VARIANCE).view(len(some), len(between), len(known))
+            whitened = torch.linalg.solve_triangular(self.evidence.cholesky[0, some], covariances, upper=False)
+            left = (amplitudes @ own + OFFSET_VARIANCE - whitened.square_().sum(dim=1)).clamp(min=0)
+            for place, h in enumerate(some.tolist()):
+                for scale, of_scale in enumerate(probable):
+                    if h in of_scale:
+                        weight = self.weights[scale, h] / self.weights[scale, of_scale].sum()
+                        solved = self.evidence.solved[0, h]
+                        from_scores, of_mean = solved[:, scale], solved[:, len(self.weights) :]
+                        totals[:, scale] += _moments(
+                            weight, of_means, from_scores, of_mean, covariances[place], left[place]
+                        )
+        first, second = totals
         return first, (second - first.square()).clamp(min=0)
+
+
+def _moments(
+    weight: Tensor, means: Tensor, from_scores: Tensor, from_means: Tensor, covariance: Tensor, left: Tensor
+) -> Tensor:
+    """Compute first and second moments of scores under some amplitudes, ``[2, N]``, times their probability.
+
+    Args:
+        weight: Probabilities of mean functions, signs and scales, ``[C, 2, 7]``; improbable ones are left out.
+        means: Mean functions, ``[C, N]``.
+        from_scores: The inverse covariance of the support times its scores, ``[n]``.
+        from_means: The same times its mean functions, ``[n, C]``.
+        covariance: Covariances of support and candidates, ``[n, N]``.
+        left: Variances of the candidates given the support, at scale 1, ``[N]``.
+    """
+    c = _probable(weight.sum(dim=(1, 2)))
+    weight = weight[c] * (weight.sum() / weight[c].sum())
+    signed = torch.einsum("csl,s,l->c", weight, _SIGNS, SCALES)
+    squared = weight.sum(dim=1) @ SCALES.square()
+    # The score is l (s m + r) + v: r and v are what the points add given the mean function, and the scores.
+    added = from_scores @ covariance
+    residual = means[c] - from_means[:, c].T @ covariance
+    linear = signed @ residual
+    return torch.stack(
+        [
+            linear + weight.sum() * added,
+            squared @ residual.square_() + 2 * linear * added + weight.sum() * added.square() + squared.sum() * left,
+        ]
+    )
 
 
 def posterior(

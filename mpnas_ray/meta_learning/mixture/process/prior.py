@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mpnas_ray.errors import PredictorError
-from mpnas_ray.meta_learning.mixture.knowledge import NUM_CATEGORIES, NUM_KERNELS, Candidates
+from mpnas_ray.meta_learning.mixture.knowledge import NUM_CATEGORIES, NUM_KERNELS, PRICES, Candidates
 
 __all__ = ["AMPLITUDES", "COST_PROBABILITY", "LOG_SCALE_PRIOR", "SCALES", "Prior"]
 
@@ -127,6 +127,8 @@ class Prior:
         signs = torch.tensor([1 - _REVERSED_START[kind], _REVERSED_START[kind]], dtype=torch.float64)
         start = torch.tensor(_CATEGORY_START[kind], dtype=torch.float64)[:, None] * signs
         category = start.log() + self.category[0, kind] + _slope(num_points) * self.category[1, kind]
+        if candidates.dear_is_good and kind == 0:
+            category = torch.where(torch.arange(NUM_CATEGORIES)[:, None] == PRICES, category.flip(1), category)
         has_source = candidates.source >= 0
         source = torch.where(has_source, self.source[candidates.source.clamp(min=0)], 0.0)
         other_kind = (candidates.kind >= 0) & (candidates.kind != kind)

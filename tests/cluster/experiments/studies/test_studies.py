@@ -430,9 +430,17 @@ def test_the_papers_means_are_those_of_its_rows() -> None:
 
 RESULTS = Path(__file__).parents[4] / "benchmarks" / "results"
 
+NOT_YET_MEASURED = {"oneshot-vertices"}
+"""Studies without a committed page."""
+
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long) if name == "predictors" else name for name in STUDIES]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long) if name == "predictors" else name
+        for name in STUDIES
+        if name not in NOT_YET_MEASURED
+    ],
 )
 def test_a_committed_page_is_what_its_results_give(name: str, tmp_path: Path) -> None:
     """`mpnas reproduce` writes it from them alone, without tables."""
@@ -571,7 +579,8 @@ def test_a_page_has_a_number_wherever_its_units_measured_one(name: str) -> None:
 
 
 def test_every_study_has_methods_for_its_units() -> None:
-    assert STUDIES.keys() - RANKING.keys() == {"table7", "predictors"}
+    others = {"table7", "predictors", "oneshot-cells", "oneshot-tau", "oneshot-vertices", "oneshot-cost"}
+    assert STUDIES.keys() - RANKING.keys() == others
     for study in RANKING.values():
         assert len(set(study.units)) == len(study.units)
         for unit in study.units:

@@ -51,6 +51,20 @@ def test_a_prediction_does_not_depend_on_what_else_is_ranked(predictor: MixtureP
     assert adapted.predict([]).shape == (0,)
 
 
+@pytest.mark.parametrize("space", ["mixed", "transnasbench101"])
+def test_what_is_kept_of_earlier_results_changes_nothing(predictor: MixturePredictor, space: str) -> None:
+    searching = pickle.loads(pickle.dumps(predictor))  # neither keeps anything yet
+    afresh = pickle.loads(pickle.dumps(predictor))
+    archs = get_space(space).sample_many(30, np.random.default_rng(0))
+    order, scores = np.random.default_rng(1).permutation(20), np.random.default_rng(2).normal(size=20)
+    for number in (3, 8, 9, 15):
+        searching.adapt(archs[:number], scores[:number]).predict(archs)
+    mean, std = searching.adapt(archs[order], scores[order]).predict_with_std(archs)
+    expected, of_expected = afresh.adapt(archs[order], scores[order]).predict_with_std(archs)
+    assert np.allclose(mean, expected, atol=1e-5)
+    assert np.allclose(std, of_expected, atol=1e-5)
+
+
 def test_scores_that_say_nothing_leave_the_zero_shot_ranking(predictor: MixturePredictor) -> None:
     zero_shot = predictor.predict(OTHERS)
     for archs, scores in ((MEASURED[:0], []), (MEASURED[:1], [3.0]), (MEASURED, np.full(8, 2.0))):

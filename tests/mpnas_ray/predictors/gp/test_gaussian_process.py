@@ -178,8 +178,10 @@ def test_choices_that_never_vary_are_harmless() -> None:
 def test_every_space(space: str) -> None:
     rng = np.random.default_rng(0)
     archs = get_space(space).sample_many(80, rng)
-    convolutions = (archs.graphs().kinds >= 0) & (archs.graphs().kinds <= KINDS.index("linear"))
-    scores = convolutions.sum(axis=1) + rng.normal(scale=0.1, size=80)
+    graphs = archs.graphs()
+    convolutions = (graphs.kinds >= 0) & (graphs.kinds <= KINDS.index("linear"))
+    sizes = convolutions.sum(axis=1) + (0 if graphs.attributes is None else graphs.attributes.sum(axis=(1, 2)))
+    scores = sizes + rng.normal(scale=0.1, size=80)
     predictor = fitted(archs[:60], scores[:60])
     assert spearmanr(predictor.predict(archs[60:]), scores[60:]).statistic > 0.3
     assert np.isfinite(predictor.sample_scores(archs, 2, rng)).all()

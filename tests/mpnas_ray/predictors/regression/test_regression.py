@@ -41,7 +41,8 @@ def test_rows_are_equal_only_for_equal_graphs(seed: int, space: str) -> None:
     archs = get_space(space).sample_many(300, np.random.default_rng(seed))
     rows = encode(archs, "adjacency")
     graphs = archs.graphs()
-    whole = np.concatenate([graphs.kinds, graphs.edges.reshape(300, -1)], axis=1)
+    parts = [part for part in (graphs.kinds, graphs.edges, graphs.attributes) if part is not None]
+    whole = np.concatenate([part.reshape(300, -1) for part in parts], axis=1)
     assert set(np.unique(rows)) == {0, 1}
     assert len(np.unique(rows, axis=0)) == len(np.unique(whole, axis=0))
 

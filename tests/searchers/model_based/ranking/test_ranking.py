@@ -14,6 +14,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 from torch import Tensor
 
+from mpnas_ray.catalogue import load_predictor
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors import CostPredictor, GaussianProcessPredictor
 from mpnas_ray.spaces import Architecture, Architectures, get_space
@@ -204,6 +205,17 @@ def test_where_all_results_are_equal_the_search_looks_elsewhere() -> None:
     assert not np.array_equal(*by_seed)
     one = ranker.rank(RankingRequest(listed[:1], np.full(1, 3.0), archs[:1].text_keys(), 0))
     assert (np.diff(one.predicted) <= 0).all(), "a single result does not contradict anything"
+
+
+def test_a_meta_learned_predictor_ranks_by_other_tasks_while_there_is_one_result() -> None:
+    """A single result says nothing yet: there is nothing to compare it with."""
+    candidates = Candidates("transnasbench101", allow_isomorphic=True)
+    ranker = PredictorRanker(candidates, load_predictor("mpnas-3"), "ei", 100)
+    seen = SPACE.enumerate()[7:8]
+    keys = candidates.keys(seen)
+    first = ranker.rank(RankingRequest((), np.empty(0), keys, seed=3))
+    second = ranker.rank(RankingRequest((str(seen[0]),), np.array([0.5]), keys, seed=3))
+    np.testing.assert_array_equal(second.codes, first.codes)
 
 
 def test_the_first_proposals_in_a_large_space_are_not_neighbours_of_one_cell() -> None:

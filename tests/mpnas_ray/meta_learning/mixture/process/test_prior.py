@@ -6,7 +6,7 @@ import torch
 
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta_learning.mixture import MixturePredictor
-from mpnas_ray.meta_learning.mixture.knowledge import Reference, candidates
+from mpnas_ray.meta_learning.mixture.knowledge import PRICES, Reference, candidates
 from mpnas_ray.meta_learning.mixture.process.prior import Prior
 from mpnas_ray.spaces import get_space
 
@@ -50,6 +50,21 @@ def test_a_category_shares_its_weight_among_those_that_are_there(reference: Refe
         weights = start.log_weights(listed, 5, 0.0)[1].exp().sum(dim=1)
         totals.append(torch.bincount(listed.category, weights, minlength=5))
     assert torch.allclose(totals[0], totals[1])
+
+
+def test_dear_networks_are_believed_good_where_networks_differ_in_size(predictor: MixturePredictor) -> None:
+    """Of cells the dear ones are believed worse; of costs the belief is the same everywhere."""
+
+    def not_reversed(space: str, kind: float) -> float:
+        known = predictor.known(get_space(space).sample_many(3, np.random.default_rng(0)))
+        listed = candidates(known.reference, torch.ones(5, dtype=torch.bool))
+        mean = Prior.start(5).log_weights(listed, 5, kind)[1].exp()[listed.category == PRICES].sum(dim=0)
+        return float(mean[0] / mean.sum())
+
+    of_cells = not_reversed("nasbench201", 0.0)
+    assert of_cells > 0.9
+    assert not_reversed("natsbench-size", 0.0) == pytest.approx(1 - of_cells)
+    assert not_reversed("natsbench-size", 1.0) == pytest.approx(not_reversed("nasbench201", 1.0))
 
 
 def test_other_tensors_are_refused() -> None:
