@@ -1,4 +1,4 @@
-"""Start Ray's workers as copies of processes that have imported what workers need.
+"""Start Ray's workers as copies of one process that has imported what workers need.
 
     python ray_workers.py serve SOCKET      # copies itself for each worker that is asked for, until its input ends
     python ray_workers.py --serialized-runtime-env-context=... --language=PYTHON default_worker.py ...
@@ -6,10 +6,8 @@
 Every trial, refit and task of another program has a worker of its own, and most of the 3.4 s of CPU of its start are
 imports. The second command is what Ray starts in place of its own ``setup_worker.py``: it asks the process at
 ``MPNAS_RAY_WORKERS`` for the worker, and stays until that has ended. That process has imported the packages that
-trials, Tune and Ray use. Ray itself reads its settings in the environment as it loads, and these name the job. So there
-is a template for each set of settings, a copy that has imported Ray and Tune, too, and workers are copies of it: they
-start with 0.03 s of CPU. Our packages are not imported before: a worker imports them as ever, and finds them where it
-would have.
+trials, Tune and Ray use. Neither Ray itself, which reads its settings in the environment of the worker as it loads, nor
+our packages are imported before: a worker imports them as ever, and finds them where it would have.
 """
 
 from __future__ import annotations
@@ -23,7 +21,6 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -40,11 +37,6 @@ PACKAGES = (
     "pytest",
 )
 """Packages that trials, Tune and Ray import."""
-
-RAY = ("ray.tune", "ray.train", "ray.dag.compiled_dag_node")
-
-MOST_TEMPLATES = 3
-"""Number of sets of settings that have a template: those that were asked for last."""
 
 
 def ask(arguments: list[str]) -> None:
@@ -65,10 +57,11 @@ def ask(arguments: list[str]) -> None:
 
 
 def serve(address: str) -> None:
-    """Import packages, and hand each worker that is asked for to the template of its settings."""
-    import_all(PACKAGES)
+    """Import packages, and copy this process for each worker that is asked for."""
+    for name in PACKAGES:
+        import_module(name)
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    templates: dict[str, socket.socket] = {}
     with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as ready:
         listener.bind(address)
         listener.listen(64)
@@ -77,70 +70,28 @@ def serve(address: str) -> None:
         ready.register(sys.stdin, selectors.EVENT_READ)
         while all(key.fileobj is listener for key, _ in ready.select()):
             asked, _ = listener.accept()
-            message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 3)
-            while part := asked.recv(1 << 20):
-                message += part
-            settings = settings_of_ray(json.loads(message)[1])
-            template = templates.pop(settings, None)
-            if template is None:
-                template, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-                if os.fork() == 0:
-                    for other in (listener, asked, template, *templates.values()):
-                        other.close()
-                    break
-                its_end.close()
-            templates[settings] = template  # the last one is the one that was asked for last
-            for oldest in list(templates)[:-MOST_TEMPLATES]:
-                templates.pop(oldest).close()
-            socket.send_fds(template, [message], [*descriptors, asked.fileno()])
-            for descriptor in descriptors:
-                os.close(descriptor)
+            if os.fork() == 0:
+                break
             asked.close()
         else:
             return
-    serve_settings(its_end)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    become_worker(asked)
 
 
-def settings_of_ray(environment: dict[str, str]) -> str:
-    return json.dumps({name: value for name, value in environment.items() if name.startswith("RAY_")}, sort_keys=True)
-
-
-def serve_settings(asked: socket.socket) -> None:
-    """Be a template: the first message has the settings, and each one asks for a worker."""
-    message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 4)
-    set_environment(json.loads(message)[1])
-    import_all(RAY)
-    while message:
-        if os.fork() == 0:
-            asked.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            become_worker(message, descriptors)
-            return
-        for descriptor in descriptors:
-            os.close(descriptor)
-        message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 4)
-
-
-def set_environment(environment: dict[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(environment)
-
-
-def import_all(names: Sequence[str]) -> None:
-    for name in names:
-        import_module(name)
-    gc.freeze()
-
-
-def become_worker(message: bytes, descriptors: list[int]) -> None:
-    """Run a worker's script in this process; the last descriptor is a socket that is open as long as it runs."""
+def become_worker(asked: socket.socket) -> None:
+    """Run a worker's script in this process, a copy; the socket is open as long as it runs."""
     import numpy as np
 
-    for given, own in zip(descriptors[:3], (0, 1, 2), strict=True):
+    message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 3)
+    while part := asked.recv(1 << 20):
+        message += part
+    for given, own in zip(descriptors, (0, 1, 2), strict=True):
         os.dup2(given, own)
         os.close(given)
     command, environment, path, folder = json.loads(message)
-    set_environment(environment)
+    os.environ.clear()
+    os.environ.update(environment)
     os.chdir(folder)
     random.seed()
     np.random.seed()  # noqa: NPY002 - each copy would draw the same
