@@ -18,6 +18,7 @@ __all__ = [
     "MOST_POINTS",
     "measured",
     "same_space",
+    "support_of_state",
     "tensor_of_text",
     "text_of_tensor",
     "thinned_points",
@@ -98,3 +99,19 @@ def tensor_of_text(text: str) -> Tensor:
 def text_of_tensor(tensor: Tensor) -> str:
     """Decode what `tensor_of_text` encoded."""
     return bytes(tensor.tolist()).decode()
+
+
+def support_of_state(state: dict[str, Tensor]) -> tuple[Architectures, NDArray[np.float64]]:
+    """Read measured architectures and scores ``[N]`` from a state dict.
+
+    Raises:
+        PredictorError: If they are not whole.
+    """
+    try:
+        space = get_space(text_of_tensor(state["support.space"]))
+        archs = Architectures(space, state["support.codes"].numpy())
+        if any(arch not in space for arch in archs):
+            raise ValueError(f"an architecture is none of {space.name}")
+        return archs, state["support.scores"].double().numpy()
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise PredictorError(f"The measured architectures of this predictor are damaged: {error}.") from error

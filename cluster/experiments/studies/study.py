@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from cluster.pages.markdown import wrapped
 from cluster.pages.result_json import result_json
@@ -17,7 +17,7 @@ from mpnas_ray.errors import RunError
 from mpnas_ray.extras import require_extra
 from mpnas_ray.files.atomic import write_atomic
 
-__all__ = ["Report", "Study", "reproduce", "rewrite_pages"]
+__all__ = ["Report", "Study", "WithoutPicture", "reproduce", "rewrite_pages"]
 
 Report = Callable[[str], None]
 """Receives a line for each step."""
@@ -72,6 +72,19 @@ class Study(Protocol):
     def charts(self, content: Mapping[str, Any]) -> list[Html]:
         """Draw the content of the JSON file for a page with charts, for a study with a picture."""
         ...
+
+
+class WithoutPicture:
+    """The part of a study that has no picture."""
+
+    has_picture: ClassVar[bool] = False
+
+    def save_picture(self, content: Mapping[str, Any], path: Path) -> None:
+        """Draw nothing."""
+
+    def charts(self, content: Mapping[str, Any]) -> list[Html]:
+        """Return no charts."""
+        return []
 
 
 def reproduce(

@@ -33,7 +33,8 @@ from mpnas_ray.meta_learning.mixture.process.sampling import sample_posterior
 from mpnas_ray.meta_learning.mixture.process.scales import support_doubt, support_scales
 from mpnas_ray.meta_learning.mixture.source_weights import named_weights
 from mpnas_ray.predictors.base import SourceWeight
-from mpnas_ray.spaces import Architecture, Architectures, get_space
+from mpnas_ray.predictors.support import support_of_state
+from mpnas_ray.spaces import Architecture, Architectures
 from mpnas_ray.tables import Kind
 
 __all__ = ["MixturePredictor"]
@@ -328,7 +329,7 @@ class MixturePredictor:
             device=device,
         )
         if any(name.startswith("support.") for name in state):
-            predictor.fit(*_support_of(state))
+            predictor.fit(*support_of_state(state))
         return predictor
 
     def _with_cost_probability(self, probability: float) -> MixturePredictor:
@@ -389,15 +390,3 @@ class MixturePredictor:
     def _measured(self, archs: Architectures) -> Architectures:
         """Return the measured architectures, or none of the space of ``archs``."""
         return archs[:0] if self._support is None else self._support
-
-
-def _support_of(state: dict[str, Tensor]) -> tuple[Architectures, NDArray[np.float64]]:
-    """Read measured architectures and scores from a state dict; raise `PredictorError` if they are not whole."""
-    try:
-        space = get_space(bytes(state["support.space"].tolist()).decode())
-        archs = Architectures(space, state["support.codes"].numpy())
-        if any(arch not in space for arch in archs):
-            raise ValueError(f"an architecture is none of {space.name}")
-        return archs, state["support.scores"].double().numpy()
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
-        raise PredictorError(f"The measured architectures of this predictor are damaged: {error}.") from error

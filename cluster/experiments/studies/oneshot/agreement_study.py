@@ -26,9 +26,8 @@ from cluster.experiments.studies.oneshot.cells import SCORING, supernet_items
 from cluster.experiments.studies.oneshot.cells_page import too_few
 from cluster.experiments.studies.oneshot.cells_study import ONESHOT_CELLS, WORK, CellsStudy
 from cluster.experiments.studies.oneshot.supernets import NORMS
-from cluster.experiments.studies.study import Report
+from cluster.experiments.studies.study import Report, WithoutPicture
 from cluster.pages.markdown import markdown_table
-from cluster.report.html import Html
 from cluster.work.items import Store
 from cluster.work.running import run_missing
 from mpnas_ray.checks import require_count
@@ -41,7 +40,7 @@ __all__ = ["ONESHOT_TAU", "AgreementStudy"]
 
 
 @dataclass(frozen=True)
-class AgreementStudy:
+class AgreementStudy(WithoutPicture):
     """The study of one-shot scores; see `cluster.experiments.studies.study.Study`.
 
     Attributes:
@@ -59,7 +58,6 @@ class AgreementStudy:
     title: str = "Agreement of one-shot scores with measured ones"
     holds: str = "All correlations are"
     options: tuple[str, ...] = ("train", "seeds", "tasks")
-    has_picture: bool = False
     cells: CellsStudy = ONESHOT_CELLS
     tasks: tuple[str, ...] = ()
     supernet_seeds: int = 5
@@ -134,13 +132,6 @@ class AgreementStudy:
     def body(self, content: Mapping[str, Any]) -> str:
         """Write the page from the correlations."""
         return _body(content)
-
-    def save_picture(self, content: Mapping[str, Any], path: Path) -> None:
-        """Draw nothing: the study has no picture."""
-
-    def charts(self, content: Mapping[str, Any]) -> list[Html]:
-        """Return no charts: the study has no picture."""
-        return []
 
 
 def _row(measured: MeasuredArchs, method: str, supernets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

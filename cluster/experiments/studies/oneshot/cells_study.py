@@ -21,8 +21,7 @@ from cluster.experiments.studies.oneshot.cells import (
 )
 from cluster.experiments.studies.oneshot.cells_page import body_of
 from cluster.experiments.studies.oneshot.skip_conv import all_cells
-from cluster.experiments.studies.study import Report
-from cluster.report.html import Html
+from cluster.experiments.studies.study import Report, WithoutPicture
 from cluster.work.items import Store
 from cluster.work.running import run_missing
 from mpnas_ray.checks import require_count
@@ -36,7 +35,7 @@ WORK = "oneshot"
 
 
 @dataclass(frozen=True)
-class CellsStudy:
+class CellsStudy(WithoutPicture):
     """The study of 64 cells; see `cluster.experiments.studies.study.Study`.
 
     Attributes:
@@ -55,7 +54,6 @@ class CellsStudy:
     title: str = "One-shot methods on 64 cells that were all trained"
     holds: str = "All trainings, choices and searches are"
     options: tuple[str, ...] = ("train", "seeds")
-    has_picture: bool = False
     course: Course = field(default_factory=lambda: Course("darcy16", 8, 200, "small"))
     seeds: int = 3
     supernet_seeds: int = 5
@@ -127,13 +125,6 @@ class CellsStudy:
     def body(self, content: Mapping[str, Any]) -> str:
         """Write the page from the measurements."""
         return body_of(content)
-
-    def save_picture(self, content: Mapping[str, Any], path: Path) -> None:
-        """Draw nothing: the study has no picture."""
-
-    def charts(self, content: Mapping[str, Any]) -> list[Html]:
-        """Return no charts: the study has no picture."""
-        return []
 
 
 def _cells(truth: Truth) -> list[dict[str, Any]]:

@@ -15,9 +15,8 @@ from cluster.artifacts.network_trainings import Course, train
 from cluster.experiments.studies.oneshot.cells_study import WORK
 from cluster.experiments.studies.oneshot.peak_memory import peak_growth
 from cluster.experiments.studies.oneshot.supernets import SupernetPlan
-from cluster.experiments.studies.study import Report
+from cluster.experiments.studies.study import Report, WithoutPicture
 from cluster.pages.markdown import markdown_table
-from cluster.report.html import Html
 from cluster.work.items import Store, WorkItem
 from cluster.work.running import run_missing
 from mpnas_ray.checks import require_count
@@ -33,7 +32,7 @@ _SPACE = "nasbench201"
 
 
 @dataclass(frozen=True)
-class CostStudy:
+class CostStudy(WithoutPicture):
     """The study of costs; see `cluster.experiments.studies.study.Study`.
 
     Attributes:
@@ -52,7 +51,6 @@ class CostStudy:
     title: str = "Cost of one-shot methods beside that of trainings"
     holds: str = "All measurements are"
     options: tuple[str, ...] = ("train", "tasks")
-    has_picture: bool = False
     tasks: tuple[str, ...] = ("digits", "splice", "darcy16")
     num_train: int = 500
     methods: tuple[str, ...] = tuple(name for name in method_names() if not name.startswith("rdarts-l2-"))
@@ -112,13 +110,6 @@ class CostStudy:
     def body(self, content: Mapping[str, Any]) -> str:
         """Write the page from the measurements."""
         return _body(content)
-
-    def save_picture(self, content: Mapping[str, Any], path: Path) -> None:
-        """Draw nothing: the study has no picture."""
-
-    def charts(self, content: Mapping[str, Any]) -> list[Html]:
-        """Return no charts: the study has no picture."""
-        return []
 
 
 def supernet_cost(plan: SupernetPlan, epochs: int) -> dict[str, Any]:

@@ -16,9 +16,8 @@ from cluster.experiments.studies.oneshot.cells_study import WORK
 from cluster.experiments.studies.oneshot.few_vertices import VERTICES, as_nasbench101, different_cells, space_name
 from cluster.experiments.studies.oneshot.published import VERTICES_TABLE
 from cluster.experiments.studies.oneshot.supernets import SupernetPlan, as_ranked, scores_by_norm, train_supernet
-from cluster.experiments.studies.study import Report
+from cluster.experiments.studies.study import Report, WithoutPicture
 from cluster.pages.markdown import markdown_table
-from cluster.report.html import Html
 from cluster.work.items import Store, WorkItem
 from cluster.work.running import run_missing
 from mpnas_ray.checks import require_count
@@ -31,7 +30,7 @@ _METHOD = "rsps"
 
 
 @dataclass(frozen=True)
-class VerticesStudy:
+class VerticesStudy(WithoutPicture):
     """The study of the number of vertices; see `cluster.experiments.studies.study.Study`.
 
     Attributes:
@@ -50,7 +49,6 @@ class VerticesStudy:
     title: str = "One-shot scores against the number of vertices"
     holds: str = "All trainings and scores are"
     options: tuple[str, ...] = ("train", "seeds")
-    has_picture: bool = False
     course: Course = field(default_factory=lambda: Course("darcy16", 8, 200, "small"))
     vertices: tuple[int, ...] = VERTICES
     num_cells: int = 24
@@ -146,13 +144,6 @@ class VerticesStudy:
     def body(self, content: Mapping[str, Any]) -> str:
         """Write the page from the correlations."""
         return _body(content)
-
-    def save_picture(self, content: Mapping[str, Any], path: Path) -> None:
-        """Draw nothing: the study has no picture."""
-
-    def charts(self, content: Mapping[str, Any]) -> list[Html]:
-        """Return no charts: the study has no picture."""
-        return []
 
 
 def score_cells(plan: SupernetPlan, num_vertices: int, num_cells: int) -> dict[str, Any]:

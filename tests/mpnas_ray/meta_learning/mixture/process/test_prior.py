@@ -53,7 +53,7 @@ def test_a_category_shares_its_weight_among_those_that_are_there(reference: Refe
 
 
 def test_dear_networks_are_believed_good_where_networks_differ_in_size(predictor: MixturePredictor) -> None:
-    """Of cells the dear ones are believed worse; of costs the belief is the same everywhere."""
+    """Among cells the dear ones are believed worse, and beliefs about costs are the same in every space."""
 
     def not_reversed(space: str, kind: float) -> float:
         known = predictor.known(get_space(space).sample_many(3, np.random.default_rng(0)))
