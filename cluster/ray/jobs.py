@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
+from ray._private.ray_constants import RAY_RUNTIME_ENV_IGNORE_GITIGNORE
+from ray._private.runtime_env.packaging import create_package
 from ray.exceptions import RayError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 from tenacity import retry, retry_if_exception_message, stop_after_delay, wait_fixed
@@ -24,24 +28,24 @@ __all__ = ["EXCLUDES", "follow_job", "submit_job"]
 EXCLUDES = (
     # Version control, environments and caches.
     ".git",
-    ".venv*/",
-    "venv/",
-    "__pycache__/",
+    ".venv*",
+    "venv",
+    "__pycache__",
     "*.py[co]",
-    "*.egg-info/",
-    ".*_cache/",
-    ".hypothesis/",
-    ".ipynb_checkpoints/",
-    "node_modules/",
-    "/build/",
-    "/dist/",
+    "*.egg-info",
+    ".*_cache",
+    ".hypothesis",
+    ".ipynb_checkpoints",
+    "node_modules",
+    "/build",
+    "/dist",
     # Data and results: they are read from and written to storage that all nodes reach.
-    "/data/",
-    "/runs/",
-    "/benchmarks/results/",
-    "mlruns/",
-    "lightning_logs/",
-    "wandb/",
+    "/data",
+    "/runs",
+    "/benchmarks/results",
+    "mlruns",
+    "lightning_logs",
+    "wandb",
     # Secrets, which anybody who reaches the cluster could read there.
     "*.env",
     ".env.*",
@@ -49,14 +53,14 @@ EXCLUDES = (
     ".netrc",
     ".git-credentials",
     ".pypirc",
-    ".aws/",
-    ".azure/",
-    ".config/",
-    ".docker/",
-    ".gnupg/",
-    ".kube/",
-    ".ray/",
-    ".ssh/",
+    ".aws",
+    ".azure",
+    ".config",
+    ".docker",
+    ".gnupg",
+    ".kube",
+    ".ray",
+    ".ssh",
     "id_rsa*",
     "id_dsa*",
     "id_ecdsa*",
@@ -71,7 +75,8 @@ EXCLUDES = (
 )
 """Patterns of gitignore for the files of a working directory that are not uploaded; files that its own ``.gitignore``
 and ``.rayignore`` name are not uploaded either. The file ``.rayignore`` of this project holds the same patterns for the
-plain ``ray job submit``."""
+plain ``ray job submit``. No pattern ends in a slash: Ray would leave out what lies in such a folder, but not the
+folder, and a job fails if one comes into being while ``ray job submit`` uploads."""
 
 _PAUSE_S = 0.5
 _AGENT_S = 60.0
@@ -106,12 +111,16 @@ def submit_job(
         raise RunError(f"{folder} is no folder: --working-dir names the one to upload.")
     # Python looks into the folder first; our checkout may be that folder, and what is installed there may be older.
     module = "mpnas_cli" if foreign_file("cluster", folder) else "cluster.cli"
-    with _explained(address):
+    # Ray would look at the folder twice, and a job whose folder has changed in between fails: a run may write there.
+    with _explained(address), TemporaryDirectory() as scratch:
+        archive = Path(scratch) / "working-dir.zip"
+        ignored = os.environ.get(RAY_RUNTIME_ENV_IGNORE_GITIGNORE, "0") != "1"
+        create_package(str(folder), archive, include_gitignore=ignored, excludes=list(EXCLUDES))
         return _submit(
             _client(address),
             entrypoint=shlex.join(["python", "-u", "-m", module, *command]),
             submission_id=submission_id,
-            runtime_env={"working_dir": str(folder), "excludes": list(EXCLUDES)},
+            runtime_env={"working_dir": str(archive)},
         )
 
 

@@ -11,16 +11,19 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import ray
-from ray._private.runtime_env.packaging import create_package
+from ray._private.runtime_env.packaging import create_package, get_uri_for_directory
 
 from cluster.ray.jobs import EXCLUDES, follow_job, submit_job
 from mpnas_ray.errors import RunError
@@ -308,15 +311,17 @@ class _WithoutAgent(_OfTheVersion):
 
     refused = 0
 
-    def do_GET(self) -> None:
-        if self.path == "/api/version":
-            super().do_GET()
-            return
-        self.send_response(200)  # the package of the working directory is there
+    jobs: ClassVar[list[dict[str, Any]]] = []
+    uploads: ClassVar[list[str]] = []
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        _WithoutAgent.uploads.append(self.path)
+        self.send_response(200)
         self.end_headers()
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        _WithoutAgent.jobs.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         later = _WithoutAgent.refused < 2
         _WithoutAgent.refused += later
         self.send_response(500 if later else 200)
@@ -332,6 +337,31 @@ def test_the_agent_of_a_new_cluster_is_waited_for(tmp_path: Path) -> None:
         assert submit_job(["tasks"], address=address, working_dir=tmp_path) == "a-job"
         server.shutdown()
     assert _WithoutAgent.refused == 2
+
+
+def test_a_folder_may_change_while_it_is_uploaded(tmp_path: Path) -> None:
+    """Ray looks for what was uploaded by the name that it has in the job."""
+    _WithoutAgent.refused = 2
+    _WithoutAgent.jobs.clear()
+    _WithoutAgent.uploads.clear()
+    submitted = threading.Event()
+
+    def write() -> None:
+        while not submitted.is_set():
+            (tmp_path / "progress.csv").write_text(str(time.monotonic()))
+
+    with HTTPServer(("127.0.0.1", 0), _WithoutAgent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        writer = threading.Thread(target=write)
+        writer.start()
+        for _ in range(5):
+            submit_job(["tasks"], address=f"http://127.0.0.1:{server.server_port}", working_dir=tmp_path)
+        submitted.set()
+        writer.join()
+        server.shutdown()
+    names = [job["runtime_env"]["working_dir"].removeprefix("gcs://") for job in _WithoutAgent.jobs]
+    assert len(names) == 5
+    assert [Path(upload).name for upload in _WithoutAgent.uploads] == names
 
 
 # What is uploaded
@@ -418,6 +448,17 @@ def test_source_is_uploaded_and_nothing_else(tmp_path: Path, by: str) -> None:
     else:
         (folder / ".rayignore").write_text((ROOT / ".rayignore").read_text())
         assert uploaded(folder, (), tmp_path / "some.zip") == {*SOURCE, ".rayignore"}
+
+
+@pytest.mark.parametrize("folder", sorted({name.rpartition("/")[0] for name in OTHERS} - {"", "deploy"}))
+def test_a_new_folder_of_no_concern_leaves_the_upload_as_it_is(tmp_path: Path, folder: str) -> None:
+    """Ray looks at the folder twice, and looks for the second name in what it uploaded under the first."""
+    names = partial(get_uri_for_directory, str(tmp_path), include_gitignore=True, excludes=list(EXCLUDES))
+    for parent in ("deploy", "package", "benchmarks"):
+        (tmp_path / parent).mkdir()
+    before = names()
+    (tmp_path / folder).mkdir(parents=True)
+    assert names() == before
 
 
 def test_the_checkout_is_small(tmp_path: Path) -> None:
