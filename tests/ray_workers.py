@@ -1,4 +1,4 @@
-"""Start Ray's workers as copies of one process that has imported what workers need.
+"""Start Ray's workers as copies of processes that have imported what workers need.
 
     python ray_workers.py serve SOCKET      # copies itself for each worker that is asked for, until its input ends
     python ray_workers.py --serialized-runtime-env-context=... --language=PYTHON default_worker.py ...
@@ -6,8 +6,13 @@
 Every trial, refit and task of another program has a worker of its own, and most of the 3.4 s of CPU of its start are
 imports. The second command is what Ray starts in place of its own ``setup_worker.py``: it asks the process at
 ``MPNAS_RAY_WORKERS`` for the worker, and stays until that has ended. That process has imported the packages that
-trials, Tune and Ray use. Neither Ray itself, which reads its settings in the environment of the worker as it loads, nor
-our packages are imported before: a worker imports them as ever, and finds them where it would have.
+trials, Tune and Ray use. Ray itself reads its settings in the environment as it loads, and these name the job. So there
+is a template for each set of settings, a copy that has imported Ray and Tune, too, and workers are copies of it: they
+start with 0.03 s of CPU. Our packages are not imported before: a worker imports them as ever, and finds them where it
+would have.
+
+A template must not have drawn one of Ray's random numbers. Its copies would go on with the same ones, and of two that
+start at the same time, which then name their first objects alike, one ends.
 """
 
 from __future__ import annotations
@@ -21,8 +26,11 @@ import selectors
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 SOCKET = "MPNAS_RAY_WORKERS"
 """Variable that names the socket of the process that is copied."""
@@ -37,6 +45,11 @@ PACKAGES = (
     "pytest",
 )
 """Packages that trials, Tune and Ray import."""
+
+RAY = ("ray.tune", "ray.train", "ray.dag.compiled_dag_node")
+
+MOST_TEMPLATES = 3
+"""Number of sets of settings that have a template: those that were asked for last."""
 
 
 def ask(arguments: list[str]) -> None:
@@ -57,11 +70,10 @@ def ask(arguments: list[str]) -> None:
 
 
 def serve(address: str) -> None:
-    """Import packages, and copy this process for each worker that is asked for."""
-    for name in PACKAGES:
-        import_module(name)
-    gc.freeze()
+    """Import packages, and hand each worker that is asked for to the template of its settings."""
+    import_all(PACKAGES)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    templates: dict[str, socket.socket] = {}
     with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as ready:
         listener.bind(address)
         listener.listen(64)
@@ -70,28 +82,83 @@ def serve(address: str) -> None:
         ready.register(sys.stdin, selectors.EVENT_READ)
         while all(key.fileobj is listener for key, _ in ready.select()):
             asked, _ = listener.accept()
-            if os.fork() == 0:
-                break
+            message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 3)
+            while part := asked.recv(1 << 20):
+                message += part
+            settings = settings_of_ray(json.loads(message)[1])
+            template = templates.pop(settings, None)
+            if template is None:
+                template, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                if os.fork() == 0:
+                    for other in (listener, asked, template, *templates.values()):
+                        other.close()
+                    break
+                its_end.close()
+            templates[settings] = template  # the last one is the one that was asked for last
+            for oldest in list(templates)[:-MOST_TEMPLATES]:
+                templates.pop(oldest).close()
+            socket.send_fds(template, [message], [*descriptors, asked.fileno()])
+            for descriptor in descriptors:
+                os.close(descriptor)
             asked.close()
         else:
             return
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    become_worker(asked)
+    serve_settings(its_end)
 
 
-def become_worker(asked: socket.socket) -> None:
-    """Run a worker's script in this process, a copy; the socket is open as long as it runs."""
+def settings_of_ray(environment: dict[str, str]) -> str:
+    return json.dumps({name: value for name, value in environment.items() if name.startswith("RAY_")}, sort_keys=True)
+
+
+def serve_settings(asked: socket.socket) -> None:
+    """Be a template: the first message has the settings, and each one asks for a worker."""
+    message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 4)
+    set_environment(json.loads(message)[1])
+    import_ray()
+    while message:
+        if os.fork() == 0:
+            asked.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            become_worker(message, descriptors)
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+        message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 4)
+
+
+def set_environment(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def import_all(names: Sequence[str]) -> None:
+    for name in names:
+        import_module(name)
+    gc.freeze()
+
+
+def import_ray() -> None:
+    """Import Ray; the classes of actors that it defines are not named by its own generator."""
+    from ray import ActorClassID
+
+    class Named(ActorClassID):
+        @classmethod
+        def from_random(cls) -> Any:
+            return ActorClassID(os.urandom(ActorClassID.size()))
+
+    with patch("ray.actor.ActorClassID", Named):
+        import_all(RAY)
+
+
+def become_worker(message: bytes, descriptors: list[int]) -> None:
+    """Run a worker's script in this process; the last descriptor is a socket that is open as long as it runs."""
     import numpy as np
 
-    message, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 3)
-    while part := asked.recv(1 << 20):
-        message += part
-    for given, own in zip(descriptors, (0, 1, 2), strict=True):
+    for given, own in zip(descriptors[:3], (0, 1, 2), strict=True):
         os.dup2(given, own)
         os.close(given)
     command, environment, path, folder = json.loads(message)
-    os.environ.clear()
-    os.environ.update(environment)
+    set_environment(environment)
     os.chdir(folder)
     random.seed()
     np.random.seed()  # noqa: NPY002 - each copy would draw the same

@@ -1,0 +1,25 @@
+"""Workers of the tests' Ray are copies of one process; see ray_workers.py."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import ray
+from ray._raylet import UniqueID
+
+
+def draw() -> tuple[int, str]:
+    return os.getppid(), UniqueID.from_random().hex()
+
+
+@pytest.mark.ray
+def test_copies_do_not_draw_the_same_names(ray_cluster: None) -> None:
+    """Two that start at the same time would name their first objects alike, and one of them would end."""
+    drawn = [
+        ray.get(ray.remote(draw).options(runtime_env={"env_vars": {"ITS_OWN": str(number)}}).remote())
+        for number in range(2)  # one after the other, or one of them might end
+    ]
+    parents, names = zip(*drawn, strict=True)
+    assert len(set(parents)) == 1
+    assert len(set(names)) == 2
