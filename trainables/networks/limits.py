@@ -3,23 +3,26 @@
 Networks have few macros, most spaces one, and a cell builds each of its operations with the channels of its stack. So
 a network's size is that of its macro plus one term for each operation of its cell: parameters of all operations,
 multiply-adds and activations of those that are computed (`OperationGraphs.live`). The terms are not formulas of their
-own: the macro around an empty cell and each operation alone are built once on torch's meta device and counted there.
+own: the macro around an empty cell and each operation alone are built once and counted, large ones without computing.
 Where a network is a chain of blocks of several widths, each block that occurs is built once so.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from mpnas_ray.checks import make_plain, require_count
 from mpnas_ray.errors import TaskError
@@ -184,18 +187,18 @@ def _same_sizes(archs: Architectures) -> list[tuple[NDArray[np.int8], NDArray[np
 @cache
 def _terms(sizes: NetworkSizes, macro: Macro) -> _Terms:
     empty = parse_architecture(_EMPTY_CELL)
-    with torch.device("meta"):
-        network = ArchNetwork(empty, sizes.input_shape, sizes.num_outputs, sizes.dense, macro).eval()
-    macro_activations = _activations(network, sizes.input_shape)  # before the hooks, which count one pass
     cells: Counter[tuple[int, ...]] = Counter()
 
     def note(cell: nn.Module, inputs: tuple[torch.Tensor, ...], output: Any) -> None:
         cells[tuple(inputs[0].shape[1:])] += 1
 
-    for module in network.modules():
-        if isinstance(module, Cell):
-            module.register_forward_hook(note)
-    macro_flops = _flops(network, sizes.input_shape)
+    with _cheap_device(max(macro.channels) * prod(sizes.input_shape[1:])):
+        network = ArchNetwork(empty, sizes.input_shape, sizes.num_outputs, sizes.dense, macro).eval()
+        macro_activations = _activations(network, sizes.input_shape)  # before the hooks, which count one pass
+        for module in network.modules():
+            if isinstance(module, Cell):
+                module.register_forward_hook(note)
+        macro_flops = _flops(network, sizes.input_shape)
     parameters, flops, activations = np.zeros((3, len(KINDS) + 1), dtype=np.int64)
     for (channels, *sides), count in cells.items():
         for operation in (*OPERATIONS, *EXTENSIONS):
@@ -209,10 +212,10 @@ def _terms(sizes: NetworkSizes, macro: Macro) -> _Terms:
 @cache
 def _operation_sizes(name: str, channels: int, sides: tuple[int, ...]) -> tuple[int, int, int]:
     """Count parameters, multiply-adds and activations of an operation; macros share many of its shapes."""
-    with torch.device("meta"):
-        module = build_operation(name, channels, len(sides)).eval()
     shape = (channels, *sides)
-    return _parameters(module), _flops(module, shape), _activations(module, shape)
+    with _cheap_device(prod(shape)):
+        module = build_operation(name, channels, len(sides)).eval()
+        return _parameters(module), _flops(module, shape), _activations(module, shape)
 
 
 _Block = tuple[int, ...]
@@ -233,22 +236,38 @@ def _chain_sizes(
 
 @cache
 def _block_parameters(row: _Block, data: ChainData) -> int:
-    return _parameters(_block(row, data))
+    return _of_block(row, data, lambda block, _: _parameters(block))
 
 
 @cache
 def _block_flops(row: _Block, data: ChainData) -> int:
-    return _flops(_block(row, data), (row[1], *data.sides_after(row[3])))
+    return _of_block(row, data, _flops)
 
 
 @cache
 def _block_activations(row: _Block, data: ChainData) -> int:
-    return _activations(_block(row, data), (row[1], *data.sides_after(row[3])))
+    return _of_block(row, data, _activations)
 
 
-def _block(row: _Block, data: ChainData) -> nn.Module:
-    with torch.device("meta"):
-        return build_block(row, data).eval()
+def _of_block(row: _Block, data: ChainData, count: Callable[[nn.Module, tuple[int, ...]], int]) -> int:
+    _, inner, outer, halvings, _ = row
+    sides = data.sides_after(halvings)
+    with _cheap_device(max(inner, outer) * prod(sides)):
+        return count(build_block(row, data).eval(), (inner, *sides))
+
+
+_FEW = 10_000
+"""Most numbers of a feature map for which computing is cheaper than the meta device."""
+
+
+@contextmanager
+def _cheap_device(numbers: int) -> Iterator[None]:
+    """Build and count modules on the CPU if the numbers of their feature maps are few, else on torch's meta device.
+
+    That computes nothing, but most of it is Python, and it imports torch's compiler first: a second of CPU.
+    """
+    with torch.random.fork_rng(devices=[]), torch.device("cpu" if numbers <= _FEW else "meta"):
+        yield
 
 
 def _parameters(module: nn.Module) -> int:
@@ -257,9 +276,28 @@ def _parameters(module: nn.Module) -> int:
 
 @torch.no_grad()
 def _flops(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    with FlopCounterMode(display=False) as counter:
-        module(torch.empty(1, *input_shape, device="meta"))
-    return int(counter.get_total_flops()) // 2
+    with _FlopCounter() as counter:
+        module(torch.zeros(1, *input_shape))
+    return counter.total // 2
+
+
+class _FlopCounter(TorchDispatchMode):
+    """Count as `torch.utils.flop_counter.FlopCounterMode`, which imports torch's compiler, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # to tell it to leave this alone, torch would import it
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        output = func(*args, **kwargs)
+        if count := flop_registry.get(func.overloadpacket):
+            self.total += count(*args, **kwargs, out_val=output)
+        return output
 
 
 _NUM_INPUTS = 2
@@ -279,7 +317,7 @@ def _activations(module: nn.Module, input_shape: tuple[int, ...]) -> int:
 
     own = {parameter.untyped_storage()._cdata for parameter in module.parameters()}
     module.train()
-    inputs = torch.empty(_NUM_INPUTS, *input_shape, device="meta", requires_grad=True)
+    inputs = torch.zeros(_NUM_INPUTS, *input_shape, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         output = module(inputs)
     module.eval()

@@ -36,6 +36,7 @@ ROOT = Path(__file__).parents[3]
 
 REACH_INTO_RAY = {
     "cluster/ray/addresses.py",
+    "cluster/ray/jobs.py",
     "cluster/ray/memory_deaths.py",
     "cluster/ray/snapshot_files.py",
     "benchmarks/ray_inside.py",
