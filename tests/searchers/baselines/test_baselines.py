@@ -250,7 +250,7 @@ def test_boosted_trees_concentrate_on_the_good_operation() -> None:
     assert share_of_conv3x3(BoostedTreesSearch, num_seeds=1) > share_of_conv3x3(RandomSearch) + 0.2
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_optunas_process_finds_the_optimum_of_an_additive_score() -> None:
     assert "transnasbench101:64-41414-3_33_333" in run(make(OptunaGPSearch, allow_isomorphic=True), 0, 30)
 

@@ -122,7 +122,7 @@ def test_before_five_results_architectures_come_as_a_draw_from_the_prior_has_the
     assert deviation[:20].mean() > deviation.mean() + 1
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_steps")
 def test_good_architectures_of_the_sources_come_early_and_a_misleading_prior_is_left() -> None:
     early = [convs_of(config) for config in run_trials(make(), [str(n) for n in range(5)], convs_of)]

@@ -132,7 +132,7 @@ def test_the_real_meta_predictor_is_one() -> None:
     assert (searcher.num_refits, searcher.num_failures) == (2, 0)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_from_scratch_is_better_than_chance_on_an_easy_score() -> None:
     searcher = mpnas(predictor=None)
     found = [quality(arch) for arch in run(searcher, ids(0, 24))]

@@ -76,9 +76,13 @@ def sample_posterior(
 def _prior_functions(
     support: Knowledge, known: Knowledge, kept: Tensor, amplitudes: Tensor, rng: Generator
 ) -> tuple[Tensor, Tensor]:
-    """Draw one function of each prior process at the support ``[S, n]`` and elsewhere ``[S, N]``."""
+    """Draw one function of each prior process at the support ``[S, n]`` and elsewhere ``[S, N]``.
+
+    In single precision, which halves the time and is far finer than what differs from draw to draw.
+    """
     here, there = [], []
-    for linear, at_support, elsewhere in zip(LINEAR, views(support, kept), views(known, kept), strict=True):
+    for linear, *described in zip(LINEAR, views(support, kept), views(known, kept), strict=True):
+        at_support, elsewhere = (part.float() for part in described)
         if linear:
             here.append(at_support)
             there.append(elsewhere)
@@ -86,8 +90,9 @@ def _prior_functions(
         # The kernel exp(-|x - y|^2) is that of frequencies with variance 2.
         frequencies = torch.from_numpy(rng.standard_normal((elsewhere.shape[1], _NUM_FOURIER))) * math.sqrt(2)
         phases = torch.from_numpy(rng.uniform(0, 2 * math.pi, _NUM_FOURIER))
-        for found, described in ((here, at_support), (there, elsewhere)):
-            found.append(math.sqrt(2 / _NUM_FOURIER) * torch.cos(described @ frequencies + phases))
+        for found, part in ((here, at_support), (there, elsewhere)):
+            found.append(math.sqrt(2 / _NUM_FOURIER) * torch.addmm(phases.float(), part, frequencies.float()).cos_())
     stds = torch.cat([amplitudes[:, [place]].sqrt().expand(-1, part.shape[1]) for place, part in enumerate(here)], 1)
-    weights = stds * torch.from_numpy(rng.standard_normal(stds.shape))
-    return weights @ torch.cat(here, dim=1).T, weights @ torch.cat(there, dim=1).T
+    weights = (stds * torch.from_numpy(rng.standard_normal(stds.shape))).float()
+    at_support, elsewhere = ((weights @ torch.cat(parts, dim=1).T).double() for parts in (here, there))
+    return at_support, elsewhere

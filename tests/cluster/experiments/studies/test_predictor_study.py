@@ -104,7 +104,7 @@ def test_the_meta_learned_one_is_not_judged_on_what_it_has_seen() -> None:
         METHODS["mp-nas"].judge(Draw.of(task, 0), Knowledge(BUNDLED_TABLE, BUNDLED["mpnas-4"]))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_curves_of_other_tasks_say_more_than_ten_of_the_same() -> None:
     draw = Draw.of(load_tasks(BUNDLED_TABLE, ["mixed/watch"])["mixed/watch"], 0)
     before, alone = (

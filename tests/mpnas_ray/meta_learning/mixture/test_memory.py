@@ -13,6 +13,7 @@ from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor, meta_train_mixture
 from mpnas_ray.meta_learning.mixture.memory import Memory
 from mpnas_ray.meta_learning.mixture.smoothing import smoothed_scores
+from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.spaces import KINDS, Architectures, get_space
 from mpnas_ray.tables import TableTask
 
@@ -206,7 +207,8 @@ def test_scores_overrule_what_the_name_of_the_metric_said() -> None:
         latency = worth(archs) + rng.normal(scale=0.3, size=len(archs))
         tasks[name] = TableTask(f"transnasbench101/{name}", archs, latency, "latency", "min", devices=(name,))
     predictor = meta_train_mixture(
-        tasks, MixtureConfig(iterations=20, prior_iterations=10, num_price_lists=6)
+        tasks,
+        MixtureConfig(gcn=GCNConfig(width=8, num_layers=2), iterations=20, prior_iterations=10, num_price_lists=6),
     ).predictor
     points = archs[rng.permutation(4_096)[:15]]
     assert predictor.probability_of_cost() == pytest.approx(0.3)

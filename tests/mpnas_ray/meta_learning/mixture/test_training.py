@@ -9,7 +9,13 @@ import torch
 
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.meta_learning.gradient import Progress, pool_by_space
-from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor, MixtureResult, meta_train_mixture
+from mpnas_ray.meta_learning.mixture import (
+    MixtureConfig,
+    MixturePredictor,
+    MixtureResult,
+    meta_train_mixture,
+    source_network,
+)
 from mpnas_ray.meta_learning.mixture.description import NUM_INPUTS
 from mpnas_ray.meta_learning.mixture.source_network import source_scores
 from mpnas_ray.meta_learning.mixture.training import _episode_sources
@@ -29,9 +35,10 @@ def same(one: MixturePredictor, other: MixturePredictor) -> bool:
 
 @pytest.mark.long
 def test_killed_and_resumed_is_as_never_killed(
-    made_up_tasks: Tasks, tiny_mixture: MixtureConfig, tmp_path: Path
+    made_up_tasks: Tasks, tiny_mixture: MixtureConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = replace(tiny_mixture, iterations=450)
+    monkeypatch.setattr(source_network, "_SAVE_EVERY", 20)
+    config = replace(tiny_mixture, iterations=45)
     uninterrupted = meta_train_mixture(made_up_tasks, config).predictor
     checkpoint = tmp_path / "run.pt"
 
@@ -42,14 +49,14 @@ def test_killed_and_resumed_is_as_never_killed(
 
         meta_train_mixture(made_up_tasks, config, checkpoint=checkpoint, on_progress=on_progress)
 
-    for iteration in (3, 310, 452):  # before the first checkpoint, after it, while the prior is learned
+    for iteration in (3, 31, 47):  # before the first checkpoint, after it, while the prior is learned
         with pytest.raises(KilledError):
             kill_at(iteration)
     steps: list[int] = []
     resumed = meta_train_mixture(
         made_up_tasks, config, checkpoint=checkpoint, on_progress=lambda p: steps.append(p.iteration)
     )
-    assert steps == [451, 452, 453, 453]
+    assert steps == [46, 47, 48, 48]
     assert same(resumed.predictor, uninterrupted)
 
 

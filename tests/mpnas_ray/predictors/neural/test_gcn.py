@@ -84,6 +84,7 @@ def test_predicting_before_fitting_is_refused() -> None:
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_a_hundred_architectures_rank_the_rest_of_nasbench201(tables_folder: Path) -> None:
     import pyarrow.parquet as pq
 

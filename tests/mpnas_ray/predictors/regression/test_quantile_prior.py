@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.stats import norm, spearmanr
 
+from mpnas_ray.predictors.regression import quantile_prior
 from mpnas_ray.predictors.regression.quantile_prior import QuantilePrior, truncated_normal_scores
 from mpnas_ray.spaces import get_space
 
@@ -37,7 +38,8 @@ def test_mean_and_deviation_are_those_of_the_tasks() -> None:
 
 
 @pytest.mark.long
-def test_the_seed_makes_the_prior_and_torch_draws_on_as_before() -> None:
+def test_the_seed_makes_the_prior_and_torch_draws_on_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantile_prior, "_STEPS", 30)
     targets = np.where(CONVS % 2, np.nan, CONVS)[None]  # only some were measured
     torch.manual_seed(5)
     one, other = (QuantilePrior.fit(ARCHS, targets, 1).predict(ARCHS[:9]) for _ in range(2))
