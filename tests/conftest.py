@@ -144,12 +144,12 @@ def storage(tmp_path: Path) -> Storage:
 
 @functools.cache
 def _preload_workers() -> subprocess.Popen[bytes]:
-    """Let all workers of the Ray of this process be copies of one process; see ray_workers.py."""
+    """Let all workers of the Ray of this process be copies of a few processes; see ray_templates.py."""
     from ray._private import ray_constants
 
-    script = str(Path(__file__).with_name("ray_workers.py"))
+    folder = Path(__file__).parent
     os.environ["MPNAS_RAY_WORKERS"] = f"{os.environ['RAY_TMPDIR']}/workers"
-    command = [sys.executable, script, "serve", os.environ["MPNAS_RAY_WORKERS"]]
+    command = [sys.executable, str(folder / "ray_templates.py"), os.environ["MPNAS_RAY_WORKERS"]]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
@@ -157,8 +157,8 @@ def _preload_workers() -> subprocess.Popen[bytes]:
     assert process.stdout is not None
     atexit.register(process.stdin.close)
     assert process.stdout.readline() == b"ready\n"
-    ray_constants.SETUP_WORKER_FILENAME = script
-    hooks = str(Path(script).parent / "child_programs")
+    ray_constants.SETUP_WORKER_FILENAME = str(folder / "ray_workers.py")
+    hooks = str(folder / "child_programs")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (hooks, os.environ.get("PYTHONPATH"))))
     return process
 

@@ -1,4 +1,4 @@
-"""Workers of the tests' Ray are copies of one process; see ray_workers.py."""
+"""Workers of the tests' Ray are copies of a process that has imported Ray; see ray_templates.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Let the workers of a Ray that a program of a test starts be copies, too; see ../ray_workers.py.
+"""Let the workers of a Ray that a program of a test starts be copies, too; see ../ray_templates.py.
 
 Python imports this module as it starts, since conftest.py puts its folder on ``PYTHONPATH``. MLflow, which Tune imports
 with each experiment where it is installed, is left out of these programs: it takes half a second, and few users have
