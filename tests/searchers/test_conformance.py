@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mpnas_ray.predictors import GCNConfig, GCNPredictor
 from mpnas_ray.spaces import get_space
 from mpnas_ray.tables import TableTask
 from searchers import (
@@ -103,13 +104,11 @@ class TestTransferRivals(OurKeys, SearcherConformance):
 
 
 @pytest.mark.long
-@pytest.mark.long
 class TestMPNASSearchFromScratch(OurKeys, SearcherConformance):
     @pytest.fixture
     def make_searcher(self) -> MakeSearcher:
-        return lambda **arguments: MPNASSearch(
-            "transnasbench101", predictor=None, refit_every=8, synchronous=True, **arguments
-        )
+        small = GCNPredictor(GCNConfig(width=16, epochs=20))
+        return partial(MPNASSearch, "transnasbench101", predictor=small, refit_every=8, synchronous=True)
 
 
 @pytest.mark.long

@@ -224,8 +224,9 @@ def test_storage_that_cannot_be_written_is_one_line(mpnas: MPNAS, tmp_path: Path
 
 
 @pytest.mark.ray
-def test_more_gpus_than_there_are_is_said_at_once(tmp_path: Path, on_ray: dict[str, str]) -> None:
-    done = mpnas_alone("search", *TINY, "--gpus-per-trial", "8", cwd=tmp_path, env=on_ray)
+@pytest.mark.usefixtures("ray_cluster")
+def test_more_gpus_than_there_are_is_said_at_once(mpnas: MPNAS) -> None:
+    done = mpnas("search", *TINY, "--gpus-per-trial", "8")
     assert done.returncode == 1
     assert "A trial needs 1 CPU, 8 GPU on one node; the most that a node of this cluster has is" in done.stderr
     assert "Traceback" not in done.stderr

@@ -17,6 +17,7 @@ from ray import tune
 
 from mpnas_ray.errors import SearcherStateError, SearchSpaceError
 from mpnas_ray.metric_values import find_metric, metric_value, numbers_in
+from mpnas_ray.predictors import GCNConfig, GCNPredictor
 from mpnas_ray.spaces import get_space
 from searchers import ArchitectureSearcher, MPNASSearch, RandomSearch, RegularizedEvolution, TPESearch
 from searchers.core.json_values import from_plain, to_plain
@@ -211,7 +212,8 @@ def go_on(searcher: ArchitectureSearcher, number: int = 6, metric: str = "score"
 
 def make(kind: type[ArchitectureSearcher], **arguments: Any) -> ArchitectureSearcher:
     if kind is MPNASSearch:
-        arguments |= {"predictor": None, "num_candidates": 50}
+        small = GCNPredictor(GCNConfig(width=16, epochs=20))
+        arguments |= {"predictor": small, "cost_predictor": None, "num_candidates": 50}
     return kind(SPACE, seed=0, **arguments)
 
 
