@@ -304,7 +304,10 @@ def test_interrupted_and_continued(
     assert second.returncode == 0, second.stderr
     assert "Best of 6 architectures" in second.stdout
     for path, text in finished.items():
-        assert path.read_text() == text
+        after = path.read_text()
+        assert after.startswith(text)
+        # Of a trial that ended as the run did, Tune may not know: its last result is told again.
+        assert all(json.loads(line)["seconds"] == 0.0 for line in after[len(text) :].splitlines()), "trained again"
     report = SearchReport(**json.loads((tmp_path / "run" / "report.json").read_text()))
     assert report.num_trials == 6
     assert report.num_failed == 0
