@@ -38,10 +38,10 @@ search: $(VENV)/.searching  ## Search an architecture for Darcy flow: 20 trials,
 
 # Each of three processes takes whole files, the longest first, and has one Ray for all its tests on Ray. On two cores
 # two processes wait for Ray a sixth of the time, and with three the cores are busy.
-test: env  ## Run the test suite, about nine minutes on two cores
+test: env  ## Run the test suite, seven to eight minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 
-test-fast: env  ## Run what needs neither Ray, nor tables, nor seconds a test: about a minute on two cores
+test-fast: env  ## Run what needs neither Ray, nor tables, nor a third of a second a test: under a minute on two cores
 	$(BIN)/python -m pytest -m "not (slow or ray or long or data)" --numprocesses 2 --dist worksteal
 
 test-slow: env  ## Run the longer checks too

@@ -131,6 +131,7 @@ TESTED = {
 """Pages whose Python blocks are run here, or in tests/cluster/ray/test_jobs.py."""
 
 
+@pytest.mark.long
 def test_the_page_on_trainings(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     from trainables.tasks.core import task
 
@@ -152,6 +153,7 @@ def test_the_page_on_trainings(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     }
 
 
+@pytest.mark.long
 def test_the_page_on_supernets(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     import cluster.artifacts.supernets.training
     from trainables.oneshot import get_method, method_names, methods
@@ -289,6 +291,7 @@ def test_the_page_on_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert np.allclose(names["outputs"], names["same"].detach(), atol=1e-5)
 
 
+@pytest.mark.long
 def test_the_page_on_several_objectives(monkeypatch: pytest.MonkeyPatch) -> None:
     page = ROOT / "docs" / "objectives.md"
     for block in python_blocks(page):

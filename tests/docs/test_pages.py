@@ -195,6 +195,7 @@ def messages() -> Iterator[str]:
                     yield node.value
 
 
+@pytest.mark.long
 def test_the_program_says_what_the_page_on_troubleshooting_explains() -> None:
     page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     explained = re.findall(r"^\| `([^`]+)` \|", page, flags=re.MULTILINE)

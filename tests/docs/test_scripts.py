@@ -156,6 +156,7 @@ def test_a_search_and_its_network(
     assert re.fullmatch(printed, before[-1] if before else "")
 
 
+@pytest.mark.long
 def test_trainings_of_ones_own(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     module = load("own_training")
     module.TASK = replace(module.TASK, recipe=replace(module.TASK.recipe, epochs=2))

@@ -119,6 +119,7 @@ def saved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Callabl
 Saved = tuple[Path, Callable[[Path], None]]
 
 
+@pytest.mark.long
 def test_bytes_of_weights(saved: Saved, fuzz: Any, damaged_bytes: Any) -> None:
     path, use = saved
     weights = path.with_suffix(".safetensors")

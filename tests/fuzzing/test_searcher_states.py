@@ -63,6 +63,7 @@ def restored(path: Path, make: Callable[[], ArchitectureSearcher]) -> None:
 State = tuple[Path, Callable[[], ArchitectureSearcher]]
 
 
+@pytest.mark.long
 def test_bytes(state: State, fuzz: Any, damaged_bytes: Any) -> None:
     path, make = state
     restored(path, make)
@@ -74,6 +75,7 @@ def test_bytes(state: State, fuzz: Any, damaged_bytes: Any) -> None:
     fuzz(check, damaged_bytes(path.read_bytes()))
 
 
+@pytest.mark.long
 def test_plain_values(state: State, fuzz: Any, damaged_json: Any) -> None:
     path, make = state
     plain, arrays = read_state(path)
@@ -87,6 +89,7 @@ def test_plain_values(state: State, fuzz: Any, damaged_json: Any) -> None:
     fuzz(check, damaged_json({"format": 4, **plain}))
 
 
+@pytest.mark.long
 def test_arrays(state: State, fuzz: Any) -> None:
     path, make = state
     with np.load(path) as archive:

@@ -61,6 +61,7 @@ def printed(*arguments: str) -> str:
     return result.stdout
 
 
+@pytest.mark.long
 def test_the_winner_of_a_run_is_explained_by_the_predictor_adapted_to_its_results(run: RunFolder) -> None:
     found = explain_in_run(run)
     assert found.arch == ARCHS[2]
@@ -109,6 +110,7 @@ def test_few_results_are_not_explained_and_what_fails_is_logged(
     assert run.read(EXPLANATION_FILE) is None
 
 
+@pytest.mark.long
 def test_the_command_prints_words_and_tables_or_json(run: RunFolder, latencies: Path) -> None:
     text = printed(ARCHS[0], "--run", run.shown, "--latencies", str(latencies))
     for part in ("The predicted score is", "swaps of", "Known tasks", LATENCY, "parameters", "Features of the graph"):
@@ -117,6 +119,7 @@ def test_the_command_prints_words_and_tables_or_json(run: RunFolder, latencies: 
     assert found.arch == ARCHS[2]
 
 
+@pytest.mark.long
 def test_latencies_are_predicted_from_the_measured_ones(latencies: Path) -> None:
     found = explain_architecture(ExplanationConfig(arch=ARCHS[0], latencies=latencies))
     cost = load_predictor("cost").adapt(Architectures.of(ARCHS), [-4.0 - number for number in range(6)])

@@ -65,6 +65,7 @@ def test_complete_trials_of_a_table_are_measurements_to_predict_by(
     assert "8 of 10 entries are left out as failed or incomplete trainings" in caplog.text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("file", ["study.db", "study.log"])
 def test_a_study_says_what_the_run_does(run: RunView, tmp_path: Path, file: str) -> None:
     write_study(run, tmp_path / file)

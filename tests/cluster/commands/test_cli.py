@@ -55,6 +55,7 @@ def mpnas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     return run
 
 
+@pytest.mark.long
 def test_help_is_complete(mpnas: MPNAS, tmp_path: Path) -> None:
     top = mpnas_alone("--help", cwd=tmp_path)
     assert top.returncode == 0
@@ -138,6 +139,7 @@ def test_widths_and_depths_are_read_with_commas_between(monkeypatch: pytest.Monk
     assert given == [SearchConfig(space="mixed-macro", widths=(8, 32), depths=(1, 2, 3))]
 
 
+@pytest.mark.long
 def test_names_are_completed_from_their_registries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert completes(SEARCH_NAMES["searcher"])("mp") == ["mpnas"]

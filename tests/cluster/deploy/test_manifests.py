@@ -103,6 +103,7 @@ def changed(tree: dict[str, Any], place: Place, key: str | int, value: Any) -> d
     return tree
 
 
+@pytest.mark.long
 def test_the_rayjob_is_one(job: dict[str, Any]) -> None:
     assert errors_of(job, OLDEST_KUBERNETES, NEWEST_KUBERNETES) == []
 

@@ -53,6 +53,7 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
+@pytest.mark.long
 def test_few_modules_import_rays_inside() -> None:
     inside = re.compile(r"ray(\.\w+)*\.(_\w+|execution|serialization)(\.|$)|ray\.dashboard\.")
     for folder in ("mpnas_ray", "searchers", "trainables", "cluster", "benchmarks"):

@@ -25,6 +25,7 @@ def test_networks_of_presets_have_no_limit_unless_it_is_asked_for() -> None:
     assert limits_of(space="mixed") is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("preset", ["small", pytest.param("paper", marks=pytest.mark.slow)])
 def test_the_preset_bounds_networks_with_sizes_of_their_own(preset: str) -> None:
     limits = limits_of(space="mixed-macro", preset=preset)

@@ -47,6 +47,7 @@ def config(storage: Path, proxy: str, **changed: Any) -> SearchConfig:
     return SearchConfig(**{**given, **changed})
 
 
+@pytest.mark.long
 def test_its_scores_are_those_of_the_supernet(storage: Path) -> None:
     asked = config(storage, "supernet:sn:rsps.0", searcher="naswot")
     check_config(asked)

@@ -60,6 +60,7 @@ def test_proxies_are_kept_with_a_run(searcher: str, tmp_path: Path) -> None:
         RunRecord(searching(searcher=searcher, proxy="snip"), "darcy").check_same(record, folder)
 
 
+@pytest.mark.long
 def test_a_class_wise_proxy_on_a_dense_task_is_refused_before_anything_is_begun(tmp_path: Path, data_dir: Path) -> None:
     with pytest.raises(TaskError, match=r"epe_nas compares samples of one class.*choose another proxy"):
         run_search(

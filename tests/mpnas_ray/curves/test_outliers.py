@@ -40,6 +40,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_the_others_are_judged_as_if_nothing_had_diverged(name: str) -> None:
     others = np.delete(np.arange(30), DIVERGED)

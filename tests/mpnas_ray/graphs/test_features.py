@@ -101,6 +101,7 @@ def test_features_are_what_their_names_say(space: str) -> None:
         assert of_cell == {name: reference.feature(name) for name in of_cell}, arch
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=15)
 @given(st.sampled_from(CELL_SPACES), st.integers(0, 2**32 - 1))
 def test_isomorphic_cells_have_equal_features(name: str, seed: int) -> None:

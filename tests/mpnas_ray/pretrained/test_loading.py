@@ -39,6 +39,7 @@ def test_golden_outputs(name: str) -> None:
     assert np.allclose(predictor.adapt(listed, SCORES).predict(listed), adapted, atol=1e-3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("space", "name"), [(None, "mpnas-3"), ("nasbench201", "mpnas-3"), ("mixed", "mpnas-4")])
 def test_the_default_suits_the_space(space: str | None, name: str) -> None:
     archs = get_space("mixed").sample_many(20, np.random.default_rng(0))
@@ -48,6 +49,7 @@ def test_the_default_suits_the_space(space: str | None, name: str) -> None:
     assert not np.allclose(load_predictor(other).predict(archs), expected)
 
 
+@pytest.mark.long
 def test_it_ranks_every_space_at_once() -> None:
     predictor = load_predictor("default")
     assert isinstance(predictor, Predictor)

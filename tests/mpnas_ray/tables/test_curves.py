@@ -56,6 +56,7 @@ def assert_equal(one: LearningCurves, other: LearningCurves) -> None:
             assert mine == theirs
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None)
 @given(num_archs=st.integers(2, 12), epochs=st.integers(1, 5), seed=st.integers(0, 99))
 def test_trainings_come_back_as_they_were(

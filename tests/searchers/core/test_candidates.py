@@ -42,6 +42,7 @@ def few_convolutions(archs: Architectures) -> NDArray[np.bool_]:
     return np.asarray((archs.codes == 3).sum(axis=1) <= 2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", SEARCHERS)
 def test_a_constraint_holds_for_every_proposal(kind: type[ArchitectureSearcher]) -> None:
     searcher = kind("transnasbench101", metric="score", mode="max", seed=0, constraint=few_convolutions)

@@ -138,6 +138,7 @@ def test_a_sampler_that_fails_is_counted_and_answered_at_random(caplog: pytest.L
     assert "hyperparameters are random" in caplog.text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [RandomSearch, MPNASSearch])
 def test_saved_and_restored_it_goes_on_the_same(kind: type[ArchitectureSearcher], tmp_path: Path) -> None:
     arguments = {"synchronous": True} if kind is MPNASSearch else {}

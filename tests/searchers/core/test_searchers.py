@@ -86,6 +86,7 @@ def test_suggestions_are_plain_and_never_repeat_a_network(kind: type[Architectur
     assert len({arch.canonical for arch in archs}) == 60
 
 
+@pytest.mark.long
 @both
 def test_a_small_space_ends_when_every_network_was_proposed(kind: type[ArchitectureSearcher]) -> None:
     searcher = kind("transnasbench101", "score", "max", seed=1)
@@ -196,6 +197,7 @@ def test_mode_min_turns_the_metric_around() -> None:
     assert Remember.labels.tolist() == [-3.0] * 4
 
 
+@pytest.mark.long
 @both
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, "broken"])
 def test_values_that_are_not_finite_count_as_failures(kind: type[ArchitectureSearcher], value: Any) -> None:
@@ -232,6 +234,7 @@ def test_strange_calls_do_not_raise(kind: type[ArchitectureSearcher]) -> None:
     assert len(searcher.observations.completed) == 2
 
 
+@pytest.mark.long
 @both
 def test_a_trial_under_a_new_id_is_recognised_by_its_config(kind: type[ArchitectureSearcher]) -> None:
     # Tuner.restore(restart_errored=True) resets trials under ids that were never suggested.
@@ -264,6 +267,7 @@ def test_a_failing_predictor_is_counted_and_the_search_goes_on(where: str, caplo
     assert "ranking before stays in use" in caplog.text
 
 
+@pytest.mark.long
 @both
 def test_points_to_evaluate_come_first_and_evaluated_ones_never(kind: type[ArchitectureSearcher]) -> None:
     points = ["64-41414-3_33_333", {"arch": "transnasbench101:64-41414-3_33_332"}, "64-41414-2_22_222"]

@@ -85,6 +85,7 @@ def train(
     return until
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["max", "min"])
 @pytest.mark.parametrize("arch", [True, False])
 def test_bad_trials_are_stopped_and_good_ones_are_not(network: Path, mode: str, arch: bool) -> None:
@@ -200,6 +201,7 @@ def halfway(network: Path) -> LCRankNetScheduler:
     return made
 
 
+@pytest.mark.long
 def test_saved_and_restored_it_goes_on_as_before(halfway: LCRankNetScheduler, network: Path, tmp_path: Path) -> None:
     halfway.save(str(tmp_path / "state"))
     restored = LCRankNetScheduler(MAX_T, network=network, refit_every=2, delta=0.3)

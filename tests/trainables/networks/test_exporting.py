@@ -139,6 +139,7 @@ def test_a_place_that_cannot_be_written_and_an_unknown_format(tmp_path: Path) ->
         export_network(network, tmp_path / "network.keras", "keras")  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_network_of_a_run_by_folder_and_by_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

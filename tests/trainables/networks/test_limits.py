@@ -85,6 +85,7 @@ def saved_by_autograd(network: torch.nn.Module, input_shape: tuple[int, ...], ba
     return sum(count for pointer, count in kept.items() if pointer not in parameters)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("space", SPACE_NAMES)
 def test_activations_cover_what_autograd_keeps_of_built_networks(space: str) -> None:
     archs, batch_size = get_space(space).sample_many(6, np.random.default_rng(3)), 4

@@ -25,6 +25,7 @@ def count(arch: str, **sizes: object) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("space", SPACE_NAMES)
 @pytest.mark.parametrize("preset", ["small", "paper"])
 def test_every_space_in_one_and_two_dimensions_for_points_and_fields(space: str, preset: str) -> None:

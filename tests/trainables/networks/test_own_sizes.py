@@ -51,6 +51,7 @@ def test_fields_keep_their_resolution() -> None:
     assert network(torch.randn(2, 3, 9, 11)).shape == (2, 1, 9, 11)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("shape", "dense"), [((6, 25), False), ((1, 9, 9), True)])
 def test_sizes_are_counted_as_built(shape: tuple[int, ...], dense: bool) -> None:
     archs = get_space("mixed-macro").sample_many(12, np.random.default_rng(0))

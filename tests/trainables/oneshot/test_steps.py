@@ -113,6 +113,7 @@ def test_zero_one_penalty_is_flat_at_the_start_and_least_at_zero_and_one(make_tr
     assert not search.logits.is_open[:, 0].any(), "zero does not compete"
 
 
+@pytest.mark.long
 def test_curvature_is_the_largest_eigenvalue_of_the_hessian(make_training: MakeTraining) -> None:
     search = in_double(make_training("darts-es"))
     held, _ = batches(search)
@@ -163,6 +164,7 @@ def test_calibration_makes_statistics_those_of_the_inputs(make_training: MakeTra
     assert all(norm.momentum == 0.1 for norm in norms_of(search.net))
 
 
+@pytest.mark.long
 def test_batch_norm_modes_differ(make_training: MakeTraining) -> None:
     metrics = {}
     for norm in ("calibrated", "batch", "running"):

@@ -45,6 +45,7 @@ def own_gradients(net: Supernet, arch: Architecture) -> dict[str, Tensor | None]
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("space", "family"), [*((space, None) for space in CELL_SPACES), *FAMILIES])
 @pytest.mark.parametrize(("shape", "dense"), [((2, 8, 8), False), ((2, 9), True)])
 def test_one_hot_gates_are_the_architectures_own_network(

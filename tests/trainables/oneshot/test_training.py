@@ -53,6 +53,7 @@ def assert_equal(one: object, other: object) -> None:
         assert one == other
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "method", [name if name in SOON else pytest.param(name, marks=pytest.mark.slow) for name in method_names()]
 )
@@ -158,6 +159,7 @@ def test_ghosts_are_parts_of_a_batch_with_statistics_of_their_own(make_training:
     assert not torch.allclose(moved[0], moved[1], atol=1e-5)
 
 
+@pytest.mark.long
 def test_curvature_that_grows_ends_the_search_with_the_earlier_cell(
     make_training: MakeTraining, monkeypatch: pytest.MonkeyPatch
 ) -> None:

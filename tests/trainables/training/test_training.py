@@ -40,6 +40,7 @@ def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
         assert torch.equal(tensor, other[name]), name
 
 
+@pytest.mark.long
 def test_a_small_network_learns_darcy(data_dir: Path) -> None:
     task = darcy_task("learn", resolution=15, num_train=120, num_validation=30, num_test=30)
     training = Training(ARCH, task, PreparedData(task, data_dir, torch.device("cpu")), preset="small")
@@ -170,6 +171,7 @@ def test_networks_that_cannot_be_loaded_say_why(data_dir: Path, tmp_path: Path) 
         load_network(tmp_path)
 
 
+@pytest.mark.long
 def test_digits_train() -> None:
     task = get_task("digits")
     data = PreparedData(task, None, torch.device("cpu"))
@@ -198,6 +200,7 @@ RECIPES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_goes_on_bit_for_bit(data_dir: Path, tmp_path: Path, recipe: str) -> None:
     """Also on an actor that trained something else before, as after a pause by a scheduler."""
@@ -265,6 +268,7 @@ def test_batches_that_do_not_fit_are_cut_and_their_gradients_added_up(
         none.run_epoch()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [ARCH, "fno-2d", "wrn-16-1"])
 def test_bfloat16_trains_float32_weights(data_dir: Path, name: str) -> None:
     task = darcy_task("tiny16", resolution=16, num_train=20, num_validation=10, num_test=10)

@@ -573,6 +573,7 @@ def test_summaries_come_back_from_the_file() -> None:
         np.testing.assert_array_equal(one.curve.low, other.curve.low)
 
 
+@pytest.mark.long
 def test_pages_are_written_anew_without_tables(tmp_path: Path) -> None:
     from cluster.cli import app
 

@@ -48,6 +48,7 @@ def test_rivals_ask_for_different_cells_and_repeat_themselves(
     assert METHODS[method](Search(PROBLEM, tasks, ground, 25, seed=2)) != asked
 
 
+@pytest.mark.long
 def test_mpnas_takes_part(tasks: dict[str, TableTask], ground: Ground) -> None:
     asked = METHODS["mpnas"](Search(PROBLEM, tasks, ground, 3, seed=0))
 

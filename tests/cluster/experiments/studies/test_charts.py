@@ -25,6 +25,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.html" for name in WITH_CHARTS}
 
 
+@pytest.mark.long
 def test_every_method_has_a_key_and_a_curve(pages: dict[str, Path]) -> None:
     assert WITH_CHARTS == ["table7", "fig2", "fig3", "predictors"]
     searches = json.loads((RESULTS / "table7.json").read_text())

@@ -81,6 +81,7 @@ def test_the_64_cells_are_networks_of_nasbench201() -> None:
     assert all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])
 
 
+@pytest.mark.long
 def test_a_supernet_tells_what_it_chose(monkeypatch: pytest.MonkeyPatch) -> None:
     few = all_cells()[::63]
     monkeypatch.setattr(cells, "all_cells", lambda: few)
@@ -204,6 +205,7 @@ def test_a_good_score_helps_a_predictor(monkeypatch: pytest.MonkeyPatch) -> None
         assert ranking == "predictor" or later[1][0] > found["predictor"][1][0]
 
 
+@pytest.mark.long
 def test_the_page_of_agreement(tmp_path: Path) -> None:
     study = replace(
         ONESHOT_TAU, cells=replace(ONESHOT_CELLS, course=DIGITS, seeds=2), tasks=("splice",), supernet_seeds=1
@@ -251,6 +253,7 @@ def test_the_page_of_vertices(tmp_path: Path) -> None:
     assert "0.441" in page
 
 
+@pytest.mark.long
 def test_costs_are_measured_and_shown(tmp_path: Path) -> None:
     plan = SupernetPlan("rsps", 0, "transnasbench101", "digits", **{**FEW, "changed": {**SHORT, "num_samples": 2}})
     cost = supernet_cost(plan, 1)
@@ -267,6 +270,7 @@ def test_costs_are_measured_and_shown(tmp_path: Path) -> None:
     assert row_of(page, "darts") == ["darts", "50", "0.50", "26", "20", "13"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of a process")
 def test_the_growth_of_a_process_is_measured() -> None:
     with peak_growth() as peak:

@@ -188,6 +188,7 @@ def test_parameters_by_hand() -> None:
     np.testing.assert_array_equal(ParameterCount().predict(chain), [26])
 
 
+@pytest.mark.long
 def test_a_unit_is_reused_only_as_it_is(tables: Path, tasks: dict[str, TableTask], tmp_path: Path) -> None:
     method = METHODS["free"]
     item, store = unit_item(UNIT, method, tasks, tables, tmp_path), Store(tmp_path)
@@ -236,6 +237,7 @@ def test_a_unit_that_learns_keeps_its_predictor(tables: Path, tmp_path: Path, mo
     ]
 
 
+@pytest.mark.long
 def test_random_weights_are_new_for_each_draw_and_no_zero_shot_ranking(tasks: dict[str, TableTask]) -> None:
     config = GCNConfig(width=16, learning_rate=1e-2, epochs=100)
     method = RandomInitialisation({"nasbench201": config})
@@ -502,6 +504,7 @@ def test_numbers_as_they_are_shown() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_figure_2_is_drawn(tmp_path: Path) -> None:
     rows = tuple(
         row(method, target, (0.5, 0.6, 0.7, 0.6, 0.5), points)

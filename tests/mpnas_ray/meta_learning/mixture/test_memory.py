@@ -45,6 +45,7 @@ def memory(whole: TableTask) -> Memory:
     return Memory.of({whole.name: whole, "other": whole}, ["other", whole.name], {whole.name})
 
 
+@pytest.mark.long
 def test_each_cell_has_its_own_measurement_back(memory: Memory, whole: TableTask) -> None:
     rows = np.random.default_rng(1).permutation(len(whole))[:50]
     smoothed, measured = memory.recall(whole.archs[rows])
@@ -166,6 +167,7 @@ def test_a_predictor_uses_what_it_remembers_and_not_its_network(remembering: Mix
     assert not np.allclose(without.predict(others), remembering.predict(others)), "there the network speaks"
 
 
+@pytest.mark.long
 def test_a_part_of_a_list_is_looked_up_in_it_with_the_same_result(remembering: MixturePredictor) -> None:
     archs = TRANSNAS.enumerate()
     points = archs[5::300]

@@ -156,6 +156,7 @@ def test_samples_are_functions(predictor: MixturePredictor) -> None:
         adapted.sample_scores(others, 3, np.random.default_rng(0))
 
 
+@pytest.mark.long
 def test_before_any_score_samples_scatter_around_the_zero_shot_ranking(predictor: MixturePredictor) -> None:
     sampled = predictor.sample_scores(OTHERS, 2_000, np.random.default_rng(0))
     places = sampled.argsort(axis=1).argsort(axis=1).mean(axis=0)

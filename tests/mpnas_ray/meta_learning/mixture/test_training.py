@@ -60,6 +60,7 @@ def test_killed_and_resumed_is_as_never_killed(
     assert same(resumed.predictor, uninterrupted)
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_another_training_is_refused(
     made_up_tasks: Tasks, tiny_mixture: MixtureConfig, tmp_path: Path
 ) -> None:

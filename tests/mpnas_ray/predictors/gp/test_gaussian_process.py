@@ -187,6 +187,7 @@ def test_every_space(space: str) -> None:
     assert np.isfinite(predictor.sample_scores(archs, 2, rng)).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("space", ["transnasbench101", "nasbench101"])
 def test_functions_of_the_prior_have_the_kernel_as_covariance(space: str) -> None:
     """NAS-Bench-101's grid of choices is too large to list, so that its functions are made of features."""

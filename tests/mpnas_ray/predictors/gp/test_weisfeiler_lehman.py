@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +71,7 @@ def test_isomorphic_cells_are_equal(seed: int) -> None:
     assert np.array_equal(labels, labels[first][inverse])
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=6)
 @given(seeds, st.sampled_from(list(KERNELS)))
 def test_functions_of_the_prior_have_the_kernel_as_covariance(seed: int, name: str) -> None:

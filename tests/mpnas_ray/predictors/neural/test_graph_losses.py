@@ -73,6 +73,7 @@ def test_semi_supervised_training_follows_from_the_seed_and_leaves_the_global_ge
     assert not np.array_equal(predictor.predict(ARCHS), first)
 
 
+@pytest.mark.long
 def test_it_learns_what_it_sees() -> None:
     predictor = SemiSupervisedPredictor(replace(QUICK, steps=150, trade_off=0.9))
     predictor.fit(ARCHS, SCORES)

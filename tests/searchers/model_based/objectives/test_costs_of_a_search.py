@@ -70,6 +70,7 @@ def volume(archs: list[str]) -> float:
     return hypervolume([[each["accuracy"], -each["latency_ms"]] for each in found], [-1.0, -26.0])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "costs",
     [{"latency_ms": latency}, ["latency_ms"], {"latency_ms": latency, "energy_mj": None}],
@@ -82,6 +83,7 @@ def test_the_front_grows_further_than_by_random_proposals(costs: Any) -> None:
     assert volume(archs) > np.median([volume(each) for each in random])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "costs",
     [["latency_ms"], {"latency_ms": latency}, ["latency_ms", "energy_mj"]],
@@ -167,6 +169,7 @@ def test_a_limit_that_no_network_keeps_is_said_and_approached(caplog: pytest.Log
     assert np.mean([results(arch)["latency_ms"] for arch in archs[8:]]) < 5, "the cheapest are nearest"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -1.0, None, "slow"])
 def test_a_value_that_is_no_cost_is_said_once_and_not_learned_from(
     bad: object, caplog: pytest.LogCaptureFixture
@@ -217,6 +220,7 @@ def test_results_of_before_bring_their_costs() -> None:
     ]
 
 
+@pytest.mark.long
 def test_costs_of_a_space_too_large_to_list() -> None:
     searcher = MPNASSearch(
         "mixed",

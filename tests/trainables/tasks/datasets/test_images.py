@@ -170,6 +170,7 @@ def test_rotations_are_rotations_and_uniform() -> None:
     assert np.allclose(project(image, 6, half_turn), np.roll(project(image, 6), 6, axis=1))
 
 
+@pytest.mark.long
 def test_spherical_digits(data_dir: Path) -> None:
     task = spherical_digits_task("tiny-sphere", bandwidth=4, rotations=2)
     data = task.load_checked(data_dir)

@@ -38,6 +38,7 @@ def test_each_class_by_the_shares(counts: list[int], seed: int, shares: dict[int
             assert abs(size - share * count) <= 1, "to the nearest, but for the one sample that each part needs"
 
 
+@pytest.mark.long
 @given(sizes=st.lists(st.integers(1, 9), min_size=3, max_size=40), seed=st.integers(0, 99), data=st.data())
 def test_groups_are_never_parted(sizes: list[int], seed: int, data: st.DataObject) -> None:
     """Whatever their classes."""

@@ -99,6 +99,7 @@ def test_weights_are_those_of_every_hypothesis_on_its_own(
     assert np.allclose(possible.flatten(), brute_force.weights, rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.long
 def test_the_posterior_mean_is_that_of_every_hypothesis_on_its_own(
     known: Knowledge, kept: Tensor, log_prior: tuple[Tensor, Tensor], scores: Tensor, brute_force: BruteForce
 ) -> None:
