@@ -38,13 +38,14 @@ def run_meta_training(
     out: str | Path,
     config: MetaConfig | MixtureConfig | CostConfig | None = None,
     *,
+    tasks: Sequence[str] = (),
     hold_out: Sequence[str] = (),
     licensed_only: bool = False,
     remember: Remember = "all",
     device: str = "cpu",
     report: Callable[[str], None] | None = None,
 ) -> PredictorCard:
-    """Meta-learn from all tasks of a folder but those held out, and write ``<out>.safetensors`` and ``<out>.json``.
+    """Meta-learn from tasks of a folder but those held out, and write ``<out>.safetensors`` and ``<out>.json``.
 
     Interrupted, the same call goes on from ``<out>.training``, which is deleted at the end.
 
@@ -52,6 +53,8 @@ def run_meta_training(
         tables: Folder of NAS tables (`mpnas_ray.tables.load_tasks`).
         out: The checkpoint's files, without ending.
         config: `MixtureConfig()` if None. With `CostConfig`, costs alone are learned from, of all devices.
+        tasks: Tasks to learn from, among them variants and those of natsbench-size and transnasbench101-macro; if none
+            are named, all others.
         hold_out: Tasks whose data sets and devices must not be learned from, in any table.
         licensed_only: Leave out tasks whose source states no licence.
         remember: Measurements that a mixture carries with it, cell by cell: those of ``all`` tasks, of those whose
@@ -72,7 +75,7 @@ def run_meta_training(
     _check_device(device)
     check_folders(out.parent)
     costs_only = isinstance(config, CostConfig)
-    sources = leaves_out(load_tasks(tables, variants=costs_only), hold_out)
+    sources = leaves_out(load_tasks(tables, tasks or None, variants=costs_only), hold_out)
     if costs_only:
         sources = {name: task for name, task in sources.items() if task.kind == "cost"}
     if licensed_only:

@@ -21,6 +21,8 @@ class _MetaTraining:
         out: Checkpoint to write: OUT.safetensors and OUT.json.
         algorithm: Kind of predictor to learn: mixture adapts in closed form; boil, maml and anil by gradient; pretrain
             has no inner loop; cost learns latencies and other costs alone.
+        task: Task to learn from, such as natsbench-size/cifar10; by default all but those of natsbench-size and
+            transnasbench101-macro. Repeatable.
         hold_out: Task whose data sets and devices must not be learned from, in any table; or a device or family of
             devices, such as xeon. Repeatable.
         iterations: Training steps; by default 1200 for mixture, else 1500.
@@ -34,6 +36,7 @@ class _MetaTraining:
     tables: Path
     out: Path
     algorithm: str = "mixture"
+    task: tuple[str, ...] = field(default=(), metadata={"metavar": "TASK"})
     hold_out: tuple[str, ...] = field(default=(), metadata={"metavar": "TASK"})
     iterations: int | None = None
     seed: int = 0
@@ -55,6 +58,7 @@ def meta_train(options: _MetaTraining) -> None:
         options.tables,
         options.out,
         config_of(options.algorithm, options.seed, options.iterations),
+        tasks=options.task,
         hold_out=options.hold_out,
         licensed_only=options.licensed_only,
         remember=options.remember,  # type: ignore[arg-type]  # checked there

@@ -52,6 +52,23 @@ def test_a_checkpoint_with_its_card(tables: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mine.json", "mine.safetensors"]
 
 
+def test_it_learns_from_the_tasks_that_are_named(tables: Path, tmp_path: Path) -> None:
+    named = ["transnasbench101/small", "transnasbench101/skips"]
+    assert set(run_meta_training(tables, tmp_path / "mine", CONFIG, tasks=named).tasks) == set(named)
+    with pytest.raises(TableError, match=r"no task 'transnasbench101/smal'.*Did you mean 'transnasbench101/small'"):
+        run_meta_training(tables, tmp_path / "mine", CONFIG, tasks=["transnasbench101/smal"])
+
+
+@pytest.mark.long
+@pytest.mark.data
+def test_it_learns_from_tasks_with_widths_and_depths(tables_folder: Path, tmp_path: Path) -> None:
+    tasks = ["transnasbench101-macro/object", "transnasbench101-macro/room"]
+    card = run_meta_training(tables_folder, tmp_path / "mine", CONFIG, tasks=tasks)
+    assert set(card.tasks) == set(tasks)
+    predictor, _ = load_checkpoint(tmp_path / "mine")
+    assert len(set(predictor.predict(get_space("transnasbench101-macro").enumerate()[::500]))) > 1
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("config", [CONFIG, MIXTURE])
 def test_interrupted_it_goes_on(tables: Path, tmp_path: Path, config: MetaConfig | MixtureConfig) -> None:
