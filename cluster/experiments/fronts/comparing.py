@@ -16,6 +16,7 @@ from cluster.experiments.comparison.methods import METHODS as COMPARED_METHODS
 from cluster.experiments.comparison.methods import sources_of
 from cluster.experiments.comparison.predictors import COMPARED, predictor_to_learn
 from cluster.experiments.comparison.presets import sources_of_space
+from cluster.experiments.fronts.asha import REDUCTION_FACTOR, SHORT_EPOCHS, WHOLE_EPOCHS
 from cluster.experiments.fronts.methods import METHODS, Search
 from cluster.experiments.fronts.problems import PROBLEMS, Ground, Problem
 from cluster.experiments.protocol.fingerprints import digest_of_checkpoint, fingerprint
@@ -81,7 +82,7 @@ def compare_fronts(config: FrontsConfig) -> list[Path]:
         work=_resolved(config.work),
     )
     make_folders(config.out, config.work, config.checkpoints)
-    names = {name for problem in PROBLEMS for name in problem.tasks}
+    names = {name for problem in PROBLEMS for name in (*problem.tasks, problem.short)}
     tasks = load_tasks(config.tables, names | set(sources_of_space("nasbench201")))
     predictors = {problem.quality: _predictor(problem, config, tasks) for problem in PROBLEMS}
     refuse_failures(learn_missing_predictors(tuple(predictors.values()), report=print))
@@ -127,9 +128,10 @@ def _item(
     problem: Problem, method: str, seed: int, config: FrontsConfig, tasks: Mapping[str, TableTask], checkpoint: Path
 ) -> WorkItem:
     knows = checkpoint if method == _OURS else None
+    short = (problem.short,) if method == "mo-asha" else ()
     identity = {
         "method": method,
-        "tasks": {name: fingerprint(tasks[name]) for name in problem.tasks},
+        "tasks": {name: fingerprint(tasks[name]) for name in (*problem.tasks, *short)},
         "cost": problem.cost,
         "predictors": None
         if knows is None
@@ -155,7 +157,7 @@ def _asked(problem: Problem, method: str, seed: int, tables: Path, checkpoint: P
 @lru_cache(maxsize=2)
 def _ground(problem: Problem, tables: Path) -> tuple[dict[str, TableTask], Ground]:
     """Read the tables of a problem once a process."""
-    tasks = load_tasks(tables, problem.tasks)
+    tasks = load_tasks(tables, (*problem.tasks, problem.short))
     return tasks, Ground.of(problem, tasks)
 
 
@@ -180,8 +182,10 @@ parameters) that a method has not found. The mean over {regrets.shape[2]} seeds;
 with the 95 % interval of a bootstrap over problems and seeds. Cells without a path from input to output are left out.
 The reference point lies a tenth of the true front's extent beyond its worst values.
 
-mpnas knows other data sets of the space and other families of devices, the rivals know nothing. MO-ASHA needs learning
-curves, which these tables do not have.
+mpnas knows other data sets of the space and other families of devices, the rivals know nothing. MO-ASHA sees what cells
+reach in {SHORT_EPOCHS} epochs, and trains those whole, for {WHOLE_EPOCHS}, that are among the best one in
+{REDUCTION_FACTOR} so far. The table measured these as two trainings, so that the second begins anew. All its epochs
+count, {WHOLE_EPOCHS} as a query.
 
 {tables}
 """)

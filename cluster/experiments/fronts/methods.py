@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import optuna
 
+from cluster.experiments.fronts import asha
 from cluster.experiments.fronts.problems import PARAMETERS, Ground, Problem, parameters_of
 from mpnas_ray.errors import PredictorError
 from mpnas_ray.predictors import CostPredictor
@@ -145,6 +146,19 @@ def mo_rea(search: Search) -> list[str]:
     return asked
 
 
+def mo_asha(search: Search) -> list[str]:
+    """Search by MO-ASHA; a query is a whole training, or as many epochs of short ones, where it finds nothing."""
+    short = search.tasks[search.problem.short]
+    texts = [str(arch) for arch in short.archs]
+    scores = dict(zip(texts, short.scores.tolist(), strict=True))
+    _, dearest = search.ground.reference.tolist()
+    objectives = [
+        (scores[text], search.value(text)[1]) if text in search.ground.objectives else (0.0, dearest) for text in texts
+    ]
+    order = np.random.default_rng(search.seed).permutation(len(texts))
+    return ["" if row is None else texts[row] for row in asha.mo_asha(np.array(objectives), order, search.num_queries)]
+
+
 def _child(space: SearchSpace, parent: Architecture, seen: set[str], rng: np.random.Generator) -> str:
     """Mutate until the child is new."""
     child = parent
@@ -159,5 +173,6 @@ METHODS: dict[str, Callable[[Search], list[str]]] = {
     "nsga2": nsga2,
     "tpe": tpe,
     "mo-rea": mo_rea,
+    "mo-asha": mo_asha,
 }
-"""Name -> method. MO-ASHA is not among them: it needs learning curves, which these tables do not have."""
+"""Name -> method."""

@@ -44,6 +44,11 @@ class Problem:
         """Names of the tasks that it needs."""
         return (self.quality,) if self.cost == PARAMETERS else (self.quality, self.cost)
 
+    @property
+    def short(self) -> str:
+        """Name of the task that measures the quality after a short training (`mo_asha`)."""
+        return f"{self.quality}@test-ep12"
+
 
 _DEVICES = ("fpga", "raspi4", "pixel3", "1080ti-batch1")
 

@@ -19,8 +19,10 @@ PROBLEM = Problem("nasbench201/cifar100", PARAMETERS)
 def tasks() -> dict[str, TableTask]:
     archs = SPACE.enumerate()
     scores = np.random.default_rng(0).normal(size=len(archs))
-    task = TableTask(PROBLEM.quality, archs, scores, "accuracy", "max", datasets=("cifar100",))
-    return {PROBLEM.quality: task}
+    measured = {PROBLEM.quality: scores, PROBLEM.short: scores + 0.1 * np.random.default_rng(1).normal(size=len(archs))}
+    return {
+        name: TableTask(name, archs, raw, "accuracy", "max", datasets=("cifar100",)) for name, raw in measured.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def test_the_truth_leaves_out_cells_without_a_path(ground: Ground) -> None:
     assert 0 < ground.regret(everything[:50], 50) <= ground.regret(everything[:50], 10) <= 1
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "mpnas"])
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in ("mpnas", "mo-asha")])
 def test_rivals_ask_for_different_cells_and_repeat_themselves(
     method: str, tasks: dict[str, TableTask], ground: Ground
 ) -> None:
@@ -46,6 +48,18 @@ def test_rivals_ask_for_different_cells_and_repeat_themselves(
     assert all(arch in SPACE for arch in asked)
     assert METHODS[method](Search(PROBLEM, tasks, ground, 25, seed=1)) == asked
     assert METHODS[method](Search(PROBLEM, tasks, ground, 25, seed=2)) != asked
+
+
+def test_mo_asha_trains_whole_what_did_well_shortly(tasks: dict[str, TableTask], ground: Ground) -> None:
+    asked, again, other = (METHODS["mo-asha"](Search(PROBLEM, tasks, ground, 25, seed)) for seed in (1, 1, 2))
+    trained = [arch for arch in asked if arch]
+    assert asked == again != other
+    assert len(asked) == 25
+    assert len(trained) == len(set(trained))
+    assert 18 <= len(trained) < 25, "up to four short trainings for each whole one, a quarter of its epochs"
+    assert asked[0] == "", "these come first"
+    scores = dict(zip(map(str, tasks[PROBLEM.quality].archs), tasks[PROBLEM.quality].scores.tolist(), strict=True))
+    assert np.mean([scores[arch] for arch in trained]) > 0.3, "0 on average, and parameters count too"
 
 
 @pytest.mark.long
