@@ -11,6 +11,7 @@ from mpnas_ray.version import version
 
 if TYPE_CHECKING:
     from cluster.artifacts.config import ScoringConfig, TableConfig
+    from cluster.artifacts.meta_training import SourceTasks
     from cluster.artifacts.meta_training import run_meta_training as meta_train
     from cluster.artifacts.scoring import score_architectures
     from cluster.artifacts.table_building import build_table
@@ -28,6 +29,7 @@ __all__ = [
     "ScoringConfig",
     "SearchConfig",
     "SearchReport",
+    "SourceTasks",
     "TableConfig",
     "build_table",
     "compare",
@@ -45,6 +47,7 @@ _MODULES = {
     "ScoringConfig": ("cluster.artifacts.config", "ScoringConfig"),
     "SearchConfig": ("cluster.run.config", "SearchConfig"),
     "SearchReport": ("cluster.run.report", "SearchReport"),
+    "SourceTasks": ("cluster.artifacts.meta_training", "SourceTasks"),
     "TableConfig": ("cluster.artifacts.config", "TableConfig"),
     "build_table": ("cluster.artifacts.table_building", "build_table"),
     "compare": ("cluster.experiments.comparison.compare", "compare"),

@@ -25,7 +25,7 @@ from mpnas_ray.predictors.cost.validation import few_shot_correlations
 from mpnas_ray.pretrained import PredictorCard, save_checkpoint
 from mpnas_ray.tables import TableTask, leaves_out, load_tasks
 
-__all__ = ["ALGORITHMS", "MetaLearned", "Remember", "config_of", "meta_learn", "run_meta_training"]
+__all__ = ["ALGORITHMS", "MetaLearned", "Remember", "SourceTasks", "config_of", "meta_learn", "run_meta_training"]
 
 Remember = Literal["all", "licensed", "none"]
 
@@ -33,30 +33,59 @@ ALGORITHMS = ("mixture", *get_args(Algorithm), "cost")
 """Names that `config_of` takes."""
 
 
+@dataclass(frozen=True)
+class SourceTasks:
+    """Tasks to learn from.
+
+    Attributes:
+        tables: Folder of NAS tables (`mpnas_ray.tables.load_tasks`).
+        tasks: Names of the tasks, among them variants and those of natsbench-size and transnasbench101-macro; if none
+            are named, all others of the folder.
+        hold_out: Tasks whose data sets and devices must not be learned from, in any table.
+        licensed_only: Leave out tasks whose source states no licence.
+    """
+
+    tables: str | Path
+    tasks: Sequence[str] = ()
+    hold_out: Sequence[str] = ()
+    licensed_only: bool = False
+
+    def load(self, *, costs_only: bool = False) -> dict[str, TableTask]:
+        """Read the tasks.
+
+        Args:
+            costs_only: Read costs alone, of all devices.
+
+        Raises:
+            TableError: If the tables cannot be read, or nothing is left to learn from.
+        """
+        found = leaves_out(load_tasks(self.tables, self.tasks or None, variants=costs_only), self.hold_out)
+        if costs_only:
+            found = {name: task for name, task in found.items() if task.kind == "cost"}
+        if self.licensed_only:
+            found = {name: task for name, task in found.items() if task.licence is not None}
+        if not found:
+            raise TableError(f"Nothing is left to learn from in {self.tables}.")
+        return found
+
+
 def run_meta_training(
-    tables: str | Path,
+    sources: SourceTasks,
     out: str | Path,
     config: MetaConfig | MixtureConfig | CostConfig | None = None,
     *,
-    tasks: Sequence[str] = (),
-    hold_out: Sequence[str] = (),
-    licensed_only: bool = False,
     remember: Remember = "all",
     device: str = "cpu",
     report: Callable[[str], None] | None = None,
 ) -> PredictorCard:
-    """Meta-learn from tasks of a folder but those held out, and write ``<out>.safetensors`` and ``<out>.json``.
+    """Meta-learn from tasks of a folder of tables, and write ``<out>.safetensors`` and ``<out>.json``.
 
     Interrupted, the same call goes on from ``<out>.training``, which is deleted at the end.
 
     Args:
-        tables: Folder of NAS tables (`mpnas_ray.tables.load_tasks`).
+        sources: Tasks to learn from.
         out: The checkpoint's files, without ending.
         config: `MixtureConfig()` if None. With `CostConfig`, costs alone are learned from, of all devices.
-        tasks: Tasks to learn from, among them variants and those of natsbench-size and transnasbench101-macro; if none
-            are named, all others.
-        hold_out: Tasks whose data sets and devices must not be learned from, in any table.
-        licensed_only: Leave out tasks whose source states no licence.
         remember: Measurements that a mixture carries with it, cell by cell: those of ``all`` tasks, of those whose
             source states a licence (``licensed``), or ``none``.
         device: Device to compute on.
@@ -74,21 +103,14 @@ def run_meta_training(
     out = Path(out)
     _check_device(device)
     check_folders(out.parent)
-    costs_only = isinstance(config, CostConfig)
-    sources = leaves_out(load_tasks(tables, tasks or None, variants=costs_only), hold_out)
-    if costs_only:
-        sources = {name: task for name, task in sources.items() if task.kind == "cost"}
-    if licensed_only:
-        sources = {name: task for name, task in sources.items() if task.licence is not None}
-    if not sources:
-        raise TableError(f"Nothing is left to learn from in {tables}.")
+    tasks = sources.load(costs_only=isinstance(config, CostConfig))
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f"{out.name}.training")
     show = _shown(report, time.monotonic()) if report is not None else None
     command = shlex.join(["mpnas", *sys.argv[1:]])
-    chosen = {name for name, task in sources.items() if remember == "all" or (remember == "licensed" and task.licence)}
+    chosen = {name for name, task in tasks.items() if remember == "all" or (remember == "licensed" and task.licence)}
     learned = meta_learn(
-        sources,
+        tasks,
         config,
         out,
         unfinished=unfinished,

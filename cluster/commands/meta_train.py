@@ -52,15 +52,12 @@ def meta_train(options: _MetaTraining) -> None:
     If it is interrupted, run the same command again: it goes on where it was.
     """
     begin(f"Meta-learning {options.out} from {options.tables}: {options.algorithm}.")
-    from cluster.artifacts.meta_training import config_of, run_meta_training
+    from cluster.artifacts.meta_training import SourceTasks, config_of, run_meta_training
 
     card = run_meta_training(
-        options.tables,
+        SourceTasks(options.tables, options.task, options.hold_out, options.licensed_only),
         options.out,
         config_of(options.algorithm, options.seed, options.iterations),
-        tasks=options.task,
-        hold_out=options.hold_out,
-        licensed_only=options.licensed_only,
         remember=options.remember,  # type: ignore[arg-type]  # checked there
         device=options.device,
         report=say,

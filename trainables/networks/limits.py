@@ -276,16 +276,17 @@ def _parameters(module: nn.Module) -> int:
 
 @torch.no_grad()
 def _flops(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    with _FlopCounter() as counter:
+    counter = _FlopCounter()
+    with counter:
         module(torch.zeros(1, *input_shape))
     return counter.total // 2
 
 
-class _FlopCounter(TorchDispatchMode):
+class _FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # by its __init_subclass__
     """Count as `torch.utils.flop_counter.FlopCounterMode`, which imports torch's compiler, too."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.total = 0
 
     @classmethod

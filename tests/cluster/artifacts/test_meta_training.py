@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cluster.artifacts.meta_training import run_meta_training
+from cluster.artifacts.meta_training import SourceTasks, run_meta_training
 from mpnas_ray.errors import TableError
 from mpnas_ray.meta_learning.gradient import MetaConfig
 from mpnas_ray.meta_learning.mixture import MixtureConfig, MixturePredictor
@@ -36,9 +36,8 @@ def tables(tmp_path: Path) -> Path:
 
 def test_a_checkpoint_with_its_card(tables: Path, tmp_path: Path) -> None:
     lines: list[str] = []
-    card = run_meta_training(
-        tables, tmp_path / "out" / "mine", CONFIG, hold_out=["transnasbench101/small"], report=lines.append
-    )
+    sources = SourceTasks(tables, hold_out=["transnasbench101/small"])
+    card = run_meta_training(sources, tmp_path / "out" / "mine", CONFIG, report=lines.append)
     assert card.tasks == ("transnasbench101/large", "transnasbench101/skips")
     assert len(lines) == 2
     assert lines[-1].startswith("[4/4] loss ")
@@ -54,16 +53,16 @@ def test_a_checkpoint_with_its_card(tables: Path, tmp_path: Path) -> None:
 
 def test_it_learns_from_the_tasks_that_are_named(tables: Path, tmp_path: Path) -> None:
     named = ["transnasbench101/small", "transnasbench101/skips"]
-    assert set(run_meta_training(tables, tmp_path / "mine", CONFIG, tasks=named).tasks) == set(named)
+    assert set(run_meta_training(SourceTasks(tables, tasks=named), tmp_path / "mine", CONFIG).tasks) == set(named)
     with pytest.raises(TableError, match=r"no task 'transnasbench101/smal'.*Did you mean 'transnasbench101/small'"):
-        run_meta_training(tables, tmp_path / "mine", CONFIG, tasks=["transnasbench101/smal"])
+        run_meta_training(SourceTasks(tables, tasks=["transnasbench101/smal"]), tmp_path / "mine", CONFIG)
 
 
 @pytest.mark.long
 @pytest.mark.data
 def test_it_learns_from_tasks_with_widths_and_depths(tables_folder: Path, tmp_path: Path) -> None:
     tasks = ["transnasbench101-macro/object", "transnasbench101-macro/room"]
-    card = run_meta_training(tables_folder, tmp_path / "mine", CONFIG, tasks=tasks)
+    card = run_meta_training(SourceTasks(tables_folder, tasks=tasks), tmp_path / "mine", CONFIG)
     assert set(card.tasks) == set(tasks)
     predictor, _ = load_checkpoint(tmp_path / "mine")
     assert len(set(predictor.predict(get_space("transnasbench101-macro").enumerate()[::500]))) > 1
@@ -72,7 +71,7 @@ def test_it_learns_from_tasks_with_widths_and_depths(tables_folder: Path, tmp_pa
 @pytest.mark.long
 @pytest.mark.parametrize("config", [CONFIG, MIXTURE])
 def test_interrupted_it_goes_on(tables: Path, tmp_path: Path, config: MetaConfig | MixtureConfig) -> None:
-    whole = run_meta_training(tables, tmp_path / "whole", config)
+    whole = run_meta_training(SourceTasks(tables), tmp_path / "whole", config)
 
     lines: list[str] = []
 
@@ -82,9 +81,9 @@ def test_interrupted_it_goes_on(tables: Path, tmp_path: Path, config: MetaConfig
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_meta_training(tables, tmp_path / "parts", config, report=interrupt)
+        run_meta_training(SourceTasks(tables), tmp_path / "parts", config, report=interrupt)
     assert (tmp_path / "parts.training").exists()
-    parts = run_meta_training(tables, tmp_path / "parts", config)
+    parts = run_meta_training(SourceTasks(tables), tmp_path / "parts", config)
     assert parts.quality == whole.quality
     assert (tmp_path / "parts.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
 
@@ -92,7 +91,7 @@ def test_interrupted_it_goes_on(tables: Path, tmp_path: Path, config: MetaConfig
 @pytest.mark.long
 def test_a_mixture_says_how_well_it_does_on_each_task(tables: Path, tmp_path: Path) -> None:
     lines: list[str] = []
-    card = run_meta_training(tables, tmp_path / "mine", MIXTURE, report=lines.append)
+    card = run_meta_training(SourceTasks(tables), tmp_path / "mine", MIXTURE, report=lines.append)
     assert [line.partition("]")[0] for line in lines] == ["[100/202", "[200/202", "[202/202", "[202/202"]
     assert "Spearman in meta-validation" in lines[-1]
     assert {figure.partition(":")[0] for figure in card.quality} == set(card.tasks)
@@ -108,7 +107,7 @@ def test_a_cost_predictor_learns_from_costs_alone(tables: Path, tmp_path: Path) 
     for device in ("a", "b"):
         task = TableTask(f"nasbench201/{device}", archs, raw, "latency", "min", devices=(device,))
         write_task(task, tables / f"{device}.parquet")
-    card = run_meta_training(tables, tmp_path / "mine", CostConfig(), hold_out=["nasbench201/b"])
+    card = run_meta_training(SourceTasks(tables, hold_out=["nasbench201/b"]), tmp_path / "mine", CostConfig())
     predictor, loaded = load_checkpoint(tmp_path / "mine")
     assert loaded == card
     assert card.tasks == ("nasbench201/a",)
@@ -118,12 +117,12 @@ def test_a_cost_predictor_learns_from_costs_alone(tables: Path, tmp_path: Path) 
 
 
 def test_only_what_may_be_learned_from(tables: Path, tmp_path: Path) -> None:
-    assert run_meta_training(tables, tmp_path / "a", CONFIG, licensed_only=True).tasks == (
+    assert run_meta_training(SourceTasks(tables, licensed_only=True), tmp_path / "a", CONFIG).tasks == (
         "transnasbench101/large",
         "transnasbench101/small",
     )
     everything = list(load_tasks(tables))
     with pytest.raises(TableError, match="Nothing is left"):
-        run_meta_training(tables, tmp_path / "b", CONFIG, hold_out=everything)
+        run_meta_training(SourceTasks(tables, hold_out=everything), tmp_path / "b", CONFIG)
     with pytest.raises(TableError, match="no task 'x'"):
-        run_meta_training(tables, tmp_path / "b", CONFIG, hold_out=["x"])
+        run_meta_training(SourceTasks(tables, hold_out=["x"]), tmp_path / "b", CONFIG)
