@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from cluster.work import running
 from cluster.work.items import Results, WorkItem
@@ -148,6 +149,11 @@ def browser() -> Iterator[Browser]:
     for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    start = retry(  # a browser that a busy machine did not start within its minute is started again
+        retry=retry_if_exception_type(pytest.importorskip("selenium.common").WebDriverException),
+        stop=stop_after_attempt(4),
+        reraise=True,
+    )(webdriver.Chrome)
+    started = start(options=options, service=webdriver.ChromeService(driver))
     yield Browser(started)
     started.quit()
