@@ -132,6 +132,7 @@ def become_worker(message: bytes, descriptors: list[int]) -> None:
     """Run a worker's script in this process; the last descriptor is a socket that is open as long as it runs."""
     import numpy as np
 
+    os.setpgid(0, 0)  # Ray ends a worker with its process group
     for given, own in zip(descriptors[:3], (0, 1, 2), strict=True):
         os.dup2(given, own)
         os.close(given)

@@ -9,8 +9,8 @@ import ray
 from ray._raylet import UniqueID
 
 
-def draw() -> tuple[int, str]:
-    return os.getppid(), UniqueID.from_random().hex()
+def draw() -> tuple[int, str, bool]:
+    return os.getppid(), UniqueID.from_random().hex(), os.getpgrp() == os.getpid()
 
 
 @pytest.mark.ray
@@ -20,6 +20,7 @@ def test_copies_do_not_draw_the_same_names(ray_cluster: None) -> None:
         ray.get(ray.remote(draw).options(runtime_env={"env_vars": {"ITS_OWN": str(number)}}).remote())
         for number in range(2)  # one after the other, or one of them might end
     ]
-    parents, names = zip(*drawn, strict=True)
+    parents, names, lead_a_group = zip(*drawn, strict=True)
     assert len(set(parents)) == 1
     assert len(set(names)) == 2
+    assert all(lead_a_group), "or Ray would end the tests with a worker whose driver was killed"
