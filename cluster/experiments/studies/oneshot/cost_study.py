@@ -42,6 +42,7 @@ class CostStudy(WithoutPicture):
         epochs: Epochs of each supernet that are measured.
         num_candidates: Random cells whose trainings by the task's recipe are measured.
         preset: Sizes of the networks.
+        paper_tasks: Those of the tasks that are measured with networks of preset paper, too.
 
     Raises:
         RunError: If a number is below 1.
@@ -57,22 +58,29 @@ class CostStudy(WithoutPicture):
     epochs: int = 1
     num_candidates: int = 3
     preset: str = "small"
+    paper_tasks: tuple[str, ...] = ("digits",)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "num_candidates"):
             require_count(name, getattr(self, name), 1, error=RunError)
 
+    @property
+    def cases(self) -> dict[str, tuple[str, str]]:
+        """Name of each case to its task and preset."""
+        found = {task: (task, self.preset) for task in self.tasks}
+        return found | {f"{task}, paper": (task, "paper") for task in self.paper_tasks if task in self.tasks}
+
     def items(self) -> list[WorkItem]:
         """Describe all measurements."""
         found = []
-        for task in self.tasks:
+        for case, (task, preset) in self.cases.items():
             for method in self.methods:
-                plan = SupernetPlan(method, 0, _SPACE, task, None, self.num_train, self.preset)
+                plan = SupernetPlan(method, 0, _SPACE, task, None, self.num_train, preset)
                 identity = {**plan.identity, "measured": self.epochs}
-                found.append(WorkItem(f"cost/{task}.{method}", identity, partial(supernet_cost, plan, self.epochs)))
-            course = Course(task, get_task(task).recipe.epochs, self.num_train, self.preset)
+                found.append(WorkItem(_item_name(case, method), identity, partial(supernet_cost, plan, self.epochs)))
+            course = Course(task, get_task(task).recipe.epochs, self.num_train, preset)
             identity = {"settings": course.settings(), "candidates": self.num_candidates}
-            found.append(WorkItem(f"cost/{task}", identity, partial(training_cost, course, self.num_candidates)))
+            found.append(WorkItem(_item_name(case), identity, partial(training_cost, course, self.num_candidates)))
         return found
 
     def measure(
@@ -90,7 +98,7 @@ class CostStudy(WithoutPicture):
         if tasks:
             found = replace(self, tasks=tuple(tasks)).measure(tables, work, report)
             return {**found, "command": f"{found['command']} {' '.join(f'--task {task}' for task in tasks)}"}
-        report(f"{self.epochs} epochs of {len(self.methods)} methods on {len(self.tasks)} tasks")
+        report(f"{self.epochs} epochs of {len(self.methods)} methods in {len(self.cases)} cases")
         results = run_missing(self.items(), Store(work / WORK))
         return {
             "command": f"mpnas reproduce {self.name} --train",
@@ -99,17 +107,22 @@ class CostStudy(WithoutPicture):
             "epochs": self.epochs,
             "candidates": self.num_candidates,
             "tasks": {
-                task: {
-                    "training": results[f"cost/{task}"],
-                    "methods": {method: results[f"cost/{task}.{method}"] for method in self.methods},
+                case: {
+                    "training": results[_item_name(case)],
+                    "methods": {method: results[_item_name(case, method)] for method in self.methods},
                 }
-                for task in self.tasks
+                for case in self.cases
             },
         }
 
     def body(self, content: Mapping[str, Any]) -> str:
         """Write the page from the measurements."""
         return _body(content)
+
+
+def _item_name(case: str, method: str | None = None) -> str:
+    """Return the name of a measurement: that of a method, or of trainings if it is None."""
+    return f"cost/{case.replace(', ', '-')}" + ("" if method is None else f".{method}")
 
 
 def supernet_cost(plan: SupernetPlan, epochs: int) -> dict[str, Any]:
@@ -156,15 +169,16 @@ def training_cost(course: Course, num_candidates: int) -> dict[str, Any]:
 def _body(content: Mapping[str, Any]) -> str:
     sections = "\n\n".join(_section(task, found) for task, found in content["tasks"].items())
     return f"""\
-Supernets of NAS-Bench-201 with networks of preset {content["preset"]} on {content["num_train"]} samples, on one core.
-`seconds` are those of the processor for the whole short protocol of the method. They are not measured but computed:
-from the seconds of the first {_epochs(content["epochs"])}, which are measured, and from those of comparing 10 cells,
-where more are compared in the end. They are too low for `darts-pt` and `darts-pt-fixed`, whose projections are not in
-them, and too high for `darts-es`, `rdarts-l2` and `rdarts-dp`, which compute curvatures every second epoch, the first
-among them, and mostly stop early. `memory` is the most by which the process grew; the first measurement of a process
-contains what libraries load when they are first used. `trainings` is what the same seconds buy: trainings of a random
-cell by the recipe of the task (mean of {content["candidates"]} cells), so as many candidates of a search such as
-MP-NAS. The chosen cell of a supernet must then be trained once, too, which is not counted.
+Supernets of NAS-Bench-201 on {content["num_train"]} samples, on one core, with networks of preset
+{content["preset"]}, and once with those of preset paper. `seconds` are those of the processor for the whole short
+protocol of the method. They are not measured but computed: from the seconds of the first
+{_epochs(content["epochs"])}, which are measured, and from those of comparing 10 cells, where more are compared in the
+end. They are too low for `darts-pt` and `darts-pt-fixed`, whose projections are not in them, and too high for
+`darts-es`, `rdarts-l2` and `rdarts-dp`, which compute curvatures every second epoch, the first among them, and mostly
+stop early. `memory` is the most by which the process grew; the first measurement of a process contains what libraries
+load when they are first used. `trainings` is what the same seconds buy: trainings of a random cell by the recipe of the
+task (mean of {content["candidates"]} cells), so as many candidates of a search such as MP-NAS. The chosen cell of a
+supernet must then be trained once, too, which is not counted.
 
 What MP-NAS reaches with as many trainings is measured on [64 cells](oneshot-cells.md).
 

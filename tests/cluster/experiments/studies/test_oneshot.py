@@ -265,9 +265,11 @@ def test_costs_are_measured_and_shown(tmp_path: Path) -> None:
     study = replace(ONESHOT_COST, tasks=("digits",), methods=("darts",))
     made = {"epoch_seconds": 0.5, "choice_seconds": 0.1, "choices": 11.0, "peak_bytes": 20_000_000, "epochs": 50}
     training = {"seconds": [1.0, 2.0, 3.0], "peak_bytes": [None, None, None], "epochs": 15}
-    kept(tmp_path / "work", study.items(), [made, training])
+    large = {**made, "epoch_seconds": 5.0}
+    kept(tmp_path / "work", study.items(), [made, training, large, training])
     _, page = page_of(study, tmp_path)
     assert row_of(page, "darts") == ["darts", "50", "0.50", "26", "20", "13"]
+    assert row_of(page.partition("## digits, paper")[2], "darts") == ["darts", "50", "5.00", "251", "20", "126"]
 
 
 @pytest.mark.long
