@@ -432,17 +432,10 @@ def test_the_papers_means_are_those_of_its_rows() -> None:
 
 RESULTS = Path(__file__).parents[4] / "benchmarks" / "results"
 
-NOT_YET_MEASURED = {"oneshot-vertices"}
-"""Studies without a committed page."""
-
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=pytest.mark.long) if name == "predictors" else name
-        for name in STUDIES
-        if name not in NOT_YET_MEASURED
-    ],
+    [pytest.param(name, marks=pytest.mark.long) if name == "predictors" else name for name in STUDIES],
 )
 def test_a_committed_page_is_what_its_results_give(name: str, tmp_path: Path) -> None:
     """`mpnas reproduce` writes it from them alone, without tables."""
