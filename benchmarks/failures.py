@@ -41,6 +41,7 @@ from cluster.storage.trial_files import read_trials
 from cluster.work.items import Store, WorkItem
 from cluster.work.running import compute_once
 from mpnas_ray.errors import MPNASError
+from searchers.background import BackgroundActor
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,9 @@ def refit_node(ground: Ground) -> str:
     ground.wait_for_trials(2)
     ray.init(ground.cluster.address, log_to_driver=False)
     actor = next(
-        actor for actor in actors().values() if "Ranking" in actor["ActorClassName"] and actor["State"] == "ALIVE"
+        actor
+        for actor in actors().values()
+        if actor["ActorClassName"] == BackgroundActor.__name__ and actor["State"] == "ALIVE"
     )
     nodes = {node.node_id: node for node in ground.nodes}
     where = actor["Address"]["NodeID"]

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import ray
 from ray.exceptions import RayActorError
 
-__all__ = ["BackgroundWorker"]
+__all__ = ["BackgroundActor", "BackgroundWorker"]
 
 _MOST_RESTARTS = 3
 """Most restarts of the actor for one request: a request that kills it each time is given up."""
@@ -52,7 +52,7 @@ class BackgroundWorker(Generic[Request, Answer]):
         """Start the actor where Ray runs, so that it has imported what it needs when the first request comes."""
         self.prepare()
         if ray.is_initialized() and self._actor is None:
-            self._actor = ray.remote(_Actor).options(num_cpus=0, max_restarts=0).remote(self._sent)
+            self._actor = ray.remote(BackgroundActor).options(num_cpus=0, max_restarts=0).remote(self._sent)
 
     def start(self, request: Request) -> Answer | None:
         """Send a request; it is answered at once where there is no Ray. It then raises the function's error."""
@@ -99,7 +99,9 @@ class BackgroundWorker(Generic[Request, Answer]):
         return {**self.__dict__, "_sent": None, "_actor": None, "_request": None, "_reference": None}
 
 
-class _Actor(Generic[Request, Answer]):
+class BackgroundActor(Generic[Request, Answer]):
+    """The process that answers; Ray's dashboard shows it by this name."""
+
     def __init__(self, function: Callable[[Request], Answer]) -> None:
         self._function = function
 
