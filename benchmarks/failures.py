@@ -83,16 +83,18 @@ def worker_node(ground: Ground) -> str:
     return "the raylet of a node with a trial on it was killed, later another node came"
 
 
+def _refit_actors() -> list[dict[str, Any]]:
+    kind = BackgroundActor.__name__
+    return [actor for actor in actors().values() if actor["ActorClassName"] == kind and actor["State"] == "ALIVE"]
+
+
 def refit_node(ground: Ground) -> str:
     """Search with refits, whose actor takes no CPU and may be on any node."""
     ground.start(ground.command("--searcher", "mpnas", num_trials=8))
     ground.wait_for_trials(2)
     ray.init(ground.cluster.address, log_to_driver=False)
-    actor = next(
-        actor
-        for actor in actors().values()
-        if actor["ActorClassName"] == BackgroundActor.__name__ and actor["State"] == "ALIVE"
-    )
+    ground.wait(_refit_actors)  # it starts once the first trial has ended
+    actor = _refit_actors()[0]
     nodes = {node.node_id: node for node in ground.nodes}
     where = actor["Address"]["NodeID"]
     if where in nodes:
