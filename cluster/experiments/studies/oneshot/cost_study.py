@@ -42,7 +42,7 @@ class CostStudy(WithoutPicture):
         epochs: Epochs of each supernet that are measured.
         num_candidates: Random cells whose trainings by the task's recipe are measured.
         preset: Sizes of the networks.
-        paper_tasks: Those of the tasks that are measured with networks of preset paper, too.
+        paper_tasks: Tasks that are measured with networks of preset paper, too, where they are among ``tasks``.
 
     Raises:
         RunError: If a number is below 1.
