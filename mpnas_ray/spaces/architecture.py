@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Architecture", "Architectures"]
 
-_MOST_KEPT = 20_000
-"""Graphs that are kept with their architectures: of eleven vertices they take 8 MB. Who ranks candidates asks for them
-several times."""
+_MOST_KEPT = 40_000
+"""Longest list that keeps its graphs, which take 16 MB if they have eleven vertices, and what kernels compute of it: a
+searcher ranks the same list after each result."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,20 @@ class Architectures(Sequence[Architecture]):
         """Turn all cells into graphs of operations; those of a list that is not too long are kept."""
         return self._graphs if len(self) <= _MOST_KEPT else self.space.operation_graphs(self.codes)
 
+    def described(self, describe: Callable[[Architectures], NDArray[Any]]) -> NDArray[Any]:
+        """Return what a function computes of all of them, read-only; that of a list that is not too long is kept.
+
+        Args:
+            describe: The same function each time, not a new one that does the same.
+        """
+        if len(self) > _MOST_KEPT:
+            return describe(self)
+        if describe not in self._descriptions:
+            described = describe(self)
+            described.flags.writeable = False
+            self._descriptions[describe] = described
+        return self._descriptions[describe]
+
     def canonical_keys(self) -> NDArray[np.uint64]:
         """Return the key of the canonical form of each, ``[N]``; computed once, read-only."""
         return self._canonical_keys
@@ -135,8 +149,12 @@ class Architectures(Sequence[Architecture]):
         return hashed
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave the graphs out of pickles and copies."""
-        return {name: value for name, value in self.__dict__.items() if name != "_graphs"}
+        """Leave graphs and descriptions out of pickles and copies."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_graphs", "_descriptions")}
+
+    @cached_property
+    def _descriptions(self) -> dict[Callable[[Architectures], NDArray[Any]], NDArray[Any]]:
+        return {}
 
     @cached_property
     def _graphs(self) -> OperationGraphs:

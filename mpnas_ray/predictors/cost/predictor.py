@@ -35,9 +35,6 @@ __all__ = ["CostConfig", "CostPredictor"]
 
 Floats = NDArray[np.float64]
 
-_KEPT_FROM = 1_000
-"""Length of a list of architectures that is likely to be asked for again: the whole of a small space."""
-
 
 @dataclass(frozen=True)
 class CostConfig:
@@ -85,7 +82,6 @@ class CostPredictor:
         self._support: Architectures | None = None
         self._scores: Floats = np.empty(0)
         self._posterior: CostPosterior | None = None
-        self._lists: dict[str, tuple[Architectures, Floats]] = {}  # space -> the last long list, and its counts
 
     @classmethod
     def learned_from(cls, tasks: Mapping[str, TableTask]) -> CostPredictor:
@@ -120,7 +116,6 @@ class CostPredictor:
     def adapt(self, archs: Sequence[Architecture], scores: ArrayLike) -> CostPredictor:
         """Return a new predictor of the same known devices that has learned N measured costs; see `fit`."""
         adapted = CostPredictor(self.devices)
-        adapted._lists = self._lists  # no device changes them
         adapted.fit(archs, scores)
         return adapted
 
@@ -281,19 +276,6 @@ class CostPredictor:
         """Return the posterior, or before any measurement the prior, and the counts of the architectures."""
         if self._support is None:
             listed = Architectures.of(archs)
-            return self._condition(listed[:0], np.empty(0)), self._counts(listed)
+            return self._condition(listed[:0], np.empty(0)), listed.described(centred_counts)
         assert self._posterior is not None
-        return self._posterior, self._counts(same_space(archs, self._support.space.name))
-
-    def _counts(self, archs: Architectures) -> Floats:
-        """Count operations of N architectures, ``[4, N, 22]``; a long list's counts are kept for the same object."""
-        before, counts = self._lists.get(archs.space.name, (None, None))
-        if counts is None or before is not archs:
-            counts = centred_counts(archs)
-            if len(archs) >= _KEPT_FROM:
-                self._lists[archs.space.name] = archs, counts
-        return counts
-
-    def __getstate__(self) -> dict[str, object]:
-        """Leave what is kept of long lists out of pickles and copies."""
-        return {**self.__dict__, "_lists": {}}
+        return self._posterior, same_space(archs, self._support.space.name).described(centred_counts)

@@ -44,6 +44,8 @@ _NOISE, _STANDARD_DEVIATION = 0.02, 1.0
 _MOST_POINTS = 500
 """Points from which an exact process finds its a_b and s: so many, evenly spaced, where there are more."""
 _MOST_ITERATIONS = 50
+_MOST_PAIRS = 2**17
+"""Pairs of a kept point and an architecture whose kernels are held at once: 1 MB a base kernel, which caches hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +65,6 @@ class _ConditionedOnKernels(Conditioned):
     kept: Rows
     gain: Floats
     root: Floats
-
-    block = 1_024
 
     @classmethod
     def of(
@@ -95,7 +95,12 @@ class _ConditionedOnKernels(Conditioned):
 
     def describe(self, archs: Architectures) -> Rows:
         """See `Conditioned.describe`."""
-        return self.rows if archs is self.support else self.kernel.describe(archs)
+        return self.rows if archs is self.support else archs.described(self.kernel.describe)
+
+    @property
+    def block(self) -> int:
+        """See `Conditioned.block`."""
+        return max(1, _MOST_PAIRS // len(self.kept))
 
     def mean(self, rows: Rows) -> Floats:
         """See `Conditioned.mean`."""

@@ -13,7 +13,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -51,8 +51,10 @@ class Conditioned(ABC):
     targets: Floats
     logarithms: Floats
 
-    block: ClassVar[int]
-    """Number of architectures whose covariances are held at once."""
+    @property
+    @abstractmethod
+    def block(self) -> int:
+        """Number of architectures whose covariances are held at once."""
 
     @abstractmethod
     def describe(self, archs: Architectures) -> Rows:

@@ -80,14 +80,22 @@ class PredictorRanker:
             acquisition = "mean"  # costs add up over operations, so that there is little to explore
             if self.cost_predictor is not None:
                 predictor = fitted(self.cost_predictor, measured, points)
-        archs, found, predicted = self._predicted(predictor, rng, climbs=len(measured) > 0)
+        known = results_differ(points)
+        expects = known and acquisition != "mean" and isinstance(predictor, Uncertain)
+        shortlists = expects and acquisition == "ei" and self._is_meta_learned
+        if self.candidates.listed is None:
+            archs, found, predicted = self._sampled(predictor, rng, climbs=len(measured) > 0)
+        else:
+            archs, found, predicted = self.candidates.listed, self.candidates.listed_keys, np.empty(0)
+            if shortlists or not expects:  # else `acquire` predicts them
+                predicted = predicted_scores(predictor, archs)
         unseen = ~np.isin(found, request.seen)
         ties = rng.permutation(len(archs))
-        if len(measured) > 1 and not results_differ(points):
+        if len(measured) > 1 and not known:
             order = ties  # every candidate believed to be the best came out the same: look elsewhere
-        elif acquisition == "mean" or not isinstance(predictor, Uncertain) or not results_differ(points):
+        elif not isinstance(predictor, Uncertain) or not expects:
             order = best_first(predicted, ties)
-        elif acquisition == "ei" and self._is_meta_learned:
+        elif shortlists:
             order = improve_shortlist(predictor, predicted, archs, measured, unseen, rng, ties)
         else:
             predicted, order = acquire(predictor, acquisition, archs, measured, rng, ties)
@@ -111,10 +119,10 @@ class PredictorRanker:
     def _is_meta_learned(self) -> bool:
         return isinstance(self.predictor, MetaLearned)
 
-    def _predicted(
+    def _sampled(
         self, predictor: Predictor, rng: np.random.Generator, climbs: bool
     ) -> tuple[Architectures, NDArray[np.uint64], NDArray[np.float64]]:
-        """Return candidates ``[N]``, their keys and predicted scores; if ``climbs``, with neighbours of the best ones.
+        """Return sampled candidates ``[N]``, keys and predicted scores; if ``climbs``, with neighbours of the best.
 
         Before the first result there are no neighbours: they are all much alike, and so would the first trials be.
         """
@@ -122,8 +130,6 @@ class PredictorRanker:
         def predict(archs: Architectures) -> NDArray[np.float64]:
             return predicted_scores(predictor, archs)
 
-        if self.candidates.listed is not None:
-            return self.candidates.listed, self.candidates.listed_keys, predict(self.candidates.listed)
         archs = self.candidates.sample(self.num_candidates, rng)
         found, predicted = self.candidates.keys(archs), predict(archs)
         return climb(self.candidates, archs, found, predicted, predict) if climbs else (archs, found, predicted)

@@ -5,6 +5,7 @@ from itertools import chain, permutations, product
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mpnas_ray.spaces import SPACE_NAMES, Architectures, OperationGraphs, get_space
 from mpnas_ray.spaces.nasbench101 import topologies
@@ -122,3 +123,30 @@ def test_what_was_computed_goes_with_those_that_are_chosen(name: str) -> None:
     copied = pickle.loads(pickle.dumps(archs))
     assert np.array_equal(copied.canonical_keys(), keys)
     assert np.array_equal(copied.graphs().live(), live)
+
+
+def test_what_is_computed_of_a_list_is_computed_once_and_stays_as_it_is() -> None:
+    archs, calls = get_space("nasbench201").sample_many(30, np.random.default_rng(0)), list[Architectures]()
+
+    def describe(described: Architectures) -> NDArray[np.int64]:
+        calls.append(described)
+        return described.codes.sum(axis=1)
+
+    first = archs.described(describe)
+    assert archs.described(describe) is first
+    assert calls == [archs]
+    with pytest.raises(ValueError, match="read-only"):
+        first[0] = 1
+    np.testing.assert_array_equal(archs.described(lambda described: described.codes[:, 0]), archs.codes[:, 0])
+    for other in (pickle.loads(pickle.dumps(archs)), archs[:]):
+        np.testing.assert_array_equal(other.described(describe), first)
+    assert len(calls) == 3, "neither copies nor parts hold what was computed"
+
+
+def test_what_is_computed_of_a_very_long_list_is_not_kept() -> None:
+    archs = get_space("nasbench101").sample_many(40_001, np.random.default_rng(0))
+
+    def describe(described: Architectures) -> NDArray[np.int8]:
+        return described.codes.copy()
+
+    assert archs.described(describe) is not archs.described(describe)

@@ -52,6 +52,14 @@ def test_the_posterior_is_that_of_the_formula(kernel: str) -> None:
 
 
 @pytest.mark.parametrize("kernel", list(KERNELS))
+def test_a_long_list_is_predicted_as_its_parts_are(kernel: str) -> None:
+    predictor, archs = fitted(kernel), SPACE.enumerate()[:7_000]
+    parts = [predictor.predict_with_std(archs[start : start + 500]) for start in range(0, 7_000, 500)]
+    for whole, pieces in zip(predictor.predict_with_std(archs), zip(*parts, strict=True), strict=True):
+        assert np.allclose(whole, np.concatenate(pieces), atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", list(KERNELS))
 def test_sparse_with_all_points_as_inducing_points_is_exact(kernel: str) -> None:
     exact, sparse = fitted(kernel), fitted(kernel, 40)
     assert np.allclose(sparse.state_dict()["logarithms"], exact.state_dict()["logarithms"], atol=0.05)
