@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -212,14 +213,15 @@ def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], l
     The file is CSV with a header, or JSON (``*.json``), a list of objects; in any encoding of `read_text`, and as
     `read_rows` reads tables. It has the column or key ``arch`` and the scores in ``score``. Where there is none, they
     are in the one that our own files have: ``value`` of a NAS table, ``validation`` of a report, or the metric in the
-    trials of a run (`cluster.artifacts.trial_tables`), of which only complete ones are used; a warning names it. Other
-    columns and keys are not used.
+    trials of a run (`cluster.artifacts.trial_tables`), of which only complete ones are used; a warning names it. Of
+    learning curves (`mpnas_ray.tables.curves`), the last epoch of each training is used. Other columns and keys are not
+    used.
 
     A score of NaN or infinity is that of a failed training, which is left out, as in a search; a warning counts them.
 
     Raises:
-        PredictorError: If it cannot be read, more than one of these columns may hold the scores, or a score is missing
-            or no number; with the row.
+        PredictorError: If it cannot be read, more than one of these columns may hold the scores, learning curves are of
+            several tasks, or a score is missing or no number; with the row.
         SearchSpaceError: If it names an architecture that is none of the space.
     """
     try:
@@ -227,7 +229,10 @@ def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], l
         listed = parse_json(text) if is_json else None
         names = _keys(listed) if is_json else column_names(text)
         wanted = ["arch", _score_column(names), *(["state"] if set(names) >= _TRIALS else [])]
-        rows = _json_rows(listed, wanted) if is_json else read_rows(text, wanted)
+        read = partial(_json_rows, listed) if is_json else partial(read_rows, text)
+        rows = read(wanted)
+        if set(names) >= set(_CURVES):
+            rows = [rows[number] for number in _last_epochs(read(("arch", *_CURVES)))]
     except (OSError, ValueError) as error:
         raise PredictorError(f"{path} cannot be read as measured architectures: {error}.") from error
     if wanted[1] != "score":
@@ -258,6 +263,27 @@ def read_observed(path: Path, space: SearchSpace) -> tuple[list[Architecture], l
 _WRITTEN = ("value", "validation")
 _TRIALS = {"trial_id", "state"}
 """Columns that tell the trials of a run; the metric, under its own name, follows ``state``."""
+
+
+_CURVES = ("task", "seed", "epoch")
+"""Columns that tell learning curves, of which every epoch has a row."""
+
+
+def _last_epochs(rows: Sequence[Sequence[Any]]) -> list[int]:
+    """Find the row of the last epoch of each training, given ``arch``, task, seed and epoch of each row.
+
+    Raises:
+        ValueError: If they are of several tasks, or an epoch is no number.
+    """
+    tasks = list(dict.fromkeys(task for _, task, _, _ in rows))
+    if len(tasks) > 1:
+        raise ValueError(f"it has the scores of several tasks, {', '.join(map(str, tasks))}: keep the rows of one")
+    last: dict[tuple[Any, Any], tuple[float, int]] = {}
+    for number, (arch, _, seed, epoch) in enumerate(rows):
+        so_far, _ = last.get((arch, seed), (-math.inf, number))
+        if (reached := float(str(epoch))) > so_far:
+            last[arch, seed] = reached, number
+    return [number for _, number in last.values()]
 
 
 def _score_column(names: Sequence[str]) -> str:

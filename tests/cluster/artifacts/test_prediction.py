@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 from cluster.artifacts.config import PredictionConfig
 from cluster.artifacts.prediction import Prediction, predict_architectures, read_archs, read_observed
@@ -15,8 +18,8 @@ from mpnas_ray.errors import PredictorError, SearchSpaceError
 from mpnas_ray.meta_learning.gradient import MetaConfig, MetaPredictor
 from mpnas_ray.predictors import GCNConfig
 from mpnas_ray.pretrained import PredictorCard, save_checkpoint
-from mpnas_ray.spaces import get_space
-from mpnas_ray.tables import TableTask
+from mpnas_ray.spaces import Architectures, get_space
+from mpnas_ray.tables import LearningCurves, TableTask, write_curves
 
 SPACE = get_space("transnasbench101")
 GOOD, BAD, OTHER = "transnasbench101:64-41414-3_33_133", "transnasbench101:64-41414-0_00_002", "64-41414-1_23_012"
@@ -204,6 +207,45 @@ def test_failed_trainings_of_a_file_are_left_out(tmp_path: Path, caplog: pytest.
 def test_scores_are_found_in_our_own_files(name: str, content: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
     assert read_observed(tmp_path / name, SPACE)[1] == [1.0, 0.25]
+
+
+def learning_curves(tmp_path: Path) -> pa.Table:
+    """Read a table as of `mpnas tables build`: two trainings of GOOD, one of which diverges, and one of BAD."""
+    curves = LearningCurves(
+        task="digits",
+        datasets=("digits",),
+        metric="accuracy",
+        mode="max",
+        settings={},
+        archs=Architectures.of([GOOD, GOOD, BAD]),
+        seeds=np.array([0, 1, 0]),
+        scores=np.array([[0.1, 0.9], [0.7, np.nan], [0.3, 0.2]]),
+        train_losses=np.ones((3, 2)),
+        test=np.ones(3),
+        parameters=np.ones(3, dtype=np.int64),
+        flops=np.ones(3, dtype=np.int64),
+        seconds=np.ones(3),
+    )
+    write_curves({"digits": curves}, tmp_path / "trained.parquet")
+    return pq.read_table(tmp_path / "trained.parquet")
+
+
+def test_of_learning_curves_the_last_epochs_are_used(tmp_path: Path) -> None:
+    table = learning_curves(tmp_path)
+    csv.write_csv(table.take([5, 3, 1, 0, 2, 4]), tmp_path / "trained.csv")
+    rows = table.to_pylist()
+    (tmp_path / "trained.json").write_text(json.dumps(rows))
+    for name in ("trained.csv", "trained.json"):
+        archs, scores = read_observed(tmp_path / name, SPACE)
+        assert sorted(zip(map(str, archs), scores, strict=True)) == sorted([(BAD, 0.2), (GOOD, 0.9)])
+    rows[3]["task"] = "splice"
+    (tmp_path / "two.json").write_text(json.dumps(rows))
+    with pytest.raises(PredictorError, match="several tasks, digits, splice: keep the rows of one"):
+        read_observed(tmp_path / "two.json", SPACE)
+    rows = [{**row, "task": "digits", "epoch": "first"} for row in rows]
+    (tmp_path / "words.json").write_text(json.dumps(rows))
+    with pytest.raises(PredictorError, match="cannot be read as measured"):
+        read_observed(tmp_path / "words.json", SPACE)
 
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
