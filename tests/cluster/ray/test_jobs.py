@@ -15,11 +15,12 @@ import time
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import ray
@@ -297,71 +298,89 @@ class _OfTheVersion(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
-def test_a_server_that_cannot_show_the_log_is_an_error_of_ours() -> None:
-    with HTTPServer(("127.0.0.1", 0), _OfTheVersion) as server:
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[None]:
+    with server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        with pytest.raises(RunError, match="404"):
-            follow_job("some-job", address=address)
+        yield
         server.shutdown()
 
 
-class _WithoutAgent(_OfTheVersion):
-    """A dashboard of a cluster that has just begun: twice there is nobody yet to start a job."""
+def test_a_server_that_cannot_show_the_log_is_an_error_of_ours() -> None:
+    server = HTTPServer(("127.0.0.1", 0), _OfTheVersion)
+    with serving(server), pytest.raises(RunError, match="404"):
+        follow_job("some-job", address=f"http://127.0.0.1:{server.server_port}")
 
-    refused = 0
 
-    jobs: ClassVar[list[dict[str, Any]]] = []
-    uploads: ClassVar[list[str]] = []
+class _Dashboard(HTTPServer):
+    """A dashboard that takes uploads and jobs, at first without anybody who starts them.
+
+    Attributes:
+        uploads: Paths of what was uploaded.
+        jobs: The jobs that it was asked for, refused ones too.
+    """
+
+    def __init__(self, refuses: int) -> None:
+        super().__init__(("127.0.0.1", 0), _OfJobs)
+        self._refuses = refuses
+        self.uploads: list[str] = []
+        self.jobs: list[dict[str, Any]] = []
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether the last job that it was asked for can be started."""
+        return len(self.jobs) > self._refuses
+
+
+class _OfJobs(_OfTheVersion):
+    server: _Dashboard
 
     def do_PUT(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        _WithoutAgent.uploads.append(self.path)
+        self.server.uploads.append(self.path)
         self.send_response(200)
         self.end_headers()
 
     def do_POST(self) -> None:
-        _WithoutAgent.jobs.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        later = _WithoutAgent.refused < 2
-        _WithoutAgent.refused += later
-        self.send_response(500 if later else 200)
+        self.server.jobs.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        started = self.server.has_agent
+        self.send_response(200 if started else 500)
         self.end_headers()
-        answer = "No available agent to submit job" if later else json.dumps({"job_id": "a", "submission_id": "a-job"})
+        answer = (
+            json.dumps({"job_id": "a", "submission_id": "a-job"}) if started else "No available agent to submit job"
+        )
         self.wfile.write(answer.encode())
 
 
 def test_the_agent_of_a_new_cluster_is_waited_for(tmp_path: Path) -> None:
-    with HTTPServer(("127.0.0.1", 0), _WithoutAgent) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        assert submit_job(["tasks"], address=address, working_dir=tmp_path) == "a-job"
-        server.shutdown()
-    assert _WithoutAgent.refused == 2
+    dashboard = _Dashboard(refuses=2)
+    with serving(dashboard):
+        assert submit_job(["tasks"], address=dashboard.address, working_dir=tmp_path) == "a-job"
+    assert len(dashboard.jobs) == 3
 
 
 def test_a_folder_may_change_while_it_is_uploaded(tmp_path: Path) -> None:
     """Ray looks for what was uploaded by the name that it has in the job."""
-    _WithoutAgent.refused = 2
-    _WithoutAgent.jobs.clear()
-    _WithoutAgent.uploads.clear()
-    submitted = threading.Event()
+    dashboard, submitted = _Dashboard(refuses=0), threading.Event()
 
     def write() -> None:
         while not submitted.is_set():
             (tmp_path / "progress.csv").write_text(str(time.monotonic()))
 
-    with HTTPServer(("127.0.0.1", 0), _WithoutAgent) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(dashboard):
         writer = threading.Thread(target=write)
         writer.start()
         for _ in range(5):
-            submit_job(["tasks"], address=f"http://127.0.0.1:{server.server_port}", working_dir=tmp_path)
+            submit_job(["tasks"], address=dashboard.address, working_dir=tmp_path)
         submitted.set()
         writer.join()
-        server.shutdown()
-    names = [job["runtime_env"]["working_dir"].removeprefix("gcs://") for job in _WithoutAgent.jobs]
+    names = [job["runtime_env"]["working_dir"].removeprefix("gcs://") for job in dashboard.jobs]
     assert len(names) == 5
-    assert [Path(upload).name for upload in _WithoutAgent.uploads] == names
+    assert [Path(upload).name for upload in dashboard.uploads] == names
 
 
 # What is uploaded
