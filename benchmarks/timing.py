@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shlex
@@ -20,6 +19,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from cluster.pages.result_json import result_json
 from mpnas_ray.files.atomic import write_atomic
 
 RESULTS = Path(__file__).parent / "results"
@@ -102,6 +102,6 @@ def facts(*packages: str) -> dict[str, Any]:
 
 
 def write_results(folder: Path, name: str, content: dict[str, Any], page: list[str]) -> None:
-    """Write ``<name>.json`` and ``<name>.md``."""
-    write_atomic(folder / f"{name}.json", json.dumps(content, indent=2) + "\n")
+    """Write ``<name>.json``, of plain values without NaN, and ``<name>.md``."""
+    write_atomic(folder / f"{name}.json", result_json(content))
     write_atomic(folder / f"{name}.md", "\n".join(page) + "\n")
