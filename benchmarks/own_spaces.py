@@ -35,6 +35,9 @@ from mpnas_ray.tables import BUNDLED_TABLE, TableTask, load_tasks
 from trainables.tasks.core.task import Task, get_task
 
 TASKS = ("darcy", "digits", "satimage", "watch", "mnist5k")
+COMMAND = "python benchmarks/own_spaces.py --tables DIR --work DIR"
+"""The command of the whole page, which is done in parts."""
+
 PRESET = "small"
 PLAIN = "mixed"
 OURS = ("mixed+spectral", "mixed-macro")
@@ -117,6 +120,10 @@ def page(about: Mapping[str, Any], tasks: Sequence[str], outcomes: Sequence[Outc
         f"`{about['command']}`, {about['machine']}, {versions}.",
         "",
         *wrapped(_PROTOCOL).splitlines(),
+        "",
+        "Test scores, the best of each task bold:",
+        "",
+        *markdown_table(["network", *tasks], short(tasks, outcomes)).splitlines(),
     ]
     for name in tasks:
         task = get_task(name)
@@ -146,6 +153,30 @@ def page(about: Mapping[str, Any], tasks: Sequence[str], outcomes: Sequence[Outc
     return lines
 
 
+def short(tasks: Sequence[str], outcomes: Sequence[Outcome]) -> list[list[str]]:
+    """Give a line for each network, with its mean test score on each task that it was trained on."""
+    found: dict[str, dict[str, Estimate]] = {}
+    for row, task in dict.fromkeys((one["row"], one["task"]) for one in outcomes):
+        scores = [one["test"] for one in outcomes if (one["row"], one["task"]) == (row, task)]
+        found.setdefault("expert" if row.startswith("expert") else row, {})[task] = Estimate.of(scores)
+    best = {}
+    for task in tasks:
+        means = [of_row[task].mean for of_row in found.values() if task in of_row]
+        if means:
+            best[task] = max(means) if get_task(task).metric.mode == "max" else min(means)
+    return [
+        [
+            f"`{row}`" if row.startswith("mixed") else row,
+            *(_marked(of_row[task], best[task]) if task in of_row else "" for task in tasks),
+        ]
+        for row, of_row in found.items()
+    ]
+
+
+def _marked(estimate: Estimate, best: float) -> str:
+    return f"**{estimate.shown(4)}**" if estimate.mean == best else estimate.shown(4)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, required=True, help="folder of NAS tables")
@@ -161,12 +192,17 @@ def main() -> None:
     results = RESULTS / "own_spaces.json"
     finished: list[Outcome] = json.loads(results.read_text())["outcomes"] if results.exists() else []
 
+    def write() -> None:
+        about = {**facts("torch", "numpy", "ray"), "command": COMMAND}
+        everything = sorted([*known, *finished], key=lambda one: one["seed"])
+        write_results(RESULTS, "own_spaces", {**about, "outcomes": finished}, page(about, TASKS, everything))
+
     def add(outcome: Outcome) -> None:
         finished.append(outcome)
         print(outcome, flush=True)
-        about = facts("torch", "numpy", "ray")
-        everything = sorted([*known, *finished], key=lambda one: one["seed"])
-        write_results(RESULTS, "own_spaces", {**about, "outcomes": finished}, page(about, TASKS, everything))
+        write()
+
+    write()
 
     def is_missing(task: str, row: str, seed: int) -> bool:
         return all((one["task"], one["row"], one["seed"]) != (task, row, seed) for one in [*known, *finished])
@@ -188,7 +224,7 @@ def learned(task: Task, tables: Mapping[str, TableTask], work: Path) -> Path:
     sources = sources_for(task, tables, "MP-NAS")
     assert sources is not None
     path = work / f"without-{task.name}"
-    return learn_once(PredictorToLearn.of(path, sources, MixtureConfig(), "python benchmarks/own_spaces.py"), print)
+    return learn_once(PredictorToLearn.of(path, sources, MixtureConfig(), COMMAND), print)
 
 
 if __name__ == "__main__":
