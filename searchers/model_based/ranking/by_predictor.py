@@ -80,22 +80,22 @@ class PredictorRanker:
             acquisition = "mean"  # costs add up over operations, so that there is little to explore
             if self.cost_predictor is not None:
                 predictor = fitted(self.cost_predictor, measured, points)
-        known = results_differ(points)
-        expects = known and acquisition != "mean" and isinstance(predictor, Uncertain)
-        shortlists = expects and acquisition == "ei" and self._is_meta_learned
+        differ = results_differ(points)
+        by_mean = not differ or acquisition == "mean" or not isinstance(predictor, Uncertain)
+        by_shortlist = not by_mean and acquisition == "ei" and self._is_meta_learned
         if self.candidates.listed is None:
             archs, found, predicted = self._sampled(predictor, rng, climbs=len(measured) > 0)
         else:
             archs, found, predicted = self.candidates.listed, self.candidates.listed_keys, np.empty(0)
-            if shortlists or not expects:  # else `acquire` predicts them
+            if by_mean or by_shortlist:  # else `acquire` predicts them
                 predicted = predicted_scores(predictor, archs)
         unseen = ~np.isin(found, request.seen)
         ties = rng.permutation(len(archs))
-        if len(measured) > 1 and not known:
+        if len(measured) > 1 and not differ:
             order = ties  # every candidate believed to be the best came out the same: look elsewhere
-        elif not isinstance(predictor, Uncertain) or not expects:
+        elif by_mean or not isinstance(predictor, Uncertain):
             order = best_first(predicted, ties)
-        elif shortlists:
+        elif by_shortlist:
             order = improve_shortlist(predictor, predicted, archs, measured, unseen, rng, ties)
         else:
             predicted, order = acquire(predictor, acquisition, archs, measured, rng, ties)
