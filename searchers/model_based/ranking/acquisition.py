@@ -88,15 +88,15 @@ def acquire(
         SettingError: If there is no such rule.
     """
     require_one_of("acquisition", acquisition, ACQUISITIONS)
+    if acquisition == "thompson":
+        mean = predictor.predict(archs)
+        return mean, _thompson_order(predictor.sample_scores(archs, _NUM_SAMPLES, rng), best_first(mean, ties))
     mean, std = predictor.predict_with_std(archs)
+    value = mean
     if acquisition == "ei":
         value = expected_improvement(mean, std, predictor.predict_with_std(measured)[0].max())
     elif acquisition == "ucb":
         value = upper_confidence_bound(mean, std)
-    elif acquisition == "thompson":
-        return mean, _thompson_order(predictor.sample_scores(archs, _NUM_SAMPLES, rng), best_first(mean, ties))
-    else:
-        value = mean
     return mean, best_first(value, ties)
 
 
