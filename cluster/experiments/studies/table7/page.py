@@ -87,8 +87,8 @@ def _section(one: Mapping[str, Any], num_samples: int) -> str:
 
 {one["metric"]}{protocol}, {better} is better. {one["search_epochs"]} epochs a candidate,
 {one["recipe"]["epochs"]} at the end;
-networks of preset {one["preset"]}. Seconds are those of training on one core, of a search all its candidates
-together.
+networks of preset {one["preset"]}. Seconds are wall-clock times of training on one core, of a search those of all its
+candidates together; other work on the machine makes them longer.
 
 {markdown_table(header, lines)}"""
     return text + (_replays(one, num_samples) if one["replays"] else "")
