@@ -49,8 +49,7 @@ Numbers are means ± standard errors over the seeds that are finished, of search
 error. Networks of architectures are of preset {PRESET}, but those of `mixed-macro`, which have 8, 16 or 32 channels and
 1, 2 or 3 cells in a stack, within the default limit on multiply-adds. For the tasks of
 [table 7](table7.md), `mixed` and the known networks are its own. Seconds are wall-clock times of training, of a search
-all its candidates together: in table 7 with a core for each training, here while other programs shared the core, so
-that the two cannot be compared."""
+all its candidates together, while other programs shared the cores: they cannot be compared with each other."""
 
 WIDTHS, DEPTHS = (8, 16, 32), (1, 2, 3)
 """Sizes of networks of mixed-macro."""
@@ -113,6 +112,7 @@ def published(tasks: Sequence[str]) -> list[Outcome]:
 
 
 def page(about: Mapping[str, Any], tasks: Sequence[str], outcomes: Sequence[Outcome]) -> list[str]:
+    trained_on = [name for name in tasks if any(one["task"] == name for one in outcomes)]
     versions = ", ".join(f"{package} {version}" for package, version in about["versions"].items())
     lines = [
         "# Our extensions of the mixed space",
@@ -123,7 +123,7 @@ def page(about: Mapping[str, Any], tasks: Sequence[str], outcomes: Sequence[Outc
         "",
         "Test scores, the best of each task bold:",
         "",
-        *markdown_table(["network", *tasks], short(tasks, outcomes)).splitlines(),
+        *markdown_table(["network", *trained_on], short(trained_on, outcomes)).splitlines(),
     ]
     for name in tasks:
         task = get_task(name)
@@ -154,7 +154,7 @@ def page(about: Mapping[str, Any], tasks: Sequence[str], outcomes: Sequence[Outc
 
 
 def short(tasks: Sequence[str], outcomes: Sequence[Outcome]) -> list[list[str]]:
-    """Give a line for each network, with its mean test score on each task that it was trained on."""
+    """Give a line for each network: its test scores on tasks on which at least one was trained."""
     found: dict[str, dict[str, Estimate]] = {}
     for row, task in dict.fromkeys((one["row"], one["task"]) for one in outcomes):
         scores = [one["test"] for one in outcomes if (one["row"], one["task"]) == (row, task)]
@@ -162,8 +162,7 @@ def short(tasks: Sequence[str], outcomes: Sequence[Outcome]) -> list[list[str]]:
     best = {}
     for task in tasks:
         means = [of_row[task].mean for of_row in found.values() if task in of_row]
-        if means:
-            best[task] = max(means) if get_task(task).metric.mode == "max" else min(means)
+        best[task] = max(means) if get_task(task).metric.mode == "max" else min(means)
     return [
         [
             f"`{row}`" if row.startswith("mixed") else row,
