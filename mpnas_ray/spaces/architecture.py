@@ -123,7 +123,7 @@ class Architectures(Sequence[Architecture]):
         return self._graphs if len(self) <= _MOST_KEPT else self.space.operation_graphs(self.codes)
 
     def described(self, describe: Callable[[Architectures], NDArray[Any]]) -> NDArray[Any]:
-        """Return what a function computes of all of them, read-only; that of a list that is not too long is kept.
+        """Return what a function computes of all of them; for a list that is not too long it is kept, and read-only.
 
         Args:
             describe: The same function each time, not a new one that does the same.
